@@ -1,0 +1,1 @@
+"""The only room that trades: submit, send, cancel, settle, reconcile."""

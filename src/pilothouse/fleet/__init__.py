@@ -1,0 +1,1 @@
+"""What acts on its own: takes alerts in and drives the bots that answer them."""

@@ -1,0 +1,1 @@
+"""What must always be true, asked of the live record."""

@@ -1,0 +1,1 @@
+"""The outside: one port, its adapters. No table of the house lives here."""

@@ -1,0 +1,1 @@
+"""Who meets whom, and who hears what. Nothing is decided here."""
