@@ -1,1 +1,1 @@
-"""Tools: database, outbox, secrets, settings, clocks, log, meters. Of trading they know core's value types only."""
+"""Tools: database, outbox, secrets, settings, log, meters. They know of trading only core's value types."""

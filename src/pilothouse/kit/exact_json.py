@@ -1,0 +1,129 @@
+"""JSON without floats: decimals go out as strings, broken numbers come in as decimals.
+
+`dumps` knows plain data, Decimal, instants, enums, dataclasses and Secret (masked). What it does not know, it refuses.
+"""
+
+import dataclasses
+from collections.abc import Callable
+from datetime import date, datetime
+from decimal import Decimal
+from enum import Enum
+from typing import Any
+
+import msgspec
+
+from pilothouse.core.clock import iso
+from pilothouse.core.errors import Refused
+from pilothouse.core.rounding import plain
+from pilothouse.kit.sealed import MASK, Secret
+
+
+class NotJson(Refused, ValueError):
+    """The text is no JSON that can be read here."""
+
+    code = "not_json"
+
+
+def dumps(value: object) -> str:
+    """Return `value` as compact JSON.
+
+    Decimal -> "65000.1" (plain, never an exponent), datetime -> "2026-11-21T04:00:00.000001Z", date -> "2026-11-21",
+    Enum -> its value, dataclass and dict -> object, list and tuple -> array, Secret -> masked.
+
+    Raises TypeError for a float, a naive datetime, a key that is no text, or anything else.
+    """
+    return encoded(value).decode()
+
+
+def encoded(value: object) -> bytes:
+    """Return `dumps(value)` as UTF-8, without the detour over text."""
+    try:
+        return _ENCODER.encode(_clean(value))
+    except UnicodeEncodeError:
+        raise TypeError("text with half a character (a lone surrogate) has no UTF-8") from None
+
+
+def loads(text: str | bytes) -> Any:
+    """Return what `text` says: objects as dict, arrays as list, whole numbers as int, all others as Decimal.
+
+    Raises NotJson, also for NaN, for half characters and for nesting without end.
+    """
+    try:
+        return _DECODER.decode(text)
+    except (msgspec.MsgspecError, RecursionError, UnicodeError) as error:
+        raise NotJson(str(error)) from None
+
+
+_ENCODER = msgspec.json.Encoder()
+_DECODER = msgspec.json.Decoder(float_hook=Decimal)
+
+
+def _clean(value: Any) -> Any:
+    """Return `value` as nothing but str, int, bool, None, dict and list."""
+    cleaner = _CLEANERS.get(type(value))
+    return _rare(value) if cleaner is None else cleaner(value)
+
+
+def _same(value: Any) -> Any:
+    return value
+
+
+def _number(value: Decimal) -> str:
+    if not value.is_finite():
+        raise TypeError(f"{value} is no number that JSON could carry")
+    return plain(value)
+
+
+def _instant(value: datetime) -> str:
+    if value.tzinfo is None:
+        raise TypeError(f"{value} has no time zone")
+    return iso(value)
+
+
+def _object(value: dict[Any, Any]) -> dict[str, Any]:
+    return {(key if type(key) is str else _key(key)): _clean(item) for key, item in value.items()}
+
+
+def _array(value: list[Any] | tuple[Any, ...]) -> list[Any]:
+    return [_clean(item) for item in value]
+
+
+def _key(key: object) -> str:
+    if isinstance(key, str):
+        return key.value if isinstance(key, Enum) else str(key)
+    raise TypeError(f"the key {key!r} is no text")
+
+
+def _rare(value: Any) -> Any:
+    """Clean what is not in the table of common types."""
+    if isinstance(value, Enum):
+        return _clean(value.value)
+    if isinstance(value, Secret):
+        return MASK
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {field.name: _clean(getattr(value, field.name)) for field in dataclasses.fields(value)}
+    if isinstance(value, str):  # from here on, subclasses of the common types
+        return str.__str__(value)
+    if isinstance(value, int):
+        return int(value)
+    for kind in (Decimal, datetime, dict, list, tuple):
+        if isinstance(value, kind):
+            return _CLEANERS[kind](value)
+    if isinstance(value, date):
+        return value.isoformat()
+    if isinstance(value, float):
+        raise TypeError(f"{value!r} is a float; JSON here carries exact numbers only")
+    raise TypeError(f"{type(value).__name__} has no JSON here")
+
+
+_CLEANERS: dict[type, Callable[[Any], Any]] = {
+    str: _same,
+    int: _same,
+    bool: _same,
+    type(None): _same,
+    Decimal: _number,
+    datetime: _instant,
+    dict: _object,
+    list: _array,
+    tuple: _array,
+}
