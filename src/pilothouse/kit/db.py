@@ -1,0 +1,388 @@
+"""The only commit in the house. Units of work go in; their results come out once they are durable, never before.
+
+On SQLite one thread writes. It commits in groups: each unit has its own savepoint and fails alone, one commit (one
+flush to the disk) makes all of them durable. On PostgreSQL a few threads write, each unit in a transaction of its own.
+"""
+
+import sqlite3
+import threading
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import Future
+from contextlib import ExitStack
+from typing import TypeVar, cast
+
+import structlog
+from sqlalchemy import Engine
+from sqlalchemy.engine import Connection
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+
+from pilothouse.core.clock import Clock
+from pilothouse.core.errors import Broken
+from pilothouse.core.facts import StampedFact
+from pilothouse.core.ids import Ids
+from pilothouse.kit.bell import Bell
+from pilothouse.kit.engines import CommitUnknown, Lost, dialect_of, is_worth_again, open_engine, told
+from pilothouse.kit.fresh_ids import FreshIds
+from pilothouse.kit.outbox import put_heard, store_facts
+from pilothouse.kit.retry import retrying
+from pilothouse.kit.transaction import Tx as Tx  # noqa: PLC0414  (rooms know it from here)
+from pilothouse.kit.units import Closing, Unit, UnitQueue
+
+T = TypeVar("T")
+
+GROUP_UNITS_MAX = 100
+GROUP_SECONDS_MAX = 0.010
+"""A group ends when it has lasted so long: whoever came first does not wait for all who came later."""
+
+_ATTEMPTS = 6
+_log = structlog.get_logger("pilothouse.kit.db")
+
+
+class Database:
+    """One database, opened once; closed with `close()`.
+
+    bell          who hears facts after each commit, in this process
+    wake          called after a commit that made messages due, such as an Event's `set`
+    heard_kinds   kinds of facts for which a message is put into the outbox; set once, by wiring
+    """
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        clock: Clock,
+        ids: Ids | None = None,
+        witness: Callable[[str], None] | None = None,
+        readers: int = 4,
+        writers: int = 8,
+    ) -> None:
+        """Open `url` (an SQLite file, or PostgreSQL); tables are the migrations' matter.
+
+        witness   called with "before:a+b" right before each commit and with "a+b" right after it, before anybody
+                  is told. When it raises, the database stops there as if the process had died.
+        readers, writers   how many connections; on SQLite there is one writer
+        """
+        self.dialect = dialect_of(url)
+        self.clock = clock
+        self.ids = ids if ids is not None else FreshIds(clock)
+        self.bell = Bell()
+        self.wake: set[Callable[[], object]] = set()
+        self.heard_kinds: set[str] = set()
+        self.witness = witness
+        self._here = threading.local()
+        self._queue = UnitQueue()
+        kind, count = (_SqliteWriter, 1) if self.dialect == "sqlite" else (_PostgresWriter, writers)
+        self._readers = open_engine(url, size=readers, read_only=True)
+        self._writers = open_engine(url, size=count)
+        order = threading.Lock()
+        self._threads = [
+            threading.Thread(
+                target=kind(self, self._queue, self._here, self._writers, order).run,
+                name=f"pilothouse-db-{number}",
+                daemon=True,
+            )
+            for number in range(count)
+        ]
+        for thread in self._threads:
+            thread.start()
+
+    def submit(self, work: Callable[[Tx], T], *, name: str, urgent: bool = False) -> Future[T]:
+        """Queue a unit of work; its future has the result once it is durable, or what `work` raised.
+
+        name     what it does, for the witness and the log
+        urgent   goes before all that are not
+
+        `work` may be rolled back and run again: whatever it does, it does through its Tx. Raises Broken inside of a
+        unit of work, Closing after `close()`; the future may raise Lost (did not happen) or CommitUnknown.
+        """
+        if getattr(self._here, "tx", None) is not None:
+            raise Broken(f"{name}: a unit of work cannot start another; use its own transaction, or after_commit")
+        future: Future[T] = Future()
+        self._queue.put(Unit(work, name, future), urgent=urgent)
+        return future
+
+    def write(self, work: Callable[[Tx], T], *, name: str, urgent: bool = False) -> T:
+        """Do `work` and wait until it is durable. Raises Broken on a committing thread: it would wait for itself."""
+        if getattr(self._here, "commits", False):
+            raise Broken(f"{name}: the thread that commits cannot wait for a commit; submit instead")
+        return self.submit(work, name=name, urgent=urgent).result()
+
+    def read(self, work: Callable[[Tx], T]) -> T:
+        """Return what `work` finds in one consistent snapshot; a read inside of a read sees the same one.
+
+        Raises Broken if it writes, or inside of a unit of work (which would not see its own changes).
+        """
+        outer: Tx | None = getattr(self._here, "tx", None)
+        if outer is not None:
+            if outer.writes:
+                raise Broken("a unit of work reads through its own transaction")
+            return work(outer)
+        try:
+            with self._readers.connect() as connection:
+                return self._snapshot(connection, work)
+        except (SQLAlchemyError, sqlite3.Error) as error:
+            raise told(error) from error
+
+    def _snapshot(self, connection: Connection, work: Callable[[Tx], T]) -> T:
+        """Run `work` in a transaction that is always rolled back."""
+        raw = connection.connection.driver_connection if self.dialect == "sqlite" else None
+        if raw is not None:
+            raw.execute("BEGIN")
+        self._here.tx = tx = Tx(connection, self.dialect, self.ids, writes=False)
+        try:
+            return work(tx)
+        finally:
+            self._here.tx = None
+            if raw is not None:
+                raw.execute("ROLLBACK")
+
+    @property
+    def waiting(self) -> int:
+        """How many units wait to be begun."""
+        return len(self._queue)
+
+    def close(self) -> None:
+        """Refuse new work, finish what waits, and let go of every connection. Safe to call twice."""
+        self._queue.close(Closing("the house is closing"))
+        for thread in self._threads:
+            thread.join()
+        self._writers.dispose()
+        self._readers.dispose()
+
+
+def in_one_transaction(url: str, work: Callable[[Connection], T]) -> T:
+    """Do `work` in one durable transaction on a connection of its own: for migrations, before the house is open."""
+    engine = open_engine(url, size=1)
+    try:
+        with engine.connect() as connection:
+            if dialect_of(url) == "postgresql":
+                with connection.begin():
+                    return work(connection)
+            connection.exec_driver_sql("BEGIN IMMEDIATE")
+            try:
+                result = work(connection)
+            except BaseException:
+                connection.exec_driver_sql("ROLLBACK")
+                raise
+            connection.exec_driver_sql("COMMIT")
+            return result
+    finally:
+        engine.dispose()
+
+
+class _Stopped(BaseException):
+    """The witness raised: from here on it is as if the process had died."""
+
+
+class _Writer:
+    """What a committing thread does on either database."""
+
+    def __init__(
+        self, database: Database, queue: UnitQueue, here: threading.local, engine: Engine, order: threading.Lock
+    ) -> None:
+        self.database = database
+        self.queue = queue
+        self.here = here
+        self.engine = engine
+        self.order = order  # from the ids of facts until they are told, one transaction at a time
+
+    def run(self) -> None:
+        """Work until the queue is closed and empty."""
+        self.here.commits = True
+        taken: list[Unit] = []
+        try:
+            while (unit := self.queue.take()) is not None:
+                taken = []
+                self.make_durable(unit, taken)
+        except BaseException as error:
+            self.let_go()
+            self.stop(error.__cause__ or error if isinstance(error, _Stopped) else error, taken)
+        else:
+            self.let_go()
+
+    def make_durable(self, unit: Unit, taken: list[Unit]) -> None:
+        """Do `unit` and tell its outcome; `taken` is filled with every unit begun."""
+        raise NotImplementedError
+
+    def let_go(self) -> None:
+        """Let go of the connection, if one is kept."""
+
+    def perform(self, unit: Unit, connection: Connection) -> Tx:
+        """Run the work of `unit` inside of an open transaction."""
+        database = self.database
+        tx = unit.tx = self.here.tx = Tx(connection, database.dialect, database.ids, writes=True)
+        try:
+            unit.result = unit.context.run(unit.work, tx)
+            if tx.facts and database.heard_kinds:
+                put_heard(tx, database.heard_kinds)
+        finally:
+            self.here.tx = None
+        return tx
+
+    def see(self, prefix: str, units: Iterable[Unit]) -> None:
+        """Show the witness what is about to be durable, or has just become so."""
+        if self.database.witness is not None:
+            try:
+                self.database.witness(prefix + "+".join(unit.name for unit in units))
+            except BaseException as error:
+                raise _Stopped from error
+
+    def tell(self, units: Sequence[Unit], stamped: Sequence[StampedFact]) -> None:
+        """After the commit: do what units asked for, wake who delivers messages, ring the bell."""
+        wakes = False
+        for unit in units:
+            if unit.tx is not None:
+                wakes = wakes or unit.tx.wakes
+                for hook in unit.tx.hooks:
+                    self.call(unit, hook)
+        if wakes:
+            for wake in tuple(self.database.wake):
+                self.call(units[0], wake)
+        if stamped:
+            for listener in self.database.bell.listeners:
+                self.call(units[0], listener, stamped)
+
+    def call(self, unit: Unit, what: Callable[..., object], *args: object) -> None:
+        """Call `what`; the commit stands whatever becomes of it, so an error is logged."""
+        try:
+            unit.context.run(what, *args)
+        except Exception:
+            unit.context.run(_log.exception, "after_commit_failed", unit=unit.name, call=repr(what))
+
+    def stop(self, error: BaseException, taken: Iterable[Unit]) -> None:
+        """Stop as if the process had died: nothing more is committed or told, and whoever waits gets an error."""
+        lost = Lost(f"the database has stopped: {error!r}")
+        self.queue.close(lost)
+        for unit in taken:
+            if not unit.future.done():
+                unit.future.set_exception(error)
+        while (waiting := self.queue.take_now()) is not None:
+            if waiting.future.set_running_or_notify_cancel():
+                waiting.future.set_exception(lost)
+        _log.critical("database_stopped", error=repr(error))
+
+
+class _SqliteWriter(_Writer):
+    """The one thread that writes to SQLite, in groups."""
+
+    _connection: Connection | None = None
+
+    def make_durable(self, unit: Unit, taken: list[Unit]) -> None:
+        """Do `unit` and what waits behind it in one transaction."""
+        durable: list[Unit] = []
+        stamped: list[StampedFact] = []
+        try:
+            connection, raw = self._open()
+            raw.execute("BEGIN IMMEDIATE")
+            self._fill(connection, raw, unit, taken)
+            durable = [each for each in taken if each.error is None]
+            if durable:
+                stamped = self._store_facts(connection, durable)
+                self.see("before:", durable)
+                raw.execute("COMMIT")
+            else:
+                raw.execute("ROLLBACK")
+        except (sqlite3.Error, SQLAlchemyError) as error:
+            self.let_go()  # closing rolls back
+            lost = Lost(f"the database did not commit: {error}")
+            lost.__cause__ = error
+            if not taken and unit.future.set_running_or_notify_cancel():
+                taken.append(unit)
+            for each in taken:
+                each.error = each.error or lost
+            durable = []
+        if durable:
+            self.see("", durable)
+            self.tell(durable, stamped)
+        for each in taken:
+            each.resolve()
+
+    def _fill(self, connection: Connection, raw: sqlite3.Connection, first: Unit, taken: list[Unit]) -> None:
+        """Run `first` and then whatever waits, until the group is full, has lasted long enough, or nothing waits."""
+        clock = self.database.clock
+        ends = clock.monotonic() + GROUP_SECONDS_MAX
+        unit: Unit | None = first
+        while unit is not None:
+            if unit.future.set_running_or_notify_cancel():
+                taken.append(unit)
+                raw.execute("SAVEPOINT unit")
+                try:
+                    self.perform(unit, connection)
+                except Exception as error:
+                    unit.error = told(error)
+                    if not raw.in_transaction:
+                        raise  # SQLite gave up the whole transaction (a full disk, say), not just this unit
+                    raw.execute("ROLLBACK TO unit")
+                raw.execute("RELEASE unit")
+            full = len(taken) >= GROUP_UNITS_MAX or clock.monotonic() >= ends
+            unit = None if full else self.queue.take_now()
+
+    def _store_facts(self, connection: Connection, units: Sequence[Unit]) -> list[StampedFact]:
+        """Store what all units of the group announced, in their order."""
+        announced = [fact for unit in units if unit.tx is not None for fact in unit.tx.facts]
+        if not announced:
+            return []
+        return store_facts(Tx(connection, "sqlite", self.database.ids, writes=True), announced)
+
+    def _open(self) -> tuple[Connection, sqlite3.Connection]:
+        """Return the connection, opened anew if the last one failed."""
+        if self._connection is None:
+            self._connection = self.engine.connect()
+        # SQLAlchemy compiles the statements of units; the frame around them is spoken to the driver, which is
+        # several times quicker, and there are two such statements for each unit.
+        return self._connection, cast("sqlite3.Connection", self._connection.connection.driver_connection)
+
+    def let_go(self) -> None:
+        """Close the connection for good; what was not committed is rolled back."""
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.invalidate()
+            connection.close()
+
+
+class _PostgresWriter(_Writer):
+    """One of the threads that write to PostgreSQL, each unit in its own transaction."""
+
+    def make_durable(self, unit: Unit, taken: list[Unit]) -> None:
+        """Do `unit`, again and again while PostgreSQL asks for that."""
+        if not unit.future.set_running_or_notify_cancel():
+            return
+        taken.append(unit)
+        try:
+            retrying(
+                lambda: self._transact(unit),
+                on=DBAPIError,
+                when=is_worth_again,
+                attempts=_ATTEMPTS,
+                first=0.01,
+                longest=0.5,
+            )
+        except Exception as error:
+            unit.error = told(error)
+            if unit.error is not error:
+                unit.error.__cause__ = error
+        unit.resolve()
+
+    def _transact(self, unit: Unit) -> None:
+        """Do `unit` in one transaction and tell what it asked for."""
+        with ExitStack() as stack:
+            connection = stack.enter_context(self.engine.connect())
+            tx = self.perform(unit, connection)
+            stamped: list[StampedFact] = []
+            if tx.facts:
+                stack.enter_context(self.order)
+                stamped = store_facts(tx, tx.facts)
+            self.see("before:", [unit])
+            _commit(connection)
+            self.see("", [unit])
+            self.tell([unit], stamped)
+
+
+def _commit(connection: Connection) -> None:
+    """Make the transaction of a PostgreSQL connection durable. Raises CommitUnknown if nobody can say whether it is."""
+    try:
+        connection.commit()
+    except DBAPIError as error:
+        if isinstance(told(error), Lost):
+            raise CommitUnknown("the connection broke while the commit was on its way") from error
+        raise

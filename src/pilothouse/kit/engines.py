@@ -1,0 +1,152 @@
+"""How a database is opened, and what its errors mean. Knows both dialects; nothing else needs to."""
+
+import os
+import sqlite3
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal, cast
+
+from sqlalchemy import Engine, create_engine, event, make_url
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolExhausted
+
+from pilothouse.core.errors import Broken, Unavailable, Unknown
+
+Dialect = Literal["sqlite", "postgresql"]
+
+_BUSY_MS = 10_000
+
+# SQLite: busy, locked, out of memory, I/O error, full, cannot open.
+_SQLITE_UNAVAILABLE = {5, 6, 7, 10, 13, 14}
+_SQLITE_READ_ONLY = 8
+
+# PostgreSQL: classes 08 connection, 53 resources, 57 operator's intervention; 55P03 a lock not had in time.
+_POSTGRES_UNAVAILABLE = ("08", "53", "57", "55P03")
+_POSTGRES_READ_ONLY = "25006"
+_POSTGRES_AGAIN = {"40001", "40P01"}  # serialization failure, deadlock
+
+
+class Lost(Unavailable):
+    """The database could not be reached, or not in time; nothing was changed."""
+
+    code = "database_unavailable"
+
+
+class CommitUnknown(Unknown):
+    """The connection broke while the commit was on its way."""
+
+    code = "commit_unknown"
+
+
+def dialect_of(url: str) -> Dialect:
+    """Return which database `url` speaks of. Raises ValueError for any other."""
+    name = make_url(url).get_backend_name()
+    if name not in {"sqlite", "postgresql"}:
+        raise ValueError(f"the house runs on sqlite and postgresql, not on {name}")
+    return cast("Dialect", name)
+
+
+def sqlite_file(url: str) -> Path:
+    """Return the file of an SQLite `url`. Raises ValueError for a database in memory: it has no commit."""
+    name = make_url(url).database
+    if not name or name == ":memory:" or name.startswith("file:"):
+        raise ValueError("SQLite needs a file: sqlite:////path/to/pilothouse.db")
+    return Path(name)
+
+
+def open_engine(url: str, *, size: int, read_only: bool = False) -> Engine:
+    """Return an engine with at most `size` connections.
+
+    On SQLite a connection opens no transaction by itself: say BEGIN IMMEDIATE (or use `db.in_one_transaction`).
+    On PostgreSQL with `read_only`, each transaction is one snapshot.
+    """
+    if dialect_of(url) == "sqlite":
+        return _sqlite_engine(url, size, read_only=read_only)
+    return _postgres_engine(url, size, read_only=read_only)
+
+
+def _sqlite_engine(url: str, size: int, *, read_only: bool) -> Engine:
+    file = sqlite_file(url)
+    if not file.exists():
+        os.close(os.open(file, os.O_WRONLY | os.O_CREAT, 0o600))  # its journals take over the mode
+    engine = create_engine(url, isolation_level="AUTOCOMMIT", pool_size=size, max_overflow=0, pool_reset_on_return=None)
+
+    @event.listens_for(engine, "connect")
+    def _prepare(connection: sqlite3.Connection, _: object) -> None:
+        for pragma in (
+            f"busy_timeout = {_BUSY_MS}",
+            "journal_mode = WAL",
+            "synchronous = FULL",
+            "foreign_keys = ON",
+            "temp_store = MEMORY",
+            "cache_size = -16000",
+            "journal_size_limit = 67108864",
+            f"query_only = {'ON' if read_only else 'OFF'}",
+        ):
+            connection.execute(f"PRAGMA {pragma}").close()
+
+    return engine
+
+
+def _postgres_engine(url: str, size: int, *, read_only: bool) -> Engine:
+    settings: Mapping[str, Any] = {
+        "connect_timeout": 10,
+        "options": "-c timezone=UTC -c lock_timeout=30s -c idle_in_transaction_session_timeout=5min",
+        "application_name": "pilothouse",
+    }
+    engine = create_engine(
+        make_url(url).set(drivername="postgresql+psycopg"),
+        isolation_level="REPEATABLE READ" if read_only else "READ COMMITTED",
+        pool_size=size,
+        max_overflow=0,
+        connect_args=dict(settings),
+    )
+    if read_only:
+
+        @event.listens_for(engine, "connect")
+        def _prepare(connection: Any, _: object) -> None:
+            connection.read_only = True
+
+    return engine
+
+
+def told(error: Exception) -> Exception:
+    """Return what `error` means to a caller: Lost, Broken for a write in a read, otherwise the error itself."""
+    if isinstance(error, PoolExhausted):
+        return Lost("every connection to the database is taken")
+    cause = error.orig if isinstance(error, DBAPIError) else error
+    if isinstance(cause, sqlite3.Error):
+        number = getattr(cause, "sqlite_errorcode", 0) & 0xFF
+        if number in _SQLITE_UNAVAILABLE:
+            return Lost(f"the database is not available: {cause}")
+        if number == _SQLITE_READ_ONLY:
+            return Broken("a read tried to write")
+        return error
+    state = getattr(cause, "sqlstate", None) or ""
+    if state == _POSTGRES_READ_ONLY:
+        return Broken("a read tried to write")
+    lost = isinstance(error, DBAPIError) and error.connection_invalidated
+    if lost or state.startswith(_POSTGRES_UNAVAILABLE):
+        return Lost(f"the database is not available: {str(cause).splitlines()[0] if str(cause) else state}")
+    return error
+
+
+def is_worth_again(error: DBAPIError) -> bool:
+    """Say whether the database asks to run the same transaction again: a deadlock or a serialization failure."""
+    return getattr(error.orig, "sqlstate", None) in _POSTGRES_AGAIN
+
+
+def copy_sqlite(url: str, target: Path) -> None:
+    """Write a consistent copy of an SQLite database to `target` (mode 0600), also while it is in use."""
+    os.close(os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
+    source, copy = sqlite3.connect(sqlite_file(url)), sqlite3.connect(target)
+    try:
+        source.backup(copy)
+    finally:
+        copy.close()
+        source.close()
+    handle = os.open(target, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

@@ -1,0 +1,331 @@
+"""Work that was committed and waits to be done: put with the change that caused it, claimed under a lease, done once.
+
+A message may be delivered more than once (a lease ran out, a process died), so handlers must not mind. What a late
+handler says of it counts for nothing: each delivery has a higher `attempt`, and only the latest may finish.
+"""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Text, bindparam, delete, func, insert, select, update
+from sqlalchemy.dialects import postgresql, sqlite
+
+from pilothouse.core.clock import iso
+from pilothouse.core.facts import Fact, FactKind, StampedFact
+from pilothouse.kit.tables import facts, outbox
+from pilothouse.kit.transaction import Tx
+
+READY, LEASED, PARKED = "ready", "leased", "parked"
+
+_ERROR_LENGTH_MAX = 2_000
+_WAITING = (READY, LEASED)
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """A message that is put already leased: `owner` hands it on in memory and works on it before `until`."""
+
+    owner: str
+    until: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One delivery.
+
+    key       what must not run side by side, such as an account id
+    attempt   1 for the first delivery; the fence that `done`, `fail` and `park` ask for
+    """
+
+    id: str
+    topic: str
+    key: str
+    payload: dict[str, Any]
+    attempt: int
+    lease_until: datetime
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Parked:
+    """A message that failed too often and waits for a person."""
+
+    id: str
+    topic: str
+    key: str
+    payload: dict[str, Any]
+    attempt: int
+    error: str
+    created_at: datetime
+
+
+# ── putting ───────────────────────────────────────────────────────────────────────────────────────
+
+_INSERT = insert(outbox)
+# A waiting message with the same key is touched, not left alone: the lock on it makes a claim wait until the change
+# that wanted it is committed too, so that its handler sees that change.
+_INSERT_ONCE = {
+    "sqlite": (_once := sqlite.insert(outbox)).on_conflict_do_update(
+        index_elements=["dedupe_key"], set_={"dedupe_key": _once.excluded.dedupe_key}
+    ),
+    "postgresql": (_once_more := postgresql.insert(outbox)).on_conflict_do_update(
+        index_elements=["dedupe_key"], set_={"dedupe_key": _once_more.excluded.dedupe_key}
+    ),
+}
+_INSERT_ONCE_TELLING = {name: statement.returning(outbox.c.id) for name, statement in _INSERT_ONCE.items()}
+
+
+def put(
+    tx: Tx,
+    topic: str,
+    *,
+    key: str,
+    payload: Mapping[str, Any],
+    now: datetime,
+    dedupe_key: str | None = None,
+    available_at: datetime | None = None,
+    lease: Lease | None = None,
+) -> str | None:
+    """Store a message with the change of `tx`; return its id, or None if one with this `dedupe_key` already waits.
+
+    dedupe_key     waits means: not yet claimed. Once a handler has it, a new message is a new message.
+    available_at   not delivered before; now when None
+    lease          already leased, with attempt 1: this process does it itself as soon as the commit is durable;
+                   if it dies, the message is claimed by another after `lease.until`
+    """
+    row = _row(tx, topic, key, dict(payload), now, dedupe_key)
+    if available_at is not None:
+        row["available_at"] = available_at
+    if lease is not None:
+        row |= {"state": LEASED, "attempt": 1, "available_at": lease.until}
+        row |= {"lease_until": lease.until, "lease_owner": lease.owner}
+    if dedupe_key is None:
+        tx.execute(_INSERT, row)
+    elif tx.execute(_INSERT_ONCE_TELLING[tx.dialect], row).scalar_one() != row["id"]:
+        return None
+    if lease is None:
+        tx.wake()
+    return str(row["id"])
+
+
+def _row(tx: Tx, topic: str, key: str, payload: Any, now: datetime, dedupe_key: str | None) -> dict[str, Any]:
+    return {
+        "id": tx.ids.fresh("msg"),
+        "topic": topic,
+        "key": key,
+        "dedupe_key": dedupe_key,
+        "payload": payload,
+        "state": READY,
+        "attempt": 0,
+        "available_at": now,
+        "lease_until": None,
+        "lease_owner": None,
+        "error": None,
+        "created_at": now,
+    }
+
+
+# ── delivering ────────────────────────────────────────────────────────────────────────────────────
+
+_DUE = (
+    select(outbox.c.id, outbox.c.topic, outbox.c.key, outbox.c.payload, outbox.c.attempt, outbox.c.created_at)
+    .where(
+        outbox.c.state.in_(_WAITING),
+        outbox.c.available_at <= bindparam("now"),
+        outbox.c.topic.in_(bindparam("topics", expanding=True)),
+    )
+    .order_by(outbox.c.available_at, outbox.c.id)
+    .limit(bindparam("limit"))
+    .with_for_update(skip_locked=True)
+)
+_LEASE = (
+    update(outbox)
+    .where(outbox.c.id.in_(bindparam("ids", expanding=True)))
+    .values(
+        state=LEASED,
+        attempt=outbox.c.attempt + 1,
+        dedupe_key=None,
+        available_at=bindparam("lease_end"),
+        lease_until=bindparam("lease_end"),
+        lease_owner=bindparam("new_owner"),
+    )
+)
+
+
+def claim(
+    tx: Tx, *, owner: str, topics: Collection[str], limit: int, now: datetime, lease_for: timedelta
+) -> list[Message]:
+    """Lease up to `limit` messages of `topics` to `owner`, those due first in front; skips what others are claiming.
+
+    Due is what is ready and available, and what was leased and whose lease has ended.
+    """
+    rows = tx.execute(_DUE, {"now": now, "topics": sorted(topics), "limit": limit}).all() if topics else []
+    if not rows:
+        return []
+    until = now + lease_for
+    tx.execute(_LEASE, {"ids": [row.id for row in rows], "lease_end": until, "new_owner": owner})
+    return [Message(row.id, row.topic, row.key, row.payload, row.attempt + 1, until, row.created_at) for row in rows]
+
+
+_MINE = (outbox.c.id == bindparam("this_id"), outbox.c.attempt == bindparam("this_attempt"), outbox.c.state == LEASED)
+_DONE = delete(outbox).where(*_MINE)
+_FREED: dict[str, Any] = {"lease_until": None, "lease_owner": None, "error": bindparam("new_error")}
+_FAIL = update(outbox).where(*_MINE).values(state=READY, available_at=bindparam("due"), **_FREED)
+_PARK = update(outbox).where(*_MINE).values(state=PARKED, **_FREED)
+_EXTEND = update(outbox).where(*_MINE).values(available_at=bindparam("due"), lease_until=bindparam("due"))
+
+
+def done(tx: Tx, message_id: str, attempt: int) -> bool:
+    """Forget a message that was handled; False if a later attempt has it: then this handler's work must not count."""
+    return tx.execute(_DONE, {"this_id": message_id, "this_attempt": attempt}).rowcount == 1
+
+
+def fail(tx: Tx, message_id: str, attempt: int, error: str, retry_at: datetime) -> bool:
+    """Give a message back, to be delivered again from `retry_at` on; False if a later attempt has it."""
+    tx.wake()
+    values = {"this_id": message_id, "this_attempt": attempt, "new_error": error[:_ERROR_LENGTH_MAX], "due": retry_at}
+    return tx.execute(_FAIL, values).rowcount == 1
+
+
+def park(tx: Tx, message_id: str, attempt: int, error: str) -> bool:
+    """Put a poisoned message aside until a person looks at it; False if a later attempt has it."""
+    values = {"this_id": message_id, "this_attempt": attempt, "new_error": error[:_ERROR_LENGTH_MAX]}
+    return tx.execute(_PARK, values).rowcount == 1
+
+
+def extend(tx: Tx, message_id: str, attempt: int, until: datetime) -> bool:
+    """Lengthen the lease of a message that takes long; False if a later attempt has it: then stop."""
+    return tx.execute(_EXTEND, {"this_id": message_id, "this_attempt": attempt, "due": until}).rowcount == 1
+
+
+# ── looking ───────────────────────────────────────────────────────────────────────────────────────
+
+_PARKED = select(outbox).where(outbox.c.state == PARKED).order_by(outbox.c.id).limit(bindparam("limit"))
+_UNPARK = (
+    update(outbox)
+    .where(outbox.c.id == bindparam("this_id"), outbox.c.state == PARKED)
+    .values(state=READY, available_at=bindparam("due"))
+)
+_COUNT = select(outbox.c.state, func.count().label("number")).group_by(outbox.c.state)
+_NEXT = select(func.min(outbox.c.available_at)).where(outbox.c.state.in_(_WAITING))
+
+
+def parked(tx: Tx, limit: int = 100) -> list[Parked]:
+    """Return the messages that wait for a person, oldest first."""
+    rows = tx.execute(_PARKED, {"limit": limit})
+    return [Parked(r.id, r.topic, r.key, r.payload, r.attempt, r.error or "", r.created_at) for r in rows]
+
+
+def unpark(tx: Tx, message_id: str, now: datetime) -> bool:
+    """Let a parked message be delivered again; False if it is not parked."""
+    tx.wake()
+    return tx.execute(_UNPARK, {"this_id": message_id, "due": now}).rowcount == 1
+
+
+def counts(tx: Tx) -> dict[str, int]:
+    """Return how many messages are ready, leased and parked."""
+    return {READY: 0, LEASED: 0, PARKED: 0} | {row.state: row.number for row in tx.execute(_COUNT)}
+
+
+def next_due(tx: Tx) -> datetime | None:
+    """Return when the next message is due, perhaps in the past; None if none waits."""
+    due: datetime | None = tx.execute(_NEXT).scalar()
+    return due
+
+
+def lag(tx: Tx, now: datetime) -> timedelta:
+    """Return for how long the oldest due message has been waiting; zero if none is due."""
+    due = next_due(tx)
+    return timedelta(0) if due is None else max(timedelta(0), now - due)
+
+
+# ── facts ─────────────────────────────────────────────────────────────────────────────────────────
+
+_FACT_INSERT = insert(facts).values(
+    owner_id=bindparam("owner_id"),
+    account_id=bindparam("account_id"),
+    kind=bindparam("kind"),
+    payload=bindparam("text", type_=Text),  # made into JSON when it was announced
+    at=bindparam("at"),
+)
+_FACT_INSERT_AT = _FACT_INSERT.values(id=bindparam("id"))
+_FACT_INSERT_TELLING = _FACT_INSERT.returning(facts.c.id, sort_by_parameter_order=True)
+_FACTS_ORDER = "pilothouse facts"
+_LAST_ID_EVER = """
+    SELECT max(coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'facts'), 0),
+               coalesce((SELECT max(id) FROM facts), 0))
+"""
+_AFTER = select(facts).where(facts.c.id > bindparam("last_id")).order_by(facts.c.id).limit(bindparam("limit"))
+_AFTER_OF_OWNER = _AFTER.where(facts.c.owner_id == bindparam("owner"))
+_LAST = select(func.coalesce(func.max(facts.c.id), 0))
+_OLDEST = select(facts.c.id).where(facts.c.at < bindparam("before")).order_by(facts.c.id).limit(bindparam("limit"))
+_FORGET = delete(facts).where(facts.c.id.in_(_OLDEST))
+
+
+def put_heard(tx: Tx, heard: Collection[str]) -> None:
+    """Put a message for each announced fact whose kind somebody hears; the topic is the kind."""
+    rows = [
+        _row(
+            tx,
+            fact.kind.value,
+            fact.account_id or fact.owner_id,
+            {
+                "owner_id": fact.owner_id,
+                "account_id": fact.account_id,
+                "at": iso(fact.at),
+                "payload": fact.payload,
+                "key": fact.key,
+            },
+            fact.at,
+            f"{fact.kind.value}/{fact.key}" if fact.key else None,
+        )
+        for fact, _ in tx.facts
+        if fact.kind in heard
+    ]
+    if rows:
+        tx.execute(_INSERT_ONCE[tx.dialect], rows)
+        tx.wake()
+
+
+def fact_in(message: Message) -> Fact:
+    """Return the fact that `message` brings."""
+    told = message.payload
+    at = datetime.fromisoformat(told["at"])
+    return Fact(FactKind(message.topic), told["owner_id"], at, told["account_id"], told["payload"], told["key"])
+
+
+def store_facts(tx: Tx, announced: Sequence[tuple[Fact, str]]) -> list[StampedFact]:
+    """Store facts at the very end of a transaction, so that ids grow in the order of the commits."""
+    rows: list[dict[str, Any]] = [
+        {"owner_id": fact.owner_id, "account_id": fact.account_id, "kind": fact.kind.value, "text": text, "at": fact.at}
+        for fact, text in announced
+    ]
+    if tx.dialect == "sqlite":  # the only writer counts by itself, which is quicker than asking for each id
+        last: int = tx.connection.exec_driver_sql(_LAST_ID_EVER).scalar_one()
+        ids = list(range(last + 1, last + 1 + len(rows)))
+        tx.execute(_FACT_INSERT_AT, [row | {"id": id_} for row, id_ in zip(rows, ids, strict=True)])
+    else:  # nobody else gets an id between ours and our commit
+        tx.lock(_FACTS_ORDER)
+        ids = list(tx.execute(_FACT_INSERT_TELLING, rows).scalars())
+    return [StampedFact(id_, fact) for id_, (fact, _) in zip(ids, announced, strict=True)]
+
+
+def facts_after(tx: Tx, last_id: int, *, owner_id: str | None, limit: int) -> list[StampedFact]:
+    """Return facts behind `last_id` in the order of their commits: one owner's, or all when `owner_id` is None."""
+    values: dict[str, Any] = {"last_id": last_id, "limit": limit}
+    statement = _AFTER if owner_id is None else _AFTER_OF_OWNER
+    rows = tx.execute(statement, values if owner_id is None else values | {"owner": owner_id})
+    return [StampedFact(r.id, Fact(FactKind(r.kind), r.owner_id, r.at, r.account_id, r.payload)) for r in rows]
+
+
+def last_fact_id(tx: Tx) -> int:
+    """Return the id of the latest fact; 0 if there is none."""
+    last: int = tx.execute(_LAST).scalar_one()
+    return last
+
+
+def forget_facts(tx: Tx, before: datetime, limit: int = 1_000) -> int:
+    """Delete up to `limit` facts that happened before `before`, oldest first; return how many."""
+    return tx.execute(_FORGET, {"before": before, "limit": limit}).rowcount

@@ -1,0 +1,81 @@
+"""The transaction that a unit of work is given: it reads and writes, and says what is to happen once it is durable."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from hashlib import blake2b
+from typing import Any, Literal
+
+from sqlalchemy import BigInteger, CursorResult, Executable, bindparam, func, select
+from sqlalchemy.engine import Connection
+
+from pilothouse.core.errors import Broken
+from pilothouse.core.facts import Fact
+from pilothouse.core.ids import Ids
+from pilothouse.kit.exact_json import dumps, loads
+
+Params = Mapping[str, Any] | Sequence[Mapping[str, Any]] | None
+"""What a statement takes."""
+
+_LOCK = select(func.pg_advisory_xact_lock(bindparam("number", type_=BigInteger)))
+
+
+class Tx:
+    """One transaction, for as long as its unit of work runs; never kept beyond it, never shared between threads.
+
+    What runs inside must have no effect but through this object: it may be rolled back, and on PostgreSQL run again.
+    """
+
+    __slots__ = ("connection", "dialect", "facts", "hooks", "ids", "wakes", "writes")
+
+    def __init__(
+        self, connection: Connection, dialect: Literal["sqlite", "postgresql"], ids: Ids, *, writes: bool
+    ) -> None:
+        """Wrap an open transaction of `connection`; without `writes`, nothing can be announced or hooked."""
+        self.connection = connection
+        self.dialect = dialect
+        self.ids = ids
+        self.writes = writes
+        self.facts: list[tuple[Fact, str]] = []
+        self.hooks: list[Callable[[], object]] = []
+        self.wakes = False
+
+    def execute(self, statement: Executable, params: Params = None) -> CursorResult[Any]:
+        """Run one statement; a sequence of parameters runs it once for each."""
+        return self.connection.execute(statement, params)
+
+    def after_commit(self, hook: Callable[[], object]) -> None:
+        """Call `hook` once the transaction is durable, on the committing thread and in the order of asking.
+
+        The hook must be quick: others wait for that thread. What it raises is logged. It may submit, but not write.
+        """
+        self._must_write("after_commit")
+        self.hooks.append(hook)
+
+    def announce(self, fact: Fact) -> None:
+        """Tell `fact` together with the change that made it true: stored with it, rung on the bell after the commit.
+
+        Raises TypeError at once if the payload has no exact JSON.
+        """
+        self._must_write("announce")
+        text = dumps(fact.payload)
+        # Listeners hear it exactly as a later reader will find it.
+        self.facts.append((replace(fact, payload=loads(text)), text))
+
+    def lock(self, name: str) -> None:
+        """Let no other transaction past this name until this one ends; on SQLite there is only one writer anyway."""
+        self._must_write("lock")
+        if self.dialect == "postgresql":
+            self.connection.execute(_LOCK, {"number": lock_number(name)})
+
+    def wake(self) -> None:
+        """Wake whoever delivers messages, after the commit; `outbox` says so whenever something became due."""
+        self.wakes = True
+
+    def _must_write(self, what: str) -> None:
+        if not self.writes:
+            raise Broken(f"{what} was called in a read; only a unit of work may")
+
+
+def lock_number(name: str) -> int:
+    """Return the advisory lock of `name`: 64 bits, signed, the same in each process."""
+    return int.from_bytes(blake2b(name.encode(), digest_size=8).digest(), "big", signed=True)

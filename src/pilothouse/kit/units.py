@@ -1,0 +1,88 @@
+"""Units of work that wait their turn for the database."""
+
+import contextvars
+import threading
+from collections import deque
+from collections.abc import Callable
+from concurrent.futures import Future
+from typing import Any
+
+from pilothouse.core.errors import Unavailable
+from pilothouse.kit.transaction import Tx
+
+
+class Closing(Unavailable):
+    """The database takes no more work: the house is closing."""
+
+    code = "closing"
+
+
+class Unit:
+    """One piece of work, who waits for it, and what became of it."""
+
+    __slots__ = ("context", "error", "future", "name", "result", "tx", "work")
+
+    def __init__(self, work: Callable[[Tx], Any], name: str, future: Future[Any]) -> None:
+        """Keep the work together with the context (correlation ids) of whoever submitted it."""
+        self.work = work
+        self.name = name
+        self.future = future
+        self.context = contextvars.copy_context()
+        self.tx: Tx | None = None
+        self.result: Any = None
+        self.error: BaseException | None = None
+
+    def resolve(self) -> None:
+        """Tell whoever waits."""
+        if self.error is not None:
+            self.future.set_exception(self.error)
+        else:
+            self.future.set_result(self.result)
+
+
+class UnitQueue:
+    """First in, first out; urgent ones before all others. For many threads on both sides."""
+
+    def __init__(self) -> None:
+        """Begin empty and open."""
+        self._urgent: deque[Unit] = deque()
+        self._others: deque[Unit] = deque()
+        self._changed = threading.Condition(threading.Lock())
+        self._closed: Exception | None = None
+
+    def put(self, unit: Unit, *, urgent: bool) -> None:
+        """Add `unit`. Raises what the queue was closed with."""
+        with self._changed:
+            if self._closed is not None:
+                raise self._closed
+            (self._urgent if urgent else self._others).append(unit)
+            self._changed.notify()
+
+    def take(self) -> Unit | None:
+        """Wait for a unit and return it; None once the queue is closed and empty."""
+        with self._changed:
+            while not self._urgent and not self._others:
+                if self._closed is not None:
+                    return None
+                self._changed.wait()
+            return self._next()
+
+    def take_now(self) -> Unit | None:
+        """Return a unit if one waits."""
+        with self._changed:
+            return self._next()
+
+    def close(self, reason: Exception) -> None:
+        """Take no more units; those that wait are still given out."""
+        with self._changed:
+            self._closed = self._closed or reason
+            self._changed.notify_all()
+
+    def __len__(self) -> int:
+        return len(self._urgent) + len(self._others)
+
+    def _next(self) -> Unit | None:
+        for units in (self._urgent, self._others):
+            if units:
+                return units.popleft()
+        return None
