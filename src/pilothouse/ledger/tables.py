@@ -6,12 +6,9 @@ beside them so that reading is quick; `ledger.positions.refold` makes them again
 No column names another room's table as a foreign key: the record of money outlives what it is about.
 """
 
-from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, String, Table, UniqueConstraint
+from sqlalchemy import Boolean, Column, Index, String, Table, UniqueConstraint
 
-from pilothouse.kit.columns import Exact, Id, Instant, metadata
-
-# SQLite counts rows by itself only in a column that is called INTEGER.
-_Counted = BigInteger().with_variant(Integer, "sqlite")
+from pilothouse.kit.columns import Exact, Id, Instant, Serial, metadata
 
 fills = Table(
     "fills",
@@ -60,7 +57,7 @@ payments = Table(
 entries = Table(
     "entries",
     metadata,
-    Column("id", _Counted, primary_key=True, autoincrement=True),
+    Column("id", Serial, primary_key=True, autoincrement=True),
     Column("owner_id", Id, nullable=False),
     Column("account_id", Id, nullable=False),
     Column("posting_id", Id, nullable=False, doc="the fill or payment that it is a leg of"),

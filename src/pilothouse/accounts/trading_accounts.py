@@ -1,0 +1,168 @@
+"""Trading accounts: whose, at which venue, in which currency."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import ColumnElement, Row, bindparam, insert, select, update
+
+from pilothouse.accounts.access import owned
+from pilothouse.accounts.audit import record
+from pilothouse.accounts.tables import trading_accounts
+from pilothouse.core.errors import Conflict, NotFound
+from pilothouse.kit.db import Tx
+
+_CELLS = trading_accounts.c
+_COLUMNS = (
+    _CELLS.id,
+    _CELLS.owner_id,
+    _CELLS.name,
+    _CELLS.venue,
+    _CELLS.mode,
+    _CELLS.currency,
+    _CELLS.state,
+    _CELLS.generation,
+    _CELLS.created_at,
+)
+_BY_ID = select(*_COLUMNS).where(_CELLS.id == bindparam("of_id"))
+_ACTIVE = select(*_COLUMNS).where(_CELLS.state == "active").order_by(_CELLS.id)
+_INSERT = insert(trading_accounts)
+
+
+class Mode(StrEnum):
+    """Whether an account's money is real."""
+
+    PAPER = "paper"
+    TESTNET = "testnet"
+    LIVE = "live"
+
+
+class AccountState(StrEnum):
+    """Whether an account may be traded."""
+
+    ACTIVE = "active"
+    CLOSED = "closed"
+
+
+class AccountNotFound(NotFound):
+    """There is no such trading account, or it is somebody else's."""
+
+    code = "account_not_found"
+
+
+class NameTaken(Conflict):
+    """The owner has something of this name already."""
+
+    code = "name_taken"
+
+
+class NotPaper(Conflict):
+    """Only a paper account can start over."""
+
+    code = "not_paper"
+
+
+@dataclass(frozen=True, slots=True)
+class TradingAccount:
+    """An account at a venue; `generation` counts how often a paper account was started over, from 1."""
+
+    id: str
+    owner_id: str
+    name: str
+    venue: str
+    mode: Mode
+    currency: str
+    state: AccountState
+    generation: int
+    created_at: datetime
+
+
+def open_account(
+    tx: Tx, *, owner_id: str, name: str, venue: str, mode: Mode, currency: str, now: datetime, who: str = "house"
+) -> TradingAccount:
+    """Return a new account. Raises NameTaken. The venue is told by whoever calls this."""
+    tx.lock(f"owner:{owner_id}")
+    taken = tx.execute(select(_CELLS.id).where(owned(trading_accounts, owner_id), _CELLS.name == name)).first()
+    if taken:
+        raise NameTaken(f"there is an account called {name[:60]!r} already")
+    account = TradingAccount(
+        tx.ids.fresh("acc"), owner_id, name, venue, Mode(mode), currency, AccountState.ACTIVE, 1, now
+    )
+    tx.execute(
+        _INSERT,
+        {
+            "id": account.id,
+            "owner_id": owner_id,
+            "name": name,
+            "venue": venue,
+            "mode": account.mode,
+            "currency": currency,
+            "state": account.state,
+            "generation": account.generation,
+            "created_at": now,
+        },
+    )
+    detail = {"account_id": account.id, "name": name, "venue": venue, "mode": account.mode}
+    record(tx, owner_id=owner_id, who=who, what="account.opened", now=now, detail=detail)
+    return account
+
+
+def get(tx: Tx, owner_id: str, account_id: str) -> TradingAccount:
+    """Return an account of this owner. Raises AccountNotFound."""
+    row = tx.execute(select(*_COLUMNS).where(_mine(owner_id, account_id))).one_or_none()
+    if row is None:
+        raise AccountNotFound(f"there is no account {account_id[:40]!r}")
+    return _account(row)
+
+
+def by_id(tx: Tx, account_id: str) -> TradingAccount:
+    """Return an account, whoever's it is: for work the house does by itself. Raises AccountNotFound."""
+    row = tx.execute(_BY_ID, {"of_id": account_id}).one_or_none()
+    if row is None:
+        raise AccountNotFound(f"there is no account {account_id[:40]!r}")
+    return _account(row)
+
+
+def list_accounts(tx: Tx, owner_id: str) -> list[TradingAccount]:
+    """Return all accounts of an owner, closed ones too, oldest first."""
+    rows = tx.execute(select(*_COLUMNS).where(owned(trading_accounts, owner_id)).order_by(_CELLS.id))
+    return [_account(row) for row in rows]
+
+
+def active_accounts(tx: Tx) -> list[TradingAccount]:
+    """Return every account that may be traded, whoever's it is, oldest first: for work the house does by itself."""
+    return [_account(row) for row in tx.execute(_ACTIVE)]
+
+
+def close(tx: Tx, owner_id: str, account_id: str, *, now: datetime, who: str = "house") -> TradingAccount:
+    """Close an account for good; its history stays. Again is no error. Raises AccountNotFound."""
+    account = get(tx, owner_id, account_id)
+    if account.state is AccountState.ACTIVE:
+        _change(tx, owner_id, account_id, state=AccountState.CLOSED)
+        record(tx, owner_id=owner_id, who=who, what="account.closed", now=now, detail={"account_id": account_id})
+    return get(tx, owner_id, account_id)
+
+
+def start_over(tx: Tx, owner_id: str, account_id: str, *, now: datetime, who: str = "house") -> TradingAccount:
+    """Count a new generation of a paper account; its history stays. Raises AccountNotFound or NotPaper."""
+    account = get(tx, owner_id, account_id)
+    if account.mode is not Mode.PAPER:
+        raise NotPaper(f"the account {account.name!r} is {account.mode}: only paper money can start over")
+    _change(tx, owner_id, account_id, generation=account.generation + 1)
+    detail = {"account_id": account_id, "generation": account.generation + 1}
+    record(tx, owner_id=owner_id, who=who, what="account.started_over", now=now, detail=detail)
+    return get(tx, owner_id, account_id)
+
+
+def _mine(owner_id: str, account_id: str) -> ColumnElement[bool]:
+    return owned(trading_accounts, owner_id) & (_CELLS.id == account_id)
+
+
+def _change(tx: Tx, owner_id: str, account_id: str, **values: object) -> None:
+    tx.execute(update(trading_accounts).where(_mine(owner_id, account_id)), values)
+
+
+def _account(row: Row[*tuple[Any, ...]]) -> TradingAccount:
+    id_, owner_id, name, venue, mode, currency, state, generation, created_at = row
+    return TradingAccount(id_, owner_id, name, venue, Mode(mode), currency, AccountState(state), generation, created_at)

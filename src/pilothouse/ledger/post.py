@@ -1,0 +1,374 @@
+"""Post a fill, a funding payment or a transfer as entries that sum to zero per unit, once per venue id.
+
+The books, and what stands in them (amounts above zero are ours):
+
+    unit = symbol      position   base we hold               market       what the market gave for it
+    unit = currency    wallet     what we own                market       price x quantity, paid to the market
+                       cost       what is owed for positions: minus the cost of what is held
+                       fees       commission we paid         funding      funding the market paid us, turned round
+                       outside    deposits, turned round     adjustments  what reconciling had to set right
+                       rounding   our realised result less the venue's: the venue's is booked, the crumb is shown
+
+The market's leg is price x quantity and not what is left over, so the sum of zero is a proof: it holds only if cost
+and result together are exactly the cash that moved. All of it commits with the fill, or none of it.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from enum import StrEnum
+
+from pilothouse.core.clock import iso
+from pilothouse.core.errors import Broken
+from pilothouse.core.facts import Fact, FactKind
+from pilothouse.core.fill import Fill
+from pilothouse.core.position import ZERO, Applied, Position, apply
+from pilothouse.core.rounding import EXACT, QUOTE_UNIT, plain
+from pilothouse.kit.db import Tx
+from pilothouse.ledger.store import (
+    INSERT_ENTRIES,
+    INSERT_FILL,
+    INSERT_PAYMENT,
+    Change,
+    Place,
+    add_to_other_currency,
+    books_lock,
+    day_of,
+    read_for_fill,
+    read_for_payment,
+    write_position,
+    write_wallet,
+)
+
+SETTLEMENT = "USDT"
+"""The settlement currency of every instrument the house trades so far."""
+
+
+class Book(StrEnum):
+    """Where an entry stands; the module's docstring draws them."""
+
+    POSITION = "position"
+    MARKET = "market"
+    COST = "cost"
+    WALLET = "wallet"
+    ROUNDING = "rounding"
+    FEES = "fees"
+    FUNDING = "funding"
+    OUTSIDE = "outside"
+    ADJUSTMENTS = "adjustments"
+
+
+class EntryKind(StrEnum):
+    """What an entry is a leg of."""
+
+    FILL = "fill"
+    COMMISSION = "commission"
+    FUNDING = "funding"
+    TRANSFER = "transfer"
+    ADJUSTMENT = "adjustment"
+
+
+class LegsDoNotBalance(Broken):
+    """A posting was about to be written whose entries do not sum to zero."""
+
+    code = "legs_do_not_balance"
+
+
+@dataclass(frozen=True, slots=True)
+class Leg:
+    """One entry of a posting."""
+
+    kind: EntryKind
+    book: Book
+    unit: str
+    amount: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class Posted:
+    """What a fill did to the books.
+
+    realised      as booked, settlement currency, before commission
+    wallet        settlement currency, after commission
+    discrepancy   our realised result less the venue's, if they differ by more than one quote unit; else None
+    """
+
+    fill_id: str
+    position: Position
+    realised: Decimal
+    wallet: Decimal
+    discrepancy: Decimal | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Paid:
+    """What a payment did to the books; `wallet` is of the payment's currency."""
+
+    payment_id: str
+    wallet: Decimal
+
+
+def post_fill(
+    tx: Tx,
+    fill: Fill,
+    *,
+    account_id: str,
+    owner_id: str,
+    order_id: str | None,
+    hook_id: str | None,
+    now: datetime,
+    settlement: str = SETTLEMENT,
+) -> Posted | None:
+    """Book one execution; return what it did, or None if this venue trade id is booked already.
+
+    settlement   currency in which the instrument's results are paid
+
+    The venue's realised result is what is booked, because it is what the account really holds; if it differs from
+    ours by more than one unit, INVARIANT_BROKEN is announced and the caller decides what to halt.
+    Takes the lock of the account's books.
+    """
+    tx.lock(books_lock(account_id))
+    place = Place(owner_id, account_id, fill.symbol, settlement, day_of(now))
+    books = read_for_fill(tx, place, fill.venue_trade_id)
+    if books is None:
+        return None
+    applied = apply(books.position, fill.side, fill.quantity, fill.price)
+    realised = applied.realised if fill.realised is None else fill.realised
+    in_settlement = fill.commission_currency == settlement
+    change = Change(realised=realised, commission=fill.commission if in_settlement else ZERO)
+    fill_id = tx.ids.fresh("fil")
+
+    row = _fill_row(fill, realised, now)
+    whose = {"owner_id": owner_id, "account_id": account_id, "hook_id": hook_id}
+    tx.execute(INSERT_FILL, {**row, **whose, "id": fill_id, "order_id": order_id})
+    _write_legs(tx, _fill_legs(fill, applied, realised, settlement), whose, fill_id, fill.symbol, fill.at)
+    write_position(tx, books, applied.position, change, now)
+    wallet = write_wallet(tx, books, change, now)
+    if not in_settlement and fill.commission:
+        other = Place(owner_id, account_id, fill.symbol, fill.commission_currency, place.day)
+        add_to_other_currency(tx, other, EXACT.minus(fill.commission), now)
+
+    _tell_fill(tx, row, whose, fill_id, order_id, now)
+    _tell_position(tx, applied.position, fill.symbol, owner_id, account_id, wallet, now)
+    off = EXACT.subtract(applied.realised, realised)
+    if EXACT.abs(off) <= QUOTE_UNIT:
+        return Posted(fill_id, applied.position, realised, wallet)
+    _tell_discrepancy(tx, fill, fill_id, applied.realised, realised, owner_id, account_id, now)
+    return Posted(fill_id, applied.position, realised, wallet, off)
+
+
+def post_funding(
+    tx: Tx,
+    *,
+    venue_id: str,
+    symbol: str,
+    amount: Decimal,
+    currency: str,
+    at: datetime,
+    account_id: str,
+    owner_id: str,
+    now: datetime,
+    settlement: str = SETTLEMENT,
+) -> Paid | None:
+    """Book one funding payment (`amount` above zero was received); None if this venue id is booked already."""
+    place = Place(owner_id, account_id, symbol, currency, day_of(now))
+    paid = _post_payment(tx, EntryKind.FUNDING, Book.FUNDING, place, venue_id, amount, at, now, settlement)
+    if paid:
+        payload = {
+            "payment_id": paid.payment_id,
+            "symbol": symbol,
+            "amount": plain(amount),
+            "currency": currency,
+            "wallet": plain(paid.wallet),
+            "at": iso(at),
+        }
+        tx.announce(Fact(FactKind.FUNDING_BOOKED, owner_id, now, account_id, payload))
+    return paid
+
+
+def post_transfer(
+    tx: Tx,
+    *,
+    venue_id: str,
+    amount: Decimal,
+    currency: str,
+    at: datetime,
+    account_id: str,
+    owner_id: str,
+    now: datetime,
+    settlement: str = SETTLEMENT,
+) -> Paid | None:
+    """Book one deposit (`amount` above zero) or withdrawal; None if this venue id is booked already."""
+    place = Place(owner_id, account_id, "", currency, day_of(now))
+    return _post_payment(tx, EntryKind.TRANSFER, Book.OUTSIDE, place, venue_id, amount, at, now, settlement)
+
+
+def post_adjustment(
+    tx: Tx,
+    *,
+    venue_id: str,
+    amount: Decimal,
+    currency: str,
+    at: datetime,
+    account_id: str,
+    owner_id: str,
+    now: datetime,
+    settlement: str = SETTLEMENT,
+) -> Paid | None:
+    """Book what makes a wallet agree with the venue's; `venue_id` names the reason and counts once."""
+    place = Place(owner_id, account_id, "", currency, day_of(now))
+    return _post_payment(tx, EntryKind.ADJUSTMENT, Book.ADJUSTMENTS, place, venue_id, amount, at, now, settlement)
+
+
+def _post_payment(
+    tx: Tx,
+    kind: EntryKind,
+    against: Book,
+    place: Place,
+    venue_id: str,
+    amount: Decimal,
+    at: datetime,
+    now: datetime,
+    settlement: str,
+) -> Paid | None:
+    tx.lock(books_lock(place.account_id))
+    books = read_for_payment(tx, place, kind, venue_id)
+    if books is None:
+        return None
+    payment_id = tx.ids.fresh("pay")
+    whose: dict[str, str | None] = {"owner_id": place.owner_id, "account_id": place.account_id}
+    symbol = place.symbol or None
+    tx.execute(
+        INSERT_PAYMENT,
+        {
+            **whose,
+            "id": payment_id,
+            "kind": kind,
+            "venue_id": venue_id,
+            "symbol": symbol,
+            "amount": amount,
+            "currency": place.currency,
+            "at": at,
+            "booked_at": now,
+        },
+    )
+    legs = [
+        Leg(kind, Book.WALLET, place.currency, amount),
+        Leg(kind, against, place.currency, EXACT.minus(amount)),
+    ]
+    _write_legs(tx, legs, {**whose, "hook_id": None}, payment_id, symbol, at)
+    if place.currency != settlement:
+        return Paid(payment_id, add_to_other_currency(tx, place, amount, now))
+    change = Change(funding=amount) if kind is EntryKind.FUNDING else Change(transfers=amount)
+    if symbol:
+        write_position(tx, books, books.position, change, now)
+    return Paid(payment_id, write_wallet(tx, books, change, now))
+
+
+def _fill_legs(fill: Fill, applied: Applied, realised: Decimal, settlement: str) -> Iterator[Leg]:
+    """Yield the legs of a fill, those of zero too."""
+    signed = EXACT.multiply(fill.quantity, Decimal(fill.side.sign))
+    kind = EntryKind.FILL
+    yield Leg(kind, Book.POSITION, fill.symbol, signed)
+    yield Leg(kind, Book.MARKET, fill.symbol, EXACT.minus(signed))
+    yield Leg(kind, Book.MARKET, settlement, EXACT.multiply(signed, fill.price))
+    yield Leg(kind, Book.COST, settlement, EXACT.minus(applied.cost_change))
+    yield Leg(kind, Book.WALLET, settlement, realised)
+    yield Leg(kind, Book.ROUNDING, settlement, EXACT.subtract(applied.realised, realised))
+    yield Leg(EntryKind.COMMISSION, Book.WALLET, fill.commission_currency, EXACT.minus(fill.commission))
+    yield Leg(EntryKind.COMMISSION, Book.FEES, fill.commission_currency, fill.commission)
+
+
+def _write_legs(
+    tx: Tx,
+    legs: Iterator[Leg] | list[Leg],
+    whose: dict[str, str | None],
+    posting_id: str,
+    symbol: str | None,
+    at: datetime,
+) -> None:
+    """Write the legs that are not zero, in one statement; raises LegsDoNotBalance before anything is written."""
+    sums: dict[str, Decimal] = {}
+    rows = []
+    for leg in legs:
+        if leg.amount:
+            sums[leg.unit] = EXACT.add(sums.get(leg.unit, ZERO), leg.amount)
+            rows.append(
+                {
+                    **whose,
+                    "posting_id": posting_id,
+                    "kind": leg.kind,
+                    "book": leg.book,
+                    "unit": leg.unit,
+                    "amount": leg.amount,
+                    "symbol": symbol,
+                    "at": at,
+                }
+            )
+    if any(sums.values()):
+        raise LegsDoNotBalance(f"{posting_id}: " + ", ".join(f"{plain(left)} {unit}" for unit, left in sums.items()))
+    if rows:
+        tx.execute(INSERT_ENTRIES, rows)
+
+
+def _fill_row(fill: Fill, realised: Decimal, now: datetime) -> dict[str, object]:
+    return {
+        "symbol": fill.symbol,
+        "venue_trade_id": fill.venue_trade_id,
+        "venue_order_id": fill.venue_order_id,
+        "client_order_id": fill.client_order_id,
+        "side": fill.side,
+        "price": fill.price,
+        "quantity": fill.quantity,
+        "notional": EXACT.multiply(fill.price, fill.quantity),
+        "commission": fill.commission,
+        "commission_currency": fill.commission_currency,
+        "realised": realised,
+        "maker": fill.maker,
+        "at": fill.at,
+        "booked_at": now,
+    }
+
+
+def _tell_fill(
+    tx: Tx, row: dict[str, object], whose: dict[str, str | None], fill_id: str, order_id: str | None, now: datetime
+) -> None:
+    payload: dict[str, object] = {"fill_id": fill_id, "order_id": order_id, "hook_id": whose["hook_id"]}
+    for name, value in row.items():
+        if isinstance(value, Decimal):
+            payload[name] = plain(value)
+        elif isinstance(value, datetime):
+            payload[name] = iso(value)
+        else:
+            payload[name] = value
+    owner_id = whose["owner_id"]
+    assert owner_id is not None, "every fill has an owner"
+    tx.announce(Fact(FactKind.FILL_BOOKED, owner_id, now, whose["account_id"], payload))
+
+
+def _tell_position(
+    tx: Tx, position: Position, symbol: str, owner_id: str, account_id: str, wallet: Decimal, now: datetime
+) -> None:
+    entry = position.entry_price()
+    payload = {
+        "symbol": symbol,
+        "quantity": plain(position.quantity),
+        "entry_price": None if entry is None else plain(entry),
+        "cost": plain(position.cost),
+        "wallet": plain(wallet),
+    }
+    tx.announce(Fact(FactKind.POSITION_CHANGED, owner_id, now, account_id, payload))
+
+
+def _tell_discrepancy(
+    tx: Tx, fill: Fill, fill_id: str, ours: Decimal, theirs: Decimal, owner_id: str, account_id: str, now: datetime
+) -> None:
+    payload = {
+        "invariant": "realised_agrees_with_venue",
+        "fill_id": fill_id,
+        "symbol": fill.symbol,
+        "ours": plain(ours),
+        "venue": plain(theirs),
+    }
+    tx.announce(Fact(FactKind.INVARIANT_BROKEN, owner_id, now, account_id, payload))
