@@ -39,7 +39,7 @@ class Tx:
         self.hooks: list[Callable[[], object]] = []
         self.wakes = False
 
-    def execute(self, statement: Executable, params: Params = None) -> CursorResult[Any]:
+    def execute(self, statement: Executable, params: Params = None) -> CursorResult[*tuple[Any, ...]]:
         """Run one statement; a sequence of parameters runs it once for each."""
         return self.connection.execute(statement, params)
 
