@@ -42,7 +42,7 @@ check: $(VENV)/.dev ## format, lint, types, import contracts, house rules
 	$(BIN)/python tools/tidy.py
 
 test: $(VENV)/.dev check ## check, and every test on SQLite and on a real PostgreSQL
-	$(BIN)/python -m pytest -n 2
+	$(BIN)/python -m pytest -n auto
 
 bench: $(VENV)/.dev ## measure speed; prints ratios to a floor measured in the same run
 	$(BIN)/python -m tests.speed

@@ -4,7 +4,12 @@ import socket
 
 import psycopg
 import pytest
+from sqlalchemy import select
 
+from pilothouse.core.facts import Fact, FactKind
+from pilothouse.kit import tables
+from pilothouse.kit.clocks import FrozenClock
+from pilothouse.kit.db import Database
 from tests.conftest import NetworkRefused
 
 
@@ -32,3 +37,16 @@ def test_valkey_answers_and_is_empty(valkey_url: str) -> None:
     with valkey.Valkey.from_url(valkey_url) as client:
         assert client.dbsize() == 0
         assert client.set("met", "yes")
+
+
+@pytest.mark.parametrize("turn", ["first", "second"])
+def test_every_test_finds_the_tables_empty(turn: str, database: Database, clock: FrozenClock) -> None:
+    """A row left over from the test before is a test that passes alone and fails in company, or worse."""
+    fact = Fact(FactKind.ACCOUNT_HALTED, "own_1", clock.now(), "acc_1")
+
+    before = database.read(lambda tx: len(tx.execute(select(tables.facts)).all()))
+    database.write(lambda tx: tx.announce(fact), name=turn)
+    ids = database.read(lambda tx: tx.execute(select(tables.facts.c.id)).scalars().all())
+
+    assert before == 0
+    assert list(ids) == [1]
