@@ -1,0 +1,37 @@
+"""What the paper venue can do, and what it leaves out."""
+
+from datetime import timedelta
+from decimal import Decimal
+
+from pilothouse.venues.port import Capability, Card
+
+ACCEPTANCE_WINDOW = timedelta(seconds=5)
+"""A request stamped longer ago is refused: who asked has given up on it and may ask for the outcome safely."""
+
+CARD = Card(
+    venue="paper",
+    title="Paper (simulated market)",
+    simulated=True,
+    acceptance_window_s=Decimal(5),
+    capabilities=(
+        Capability("market orders", "done"),
+        Capability("limit orders GTC, IOC, FOK, post-only", "done"),
+        Capability("stop and take-profit orders, by mark price", "done"),
+        Capability("reduce-only orders", "done"),
+        Capability("partial fills", "done"),
+        Capability("maker and taker fees", "done"),
+        Capability("cross and isolated margin", "done"),
+        Capability("liquidation", "done"),
+        Capability("funding every eight hours", "done"),
+        Capability("client order ids, unique among open orders", "done"),
+        Capability("acceptance window", "done"),
+        Capability("account events", "done"),
+        Capability("hedge mode", "exempt", "the house trades one-way"),
+        Capability("trailing stops", "exempt", "not offered by the port"),
+        Capability(
+            "trading between accounts", "exempt", "accounts trade with a simulated crowd, never with each other"
+        ),
+        Capability("auto-deleveraging", "exempt", "an insurance fund without end pays instead"),
+        Capability("limits on request rates", "exempt", "there is nobody to protect"),
+    ),
+)

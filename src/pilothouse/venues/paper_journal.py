@@ -1,0 +1,260 @@
+"""The paper venue's memory: what was touched becomes a page, a page becomes durable, a floor is built again from pages.
+
+A page is taken while the floor stands still and written later, in a group with others. It fits only onto the page
+before it, so when one is lost, all that were built on it are refused too, and the floor is built again from the rest.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from sqlalchemy import Connection, Row, Table, bindparam, insert, inspect, select, update
+from sqlalchemy.dialects import sqlite
+from sqlalchemy.sql.dml import ValuesBase
+
+from pilothouse.core.clock import Clock, micros
+from pilothouse.core.errors import Broken
+from pilothouse.core.order import OrderType, TimeInForce
+from pilothouse.kit.db import Database, Tx, in_one_transaction
+from pilothouse.simulation.account import Account, Holding
+from pilothouse.simulation.floor import Changes, Floor
+from pilothouse.simulation.market import MarketState
+from pilothouse.simulation.orders import Execution, Movement, MovementKind, Order, Status
+from pilothouse.venues import paper_tables as t
+
+_DIALECT = sqlite.dialect()
+
+
+class PageLost(Broken):
+    """A page was to be written onto one that is not there."""
+
+    code = "paper_page_lost"
+
+
+class Page(NamedTuple):
+    """What one change of the floor writes, as rows in the order of the columns."""
+
+    before: int
+    venue: tuple[int, int, int]
+    markets: list[tuple[Any, ...]]
+    accounts: list[tuple[Any, ...]]
+    holdings: list[tuple[Any, ...]]
+    orders: list[tuple[Any, ...]]
+    executions: list[Execution]
+    movements: list[tuple[Any, ...]]
+
+
+def _sql(statement: ValuesBase) -> str:
+    """Return the text of a statement that takes its values by position, in the order of the columns.
+
+    Compiled once: the driver then takes tuples as they are, which halves what a page costs.
+    """
+    return str(statement.compile(dialect=_DIALECT))
+
+
+def _upsert(table: Table, *changing: str) -> str:
+    """Return an insert that changes these columns where the row is there already."""
+    statement = sqlite.insert(table)
+    return _sql(
+        statement.on_conflict_do_update(
+            index_elements=list(table.primary_key.columns),
+            set_={name: statement.excluded[name] for name in changing},
+        )
+    )
+
+
+_TURN = _sql(
+    update(t.venue)
+    .where(t.venue.c.page == bindparam("before"))
+    .values(
+        page=bindparam("after"),
+        next_order=bindparam("order"),
+        next_movement=bindparam("movement"),
+        funded_at=bindparam("funded"),
+    )
+)
+_MARKET = _upsert(t.markets, "step", "level", "anchor", "last", "next_trade")
+_ACCOUNT = _upsert(t.accounts, "wallet")
+_HOLDING = _upsert(t.holdings, "lots", "cost", "isolated", "leverage", "is_isolated")
+_ORDER = _upsert(t.orders, "updated", "filled", "triggered", "status", "reason")
+_EXECUTION = _sql(insert(t.executions))
+_MOVEMENT = _sql(insert(t.movements))
+
+_LATEST_ORDER = (
+    select(t.orders)
+    .where(t.orders.c.account_id == bindparam("account"), t.orders.c.client_id == bindparam("client"))
+    .order_by(t.orders.c.number.desc())
+    .limit(1)
+)
+_OPEN_ORDERS = select(t.orders).where(t.orders.c.status.in_(["NEW", "PARTIALLY_FILLED"])).order_by(t.orders.c.number)
+_OPEN_ORDERS_OF = _OPEN_ORDERS.where(t.orders.c.account_id == bindparam("account"))
+_ITS_EXECUTIONS = (
+    select(t.executions).where(t.executions.c.number == bindparam("number")).order_by(t.executions.c.trade)
+)
+_EXECUTIONS_AFTER = (
+    select(t.executions)
+    .where(
+        t.executions.c.account_id == bindparam("account"),
+        t.executions.c.symbol == bindparam("symbol"),
+        t.executions.c.trade > bindparam("after"),
+    )
+    .order_by(t.executions.c.trade)
+)
+_MOVEMENTS_AFTER = (
+    select(t.movements)
+    .where(
+        t.movements.c.account_id == bindparam("account"),
+        t.movements.c.number > bindparam("after"),
+        t.movements.c.kind.in_(bindparam("kinds", expanding=True)),
+    )
+    .order_by(t.movements.c.number)
+)
+
+
+def prepare(url: str, clock: Clock) -> None:
+    """Make the tables in a new file, or check that an older one is of a form we can read. Raises Broken."""
+
+    def work(connection: Connection) -> None:
+        if not inspect(connection).has_table(t.venue.name):
+            t.metadata.create_all(connection)
+            first = {"id": 1, "schema_version": t.SCHEMA_VERSION, "page": 0, "next_order": 1, "next_movement": 1}
+            connection.execute(insert(t.venue), {**first, "funded_at": micros(clock.now())})
+            return
+        found = connection.execute(select(t.venue.c.schema_version)).scalar_one()
+        if found != t.SCHEMA_VERSION:
+            raise Broken(f"the paper venue's journal has form {found}, this version reads form {t.SCHEMA_VERSION}")
+
+    in_one_transaction(url, work)
+
+
+@dataclass(slots=True)
+class Journal:
+    """Turns changes of one floor into pages, and counts them."""
+
+    page: int = 0
+
+    def take(self, floor: Floor, changes: Changes, moved: Sequence[str]) -> Page:
+        """Return the next page; `moved` are the markets that moved since the last one. The floor stands still."""
+        before, self.page = self.page, self.page + 1
+        markets = []
+        for symbol in moved:
+            desk = floor.desks[symbol]
+            state = desk.state
+            markets.append((symbol, state.step, state.level, state.anchor, state.last, desk.next_trade))
+        accounts = [(id_, floor.accounts[id_].owner_id, floor.accounts[id_].wallet) for id_ in changes.accounts]
+        holdings = []
+        for id_, symbol in changes.holdings:
+            held = floor.accounts[id_].holdings[symbol]
+            holdings.append((id_, symbol, held.lots, held.cost, held.isolated, held.leverage, held.is_isolated))
+        return Page(
+            before,
+            (floor.next_order, floor.next_movement, floor.funded_at),
+            markets,
+            accounts,
+            holdings,
+            [_row_of(order) for order in changes.orders.values()],
+            changes.executions,
+            changes.movements,  # type: ignore[arg-type]  # a named tuple is a row as it stands
+        )
+
+
+def _row_of(order: Order) -> tuple[Any, ...]:
+    return (
+        order.number, order.account_id, order.client_id, order.symbol, order.sign, order.type, order.tif, order.lots,
+        order.price, order.stop, order.reduce_only, order.at, order.updated, order.filled, order.triggered,
+        order.status, order.reason,
+    )  # fmt: skip
+
+
+def write(tx: Tx, page: Page) -> None:
+    """Write a page. Raises PageLost if the one before it is not there."""
+    run: Callable[[str, Any], Any] = tx.connection.exec_driver_sql
+    turned = run(_TURN, (page.before + 1, *page.venue, page.before))
+    if turned.rowcount != 1:
+        raise PageLost(f"page {page.before} of the paper journal was lost, so what was built on it is too")
+    if page.markets:
+        run(_MARKET, page.markets)
+    if page.accounts:
+        run(_ACCOUNT, page.accounts)
+    if page.holdings:
+        run(_HOLDING, page.holdings)
+    if page.orders:
+        run(_ORDER, page.orders)
+    if page.executions:
+        run(_EXECUTION, page.executions)
+    if page.movements:
+        run(_MOVEMENT, page.movements)
+
+
+def rebuild(database: Database, seed: int) -> tuple[Floor, Journal]:
+    """Return the floor as the journal knows it, and the journal at its last page."""
+    return database.read(lambda tx: _rebuild(tx, seed))
+
+
+def _rebuild(tx: Tx, seed: int) -> tuple[Floor, Journal]:
+    floor = Floor(seed)
+    about = tx.execute(select(t.venue)).one()
+    floor.next_order, floor.next_movement, floor.funded_at = about.next_order, about.next_movement, about.funded_at
+    for row in tx.execute(select(t.markets)):
+        desk = floor.desks.get(row.symbol)
+        if desk is not None:
+            desk.next_trade = row.next_trade
+            desk.move(MarketState(row.symbol, row.step, row.level, row.anchor, row.last))
+    for row in tx.execute(select(t.accounts)):
+        floor.accounts[row.id] = Account(row.id, row.owner_id, row.wallet)
+    for row in tx.execute(select(t.holdings)):
+        floor.accounts[row.account_id].holdings[row.symbol] = Holding(
+            row.lots, row.cost, row.isolated, row.leverage, row.is_isolated
+        )
+    for row in tx.execute(_OPEN_ORDERS):
+        account = floor.accounts[row.account_id]
+        account.holding(row.symbol)
+        floor.stand(account, _order_of(row))
+    floor.drain()
+    return floor, Journal(about.page)
+
+
+def latest_order(tx: Tx, account_id: str, client_id: str) -> Order | None:
+    """Return the latest order of that client id, open or not."""
+    row = tx.execute(_LATEST_ORDER, {"account": account_id, "client": client_id}).one_or_none()
+    return None if row is None else _order_of(row)
+
+
+def open_orders(tx: Tx, account_id: str) -> list[Order]:
+    """Return the open orders of an account, oldest first."""
+    return [_order_of(row) for row in tx.execute(_OPEN_ORDERS_OF, {"account": account_id})]
+
+
+def executions_of(tx: Tx, number: int) -> list[Execution]:
+    """Return every trade of an order, oldest first."""
+    return [_execution_of(row) for row in tx.execute(_ITS_EXECUTIONS, {"number": number})]
+
+
+def executions_after(tx: Tx, account_id: str, symbol: str, trade: int) -> list[Execution]:
+    """Return the trades of an account in one instrument behind `trade`, oldest first."""
+    asked = {"account": account_id, "symbol": symbol, "after": trade}
+    return [_execution_of(row) for row in tx.execute(_EXECUTIONS_AFTER, asked)]
+
+
+def movements_after(tx: Tx, account_id: str, number: int, *kinds: MovementKind) -> list[Movement]:
+    """Return the movements of these kinds behind `number`, oldest first."""
+    asked = {"account": account_id, "after": number, "kinds": [kind.value for kind in kinds]}
+    return [
+        Movement(row.number, row.account_id, MovementKind(row.kind), row.symbol, row.amount, row.at)
+        for row in tx.execute(_MOVEMENTS_AFTER, asked)
+    ]
+
+
+def _order_of(row: Row[Any]) -> Order:
+    return Order(
+        row.number, row.account_id, row.client_id, row.symbol, row.sign, OrderType(row.type), TimeInForce(row.tif),
+        row.lots, row.price, row.stop, row.reduce_only, row.at, row.updated, row.filled, row.triggered,
+        Status(row.status), row.reason,
+    )  # fmt: skip
+
+
+def _execution_of(row: Row[Any]) -> Execution:
+    return Execution(
+        row.trade, row.number, row.account_id, row.client_id, row.symbol, row.sign, row.price, row.lots,
+        row.commission, row.realised, row.maker, row.at,
+    )  # fmt: skip

@@ -1,0 +1,198 @@
+"""Between the port's decimals and the simulation's whole numbers, both ways and exactly."""
+
+from collections.abc import Iterable
+from decimal import Decimal
+
+from pilothouse.core.clock import from_micros
+from pilothouse.core.fill import Fill
+from pilothouse.core.instrument import Side
+from pilothouse.core.order import OrderTerms
+from pilothouse.core.position import Position
+from pilothouse.core.quote import Quote
+from pilothouse.core.rounding import EXACT, QUOTE_UNIT, exact
+from pilothouse.simulation.account import Account, Standing
+from pilothouse.simulation.contracts import CONTRACTS, SETTLEMENT, Contract
+from pilothouse.simulation.exchange import liquidation_price
+from pilothouse.simulation.floor import Desk, Floor
+from pilothouse.simulation.orders import Asked, Execution, Movement, MovementKind, Order, Refusal
+from pilothouse.venues.port import (
+    FundingPayment,
+    MarginType,
+    OrderReport,
+    OrderRequest,
+    Transfer,
+    VenueBalance,
+    VenuePosition,
+    VenueStatus,
+)
+
+SOURCE = "simulated"
+
+_SIDES = {1: Side.BUY, -1: Side.SELL}
+_STATUS = {str(status): status for status in VenueStatus}
+# Well inside of what 64 bits hold in quote units.
+_DEPOSIT_MAX = Decimal(1_000_000_000)
+
+
+def money(units: int) -> Decimal:
+    """Return quote units as an amount."""
+    return EXACT.multiply(Decimal(units), QUOTE_UNIT)
+
+
+def units(amount: Decimal) -> int:
+    """Return an amount, zero to a thousand million, as quote units. Raises AssertionError for a finer one."""
+    number = exact(amount)
+    assert 0 <= number <= _DEPOSIT_MAX, "paper accounts hold up to a thousand million"
+    count, rest = EXACT.divmod(number, QUOTE_UNIT)
+    assert rest == 0, "money has eight digits behind the point"
+    return int(count)
+
+
+def _count(value: Decimal, step: Decimal) -> int | None:
+    """Return how many steps `value` is; None if it is no whole number of them."""
+    count, rest = EXACT.divmod(value, step)
+    return int(count) if rest == 0 else None
+
+
+def asked(request: OrderRequest) -> Asked | Refusal:
+    """Return what a request asks for in ticks and lots, or why it cannot be read on the instrument's grid."""
+    terms = request.terms
+    contract = CONTRACTS.get(terms.symbol)
+    if contract is None:
+        return Refusal("-1121", f"there is no instrument {terms.symbol}")
+    instrument = contract.instrument
+    lots = _count(terms.quantity, instrument.lot)
+    if lots is None:
+        return Refusal("-4023", f"the quantity is no whole number of lots of {instrument.lot}")
+    ticks: list[int | None] = []
+    for price in (terms.price, terms.stop_price):
+        if price is None:
+            ticks.append(None)
+            continue
+        if not instrument.price_min <= price <= instrument.price_max:
+            return Refusal("-4002", f"the price is outside of {instrument.price_min} to {instrument.price_max}")
+        count = _count(price, instrument.tick)
+        if count is None:
+            return Refusal("-4014", f"the price is no multiple of the tick {instrument.tick}")
+        ticks.append(count)
+    return Asked(
+        request.client_order_id, terms.symbol, terms.side.sign, terms.type, terms.time_in_force, lots,
+        ticks[0], ticks[1], terms.reduce_only,
+    )  # fmt: skip
+
+
+def price_of(contract: Contract, ticks: int) -> Decimal:
+    """Return a price in quote currency."""
+    return EXACT.multiply(Decimal(ticks), contract.instrument.tick)
+
+
+def quantity_of(contract: Contract, lots: int) -> Decimal:
+    """Return a quantity in base currency."""
+    return EXACT.multiply(Decimal(lots), contract.instrument.lot)
+
+
+def fill(execution: Execution) -> Fill:
+    """Return a trade as the port tells it."""
+    contract = CONTRACTS[execution.symbol]
+    return Fill(
+        venue_trade_id=str(execution.trade),
+        venue_order_id=str(execution.number),
+        client_order_id=execution.client_id,
+        symbol=execution.symbol,
+        side=_SIDES[execution.sign],
+        price=price_of(contract, execution.price),
+        quantity=quantity_of(contract, execution.lots),
+        commission=money(execution.commission),
+        commission_currency=SETTLEMENT,
+        realised=money(execution.realised),
+        maker=bool(execution.maker),
+        at=from_micros(execution.at),
+    )
+
+
+def terms(order: Order) -> OrderTerms:
+    """Return what was asked of the venue."""
+    contract = CONTRACTS[order.symbol]
+    return OrderTerms(
+        symbol=order.symbol,
+        side=_SIDES[order.sign],
+        type=order.type,
+        quantity=quantity_of(contract, order.lots),
+        price=None if order.price is None else price_of(contract, order.price),
+        stop_price=None if order.stop is None else price_of(contract, order.stop),
+        time_in_force=order.tif,
+        reduce_only=order.reduce_only,
+    )
+
+
+def report(order: Order, executions: Iterable[Execution] = (), its_terms: OrderTerms | None = None) -> OrderReport:
+    """Return where an order is, with the trades it tells."""
+    contract = CONTRACTS[order.symbol]
+    return OrderReport(
+        client_order_id=order.client_id,
+        venue_order_id=str(order.number),
+        terms=its_terms or terms(order),
+        status=_STATUS[order.status],
+        filled_quantity=quantity_of(contract, order.filled),
+        at=from_micros(order.updated),
+        fills=tuple(fill(execution) for execution in executions),
+        reason=order.reason,
+    )
+
+
+def quote(desk: Desk, now_us: int) -> Quote:
+    """Return the best prices of a market."""
+    bid, mark, ask, last = (price_of(desk.contract, ticks) for ticks in desk.prices)
+    return Quote(desk.contract.symbol, bid, ask, mark, last, from_micros(now_us), SOURCE)
+
+
+def funding(movement: Movement) -> FundingPayment:
+    """Return a funding payment."""
+    return FundingPayment(
+        str(movement.number), movement.symbol, money(movement.amount), SETTLEMENT, from_micros(movement.at)
+    )
+
+
+def transfer(movement: Movement) -> Transfer:
+    """Return money that came or left."""
+    assert movement.kind is not MovementKind.FUNDING, "funding is told as what it is"
+    return Transfer(str(movement.number), money(movement.amount), SETTLEMENT, from_micros(movement.at))
+
+
+def position(floor: Floor, account: Account, symbol: str) -> VenuePosition | None:
+    """Return what is held in one instrument; None when flat."""
+    holding = account.holdings.get(symbol)
+    if holding is None or not holding.lots:
+        return None
+    desk = floor.desks[symbol]
+    contract, mark = desk.contract, desk.prices.mark
+    quantity = quantity_of(contract, holding.lots)
+    entry = Position(symbol, quantity, money(holding.cost)).entry_price()
+    assert entry is not None, "what is held was paid for"
+    liquidation = liquidation_price(floor, account, symbol)
+    return VenuePosition(
+        symbol=symbol,
+        quantity=quantity,
+        entry_price=entry,
+        mark_price=price_of(contract, mark),
+        unrealised=money(holding.unrealised(contract, mark)),
+        leverage=holding.leverage,
+        margin_type=MarginType.ISOLATED if holding.is_isolated else MarginType.CROSSED,
+        liquidation_price=None if liquidation is None else price_of(contract, liquidation),
+        isolated_margin=money(holding.isolated) if holding.is_isolated else None,
+        notional=money(holding.notional(contract, mark)),
+    )
+
+
+def balance(standing: Standing) -> VenueBalance:
+    """Return what an account is worth."""
+    return VenueBalance(
+        asset=SETTLEMENT,
+        wallet=money(standing.wallet),
+        available=money(standing.available),
+        cross_wallet=money(standing.cross_wallet),
+        unrealised=money(standing.unrealised),
+        margin_balance=money(standing.margin_balance),
+        initial_margin=money(standing.initial),
+        maintenance_margin=money(standing.maintenance),
+    )
