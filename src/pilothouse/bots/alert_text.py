@@ -19,6 +19,7 @@ _STORED_CHARS_MAX: Final = 200
 _WHOLE_DIGITS_MAX: Final = 15
 # A shorter secret would hide half of every alert, and none of ours is so short.
 _SECRET_CHARS_MIN: Final = 4
+_SECRETS_MAX: Final = 16
 
 _SECRET_NAMES: Final = ("webhooksecret", "secret", "passphrase")
 _SECRET_NAME = re.compile(r"secret|pass_?phrase|passw", re.IGNORECASE)
@@ -105,10 +106,13 @@ def secret_in(body: bytes) -> str | None:
 
 
 def secrets_of(data: dict[str, Any]) -> tuple[str, ...]:
-    """Return every text of 4 characters or more in `data`, at any depth, that stands under the name of a secret."""
-    found: list[str] = []
+    """Return the texts of 4 characters or more in `data`, at any depth, that stand under the name of a secret.
+
+    At most 16, the webhook secret first: each is looked for in every text of the alert.
+    """
+    found = [secret_of(data) or ""]
     _collect(data, found)
-    return tuple(found)
+    return tuple(dict.fromkeys(secret for secret in found if len(secret) >= _SECRET_CHARS_MIN))[:_SECRETS_MAX]
 
 
 def masked(data: dict[str, Any], secrets: tuple[str, ...]) -> dict[str, Any]:
@@ -219,7 +223,7 @@ def _collect(value: Any, found: list[str]) -> None:
         for key, inner in value.items():
             if not isinstance(inner, str):
                 _collect(inner, found)
-            elif len(inner) >= _SECRET_CHARS_MIN and _SECRET_NAME.search(key):
+            elif _SECRET_NAME.search(key):
                 found.append(str(inner))
     elif isinstance(value, list):
         for inner in value:

@@ -1,6 +1,6 @@
 """Sample alerts, as they are pasted into a chart's alert dialog: a shape and a secret in, its text out.
 
-The chart fills `{{placeholders}}` when the alert fires; `filled` does the same here, for tests and for the command line.
+The chart fills `{{placeholders}}` when the alert fires; `filled` does the same here, for tests and the command line.
 """
 
 import json

@@ -64,7 +64,10 @@ def normalise(text: str) -> str:
         if not shorter or shorter == name:
             break
         name = shorter
-    return name.translate(_SEPARATORS) or name
+    name = name.translate(_SEPARATORS)
+    if not name:
+        raise SymbolUnknown(text)
+    return name
 
 
 def resolve(text: str, instruments: Iterable[Instrument]) -> Instrument:
