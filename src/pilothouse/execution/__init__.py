@@ -1,1 +1,1 @@
-"""The only room that trades: submit, send, cancel, settle, reconcile."""
+"""THE ONLY ROOM THAT TRADES: submit, send, settle, cancel, reconcile."""

@@ -1,1 +1,1 @@
-"""What acts on its own: takes alerts in and drives the bots that answer them."""
+"""The running bots and hooks: alerts taken in once, and what they make of the account."""

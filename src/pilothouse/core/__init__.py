@@ -1,0 +1,1 @@
+"""THE LAW: money, orders, positions, risk. Pure: no I/O, no clock, no log."""

@@ -1,0 +1,45 @@
+"""Instants and the clock that hands them out. Nothing here reads a wall clock: `kit/clocks.py` does."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Protocol
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+class Clock(Protocol):
+    """What the house knows of time; injected, so that a test can step it."""
+
+    def now(self) -> datetime:
+        """Return the present instant: UTC, aware, to the microsecond."""
+        ...
+
+    def monotonic(self) -> float:
+        """Return seconds that never run backwards, for measuring spans and nothing else."""
+        ...
+
+
+def micros(instant: datetime) -> int:
+    """Return microseconds since 1970, exactly; `instant` is aware."""
+    assert instant.tzinfo is not None, "an instant without a time zone is a guess"
+    span = instant - EPOCH
+    return (span.days * 86_400 + span.seconds) * 1_000_000 + span.microseconds
+
+
+def millis(instant: datetime) -> int:
+    """Return whole milliseconds since 1970, as venues and browsers count them."""
+    return micros(instant) // 1_000
+
+
+def from_micros(count: int) -> datetime:
+    """Return the UTC instant that lies `count` microseconds after 1970."""
+    return EPOCH + timedelta(microseconds=count)
+
+
+def iso(instant: datetime) -> str:
+    """Return the instant as ISO 8601 in UTC with a `Z`, always with six digits after the second."""
+    return instant.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+def day_start(instant: datetime) -> datetime:
+    """Return the midnight (UTC) at which the day of `instant` began."""
+    return instant.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)

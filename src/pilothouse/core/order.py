@@ -1,0 +1,200 @@
+"""An order and its life: one table of (state, event) -> state. A pair that is not in it is Broken.
+
+    INTENDED ──send──> SENDING ──accept──> WORKING ──fill──> PARTLY_FILLED ──> FILLED
+                          │ reject──> REJECTED       └──cancel──> CANCELED   └──expire──> EXPIRED
+                          └ lose──> UNKNOWN ──(what the venue answers when asked)──> any of these
+
+Three outcomes leave SENDING: accepted, refused, unknown. From UNKNOWN only the venue's own word leads on: what it
+reports of the order, or, after the request can no longer be accepted, that it never saw it (`deny`).
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from enum import StrEnum
+from types import MappingProxyType
+
+from pilothouse.core.errors import Broken
+from pilothouse.core.instrument import Side
+
+
+class OrderType(StrEnum):
+    """What kind of order; names as venues use them."""
+
+    MARKET = "MARKET"
+    LIMIT = "LIMIT"
+    STOP = "STOP"
+    STOP_MARKET = "STOP_MARKET"
+    TAKE_PROFIT = "TAKE_PROFIT"
+    TAKE_PROFIT_MARKET = "TAKE_PROFIT_MARKET"
+
+    @property
+    def is_conditional(self) -> bool:
+        """Say whether it waits for a trigger price."""
+        return self not in {OrderType.MARKET, OrderType.LIMIT}
+
+    @property
+    def has_limit(self) -> bool:
+        """Say whether it carries a limit price."""
+        return self in {OrderType.LIMIT, OrderType.STOP, OrderType.TAKE_PROFIT}
+
+
+class TimeInForce(StrEnum):
+    """How long an order stands. GTX is post-only: it never takes."""
+
+    GTC = "GTC"
+    IOC = "IOC"
+    FOK = "FOK"
+    GTX = "GTX"
+
+
+class Purpose(StrEnum):
+    """Why an order exists."""
+
+    ENTRY = "entry"
+    EXIT = "exit"
+    STOP_LOSS = "stop_loss"
+    TAKE_PROFIT = "take_profit"
+    MANUAL = "manual"
+    LIQUIDATION = "liquidation"
+    FOREIGN = "foreign"
+
+    @property
+    def protects(self) -> bool:
+        """Say whether the order guards a position and dies with it."""
+        return self in {Purpose.STOP_LOSS, Purpose.TAKE_PROFIT}
+
+
+class OrderState(StrEnum):
+    """Where an order is in its life."""
+
+    INTENDED = "intended"
+    SENDING = "sending"
+    UNKNOWN = "unknown"
+    WORKING = "working"
+    PARTLY_FILLED = "partly_filled"
+    FILLED = "filled"
+    CANCELED = "canceled"
+    EXPIRED = "expired"
+    REJECTED = "rejected"
+
+    @property
+    def is_final(self) -> bool:
+        """Say whether nothing more is expected to happen to it."""
+        return self in FINAL
+
+    @property
+    def is_resting(self) -> bool:
+        """Say whether it stands at the venue."""
+        return self in {OrderState.WORKING, OrderState.PARTLY_FILLED}
+
+
+FINAL = frozenset({OrderState.FILLED, OrderState.CANCELED, OrderState.EXPIRED, OrderState.REJECTED})
+LIVE = frozenset(set(OrderState) - FINAL)
+
+
+class OrderEvent(StrEnum):
+    """What may happen to an order."""
+
+    SEND = "send"
+    LOSE = "lose"
+    ACCEPT = "accept"
+    REJECT = "reject"
+    FILL_PART = "fill_part"
+    FILL_REST = "fill_rest"
+    CANCEL = "cancel"
+    EXPIRE = "expire"
+    DENY = "deny"
+    WITHDRAW = "withdraw"
+
+
+def _table() -> Mapping[tuple[OrderState, OrderEvent], OrderState]:
+    """Return every pair that may happen; what is not here is Broken."""
+    s, e = OrderState, OrderEvent
+    table = {
+        (s.INTENDED, e.SEND): s.SENDING,
+        (s.INTENDED, e.WITHDRAW): s.CANCELED,  # given up before it was ever sent
+        (s.SENDING, e.LOSE): s.UNKNOWN,
+        (s.UNKNOWN, e.LOSE): s.UNKNOWN,  # asked, and the question was lost too
+        (s.UNKNOWN, e.DENY): s.INTENDED,  # never arrived and no longer can: the same id may be sent again
+        # The venue speaks twice of one thing, and not always in order: by answer, by stream, and when asked.
+        (s.WORKING, e.ACCEPT): s.WORKING,
+        (s.PARTLY_FILLED, e.ACCEPT): s.PARTLY_FILLED,
+        (s.CANCELED, e.CANCEL): s.CANCELED,
+        (s.EXPIRED, e.EXPIRE): s.EXPIRED,
+        (s.REJECTED, e.REJECT): s.REJECTED,
+    }
+    for final in (s.FILLED, s.CANCELED, s.EXPIRED):
+        table[final, e.ACCEPT] = final  # a late acknowledgement changes nothing
+    for asked in (s.SENDING, s.UNKNOWN):
+        table |= {
+            (asked, e.ACCEPT): s.WORKING,
+            (asked, e.REJECT): s.REJECTED,
+            (asked, e.FILL_PART): s.PARTLY_FILLED,
+            (asked, e.FILL_REST): s.FILLED,
+            (asked, e.CANCEL): s.CANCELED,
+            (asked, e.EXPIRE): s.EXPIRED,
+        }
+    for resting in (s.WORKING, s.PARTLY_FILLED):
+        table |= {
+            (resting, e.FILL_PART): s.PARTLY_FILLED,
+            (resting, e.FILL_REST): s.FILLED,
+            (resting, e.CANCEL): s.CANCELED,
+            (resting, e.EXPIRE): s.EXPIRED,
+        }
+    for gone in (s.CANCELED, s.EXPIRED):
+        # A fill from before the cancel may be told after it; the money is real, the rest stays cancelled.
+        table[gone, e.FILL_PART] = gone
+        table[gone, e.FILL_REST] = s.FILLED
+    return MappingProxyType(table)
+
+
+TRANSITIONS = _table()
+
+
+class UnlistedTransition(Broken):
+    """Something happened to an order that cannot happen in its state."""
+
+    code = "unlisted_transition"
+
+
+def after(state: OrderState, event: OrderEvent) -> OrderState:
+    """Return the state that follows; raises UnlistedTransition, which stops trading on the account."""
+    try:
+        return TRANSITIONS[state, event]
+    except KeyError:
+        raise UnlistedTransition(f"an order that is {state} cannot meet '{event}'") from None
+
+
+@dataclass(frozen=True, slots=True)
+class OrderTerms:
+    """What is asked of the venue: everything that makes an order this order.
+
+    quantity      base, above zero, on the lot grid
+    price         limit, quote per base, for LIMIT, STOP and TAKE_PROFIT; else None
+    stop_price    trigger, for conditional types; else None; compared with the mark price
+    """
+
+    symbol: str
+    side: Side
+    type: OrderType
+    quantity: Decimal
+    price: Decimal | None = None
+    stop_price: Decimal | None = None
+    time_in_force: TimeInForce = TimeInForce.GTC
+    reduce_only: bool = False
+
+    def __post_init__(self) -> None:
+        """Refuse terms that no venue could read one way only."""
+        assert self.quantity > 0, "an order is for something"
+        assert (self.price is not None) == self.type.has_limit, f"{self.type} and price {self.price} do not fit"
+        assert (self.stop_price is not None) == self.type.is_conditional, (
+            f"{self.type} and stop price {self.stop_price} do not fit"
+        )
+
+    @property
+    def rests(self) -> bool:
+        """Say whether it may stand at the venue instead of being done at once."""
+        if self.type is OrderType.LIMIT:
+            return self.time_in_force in {TimeInForce.GTC, TimeInForce.GTX}
+        return self.type.is_conditional

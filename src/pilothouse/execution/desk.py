@@ -1,0 +1,64 @@
+"""The desk: what execution works with, opened once by `wiring` and handed to every function that needs it."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+from pilothouse.core.clock import Clock
+from pilothouse.core.errors import Broken
+from pilothouse.core.ids import Ids
+from pilothouse.core.instrument import Instrument
+from pilothouse.core.quote import Quote
+from pilothouse.execution.lanes import Lanes
+from pilothouse.kit.db import Database
+from pilothouse.kit.meters import Meters
+from pilothouse.venues.port import Venue
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How long the order path waits for what.
+
+    hand_off        a process may put an order on the wire this long after it decided; then somebody asks
+    ask_first, ask_most   back-off between questions about an unknown order
+    window_slack    added to the venue's acceptance window before "no such order" is believed
+    intent_age_most an order that adds exposure and waited longer than this is not sent any more
+    """
+
+    hand_off: timedelta = timedelta(seconds=30)
+    ask_first: timedelta = timedelta(milliseconds=200)
+    ask_most: timedelta = timedelta(seconds=5)
+    window_slack: timedelta = timedelta(milliseconds=500)
+    intent_age_most: timedelta = timedelta(seconds=300)
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """What execution works with.
+
+    house_key      makes client order ids; at least 10 random bytes that never change
+    instrument_of  (venue, symbol) -> Instrument; raises NotFound
+    resolve        (venue, symbol as somebody wrote it) -> Instrument; raises Refused
+    quote_of       (venue, symbol) -> Quote; raises Unavailable
+    process        the name of this process in leases
+    """
+
+    database: Database
+    clock: Clock
+    ids: Ids
+    house_key: bytes
+    process: str
+    venues: Mapping[str, Venue]
+    instrument_of: Callable[[str, str], Instrument]
+    resolve: Callable[[str, str], Instrument]
+    quote_of: Callable[[str, str], Quote]
+    lanes: Lanes
+    meters: Meters
+    patience: Patience = field(default_factory=Patience)
+
+    def venue(self, name: str) -> Venue:
+        """Return the open venue of that name; raises Broken if the house was built without it."""
+        try:
+            return self.venues[name]
+        except KeyError:
+            raise Broken(f"the house has no venue {name!r}; it has {sorted(self.venues)}") from None

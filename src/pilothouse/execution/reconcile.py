@@ -1,0 +1,247 @@
+"""Our orders, fills and positions against the venue's: what was missed is fetched, what disagrees stops trading.
+
+A failed query is never "flat": a venue that does not answer leaves everything as it is. A position that our entries
+cannot explain, asked twice, halts new exposure on the account and names both numbers.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from decimal import Decimal
+from functools import partial
+
+from pilothouse.core.facts import Fact, FactKind
+from pilothouse.core.fill import Fill
+from pilothouse.core.order import OrderEvent, OrderState, OrderTerms, OrderType, Purpose
+from pilothouse.core.rounding import plain
+from pilothouse.execution import limits, settle, store
+from pilothouse.execution.desk import Desk
+from pilothouse.execution.submit import ORDER_TOPIC, Trader
+from pilothouse.kit import outbox
+from pilothouse.kit.db import Tx
+from pilothouse.ledger import positions as held
+from pilothouse.ledger.statement import booked_among
+from pilothouse.venues.port import AccountEvent, OrderReport, VenueAccount, VenueStatus
+
+
+@dataclass(slots=True)
+class Reconciled:
+    """What one pass found and did; `mismatches` names positions that disagree, in words."""
+
+    fills_booked: int = 0
+    orders_asked: int = 0
+    foreign_orders: int = 0
+    mismatches: list[str] = field(default_factory=list)
+
+
+def reconcile(desk: Desk, trader: Trader) -> Reconciled:
+    """Bring one account's books up to what its venue says; raises Unavailable if the venue does not answer."""
+    found = Reconciled()
+    account = VenueAccount(trader.account_id, trader.owner_id)
+    marks = desk.database.read(lambda tx: store.reconciled_up_to(tx, trader.account_id))
+    _fetch_payments(desk, trader, account, marks)
+    found.fills_booked = _fetch_fills(desk, trader, account, marks)
+    _compare_orders(desk, trader, account, found)
+    found.mismatches = _compare_positions(desk, trader, account)
+    return found
+
+
+def on_event(desk: Desk, owner_of: dict[str, str], event: AccountEvent) -> None:
+    """Take in what a venue's stream told; returns when it is queued, in the order it was told."""
+    owner_id = owner_of.get(event.account_id)
+    if owner_id is None:
+        return
+    now = desk.clock.now()
+    if event.funding is not None:
+        payment = event.funding
+        desk.database.submit(
+            lambda tx: settle.funded(tx, event.account_id, owner_id, [payment], now), name="funding", urgent=True
+        )
+    if event.report is not None:
+        report = event.report
+        desk.database.submit(
+            lambda tx: take_in(tx, desk, event.account_id, owner_id, report), name="settle", urgent=True
+        )
+
+
+def take_in(tx: Tx, desk: Desk, account_id: str, owner_id: str, report: OrderReport) -> store.OrderRecord:
+    """Take in a report of an order, ours or not: one that we did not make is adopted and shown as foreign."""
+    order = store.by_client_id(tx, account_id, report.client_order_id)
+    if order is None:
+        order = _adopted(tx, desk, account_id, owner_id, report)
+    return settle.reported(tx, desk, order.id, report)
+
+
+def _adopted(tx: Tx, desk: Desk, account_id: str, owner_id: str, report: OrderReport) -> store.OrderRecord:
+    """Store an order that stands at the venue and was not made here, such as a liquidation."""
+    now = desk.clock.now()
+    liquidation = report.client_order_id.startswith(("autoclose-", "adl_autoclose"))
+    order = store.OrderRecord(
+        id=desk.ids.fresh("ord"),
+        owner_id=owner_id,
+        account_id=account_id,
+        hook_id=None,
+        signal_id=None,
+        client_order_id=report.client_order_id,
+        venue_order_id=report.venue_order_id,
+        terms=report.terms,
+        purpose=Purpose.LIQUIDATION if liquidation else Purpose.FOREIGN,
+        reason="made by the venue" if liquidation else "found at the venue, not made here",
+        state=OrderState.WORKING,
+        filled_quantity=Decimal(0),
+        filled_notional=Decimal(0),
+        commission=Decimal(0),
+        decided_price=report.terms.price or report.terms.stop_price or Decimal(0),
+        outcome=None,
+        cancel_asked_at=None,
+        created_at=report.at,
+        sent_at=None,
+        sendable_until=None,
+        asked=0,
+        updated_at=now,
+    )
+    store.add(tx, order)
+    store.note(tx, order, now, (OrderEvent.ACCEPT, order.state, order.reason))
+    message = f"{order.purpose} order {report.client_order_id}: {report.terms.side} {plain(report.terms.quantity)} "
+    tx.announce(
+        Fact(
+            FactKind.ALARM_RAISED,
+            owner_id,
+            now,
+            account_id,
+            {"code": f"{order.purpose}_order", "message": message + report.terms.symbol, "order_id": order.id},
+        )
+    )
+    return order
+
+
+def _fetch_payments(desk: Desk, trader: Trader, account: VenueAccount, marks: dict[tuple[str, str], str]) -> None:
+    """Book deposits, withdrawals and funding that were missed."""
+    venue = desk.venue(trader.venue)
+    transfers = venue.transfers_after(account, marks.get(("transfers", "")))
+    payments = venue.funding_after(account, marks.get(("funding", "")))
+    now = desk.clock.now()
+
+    def work(tx: Tx) -> None:
+        if transfers:
+            settle.transferred(tx, account.id, account.owner_id, transfers, now)
+            store.set_reconciled(tx, account.id, account.owner_id, "transfers", "", transfers[-1].venue_id, now)
+        if payments:
+            settle.funded(tx, account.id, account.owner_id, payments, now)
+            store.set_reconciled(tx, account.id, account.owner_id, "funding", "", payments[-1].venue_id, now)
+
+    if transfers or payments:
+        desk.database.write(work, name="payments", urgent=True)
+
+
+def _fetch_fills(desk: Desk, trader: Trader, account: VenueAccount, marks: dict[tuple[str, str], str]) -> int:
+    """Book fills that were missed, in their order; returns how many were new."""
+    booked = 0
+    for instrument in desk.venue(trader.venue).instruments():
+        symbol = instrument.symbol
+        fills = desk.venue(trader.venue).fills_after(account, symbol, marks.get(("fills", symbol)))
+        if fills:
+            work = partial(_book_all, desk=desk, account=account, symbol=symbol, fills=fills)
+            booked += desk.database.write(work, name="fills", urgent=True)
+    return booked
+
+
+def _book_all(tx: Tx, desk: Desk, account: VenueAccount, symbol: str, fills: Sequence[Fill]) -> int:
+    """Book fills of one instrument that are not booked yet, each through its order."""
+    known = booked_among(tx, account.id, symbol, [fill.venue_trade_id for fill in fills])
+    missing = [fill for fill in fills if fill.venue_trade_id not in known]
+    by_order: dict[str, list[Fill]] = {}
+    for fill in missing:
+        by_order.setdefault(fill.client_order_id or f"foreign-{fill.venue_order_id}", []).append(fill)
+    for client_order_id, group in by_order.items():
+        take_in(tx, desk, account.id, account.owner_id, _report_of(client_order_id, symbol, group))
+    store.set_reconciled(tx, account.id, account.owner_id, "fills", symbol, fills[-1].venue_trade_id, desk.clock.now())
+    return len(missing)
+
+
+def _report_of(client_order_id: str, symbol: str, fills: Sequence[Fill]) -> OrderReport:
+    """Return what the fills alone tell of their order; the terms count only for an order we do not know."""
+    quantity = sum((fill.quantity for fill in fills), Decimal(0))
+    last = fills[-1]
+    return OrderReport(
+        client_order_id=client_order_id,
+        venue_order_id=last.venue_order_id,
+        terms=OrderTerms(symbol=symbol, side=last.side, type=OrderType.MARKET, quantity=quantity),
+        status=VenueStatus.PARTIALLY_FILLED,
+        filled_quantity=quantity,
+        at=last.at,
+        fills=tuple(fills),
+    )
+
+
+def _compare_orders(desk: Desk, trader: Trader, account: VenueAccount, found: Reconciled) -> None:
+    """Ask about resting orders of ours that do not stand at the venue; adopt those that stand there without us."""
+    # Ours first: an order accepted between the two questions then looks foreign for a moment, and is known by id.
+    ours = desk.database.read(lambda tx: store.live_of(tx, trader.account_id))
+    standing = {report.client_order_id: report for report in desk.venue(trader.venue).open_orders(account)}
+    missing = [order for order in ours if order.state.is_resting and order.client_order_id not in standing]
+    now = desk.clock.now()
+
+    def work(tx: Tx) -> None:
+        for order in missing:
+            outbox.put(
+                tx,
+                ORDER_TOPIC,
+                key=order.account_id,
+                payload={"order_id": order.id},
+                dedupe_key=f"ask:{order.id}",
+                now=now,
+            )
+        for client_order_id, report in standing.items():
+            if store.by_client_id(tx, account.id, client_order_id) is None:
+                take_in(tx, desk, account.id, account.owner_id, report)
+                found.foreign_orders += 1
+
+    known = {order.client_order_id for order in ours}
+    if missing or not standing.keys() <= known:
+        desk.database.write(work, name="compare orders")
+    found.orders_asked = len(missing)
+
+
+def _compare_positions(desk: Desk, trader: Trader, account: VenueAccount) -> list[str]:
+    """Compare positions; a difference that is still there when asked again halts the account."""
+    differing = _differences(desk, trader, account)
+    if differing:
+        marks = desk.database.read(lambda tx: store.reconciled_up_to(tx, trader.account_id))
+        _fetch_fills(desk, trader, account, marks)
+        differing = _differences(desk, trader, account)
+    if not differing:
+        return []
+    words = [
+        f"{symbol}: the venue says {plain(theirs)}, our entries say {plain(ours)}"
+        for symbol, (ours, theirs) in sorted(differing.items())
+    ]
+    reason = "positions disagree: " + "; ".join(words)
+    desk.database.write(
+        lambda tx: limits.halt(tx, desk, account.id, account.owner_id, reason=reason, by="reconcile"), name="halt"
+    )
+    return words
+
+
+def _differences(desk: Desk, trader: Trader, account: VenueAccount) -> dict[str, tuple[Decimal, Decimal]]:
+    """Return (ours, theirs) by symbol where they differ and nothing is under way that could explain it.
+
+    Read before and after the venue was asked: only what stood still meanwhile can be compared.
+    """
+    before = desk.database.read(lambda tx: _ours(tx, trader.account_id))
+    theirs = {position.symbol: position.quantity for position in desk.venue(trader.venue).positions(account)}
+    after = desk.database.read(lambda tx: _ours(tx, trader.account_id))
+    if before is None or before != after:
+        return {}
+    zero = Decimal(0)
+    return {
+        symbol: (before.get(symbol, zero), theirs.get(symbol, zero))
+        for symbol in before.keys() | theirs.keys()
+        if before.get(symbol, zero) != theirs.get(symbol, zero)
+    }
+
+
+def _ours(tx: Tx, account_id: str) -> dict[str, Decimal] | None:
+    """Return our positions by symbol, or None while an order is under way or unknown."""
+    if any(not order.state.is_resting for order in store.live_of(tx, account_id)):
+        return None
+    return {row.position.symbol: row.position.quantity for row in held.all_positions(tx, account_id, flat_too=False)}

@@ -1,0 +1,242 @@
+"""An order on its way to the venue, and what is done when nobody knows whether it arrived.
+
+`send_batch` is the one-shot hand-off of orders that their own commit marked SENDING for this process. Every other
+delivery goes through `pursue`, which asks the venue before it sends anything.
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+from decimal import Decimal
+
+from pilothouse.core.errors import Broken, Unavailable
+from pilothouse.core.order import OrderEvent, OrderState, after
+from pilothouse.core.rounding import plain, ratio
+from pilothouse.execution import settle, store
+from pilothouse.execution.desk import Desk
+from pilothouse.execution.lanes import Outgoing
+from pilothouse.execution.limits import of_account
+from pilothouse.execution.tell import moved, told
+from pilothouse.kit import outbox
+from pilothouse.kit.db import Tx
+from pilothouse.venues.port import (
+    Absent,
+    Accepted,
+    OrderReport,
+    OrderRequest,
+    PlaceOutcome,
+    Rejected,
+    Unknown,
+    VenueAccount,
+)
+
+HUNDRED = Decimal(100)
+
+
+def send_batch(desk: Desk, batch: Sequence[Outgoing]) -> None:
+    """Put orders of one lane on the wire, in order, and take in their outcomes.
+
+    Each is stamped before its hold is checked: a process that was stopped and wakes up late either sees that its
+    hold has passed, or sends what the venue refuses as too old. What is not sent here is asked about later.
+    """
+    first = batch[0]
+    venue = desk.venue(first.venue)
+    stamped = [(one, replace(one.request, stamped_at=desk.clock.now())) for one in batch]
+    now = desk.clock.now()
+    ready = [(one, request) for one, request in stamped if now < one.sendable_until]
+    if not ready:
+        return
+    for one, _ in ready:
+        if one.alert_at is not None:
+            desk.meters.alert_to_send.observe((desk.clock.now() - one.alert_at).total_seconds())
+    outcomes = venue.place(first.account, [request for _, request in ready])
+    for (one, _), outcome in zip(ready, outcomes, strict=True):
+        _take_in_handed_off(desk, one, outcome)
+
+
+def _take_in_handed_off(desk: Desk, one: Outgoing, outcome: PlaceOutcome) -> None:
+    def work(tx: Tx) -> None:
+        order = _take_in(tx, desk, one.order_id, outcome)
+        if isinstance(outcome, Unknown):
+            outbox.fail(tx, one.message_id, 1, outcome.reason, desk.clock.now() + desk.patience.ask_first)
+            return
+        outbox.done(tx, one.message_id, 1)
+        if one.alert_at is not None and order.state is OrderState.FILLED:
+            desk.meters.alert_to_fill.observe((desk.clock.now() - one.alert_at).total_seconds())
+
+    desk.database.submit(work, name="settle", urgent=True)
+
+
+def pursue(desk: Desk, venue_name: str, order_id: str) -> timedelta | None:
+    """Do the next thing for an order that is not done: ask about it, or send it if it certainly never arrived.
+
+    Returns after how long to come back, or None when nothing is left to do.
+    """
+    order = desk.database.read(lambda tx: store.get(tx, order_id))
+    if order is None:
+        raise Broken(f"a message speaks of order {order_id}, which is not stored")
+    if order.state.is_final and order.filled_quantity <= order.terms.quantity and not _fills_missing(order):
+        return None
+    if order.state is OrderState.INTENDED:
+        return _send_again(desk, venue_name, order)
+    now = desk.clock.now()
+    if order.state is OrderState.SENDING and order.sendable_until is not None and now < order.sendable_until:
+        return order.sendable_until - now
+    return _ask(desk, venue_name, order)
+
+
+def _fills_missing(order: store.OrderRecord) -> bool:
+    return order.state in {OrderState.CANCELED, OrderState.EXPIRED} and order.filled_quantity < order.terms.quantity
+
+
+def _ask(desk: Desk, venue_name: str, order: store.OrderRecord) -> timedelta | None:
+    """Ask the venue for the order and take in what it says."""
+    venue = desk.venue(venue_name)
+    account = VenueAccount(order.account_id, order.owner_id)
+    # "No such order" proves something only if the question was asked after the window: so look at the clock first.
+    asked_at = desk.clock.now()
+    answer = venue.find(account, order.terms.symbol, order.client_order_id)
+    match answer:
+        case Accepted(report):
+            desk.database.write(lambda tx: adopt(tx, desk, order, report), name="settle", urgent=True)
+            return None
+        case Absent() if order.state.is_resting or order.state.is_final:
+            return None
+        case Absent():
+            never_after = _never_after(desk, venue.card.acceptance_window_s, order)
+            if never_after is not None and asked_at >= never_after:
+                desk.database.write(lambda tx: _denied(tx, desk, order.id), name="deny", urgent=True)
+                return timedelta(0)
+            reason = "the venue does not know it, which proves nothing yet"
+            again = _back_off(desk, order.asked)
+            if never_after is not None:
+                again = min(again, never_after - asked_at)
+        case Unknown(lost):
+            reason, again = lost, _back_off(desk, order.asked)
+    desk.database.write(lambda tx: settle.lost(tx, desk, order.id, reason), name="lost", urgent=True)
+    return again
+
+
+def adopt(tx: Tx, desk: Desk, order: store.OrderRecord, report: OrderReport) -> None:
+    """Take in an order found at the venue, if it is the one that was sent: same symbol, side and size."""
+    ours, theirs = order.terms, report.terms
+    if (ours.symbol, ours.side, ours.quantity) != (theirs.symbol, theirs.side, theirs.quantity):
+        settle.stop(
+            tx,
+            desk,
+            order,
+            Broken(
+                f"the venue knows {order.client_order_id} as {theirs.side} {plain(theirs.quantity)} {theirs.symbol}, "
+                f"we sent {ours.side} {plain(ours.quantity)} {ours.symbol}"
+            ),
+        )
+        return
+    settle.reported(tx, desk, order.id, report)
+
+
+def _never_after(desk: Desk, window_s: Decimal | None, order: store.OrderRecord) -> datetime | None:
+    """Return the instant from which the last request can no longer be accepted, or None if there is none."""
+    if window_s is None or order.sendable_until is None:
+        return None
+    return order.sendable_until + timedelta(microseconds=int(window_s * 1_000_000)) + desk.patience.window_slack
+
+
+def _back_off(desk: Desk, asked: int) -> timedelta:
+    doubled: int = 1 << min(asked, 10)
+    return min(desk.patience.ask_first * doubled, desk.patience.ask_most)
+
+
+def _denied(tx: Tx, desk: Desk, order_id: str) -> None:
+    """Take in that the order never arrived and no longer can: it may be sent again, under the same id."""
+    order = store.get(tx, order_id)
+    if order is None or order.state not in {OrderState.SENDING, OrderState.UNKNOWN}:
+        return
+    now = desk.clock.now()
+    if order.state is OrderState.SENDING:
+        store.note(tx, order, now, (OrderEvent.LOSE, OrderState.UNKNOWN, "nobody knows whether it was sent"))
+    state = after(OrderState.UNKNOWN, OrderEvent.DENY)
+    store.change(tx, order.id, now, state=state, outcome=None)
+    store.note(tx, order, now, (OrderEvent.DENY, state, "the venue never saw it and no longer can"))
+    told(tx, replace(order, state=state), now)
+
+
+def _send_again(desk: Desk, venue_name: str, order: store.OrderRecord) -> timedelta | None:
+    """Send an order that never arrived, if it is still wanted: SENDING is committed before the wire is touched."""
+    stale = _no_longer_wanted(desk, venue_name, order)
+    if stale is not None:
+        desk.database.write(lambda tx: _withdraw(tx, desk, order.id, stale), name="withdraw", urgent=True)
+        return None
+    held = desk.database.write(lambda tx: _hold(tx, desk, order.id), name="hold", urgent=True)
+    if held is None or held.sendable_until is None:
+        return timedelta(0)
+    request = OrderRequest(order.client_order_id, order.terms, desk.clock.now())
+    if desk.clock.now() >= held.sendable_until:
+        return timedelta(0)
+    outcome = desk.venue(venue_name).place(VenueAccount(order.account_id, order.owner_id), [request])[0]
+    desk.database.write(lambda tx: _take_in(tx, desk, order.id, outcome), name="settle", urgent=True)
+    return desk.patience.ask_first if isinstance(outcome, Unknown) else None
+
+
+def _no_longer_wanted(desk: Desk, venue_name: str, order: store.OrderRecord) -> str | None:
+    """Return why an order that waited is not sent any more, or None. What only reduces does not expire."""
+    if order.terms.reduce_only or order.purpose.protects:
+        return None
+    if order.cancel_asked_at is not None:
+        return "cancelled before it was sent"
+    waited = desk.clock.now() - order.created_at
+    if waited > desk.patience.intent_age_most:
+        most = desk.patience.intent_age_most.total_seconds()
+        return f"it waited {waited.total_seconds():.0f} s, at most {most:.0f} s are allowed for an order that adds exposure"
+    try:
+        mark = desk.quote_of(venue_name, order.terms.symbol).mark
+    except Unavailable as unavailable:
+        return f"no price to measure it against: {unavailable}"
+    collar = desk.database.read(lambda tx: of_account(tx, order.account_id)).price_collar_percent
+    away = abs(ratio((mark - order.decided_price) * HUNDRED, order.decided_price))
+    if away > collar:
+        return f"the price moved {plain(away)} % since the decision, at most {plain(collar)} % are allowed"
+    if desk.database.read(lambda tx: store.halted(tx, order.account_id)) is not None:
+        return "the account was halted while it waited"
+    return None
+
+
+def _hold(tx: Tx, desk: Desk, order_id: str) -> store.OrderRecord | None:
+    """Commit that this process is about to send; None if somebody else moved the order."""
+    order = store.get(tx, order_id, lock=True)
+    if order is None or order.state is not OrderState.INTENDED:
+        return None
+    now = desk.clock.now()
+    held = replace(
+        order,
+        state=after(order.state, OrderEvent.SEND),
+        sent_at=now,
+        sendable_until=now + desk.patience.ask_most,
+        updated_at=now,
+    )
+    store.change(tx, order.id, now, state=held.state, sent_at=now, sendable_until=held.sendable_until)
+    store.note(tx, order, now, (OrderEvent.SEND, held.state, f"sent again under the same id by {desk.process}"))
+    told(tx, held, now)
+    return held
+
+
+def _withdraw(tx: Tx, desk: Desk, order_id: str, reason: str) -> None:
+    """Give up an order that was certainly never sent."""
+    order = store.get(tx, order_id, lock=True)
+    if order is None or order.state is not OrderState.INTENDED:
+        return
+    now = desk.clock.now()
+    state = after(order.state, OrderEvent.WITHDRAW)
+    store.change(tx, order.id, now, state=state, outcome=reason)
+    store.note(tx, order, now, (OrderEvent.WITHDRAW, state, reason))
+    told(tx, replace(order, state=state, outcome=reason), now)
+    moved(tx, order.owner_id, order.account_id, order.terms.symbol, now)
+
+
+def _take_in(tx: Tx, desk: Desk, order_id: str, outcome: PlaceOutcome) -> store.OrderRecord:
+    match outcome:
+        case Accepted(report):
+            return settle.reported(tx, desk, order_id, report)
+        case Rejected():
+            return settle.rejected(tx, desk, order_id, outcome)
+        case Unknown(reason):
+            return settle.lost(tx, desk, order_id, reason)

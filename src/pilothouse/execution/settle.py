@@ -1,0 +1,221 @@
+"""What a venue says becomes order state, ledger entries and facts: once per venue id, in one transaction.
+
+It may be told twice, late, and out of order, by the answer, by the stream and by a question: the result is the same.
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime
+
+from pilothouse.core.errors import Broken
+from pilothouse.core.fill import Fill
+from pilothouse.core.order import OrderEvent, OrderState, after
+from pilothouse.core.rounding import EXACT, plain
+from pilothouse.execution import limits, store
+from pilothouse.execution.desk import Desk
+from pilothouse.execution.submit import ORDER_TOPIC
+from pilothouse.execution.tell import moved, told
+from pilothouse.kit import outbox
+from pilothouse.kit.db import Tx
+from pilothouse.ledger import post
+from pilothouse.venues.port import FundingPayment, OrderReport, Rejected, Transfer, VenueStatus
+
+Lines = list[tuple[OrderEvent | str, OrderState, str]]
+"""(event, state after it, detail)"""
+
+_ENDS = {
+    VenueStatus.CANCELED: OrderEvent.CANCEL,
+    VenueStatus.EXPIRED: OrderEvent.EXPIRE,
+    VenueStatus.REJECTED: OrderEvent.REJECT,
+}
+
+
+def reported(tx: Tx, desk: Desk, order_id: str, report: OrderReport) -> store.OrderRecord:
+    """Take in what the venue says of one of our orders; returns the order as it is now.
+
+    The state follows from what was booked, not from what was claimed: an order is FILLED when its fills add up.
+    A broken law halts the account instead of ending the transaction, so that what is known is kept.
+    """
+    tx.lock(f"account:{_account_of(tx, order_id)}")
+    order = _get(tx, order_id)
+    now = desk.clock.now()
+    lines: Lines = []
+    state, filled, notional, commission = order.state, order.filled_quantity, order.filled_notional, order.commission
+    try:
+        if state in {OrderState.SENDING, OrderState.UNKNOWN} and report.status is not VenueStatus.REJECTED:
+            state = after(state, OrderEvent.ACCEPT)
+            lines.append((OrderEvent.ACCEPT, state, f"venue order {report.venue_order_id}"))
+        for fill in report.fills:
+            posted = book(tx, order, fill, now)
+            if not posted:
+                continue
+            filled = EXACT.add(filled, fill.quantity)
+            notional = EXACT.add(notional, EXACT.multiply(fill.quantity, fill.price))
+            commission = EXACT.add(commission, fill.commission)
+            if filled > order.terms.quantity:
+                raise Broken(f"order {order.id} filled {plain(filled)} of {plain(order.terms.quantity)}")
+            event = OrderEvent.FILL_REST if filled == order.terms.quantity else OrderEvent.FILL_PART
+            state = after(state, event)
+            lines.append((event, state, f"{plain(fill.quantity)} at {plain(fill.price)}, trade {fill.venue_trade_id}"))
+        ends = _ENDS.get(report.status)
+        if ends is not None and state is not OrderState.FILLED:
+            was, state = state, after(state, ends)
+            if was is not state:
+                lines.append((ends, state, report.reason))
+    except Broken as broken:
+        stop(tx, desk, order, broken)
+        return order
+    if report.filled_quantity > filled:
+        # The venue knows of more than it told here: ask for the rest.
+        outbox.put(
+            tx,
+            ORDER_TOPIC,
+            key=order.account_id,
+            payload={"order_id": order.id},
+            dedupe_key=f"fills:{order.id}",
+            available_at=now + desk.patience.ask_first,
+            now=now,
+        )
+    return _keep(
+        tx,
+        order,
+        now,
+        lines,
+        replace(
+            order,
+            state=state,
+            filled_quantity=filled,
+            filled_notional=notional,
+            commission=commission,
+            venue_order_id=report.venue_order_id or order.venue_order_id,
+            outcome=report.reason or order.outcome,
+        ),
+    )
+
+
+def rejected(tx: Tx, desk: Desk, order_id: str, refusal: Rejected) -> store.OrderRecord:
+    """Take in that the venue does not want the order."""
+    tx.lock(f"account:{_account_of(tx, order_id)}")
+    order = _get(tx, order_id)
+    now = desk.clock.now()
+    try:
+        state = after(order.state, OrderEvent.REJECT)
+    except Broken as broken:
+        stop(tx, desk, order, broken)
+        return order
+    outcome = f"{refusal.code}: {refusal.message}"
+    if refusal.would_trigger:
+        outcome = f"would_trigger {outcome}"
+    lines: Lines = [(OrderEvent.REJECT, state, outcome)] if state is not order.state else []
+    return _keep(tx, order, now, lines, replace(order, state=state, outcome=outcome))
+
+
+def lost(tx: Tx, desk: Desk, order_id: str, reason: str) -> store.OrderRecord:
+    """Take in that nobody can say what became of the order; the caller sees to it that it is asked about."""
+    tx.lock(f"account:{_account_of(tx, order_id)}")
+    order = _get(tx, order_id)
+    if order.state not in {OrderState.SENDING, OrderState.UNKNOWN}:
+        return order
+    now = desk.clock.now()
+    state = after(order.state, OrderEvent.LOSE)
+    changed = replace(order, state=state, outcome=reason, asked=order.asked + 1, updated_at=now)
+    store.change(tx, order.id, now, state=state, outcome=reason, asked=changed.asked)
+    if order.state is not state:
+        store.note(tx, order, now, (OrderEvent.LOSE, state, reason))
+        told(tx, changed, now)
+        moved(tx, order.owner_id, order.account_id, order.terms.symbol, now)
+    return changed
+
+
+def book(tx: Tx, order: store.OrderRecord, fill: Fill, now: datetime) -> bool:
+    """Post one fill of an order to the ledger; returns False if it stood there already."""
+    posted = post.post_fill(
+        tx,
+        fill,
+        account_id=order.account_id,
+        owner_id=order.owner_id,
+        order_id=order.id,
+        hook_id=order.hook_id,
+        now=now,
+    )
+    return posted is not None
+
+
+def funded(tx: Tx, account_id: str, owner_id: str, payments: Sequence[FundingPayment], now: datetime) -> None:
+    """Post funding payments, each once."""
+    tx.lock(f"account:{account_id}")
+    for payment in payments:
+        post.post_funding(
+            tx,
+            venue_id=payment.venue_id,
+            symbol=payment.symbol,
+            amount=payment.amount,
+            currency=payment.currency,
+            at=payment.at,
+            account_id=account_id,
+            owner_id=owner_id,
+            now=now,
+        )
+
+
+def transferred(tx: Tx, account_id: str, owner_id: str, transfers: Sequence[Transfer], now: datetime) -> None:
+    """Post deposits and withdrawals, each once."""
+    tx.lock(f"account:{account_id}")
+    for transfer in transfers:
+        post.post_transfer(
+            tx,
+            venue_id=transfer.venue_id,
+            amount=transfer.amount,
+            currency=transfer.currency,
+            at=transfer.at,
+            account_id=account_id,
+            owner_id=owner_id,
+            now=now,
+        )
+
+
+def _keep(
+    tx: Tx,
+    before: store.OrderRecord,
+    now: datetime,
+    lines: Lines,
+    order: store.OrderRecord,
+) -> store.OrderRecord:
+    """Store what changed, write the timeline, and tell; nothing is written when nothing changed."""
+    if order == before and not lines:
+        return before
+    store.change(
+        tx,
+        order.id,
+        now,
+        state=order.state,
+        filled_quantity=order.filled_quantity,
+        filled_notional=order.filled_notional,
+        commission=order.commission,
+        venue_order_id=order.venue_order_id,
+        outcome=order.outcome,
+    )
+    store.note(tx, order, now, *lines)
+    told(tx, order, now)
+    moved(tx, order.owner_id, order.account_id, order.terms.symbol, now)
+    return order
+
+
+def stop(tx: Tx, desk: Desk, order: store.OrderRecord, broken: Broken) -> None:
+    """Halt the account and put the broken law into the order's timeline."""
+    now = desk.clock.now()
+    store.note(tx, order, now, ("broken", order.state, str(broken)))
+    limits.halt(
+        tx, desk, order.account_id, order.owner_id, reason=f"law broken on order {order.id}: {broken}", by="settle"
+    )
+
+
+def _account_of(tx: Tx, order_id: str) -> str:
+    return _get(tx, order_id).account_id if tx.dialect == "postgresql" else ""
+
+
+def _get(tx: Tx, order_id: str) -> store.OrderRecord:
+    order = store.get(tx, order_id)
+    if order is None:
+        raise Broken(f"there is no order {order_id}")
+    return order

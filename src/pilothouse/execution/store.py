@@ -1,0 +1,412 @@
+"""Every query over execution's tables. Rows come out as frozen records; money is never compared in SQL."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+from sqlalchemy import Row, and_, bindparam, delete, func, insert, or_, select, update
+from sqlalchemy.dialects import postgresql, sqlite
+
+from pilothouse.core.clock import EPOCH
+from pilothouse.core.instrument import Side
+from pilothouse.core.order import OrderEvent, OrderState, OrderTerms, OrderType, Purpose, TimeInForce
+from pilothouse.execution.tables import halts, limits, order_counts, order_events, orders, reconciled
+from pilothouse.kit.db import Tx
+
+
+@dataclass(frozen=True, slots=True)
+class OrderRecord:
+    """One order as it is stored; see `execution/tables.py`."""
+
+    id: str
+    owner_id: str
+    account_id: str
+    hook_id: str | None
+    signal_id: str | None
+    client_order_id: str
+    venue_order_id: str | None
+    terms: OrderTerms
+    purpose: Purpose
+    reason: str
+    state: OrderState
+    filled_quantity: Decimal
+    filled_notional: Decimal
+    commission: Decimal
+    decided_price: Decimal
+    outcome: str | None
+    cancel_asked_at: datetime | None
+    created_at: datetime
+    sent_at: datetime | None
+    sendable_until: datetime | None
+    asked: int
+    updated_at: datetime
+
+    @property
+    def remaining(self) -> Decimal:
+        """Return what has not filled, base, zero or more."""
+        return self.terms.quantity - self.filled_quantity
+
+
+@dataclass(frozen=True, slots=True)
+class OrderEventRecord:
+    """One line of an order's timeline."""
+
+    id: int
+    order_id: str
+    at: datetime
+    event: str
+    state: str
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Halt:
+    """A stop of new exposure on one account."""
+
+    id: str
+    owner_id: str
+    account_id: str
+    at: datetime
+    by: str
+    reason: str
+
+
+_SELECT = select(orders)
+_BY_ID = _SELECT.where(orders.c.id == bindparam("order_id"))
+_BY_ID_LOCKED = _BY_ID.with_for_update()
+_BY_CLIENT_ID = _SELECT.where(
+    orders.c.account_id == bindparam("account_id"), orders.c.client_order_id == bindparam("client_order_id")
+)
+_LIVE_IN = _SELECT.where(
+    orders.c.is_live.is_(True),
+    orders.c.account_id == bindparam("account_id"),
+    orders.c.symbol == bindparam("symbol"),
+).order_by(orders.c.id)
+_LIVE_OF_ACCOUNT = _SELECT.where(orders.c.is_live.is_(True), orders.c.account_id == bindparam("account_id")).order_by(
+    orders.c.id
+)
+_OF_SIGNAL = _SELECT.where(orders.c.signal_id == bindparam("signal_id")).order_by(orders.c.id)
+_INSERT = insert(orders)
+_INSERT_EVENT = insert(order_events)
+_EVENTS = select(order_events).where(order_events.c.order_id == bindparam("order_id")).order_by(order_events.c.id)
+_LIMITS = select(limits).where(limits.c.account_id == bindparam("account_id"))
+_HALTED = (
+    select(halts)
+    .where(halts.c.account_id == bindparam("account_id"), halts.c.resumed_at.is_(None))
+    .order_by(halts.c.id)
+    .limit(1)
+)
+_COUNTS = select(func.sum(order_counts.c.made)).where(
+    order_counts.c.account_id == bindparam("account_id"), order_counts.c.second > bindparam("after")
+)
+_COUNT_UP = {
+    "sqlite": sqlite.insert(order_counts).on_conflict_do_update(
+        index_elements=["account_id", "second"], set_={"made": order_counts.c.made + 1}
+    ),
+    "postgresql": postgresql.insert(order_counts).on_conflict_do_update(
+        index_elements=["account_id", "second"], set_={"made": order_counts.c.made + 1}
+    ),
+}
+_LATEST_PROTECTIVE = (
+    _SELECT.where(
+        orders.c.account_id == bindparam("account_id"),
+        orders.c.symbol == bindparam("symbol"),
+        orders.c.purpose.in_([Purpose.STOP_LOSS.value, Purpose.TAKE_PROFIT.value]),
+        orders.c.signal_id == bindparam("signal_id"),
+    )
+    .order_by(orders.c.id.desc())
+    .limit(bindparam("limit"))
+)
+
+
+def _record(row: Row[Any]) -> OrderRecord:
+    terms = OrderTerms(
+        symbol=row.symbol,
+        side=Side(row.side),
+        type=OrderType(row.type),
+        quantity=row.quantity,
+        price=row.price,
+        stop_price=row.stop_price,
+        time_in_force=TimeInForce(row.time_in_force),
+        reduce_only=row.reduce_only,
+    )
+    return OrderRecord(
+        id=row.id,
+        owner_id=row.owner_id,
+        account_id=row.account_id,
+        hook_id=row.hook_id,
+        signal_id=row.signal_id,
+        client_order_id=row.client_order_id,
+        venue_order_id=row.venue_order_id,
+        terms=terms,
+        purpose=Purpose(row.purpose),
+        reason=row.reason,
+        state=OrderState(row.state),
+        filled_quantity=row.filled_quantity,
+        filled_notional=row.filled_notional,
+        commission=row.commission,
+        decided_price=row.decided_price,
+        outcome=row.outcome,
+        cancel_asked_at=row.cancel_asked_at,
+        created_at=row.created_at,
+        sent_at=row.sent_at,
+        sendable_until=row.sendable_until,
+        asked=row.asked,
+        updated_at=row.updated_at,
+    )
+
+
+def add(tx: Tx, order: OrderRecord) -> None:
+    """Store a new order."""
+    terms = order.terms
+    tx.execute(
+        _INSERT,
+        {
+            "id": order.id,
+            "owner_id": order.owner_id,
+            "account_id": order.account_id,
+            "hook_id": order.hook_id,
+            "signal_id": order.signal_id,
+            "client_order_id": order.client_order_id,
+            "venue_order_id": order.venue_order_id,
+            "symbol": terms.symbol,
+            "side": terms.side.value,
+            "type": terms.type.value,
+            "time_in_force": terms.time_in_force.value,
+            "quantity": terms.quantity,
+            "price": terms.price,
+            "stop_price": terms.stop_price,
+            "reduce_only": terms.reduce_only,
+            "purpose": order.purpose.value,
+            "reason": order.reason,
+            "state": order.state.value,
+            "is_live": not order.state.is_final,
+            "filled_quantity": order.filled_quantity,
+            "filled_notional": order.filled_notional,
+            "commission": order.commission,
+            "decided_price": order.decided_price,
+            "outcome": order.outcome,
+            "cancel_asked_at": order.cancel_asked_at,
+            "created_at": order.created_at,
+            "sent_at": order.sent_at,
+            "sendable_until": order.sendable_until,
+            "asked": order.asked,
+            "updated_at": order.updated_at,
+        },
+    )
+
+
+def change(tx: Tx, order_id: str, at: datetime, **values: Any) -> None:
+    """Set columns of one order; `is_live` follows the state by itself."""
+    state = values.get("state")
+    if state is not None:
+        values["state"] = state.value
+        values["is_live"] = not state.is_final
+    tx.execute(update(orders).where(orders.c.id == order_id).values(updated_at=at, **values))
+
+
+def note(tx: Tx, order: OrderRecord, at: datetime, *lines: tuple[OrderEvent | str, OrderState, str]) -> None:
+    """Append lines (event, state after it, detail) to the order's timeline."""
+    if lines:
+        tx.execute(
+            _INSERT_EVENT,
+            [
+                {
+                    "owner_id": order.owner_id,
+                    "order_id": order.id,
+                    "at": at,
+                    "event": str(event),
+                    "state": state.value,
+                    "detail": detail,
+                }
+                for event, state, detail in lines
+            ],
+        )
+
+
+def get(tx: Tx, order_id: str, *, lock: bool = False) -> OrderRecord | None:
+    """Return one order, its row locked where the database knows row locks, or None."""
+    row = tx.execute(_BY_ID_LOCKED if lock and tx.dialect == "postgresql" else _BY_ID, {"order_id": order_id}).first()
+    return _record(row) if row else None
+
+
+def by_client_id(tx: Tx, account_id: str, client_order_id: str) -> OrderRecord | None:
+    """Return the order with that client id, or None."""
+    row = tx.execute(_BY_CLIENT_ID, {"account_id": account_id, "client_order_id": client_order_id}).first()
+    return _record(row) if row else None
+
+
+def live_in(tx: Tx, account_id: str, symbol: str) -> list[OrderRecord]:
+    """Return the orders of one instrument that are not final, oldest first."""
+    return [_record(row) for row in tx.execute(_LIVE_IN, {"account_id": account_id, "symbol": symbol})]
+
+
+def live_of(tx: Tx, account_id: str) -> list[OrderRecord]:
+    """Return the orders of one account that are not final, oldest first."""
+    return [_record(row) for row in tx.execute(_LIVE_OF_ACCOUNT, {"account_id": account_id})]
+
+
+def of_signal(tx: Tx, signal_id: str) -> list[OrderRecord]:
+    """Return the orders that a signal made, oldest first."""
+    return [_record(row) for row in tx.execute(_OF_SIGNAL, {"signal_id": signal_id})]
+
+
+def of_signals(tx: Tx, signal_ids: Sequence[str]) -> dict[str, list[OrderRecord]]:
+    """Return the orders of several signals, oldest first, by signal."""
+    found: dict[str, list[OrderRecord]] = {}
+    for row in tx.execute(_SELECT.where(orders.c.signal_id.in_(signal_ids)).order_by(orders.c.id)):
+        found.setdefault(row.signal_id, []).append(_record(row))
+    return found
+
+
+def latest_protective(tx: Tx, account_id: str, symbol: str, signal_id: str, limit: int) -> list[OrderRecord]:
+    """Return the newest protective orders made for a signal's position, newest first."""
+    params = {"account_id": account_id, "symbol": symbol, "signal_id": signal_id, "limit": limit}
+    return [_record(row) for row in tx.execute(_LATEST_PROTECTIVE, params)]
+
+
+@dataclass(frozen=True, slots=True)
+class OrderFilter:
+    """What a list of orders is narrowed to; None does not narrow."""
+
+    account_id: str | None = None
+    symbol: str | None = None
+    states: tuple[OrderState, ...] = ()
+    live: bool | None = None
+    signal_id: str | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+
+
+def page(tx: Tx, owner_id: str, narrow: OrderFilter, *, before: str | None, limit: int) -> list[OrderRecord]:
+    """Return the owner's orders, newest first, behind the cursor `before` (an order id)."""
+    query = _SELECT.where(orders.c.owner_id == owner_id)
+    if narrow.account_id is not None:
+        query = query.where(orders.c.account_id == narrow.account_id)
+    if narrow.symbol is not None:
+        query = query.where(orders.c.symbol == narrow.symbol)
+    if narrow.states:
+        query = query.where(orders.c.state.in_([state.value for state in narrow.states]))
+    if narrow.live is not None:
+        query = query.where(orders.c.is_live.is_(narrow.live))
+    if narrow.signal_id is not None:
+        query = query.where(orders.c.signal_id == narrow.signal_id)
+    if narrow.since is not None:
+        query = query.where(orders.c.created_at >= narrow.since)
+    if narrow.until is not None:
+        query = query.where(orders.c.created_at <= narrow.until)
+    if before is not None:
+        query = query.where(orders.c.id < before)
+    return [_record(row) for row in tx.execute(query.order_by(orders.c.id.desc()).limit(limit))]
+
+
+def timeline(tx: Tx, order_id: str) -> list[OrderEventRecord]:
+    """Return everything that happened to an order, oldest first."""
+    return [
+        OrderEventRecord(row.id, row.order_id, row.at, row.event, row.state, row.detail)
+        for row in tx.execute(_EVENTS, {"order_id": order_id})
+    ]
+
+
+def in_doubt(tx: Tx, *, limit: int = 1000) -> list[OrderRecord]:
+    """Return the orders whose outcome nobody knows, oldest first."""
+    query = _SELECT.where(
+        orders.c.is_live.is_(True),
+        or_(
+            orders.c.state == OrderState.UNKNOWN.value,
+            and_(orders.c.state == OrderState.SENDING.value),
+        ),
+    )
+    return [_record(row) for row in tx.execute(query.order_by(orders.c.id).limit(limit))]
+
+
+def count_by_state(tx: Tx) -> dict[str, int]:
+    """Return how many orders are in each live state, and how many are unknown."""
+    query = select(orders.c.state, func.count()).where(orders.c.is_live.is_(True)).group_by(orders.c.state)
+    return {row[0]: row[1] for row in tx.execute(query)}
+
+
+def end_hand_offs(tx: Tx, now: datetime) -> int:
+    """Say that no process that ran before `now` can still send: its hand-offs end here. Returns how many."""
+    return tx.execute(
+        update(orders)
+        .where(orders.c.is_live.is_(True), orders.c.state == OrderState.SENDING.value)
+        .where(orders.c.sendable_until > now)
+        .values(sendable_until=now)
+    ).rowcount
+
+
+def limits_row(tx: Tx, account_id: str) -> Row[Any] | None:
+    """Return the account's row of limits, or None."""
+    return tx.execute(_LIMITS, {"account_id": account_id}).first()
+
+
+def put_limits(tx: Tx, account_id: str, owner_id: str, values: dict[str, Any], at: datetime, by: str) -> None:
+    """Set the account's limits."""
+    full = {**values, "updated_at": at, "updated_by": by}
+    done = tx.execute(update(limits).where(limits.c.account_id == account_id).values(**full))
+    if done.rowcount == 0:
+        tx.execute(insert(limits).values(account_id=account_id, owner_id=owner_id, **full))
+
+
+def halted(tx: Tx, account_id: str) -> Halt | None:
+    """Return the halt that stands on the account, or None."""
+    row = tx.execute(_HALTED, {"account_id": account_id}).first()
+    return Halt(row.id, row.owner_id, row.account_id, row.at, row.by, row.reason) if row else None
+
+
+def add_halt(tx: Tx, halt: Halt) -> None:
+    """Store a halt."""
+    tx.execute(
+        insert(halts).values(
+            id=halt.id, owner_id=halt.owner_id, account_id=halt.account_id, at=halt.at, by=halt.by, reason=halt.reason
+        )
+    )
+
+
+def end_halts(tx: Tx, account_id: str, at: datetime, by: str) -> int:
+    """End every halt of the account; returns how many stood."""
+    return tx.execute(
+        update(halts)
+        .where(halts.c.account_id == account_id, halts.c.resumed_at.is_(None))
+        .values(resumed_at=at, resumed_by=by)
+    ).rowcount
+
+
+def count_order(tx: Tx, account_id: str, owner_id: str, now: datetime) -> None:
+    """Count one more order made now."""
+    second = (now - EPOCH) // timedelta(seconds=1)
+    tx.execute(_COUNT_UP[tx.dialect], {"account_id": account_id, "second": second, "owner_id": owner_id, "made": 1})
+
+
+def orders_within_a_minute(tx: Tx, account_id: str, now: datetime) -> int:
+    """Return how many orders the account made within the last 60 seconds."""
+    second = (now - EPOCH) // timedelta(seconds=1)
+    return int(tx.execute(_COUNTS, {"account_id": account_id, "after": second - 60}).scalar() or 0)
+
+
+def forget_counts(tx: Tx, before: datetime) -> int:
+    """Delete the counts of seconds before `before`; returns how many."""
+    second = (before - EPOCH) // timedelta(seconds=1)
+    return tx.execute(delete(order_counts).where(order_counts.c.second < second)).rowcount
+
+
+def reconciled_up_to(tx: Tx, account_id: str) -> dict[tuple[str, str], str]:
+    """Return up to which venue id everything is booked, by (kind, symbol)."""
+    query = select(reconciled.c.kind, reconciled.c.symbol, reconciled.c.venue_id)
+    rows = tx.execute(query.where(reconciled.c.account_id == account_id))
+    return {(row.kind, row.symbol): row.venue_id for row in rows}
+
+
+def set_reconciled(tx: Tx, account_id: str, owner_id: str, kind: str, symbol: str, venue_id: str, at: datetime) -> None:
+    """Say that everything up to `venue_id` is booked."""
+    which = (reconciled.c.account_id == account_id) & (reconciled.c.kind == kind) & (reconciled.c.symbol == symbol)
+    done = tx.execute(update(reconciled).where(which).values(venue_id=venue_id, at=at))
+    if done.rowcount == 0:
+        tx.execute(
+            insert(reconciled).values(
+                account_id=account_id, kind=kind, symbol=symbol, owner_id=owner_id, venue_id=venue_id, at=at
+            )
+        )

@@ -1,0 +1,186 @@
+"""An intent becomes an order, or a denial with every reason, in the caller's one transaction.
+
+What is committed with the decision is enough to go on after a crash: the order with its client id, SENDING and held
+by this process if it will send at once, and the message that somebody else takes over when the hold has passed.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+
+from pilothouse.core.errors import Refused
+from pilothouse.core.ids import client_order_id
+from pilothouse.core.instrument import Instrument
+from pilothouse.core.intent import OrderIntent
+from pilothouse.core.order import OrderEvent, OrderState, Purpose, after
+from pilothouse.core.quote import Quote
+from pilothouse.core.risk import Denial, Denied, Exposure, Limits, check
+from pilothouse.core.rounding import plain
+from pilothouse.execution import store
+from pilothouse.execution.desk import Desk
+from pilothouse.execution.lanes import Outgoing
+from pilothouse.execution.limits import of_account
+from pilothouse.execution.tell import told
+from pilothouse.kit import outbox
+from pilothouse.kit.db import Tx
+from pilothouse.venues.port import OrderRequest, VenueAccount
+
+ORDER_TOPIC = "order"
+"""Messages under this topic say: this order is not finished being sent, cancelled or asked about."""
+
+
+class DeniedByRisk(Refused):
+    """The risk gate said no; `reasons` has every code with its number and limit."""
+
+    code = "risk_denied"
+
+    def __init__(self, denied: Denied) -> None:
+        """Keep the reasons."""
+        super().__init__(str(denied))
+        self.reasons = denied.reasons
+
+
+@dataclass(frozen=True, slots=True)
+class Trader:
+    """On whose behalf an order is made: owner, trading account and its venue."""
+
+    owner_id: str
+    account_id: str
+    venue: str
+
+
+@dataclass(frozen=True, slots=True)
+class Basis:
+    """What the gate is shown: prices and what the account holds, read in the same transaction.
+
+    orders   live orders of the instrument
+    equity, equity_at_midnight   quote currency
+    """
+
+    instrument: Instrument
+    quote: Quote
+    position: Decimal
+    equity: Decimal
+    equity_at_midnight: Decimal
+    orders: tuple[store.OrderRecord, ...]
+
+
+def submit(
+    tx: Tx, desk: Desk, trader: Trader, intent: OrderIntent, basis: Basis, *, alert_at: datetime | None = None
+) -> store.OrderRecord:
+    """Return the order made of `intent`; an order with the same key is returned as it is, never made again.
+
+    Takes the caller's transaction, in which the account is locked; after its commit the order leaves.
+    Raises DeniedByRisk.
+    """
+    now = desk.clock.now()
+    client_id = client_order_id(desk.house_key, trader.account_id, intent.key)
+    standing = store.by_client_id(tx, trader.account_id, client_id)
+    if standing is not None:
+        return standing
+    _ask_the_gate(tx, trader, intent, basis, now)
+    sendable_until = now + desk.patience.hand_off
+    order = store.OrderRecord(
+        id=desk.ids.fresh("ord"),
+        owner_id=trader.owner_id,
+        account_id=trader.account_id,
+        hook_id=intent.hook_id,
+        signal_id=intent.signal_id,
+        client_order_id=client_id,
+        venue_order_id=None,
+        terms=intent.terms,
+        purpose=intent.purpose,
+        reason=intent.reason,
+        state=after(OrderState.INTENDED, OrderEvent.SEND),
+        filled_quantity=Decimal(0),
+        filled_notional=Decimal(0),
+        commission=Decimal(0),
+        decided_price=intent.decided_price,
+        outcome=None,
+        cancel_asked_at=None,
+        created_at=now,
+        sent_at=now,
+        sendable_until=sendable_until,
+        asked=0,
+        updated_at=now,
+    )
+    store.add(tx, order)
+    store.note(
+        tx,
+        order,
+        now,
+        ("decide", OrderState.INTENDED, f"{intent.reason}; mark {plain(intent.decided_price)}"),
+        (OrderEvent.SEND, OrderState.SENDING, f"held by {desk.process}"),
+    )
+    store.count_order(tx, trader.account_id, trader.owner_id, now)
+    message_id = outbox.put(
+        tx,
+        ORDER_TOPIC,
+        key=trader.account_id,
+        payload={"order_id": order.id},
+        lease=outbox.Lease(owner=desk.process, until=sendable_until),
+        now=now,
+    )
+    assert message_id is not None, "a new order has no message yet"
+    told(tx, order, now)
+    outgoing = Outgoing(
+        order_id=order.id,
+        message_id=message_id,
+        venue=trader.venue,
+        account=VenueAccount(trader.account_id, trader.owner_id),
+        request=OrderRequest(client_id, intent.terms, now),
+        sendable_until=sendable_until,
+        alert_at=alert_at,
+    )
+    tx.after_commit(lambda: desk.lanes.push(outgoing))
+    return order
+
+
+def _ask_the_gate(tx: Tx, trader: Trader, intent: OrderIntent, basis: Basis, now: datetime) -> None:
+    """Raise DeniedByRisk if a halt or a limit stands against the order; protection of a position always passes."""
+    terms = intent.terms
+    if intent.purpose.protects:
+        return
+    exposure = Exposure(
+        position=basis.position,
+        pending_buy=_pending(basis.orders, sign=1),
+        pending_sell=_pending(basis.orders, sign=-1),
+        equity=basis.equity,
+        equity_at_midnight=basis.equity_at_midnight,
+        orders_last_minute=store.orders_within_a_minute(tx, trader.account_id, now),
+    )
+    if not terms.reduce_only:
+        halt = store.halted(tx, trader.account_id)
+        if halt is not None:
+            reason = f"the account is halted since {halt.at:%Y-%m-%d %H:%M:%S} UTC by {halt.by}: {halt.reason}"
+            raise DeniedByRisk(Denied((Denial("account_halted", halt.id, "no halt", reason),)))
+    limits = of_account(tx, trader.account_id)
+    if intent.purpose is Purpose.EXIT and terms.reduce_only:
+        # A price that is old or a minute that is full must not keep anybody in a position.
+        limits = _without_brakes(limits)
+    verdict = check(terms, exposure, limits, basis.instrument, basis.quote, now)
+    if isinstance(verdict, Denied):
+        raise DeniedByRisk(verdict)
+
+
+def _without_brakes(limits: Limits) -> Limits:
+    return Limits(
+        order_notional_max=limits.order_notional_max,
+        position_equity_ratio_max=limits.position_equity_ratio_max,
+        orders_per_minute_max=10**9,
+        daily_loss_percent_max=limits.daily_loss_percent_max,
+        price_collar_percent=limits.price_collar_percent,
+        quote_age_max_s=Decimal(10**9),
+    )
+
+
+def _pending(orders: tuple[store.OrderRecord, ...], *, sign: int) -> Decimal:
+    """Return what is under way on one side and could open something, base."""
+    return sum(
+        (
+            order.remaining
+            for order in orders
+            if order.terms.side.sign == sign and not order.terms.reduce_only and not order.purpose.protects
+        ),
+        Decimal(0),
+    )

@@ -1,0 +1,109 @@
+"""What execution stores: orders, what happened to them, limits, halts, and how many orders were made when."""
+
+from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, String, Table, Text, UniqueConstraint
+
+from pilothouse.kit.columns import Exact, Id, Instant, metadata
+
+orders = Table(
+    "orders",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("owner_id", Id, nullable=False),
+    Column("account_id", Id, nullable=False),
+    Column("hook_id", Id),
+    Column("signal_id", Id),
+    Column("client_order_id", String(36), nullable=False),
+    Column("venue_order_id", String(64)),
+    Column("symbol", String(32), nullable=False),
+    Column("side", String(4), nullable=False),
+    Column("type", String(24), nullable=False),
+    Column("time_in_force", String(4), nullable=False),
+    Column("quantity", Exact, nullable=False),
+    Column("price", Exact),
+    Column("stop_price", Exact),
+    Column("reduce_only", Boolean, nullable=False),
+    Column("purpose", String(16), nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("is_live", Boolean, nullable=False),
+    Column("filled_quantity", Exact, nullable=False),
+    Column("filled_notional", Exact, nullable=False),
+    Column("commission", Exact, nullable=False),
+    Column("decided_price", Exact, nullable=False),
+    Column("outcome", Text),
+    Column("cancel_asked_at", Instant),
+    Column("created_at", Instant, nullable=False),
+    Column("sent_at", Instant),
+    # Until when the process that holds it may still put it on the wire; only after this, and the venue's
+    # acceptance window, is the venue's "no such order" a proof.
+    Column("sendable_until", Instant),
+    Column("asked", Integer, nullable=False, default=0),
+    Column("updated_at", Instant, nullable=False),
+    UniqueConstraint("account_id", "client_order_id", name="uq_orders_client_order_id"),
+    Index("ix_orders_live", "is_live", "account_id", "symbol"),
+    Index("ix_orders_signal", "signal_id"),
+    Index("ix_orders_listed", "owner_id", "id"),
+    Index("ix_orders_protective", "account_id", "symbol", "purpose", "id"),
+)
+
+order_events = Table(
+    "order_events",
+    metadata,
+    Column("id", BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=True),
+    Column("owner_id", Id, nullable=False),
+    Column("order_id", Id, nullable=False),
+    Column("at", Instant, nullable=False),
+    Column("event", String(16), nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("detail", Text, nullable=False),
+    Index("ix_order_events_order", "order_id", "id"),
+)
+
+limits = Table(
+    "limits",
+    metadata,
+    Column("account_id", Id, primary_key=True),
+    Column("owner_id", Id, nullable=False),
+    Column("order_notional_max", Exact, nullable=False),
+    Column("position_equity_ratio_max", Exact, nullable=False),
+    Column("orders_per_minute_max", Integer, nullable=False),
+    Column("daily_loss_percent_max", Exact, nullable=False),
+    Column("price_collar_percent", Exact, nullable=False),
+    Column("quote_age_max_s", Exact, nullable=False),
+    Column("updated_at", Instant, nullable=False),
+    Column("updated_by", String(64), nullable=False),
+)
+
+halts = Table(
+    "halts",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("owner_id", Id, nullable=False),
+    Column("account_id", Id, nullable=False),
+    Column("at", Instant, nullable=False),
+    Column("by", String(64), nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("resumed_at", Instant),
+    Column("resumed_by", String(64)),
+    Index("ix_halts_account", "account_id", "resumed_at"),
+)
+
+order_counts = Table(
+    "order_counts",
+    metadata,
+    Column("account_id", Id, primary_key=True),
+    Column("second", BigInteger, primary_key=True, autoincrement=False),
+    Column("owner_id", Id, nullable=False),
+    Column("made", Integer, nullable=False),
+)
+
+reconciled = Table(
+    "reconciled",
+    metadata,
+    Column("account_id", Id, primary_key=True),
+    Column("kind", String(16), primary_key=True, doc="fills, funding or transfers"),
+    Column("symbol", String(32), primary_key=True, doc="empty where the kind has none"),
+    Column("owner_id", Id, nullable=False),
+    Column("venue_id", String(64), nullable=False, doc="everything up to this venue id is booked"),
+    Column("at", Instant, nullable=False),
+)

@@ -1,0 +1,249 @@
+"""One turn of one instrument of one account: what is there in; orders, cancels and changed signals out.
+
+Level-triggered: asked again whenever something moved, it does what is due and nothing twice. Alerts are decided one
+after the other in order of arrival; while an order is unknown, or an older signal is in the middle of its orders,
+the later ones wait, and a newer target or close supersedes the older ones that wait.
+"""
+
+from dataclasses import replace
+from decimal import Decimal
+
+from pilothouse.accounts.hooks import Hook, get
+from pilothouse.bots import follow
+from pilothouse.bots.alert import Shape
+from pilothouse.core.errors import Invalid, NotFound, Problem, Refused
+from pilothouse.core.facts import Fact, FactKind
+from pilothouse.core.instrument import Side
+from pilothouse.core.intent import OrderIntent
+from pilothouse.core.order import Purpose
+from pilothouse.core.rounding import EXACT, plain
+from pilothouse.core.signals import SignalKind
+from pilothouse.execution import cancel
+from pilothouse.execution.desk import Desk
+from pilothouse.execution.submit import DeniedByRisk, Trader, submit
+from pilothouse.fleet import store
+from pilothouse.fleet.guard import alarm, guard_position, protect_with
+from pilothouse.fleet.scene import Scene, look
+from pilothouse.fleet.store import SignalRecord, SignalState
+from pilothouse.kit.db import Tx
+
+_ABSOLUTE = (SignalKind.TARGET, SignalKind.CLOSE)
+"""Signals that say where the position shall be, whatever older ones wanted."""
+
+
+def advance(
+    tx: Tx, desk: Desk, trader: Trader, symbol: str, hooks: "HookBook", fresh: SignalRecord | None = None
+) -> SignalRecord | None:
+    """Do what is due in one instrument; returns `fresh`, stored, as it was decided.
+
+    fresh   an alert that came with this transaction, not stored yet; it is the youngest
+    Raises Unavailable if there is no price to decide with: then nothing is stored.
+    """
+    tx.lock(f"account:{trader.account_id}")
+    waiting = store.waiting_in(tx, trader.account_id, symbol)
+    protection = store.protection_of(tx, trader.account_id, symbol)
+    scene = look(tx, desk, trader, symbol)
+    queue = [*waiting, *([fresh] if fresh else [])]
+    kept, was_active = _supersede(tx, desk, queue, fresh)
+    held_up = scene.in_doubt() or (was_active and scene.view.moves())
+    decided = None
+    for record in kept:
+        is_fresh = record is fresh
+        if held_up:
+            if is_fresh:
+                decided = _store(tx, desk, replace(record, message="Stored; waits for its turn"), is_fresh=True)
+            continue
+        after, scene = _decide(
+            tx, desk, trader, scene, record, hooks.of(tx, record.owner_id, record.hook_id), is_fresh=is_fresh
+        )
+        held_up = after.state is SignalState.ACTIVE
+        decided = after if is_fresh else decided
+    if protection is not None or scene.has_protective() or scene.protection_changed:
+        guard_position(tx, desk, trader, scene)
+    return decided
+
+
+class HookBook:
+    """Hooks by id, read once each within one turn."""
+
+    def __init__(self, *known: Hook) -> None:
+        """Begin with the hooks that were read already."""
+        self._known = {hook.id: hook for hook in known}
+
+    def of(self, tx: Tx, owner_id: str, hook_id: str) -> Hook:
+        """Return the hook; it exists, since signals are never older than their hook."""
+        if hook_id not in self._known:
+            self._known[hook_id] = get(tx, owner_id, hook_id)
+        return self._known[hook_id]
+
+
+def _supersede(
+    tx: Tx, desk: Desk, queue: list[SignalRecord], fresh: SignalRecord | None
+) -> tuple[list[SignalRecord], bool]:
+    """Return what is still wanted of a queue, and whether a signal was superseded in the middle of its orders."""
+    last_absolute = max(
+        (index for index, record in enumerate(queue) if record.signal and record.signal.kind in _ABSOLUTE), default=0
+    )
+    was_active = False
+    for record in queue[:last_absolute]:
+        was_active = was_active or record.state is SignalState.ACTIVE
+        newer = queue[last_absolute].id
+        message = f"superseded by the newer alert {newer}"
+        _store(tx, desk, replace(record, state=SignalState.SUPERSEDED, message=message), is_fresh=record is fresh)
+    return queue[last_absolute:], was_active
+
+
+def _decide(
+    tx: Tx, desk: Desk, trader: Trader, scene: Scene, record: SignalRecord, hook: Hook, *, is_fresh: bool
+) -> tuple[SignalRecord, Scene]:
+    """Decide one signal and do what was decided; a refusal is kept with its reason, never raised."""
+    assert record.signal is not None, "only alerts that were understood wait for a decision"
+    try:
+        decision = follow.decide(
+            record.signal,
+            scene.view,
+            hook_id=hook.id,
+            step=record.step,
+            default_size=hook.default_size,
+            flat_close_is_noop=record.shape != Shape.ORDER.value,
+        )
+        if hook.dry:
+            after = replace(record, state=SignalState.NOOP, message=f"dry: {decision.message}", detail=_would(decision))
+            return _store(tx, desk, after, is_fresh=is_fresh), scene
+        for order_id in decision.cancels:
+            cancel.ask(tx, desk, scene.order(order_id), by=f"signal {record.id}")
+        step = record.step
+        if decision.order is not None:
+            scene = _submit(tx, desk, trader, scene, record, decision.order)
+            step += 1
+    except Refused as refusal:
+        return _store(tx, desk, refused(record, refusal), is_fresh=is_fresh), scene
+    state = _STATES[decision.verdict]
+    after = replace(record, state=state, message=decision.message, step=step)
+    if decision.verdict is follow.Verdict.GIVEN_UP:
+        after = replace(after, code="given_up")
+        alarm(tx, trader, desk.clock.now(), "given_up", decision.message, {"signal_id": record.id})
+    return _store(tx, desk, after, is_fresh=is_fresh), scene
+
+
+_STATES = {
+    follow.Verdict.DONE: SignalState.DECIDED,
+    follow.Verdict.WAIT: SignalState.ACTIVE,
+    follow.Verdict.NOOP: SignalState.NOOP,
+    follow.Verdict.GIVEN_UP: SignalState.REFUSED,
+}
+
+
+def _submit(tx: Tx, desk: Desk, trader: Trader, scene: Scene, record: SignalRecord, planned: follow.Planned) -> Scene:
+    """Submit what a signal wants now; a stop-loss or take-profit it carries is wanted from here on."""
+    signal = record.signal
+    assert signal is not None, "only alerts that were understood wait for a decision"
+    expected = EXACT.add(scene.view.expected(), planned.terms.quantity * planned.terms.side.sign)
+    intent = OrderIntent(
+        key=f"{record.id}:{record.step}",
+        terms=planned.terms,
+        purpose=planned.purpose,
+        decided_price=scene.view.quote.mark,
+        reason=planned.reason,
+        signal_id=record.id,
+        hook_id=record.hook_id,
+    )
+    alert_at = record.received_at if record.step == 0 else None
+    scene = scene.with_order(submit(tx, desk, trader, intent, scene.basis(), alert_at=alert_at))
+    opens = planned.purpose is Purpose.ENTRY and Side.of(expected or Decimal(1)) is planned.terms.side
+    if opens and (signal.stop_loss or signal.take_profit):
+        protect_with(tx, desk, trader, record, planned.terms)
+        scene.protection_changed = True
+    return scene
+
+
+def refused(record: SignalRecord, refusal: Refused) -> SignalRecord:
+    """Return the signal refused, with the status its sender is told: 400 wrong field, 404 no position, else 200."""
+    status = 400 if isinstance(refusal, Invalid) else 404 if isinstance(refusal, NotFound) else 200
+    detail: dict[str, object] | None = None
+    if isinstance(refusal, Invalid):
+        detail = {"problems": [_problem_data(problem) for problem in refusal.problems]}
+    elif isinstance(refusal, DeniedByRisk):
+        detail = {
+            "reasons": [
+                {"code": one.code, "number": one.number, "limit": one.limit, "message": one.message}
+                for one in refusal.reasons
+            ]
+        }
+    return replace(
+        record,
+        state=SignalState.REFUSED,
+        code=refusal.code,
+        message=str(refusal),
+        http_status=status,
+        detail=detail,
+        alert_key=record.alert_key if status == 200 else None,
+    )
+
+
+def _problem_data(problem: Problem) -> dict[str, str]:
+    return {"field": problem.field, "message": str(problem), "type": problem.code}
+
+
+def _would(decision: follow.Decision) -> dict[str, object]:
+    """Return what a dry hook would have done."""
+    order = decision.order
+    if order is None:
+        return {"dry": True, "would": None, "would_cancel": list(decision.cancels)}
+    terms = order.terms
+    return {
+        "dry": True,
+        "would": {
+            "symbol": terms.symbol,
+            "side": terms.side.value,
+            "type": terms.type.value,
+            "quantity": plain(terms.quantity),
+            "price": plain(terms.price) if terms.price is not None else None,
+            "reduce_only": terms.reduce_only,
+        },
+        "would_cancel": list(decision.cancels),
+    }
+
+
+def _store(tx: Tx, desk: Desk, record: SignalRecord, *, is_fresh: bool) -> SignalRecord:
+    """Store a signal as it is now, and tell."""
+    now = desk.clock.now()
+    record = replace(record, changed_at=now)
+    if is_fresh:
+        store.add(tx, record)
+    else:
+        store.change(
+            tx,
+            record.id,
+            now,
+            state=record.state,
+            step=record.step,
+            code=record.code,
+            message=record.message,
+            http_status=record.http_status,
+            detail=record.detail,
+            alert_key=record.alert_key,
+        )
+    tell(tx, record)
+    return record
+
+
+def tell(tx: Tx, record: SignalRecord) -> None:
+    """Announce where a signal stands."""
+    tx.announce(
+        Fact(
+            FactKind.SIGNAL_CHANGED,
+            record.owner_id,
+            record.changed_at,
+            record.account_id,
+            {
+                "signal_id": record.id,
+                "hook_id": record.hook_id,
+                "symbol": record.symbol,
+                "kind": record.signal.kind.value if record.signal else None,
+                "state": record.state.value,
+                "code": record.code,
+                "message": record.message,
+            },
+        )
+    )

@@ -1,0 +1,205 @@
+"""Take one alert once: check it, find its double, store it and drive its instrument, in one transaction.
+
+What was answered with 200 is remembered: the same alert again is the same answer. What was refused for its form
+(400) or for want of a position (404) did nothing and is not remembered: it may come again and then do something.
+"""
+
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from pilothouse.accounts import hooks, trading_accounts
+from pilothouse.accounts.hooks import Hook
+from pilothouse.bots.alert import Alert, Shape
+from pilothouse.core.clock import iso, micros
+from pilothouse.core.errors import Conflict, Forbidden, Invalid, NotFound, Problem, Refused
+from pilothouse.core.instrument import Instrument
+from pilothouse.execution.desk import Desk
+from pilothouse.execution.submit import Trader
+from pilothouse.fleet import drive, store
+from pilothouse.fleet.store import SignalRecord, SignalState
+from pilothouse.kit.db import Tx
+
+BODY_BYTES_MAX = 65_536
+
+
+class Door(StrEnum):
+    """Where an alert came in."""
+
+    ORDER = Shape.ORDER.value
+    STRATEGY = Shape.STRATEGY.value
+    HOOK = "/hooks"
+
+    @property
+    def shape(self) -> Shape:
+        """Return how bodies at this door are read."""
+        return Shape.EITHER if self is Door.HOOK else Shape(self.value)
+
+
+class HookUnknown(NotFound):
+    """There is no hook under this address."""
+
+    code = "hook_not_found"
+
+
+class SecretMissing(Forbidden):
+    """The webhook secret is required."""
+
+    code = "secret_missing"
+
+
+class SecretWrong(Forbidden):
+    """The webhook secret opens no hook."""
+
+    code = "secret_wrong"
+
+
+class AlertIdTaken(Conflict):
+    """The same alert id came with another body."""
+
+    code = "alert_id_taken"
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """An alert that is stored, or was before."""
+
+    signal: SignalRecord
+    duplicate: bool
+
+
+def hook_by_token(tx: Tx, url_token: str) -> Hook:
+    """Return the hook behind an address; raises HookUnknown."""
+    hook = hooks.by_token(tx, url_token)
+    if hook is None:
+        raise HookUnknown("there is no such hook")
+    return hook
+
+
+def hook_by_secret(tx: Tx, secret: str | None) -> Hook:
+    """Return the hook that a secret opens; raises SecretMissing or SecretWrong."""
+    if not secret:
+        raise SecretMissing("Webhook secret required but not provided")
+    hook = hooks.by_secret(tx, secret)
+    if hook is None:
+        raise SecretWrong("Invalid webhook secret")
+    return hook
+
+
+def take(
+    tx: Tx, desk: Desk, hook: Hook, door: Door, read: Alert | Invalid, *, fingerprint: str, received_at: datetime
+) -> Taken:
+    """Store an alert and decide it; the same alert again is only counted.
+
+    read          what `bots.alert.read` made of the body, or why it could not
+    fingerprint   SHA-256 of the body, hexadecimal
+
+    Raises AlertIdTaken; Unavailable if there is no price to decide with: then nothing is stored.
+    """
+    account = trading_accounts.by_id(tx, hook.account_id)
+    trader = Trader(account.owner_id, account.id, account.venue)
+    tx.lock(f"account:{account.id}")
+    key = _key(read, fingerprint, received_at)
+    double = _double(tx, hook, read, fingerprint, received_at)
+    if double is not None:
+        store.delivered_again(tx, double.id)
+        return Taken(double, duplicate=True)
+    record = SignalRecord(
+        id=desk.ids.fresh("sig"),
+        owner_id=hook.owner_id,
+        account_id=hook.account_id,
+        hook_id=hook.id,
+        shape=door.value,
+        alert_key=key,
+        fingerprint=fingerprint,
+        body=read.masked if isinstance(read, Alert) else None,
+        signal=read.signal if isinstance(read, Alert) else None,
+        symbol=None,
+        received_at=received_at,
+        state=SignalState.PENDING,
+        step=0,
+        code=None,
+        message="",
+        http_status=200,
+        detail=None,
+        deliveries=1,
+        changed_at=received_at,
+    )
+    if isinstance(read, Invalid):
+        return Taken(_refuse(tx, record, read), duplicate=False)
+    try:
+        instrument = _instrument(desk, hook, trader, read)
+        _refuse_stale(hook, read, received_at)
+    except Refused as refusal:
+        return Taken(_refuse(tx, record, refusal), duplicate=False)
+    record = replace(record, symbol=instrument.symbol)
+    decided = drive.advance(tx, desk, trader, instrument.symbol, drive.HookBook(hook), record)
+    assert decided is not None, "a fresh alert is always decided or stored as pending"
+    return Taken(decided, duplicate=False)
+
+
+class StaleAlert(Refused):
+    """The alert is older than its hook allows, or does not say how old it is."""
+
+    code = "stale_alert"
+
+
+def _key(read: Alert | Invalid, fingerprint: str, received_at: datetime) -> str:
+    """Return what makes the alert this alert: the sender's own id, else its body and the time it first came."""
+    if isinstance(read, Alert) and read.signal.alert_id is not None:
+        return f"id:{read.signal.alert_id}"
+    return f"body:{fingerprint}:{micros(received_at)}"
+
+
+def _double(tx: Tx, hook: Hook, read: Alert | Invalid, fingerprint: str, received_at: datetime) -> SignalRecord | None:
+    """Return the alert that this one repeats, or None; raises AlertIdTaken."""
+    if isinstance(read, Invalid):
+        return None
+    alert_id = read.signal.alert_id
+    if alert_id is None:
+        return store.by_body(tx, hook.id, fingerprint, received_at - timedelta(seconds=hook.window_s))
+    known = store.by_key(tx, hook.id, f"id:{alert_id}")
+    if known is not None and known.fingerprint != fingerprint:
+        raise AlertIdTaken(
+            f"alert_id {alert_id[:80]!r} came before, at {iso(known.received_at)}, with another body: "
+            "another alert needs another alert_id"
+        )
+    return known
+
+
+def _instrument(desk: Desk, hook: Hook, trader: Trader, read: Alert) -> Instrument:
+    """Return the instrument that the alert names; raises Invalid naming the field."""
+    try:
+        instrument = desk.resolve(trader.venue, read.signal.symbol)
+    except Refused as unknown:
+        raise Invalid([Problem("symbol", str(unknown), "a symbol of this account's venue", unknown.code)]) from None
+    if not hook.allows(instrument.symbol):
+        allowed = f"one of {', '.join(hook.symbols or ())}"
+        came = f"{instrument.symbol} is not allowed on this hook"
+        raise Invalid([Problem("symbol", came, allowed, "symbol_not_allowed")])
+    return instrument
+
+
+def _refuse_stale(hook: Hook, read: Alert, received_at: datetime) -> None:
+    if hook.max_age_s is None:
+        return
+    sent_at = read.signal.sent_at
+    if sent_at is None:
+        raise StaleAlert(
+            f"this hook takes alerts of at most {hook.max_age_s} s, and the alert carries no time that can be read: "
+            'add "timenow": "{{timenow}}"'
+        )
+    age = received_at - sent_at
+    if age > timedelta(seconds=hook.max_age_s):
+        raise StaleAlert(
+            f"the alert was sent at {iso(sent_at)}, {age.total_seconds():.0f} s before it came; this hook takes "
+            f"alerts of at most {hook.max_age_s} s"
+        )
+
+
+def _refuse(tx: Tx, record: SignalRecord, refusal: Refused) -> SignalRecord:
+    """Store an alert that is refused before anything is looked at."""
+    refused = drive.refused(record, refusal)
+    store.add(tx, refused)
+    drive.tell(tx, refused)
+    return refused

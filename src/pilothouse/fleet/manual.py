@@ -1,0 +1,106 @@
+"""Orders by hand: submit one, close a position, close all. The same gate, the same path as an alert's."""
+
+from dataclasses import dataclass
+from decimal import Decimal
+
+from pilothouse.bots.follow import PositionNotFound
+from pilothouse.core.instrument import Side
+from pilothouse.core.intent import OrderIntent
+from pilothouse.core.order import OrderTerms, OrderType, Purpose, TimeInForce
+from pilothouse.core.sizing import within_bounds
+from pilothouse.execution import cancel
+from pilothouse.execution.desk import Desk
+from pilothouse.execution.store import OrderRecord
+from pilothouse.execution.submit import Trader, submit
+from pilothouse.fleet.scene import look
+from pilothouse.kit.db import Tx
+from pilothouse.ledger import positions
+
+
+@dataclass(frozen=True, slots=True)
+class Ticket:
+    """An order as a person fills it in; checked against the instrument when it is placed."""
+
+    symbol: str
+    side: Side
+    type: OrderType
+    quantity: Decimal
+    price: Decimal | None
+    stop_price: Decimal | None
+    time_in_force: TimeInForce
+    reduce_only: bool
+
+
+def place(tx: Tx, desk: Desk, trader: Trader, ticket: Ticket, *, by: str) -> OrderRecord:
+    """Place an order by hand.
+
+    Raises OffGrid or SizeBelowMinimum with the numbers, DeniedByRisk, Unavailable without a price.
+    """
+    tx.lock(f"account:{trader.account_id}")
+    instrument = desk.resolve(trader.venue, ticket.symbol)
+    scene = look(tx, desk, trader, instrument.symbol)
+    price = instrument.price(ticket.price) if ticket.price is not None else None
+    stop_price = instrument.price(ticket.stop_price) if ticket.stop_price is not None else None
+    reference = price or stop_price or scene.view.quote.mark
+    quantity = within_bounds(instrument.quantity(ticket.quantity), instrument, reference, reduces=ticket.reduce_only)
+    terms = OrderTerms(
+        symbol=instrument.symbol,
+        side=ticket.side,
+        type=ticket.type,
+        quantity=quantity,
+        price=price,
+        stop_price=stop_price,
+        time_in_force=ticket.time_in_force,
+        reduce_only=ticket.reduce_only,
+    )
+    intent = OrderIntent(
+        key=desk.ids.fresh("man"),
+        terms=terms,
+        purpose=Purpose.MANUAL,
+        decided_price=scene.view.quote.mark,
+        reason=f"by hand: {by}",
+    )
+    return submit(tx, desk, trader, intent, scene.basis())
+
+
+def close(tx: Tx, desk: Desk, trader: Trader, symbol: str, *, by: str) -> OrderRecord:
+    """Cancel what could still open the position in one instrument, and close it with a reduce-only market order.
+
+    Raises PositionNotFound if it is flat.
+    """
+    tx.lock(f"account:{trader.account_id}")
+    instrument = desk.resolve(trader.venue, symbol)
+    scene = look(tx, desk, trader, instrument.symbol)
+    held = scene.view.expected()
+    for order in scene.records:
+        if order.terms.rests and not order.purpose.protects:
+            cancel.ask(tx, desk, order, by=by)
+    if held == 0:
+        raise PositionNotFound(f"No open position found for {instrument.symbol}")
+    terms = OrderTerms(
+        symbol=instrument.symbol,
+        side=Side.of(-held),
+        type=OrderType.MARKET,
+        quantity=instrument.quantity(abs(held)),
+        reduce_only=True,
+    )
+    intent = OrderIntent(
+        key=desk.ids.fresh("man"),
+        terms=terms,
+        purpose=Purpose.EXIT,
+        decided_price=scene.view.quote.mark,
+        reason=f"closed by hand: {by}",
+    )
+    return submit(tx, desk, trader, intent, scene.basis())
+
+
+def close_all(tx: Tx, desk: Desk, trader: Trader, *, by: str) -> list[OrderRecord]:
+    """Cancel every resting order of the account and close every position; nothing to do is an empty list."""
+    tx.lock(f"account:{trader.account_id}")
+    cancel.ask_all(tx, desk, trader.account_id, symbol=None, by=by, protective_too=False)
+    closed = []
+    for row in positions.all_positions(tx, trader.account_id, flat_too=False):
+        scene = look(tx, desk, trader, row.position.symbol)
+        if scene.view.expected() != 0:
+            closed.append(close(tx, desk, trader, row.position.symbol, by=by))
+    return closed

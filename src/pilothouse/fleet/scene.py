@@ -1,0 +1,91 @@
+"""What one turn sees of an account and instrument: orders, position, prices and equity, read in one transaction."""
+
+from dataclasses import dataclass, replace
+
+from pilothouse.bots.follow import LiveOrder, View
+from pilothouse.core.order import OrderState
+from pilothouse.execution import store as orders_store
+from pilothouse.execution.desk import Desk
+from pilothouse.execution.store import OrderRecord
+from pilothouse.execution.submit import Basis, Trader
+from pilothouse.kit.db import Tx
+from pilothouse.ledger.exposure import Holdings, holdings
+
+
+@dataclass(slots=True)
+class Scene:
+    """What is there now.
+
+    records             live orders of the instrument, as stored
+    protection_changed  whether this turn set a new protection
+    """
+
+    view: View
+    records: tuple[OrderRecord, ...]
+    held: Holdings
+    protection_changed: bool = False
+
+    def in_doubt(self) -> bool:
+        """Say whether nobody knows what became of an order, or one waits to be sent again."""
+        return any(order.state in {OrderState.UNKNOWN, OrderState.INTENDED} for order in self.records)
+
+    def has_protective(self) -> bool:
+        """Say whether a stop-loss or take-profit is alive."""
+        return any(order.purpose.protects for order in self.records)
+
+    def order(self, order_id: str) -> OrderRecord:
+        """Return one of the live orders."""
+        return next(order for order in self.records if order.id == order_id)
+
+    def with_order(self, order: OrderRecord) -> "Scene":
+        """Return the scene with one more order in it."""
+        if order.state.is_final or any(one.id == order.id for one in self.records):
+            return self
+        return Scene(
+            view=replace(self.view, orders=(*self.view.orders, live(order))),
+            records=(*self.records, order),
+            held=self.held,
+            protection_changed=self.protection_changed,
+        )
+
+    def basis(self) -> Basis:
+        """Return what the risk gate is shown."""
+        day = self.held.day
+        return Basis(
+            instrument=self.view.instrument,
+            quote=self.view.quote,
+            position=self.view.position.quantity,
+            equity=self.view.equity,
+            equity_at_midnight=day.wallet if day.equity is None else day.equity,
+            orders=self.records,
+        )
+
+
+def look(tx: Tx, desk: Desk, trader: Trader, symbol: str) -> Scene:
+    """Return what is there in one instrument of an account; raises Unavailable if a price is missing."""
+    held = holdings(tx, trader.account_id, desk.clock.now())
+    quote = desk.quote_of(trader.venue, symbol)
+    marks = {name: desk.quote_of(trader.venue, name).mark for name in held.positions}
+    records = tuple(orders_store.live_in(tx, trader.account_id, symbol))
+    view = View(
+        instrument=desk.instrument_of(trader.venue, symbol),
+        position=held.position(symbol),
+        orders=tuple(live(order) for order in records),
+        quote=quote,
+        equity=held.equity(marks).equity,
+    )
+    return Scene(view, records, held)
+
+
+def live(order: OrderRecord) -> LiveOrder:
+    """Return a stored order as decisions see it."""
+    return LiveOrder(
+        id=order.id,
+        hook_id=order.hook_id,
+        signal_id=order.signal_id,
+        purpose=order.purpose,
+        state=order.state,
+        terms=order.terms,
+        remaining=order.remaining,
+        cancel_asked=order.cancel_asked_at is not None,
+    )

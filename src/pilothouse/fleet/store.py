@@ -1,0 +1,345 @@
+"""Every query over the fleet's tables."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import Row, bindparam, delete, func, insert, select, update
+
+from pilothouse.bots.bracket import Protection
+from pilothouse.core.instrument import Side
+from pilothouse.core.order import OrderType
+from pilothouse.core.rounding import exact
+from pilothouse.core.signals import Level, Signal, SignalKind, Size, SizeKind
+from pilothouse.fleet.tables import protections, signals
+from pilothouse.kit.db import Tx
+
+
+class SignalState(StrEnum):
+    """Where a signal is: `pending` waits for its turn, `active` is in the middle of its orders, the rest is decided."""
+
+    PENDING = "pending"
+    ACTIVE = "active"
+    DECIDED = "decided"
+    NOOP = "noop"
+    REFUSED = "refused"
+    SUPERSEDED = "superseded"
+
+
+WAITING = (SignalState.PENDING, SignalState.ACTIVE)
+
+
+@dataclass(frozen=True, slots=True)
+class SignalRecord:
+    """One alert and what became of it; see `fleet/tables.py`."""
+
+    id: str
+    owner_id: str
+    account_id: str
+    hook_id: str
+    shape: str
+    alert_key: str | None
+    fingerprint: str
+    body: Any
+    signal: Signal | None
+    symbol: str | None
+    received_at: datetime
+    state: SignalState
+    step: int
+    code: str | None
+    message: str
+    http_status: int
+    detail: Any
+    deliveries: int
+    changed_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class ProtectionRecord:
+    """The protection a position is to have."""
+
+    account_id: str
+    symbol: str
+    owner_id: str
+    hook_id: str | None
+    signal_id: str
+    protection: Protection
+    placed: int
+    unprotected_since: datetime | None
+    updated_at: datetime
+
+
+_SELECT = select(signals)
+_BY_ID = _SELECT.where(signals.c.id == bindparam("signal_id"))
+_BY_KEY = _SELECT.where(signals.c.hook_id == bindparam("hook_id"), signals.c.alert_key == bindparam("alert_key"))
+_BY_BODY = (
+    _SELECT.where(
+        signals.c.hook_id == bindparam("hook_id"),
+        signals.c.fingerprint == bindparam("fingerprint"),
+        signals.c.received_at > bindparam("since"),
+        signals.c.alert_key.is_not(None),
+    )
+    .order_by(signals.c.received_at)
+    .limit(1)
+)
+_WAITING_IN = _SELECT.where(
+    signals.c.state.in_([state.value for state in WAITING]),
+    signals.c.account_id == bindparam("account_id"),
+    signals.c.symbol == bindparam("symbol"),
+).order_by(signals.c.id)
+_WAITING = (
+    select(signals.c.account_id, signals.c.symbol)
+    .where(signals.c.state.in_([state.value for state in WAITING]))
+    .distinct()
+)
+_INSERT = insert(signals)
+_PROTECTION = select(protections).where(
+    protections.c.account_id == bindparam("account_id"), protections.c.symbol == bindparam("symbol")
+)
+
+
+def signal_data(signal: Signal) -> dict[str, Any]:
+    """Return a signal as plain data, decimals as they are."""
+    return {
+        "kind": signal.kind.value,
+        "symbol": signal.symbol,
+        "side": signal.side.value if signal.side else None,
+        "size": {"kind": signal.size.kind.value, "value": signal.size.value} if signal.size else None,
+        "target": signal.target,
+        "order_type": signal.order_type.value,
+        "price": signal.price,
+        "stop_loss": _level_data(signal.stop_loss),
+        "take_profit": _level_data(signal.take_profit),
+        "alert_id": signal.alert_id,
+        "sent_at": signal.sent_at,
+        "comment": signal.comment,
+    }
+
+
+def _signal(data: dict[str, Any]) -> Signal:
+    sent_at = data["sent_at"]
+    return Signal(
+        kind=SignalKind(data["kind"]),
+        symbol=data["symbol"],
+        side=Side(data["side"]) if data["side"] else None,
+        size=Size(SizeKind(data["size"]["kind"]), exact(data["size"]["value"])) if data["size"] else None,
+        target=_decimal(data["target"]),
+        order_type=OrderType(data["order_type"]),
+        price=_decimal(data["price"]),
+        stop_loss=_level(data["stop_loss"]),
+        take_profit=_level(data["take_profit"]),
+        alert_id=data["alert_id"],
+        sent_at=datetime.fromisoformat(sent_at) if sent_at else None,
+        comment=data["comment"],
+    )
+
+
+def _decimal(text: str | None) -> Decimal | None:
+    return None if text is None else exact(text)
+
+
+def _level_data(level: Level | None) -> dict[str, Any] | None:
+    return {"price": level.price, "percent": level.percent} if level else None
+
+
+def _level(data: dict[str, Any] | None) -> Level | None:
+    return Level(_decimal(data["price"]), _decimal(data["percent"])) if data else None
+
+
+def _record(row: Row[Any]) -> SignalRecord:
+    return SignalRecord(
+        id=row.id,
+        owner_id=row.owner_id,
+        account_id=row.account_id,
+        hook_id=row.hook_id,
+        shape=row.shape,
+        alert_key=row.alert_key,
+        fingerprint=row.fingerprint,
+        body=row.body,
+        signal=_signal(row.signal) if row.signal else None,
+        symbol=row.symbol,
+        received_at=row.received_at,
+        state=SignalState(row.state),
+        step=row.step,
+        code=row.code,
+        message=row.message,
+        http_status=row.http_status,
+        detail=row.detail,
+        deliveries=row.deliveries,
+        changed_at=row.changed_at,
+    )
+
+
+def add(tx: Tx, record: SignalRecord) -> None:
+    """Store an alert."""
+    tx.execute(
+        _INSERT,
+        {
+            "id": record.id,
+            "owner_id": record.owner_id,
+            "account_id": record.account_id,
+            "hook_id": record.hook_id,
+            "shape": record.shape,
+            "alert_key": record.alert_key,
+            "fingerprint": record.fingerprint,
+            "body": record.body,
+            "signal": signal_data(record.signal) if record.signal else None,
+            "kind": record.signal.kind.value if record.signal else None,
+            "symbol": record.symbol,
+            "received_at": record.received_at,
+            "state": record.state.value,
+            "step": record.step,
+            "code": record.code,
+            "message": record.message,
+            "http_status": record.http_status,
+            "detail": record.detail,
+            "deliveries": record.deliveries,
+            "changed_at": record.changed_at,
+        },
+    )
+
+
+def change(tx: Tx, signal_id: str, at: datetime, **values: Any) -> None:
+    """Set columns of one signal."""
+    if "state" in values:
+        values["state"] = values["state"].value
+    tx.execute(update(signals).where(signals.c.id == signal_id).values(changed_at=at, **values))
+
+
+def delivered_again(tx: Tx, signal_id: str) -> None:
+    """Count one more delivery of the same alert."""
+    tx.execute(update(signals).where(signals.c.id == signal_id).values(deliveries=signals.c.deliveries + 1))
+
+
+def get(tx: Tx, signal_id: str) -> SignalRecord | None:
+    """Return one signal, or None."""
+    row = tx.execute(_BY_ID, {"signal_id": signal_id}).first()
+    return _record(row) if row else None
+
+
+def by_key(tx: Tx, hook_id: str, alert_key: str) -> SignalRecord | None:
+    """Return the hook's signal with that key, or None."""
+    row = tx.execute(_BY_KEY, {"hook_id": hook_id, "alert_key": alert_key}).first()
+    return _record(row) if row else None
+
+
+def by_body(tx: Tx, hook_id: str, fingerprint: str, since: datetime) -> SignalRecord | None:
+    """Return the hook's oldest signal since then whose body had that fingerprint, or None."""
+    row = tx.execute(_BY_BODY, {"hook_id": hook_id, "fingerprint": fingerprint, "since": since}).first()
+    return _record(row) if row else None
+
+
+def waiting_in(tx: Tx, account_id: str, symbol: str) -> list[SignalRecord]:
+    """Return the signals of one instrument that are not decided, in order of arrival."""
+    return [_record(row) for row in tx.execute(_WAITING_IN, {"account_id": account_id, "symbol": symbol})]
+
+
+def waiting(tx: Tx) -> list[tuple[str, str]]:
+    """Return the (account id, symbol) pairs in which a signal waits."""
+    return [(row.account_id, row.symbol) for row in tx.execute(_WAITING)]
+
+
+def count_waiting(tx: Tx) -> int:
+    """Return how many signals wait."""
+    query = select(func.count()).select_from(signals).where(signals.c.state.in_([s.value for s in WAITING]))
+    return int(tx.execute(query).scalar_one())
+
+
+@dataclass(frozen=True, slots=True)
+class SignalFilter:
+    """What a list of signals is narrowed to; None does not narrow."""
+
+    account_id: str | None = None
+    hook_id: str | None = None
+    symbol: str | None = None
+    state: SignalState | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+
+
+def page(tx: Tx, owner_id: str, narrow: SignalFilter, *, before: str | None, limit: int) -> list[SignalRecord]:
+    """Return the owner's signals, newest first, behind the cursor `before` (a signal id)."""
+    query = _SELECT.where(signals.c.owner_id == owner_id)
+    for column, value in (
+        (signals.c.account_id, narrow.account_id),
+        (signals.c.hook_id, narrow.hook_id),
+        (signals.c.symbol, narrow.symbol),
+        (signals.c.state, narrow.state.value if narrow.state else None),
+    ):
+        if value is not None:
+            query = query.where(column == value)
+    if narrow.since is not None:
+        query = query.where(signals.c.received_at >= narrow.since)
+    if narrow.until is not None:
+        query = query.where(signals.c.received_at <= narrow.until)
+    if before is not None:
+        query = query.where(signals.c.id < before)
+    return [_record(row) for row in tx.execute(query.order_by(signals.c.id.desc()).limit(limit))]
+
+
+def _protection(row: Row[Any]) -> ProtectionRecord:
+    stop = Level(row.stop_loss_price, row.stop_loss_percent) if _set(row, "stop_loss") else None
+    take = Level(row.take_profit_price, row.take_profit_percent) if _set(row, "take_profit") else None
+    return ProtectionRecord(
+        account_id=row.account_id,
+        symbol=row.symbol,
+        owner_id=row.owner_id,
+        hook_id=row.hook_id,
+        signal_id=row.signal_id,
+        protection=Protection(Side(row.side), stop, take),
+        placed=row.placed,
+        unprotected_since=row.unprotected_since,
+        updated_at=row.updated_at,
+    )
+
+
+def _set(row: Row[Any], name: str) -> bool:
+    return getattr(row, f"{name}_price") is not None or getattr(row, f"{name}_percent") is not None
+
+
+def protection_of(tx: Tx, account_id: str, symbol: str) -> ProtectionRecord | None:
+    """Return the protection that is wanted in one instrument, or None."""
+    row = tx.execute(_PROTECTION, {"account_id": account_id, "symbol": symbol}).first()
+    return _protection(row) if row else None
+
+
+def all_protections(tx: Tx) -> list[ProtectionRecord]:
+    """Return every protection that is wanted."""
+    return [_protection(row) for row in tx.execute(select(protections))]
+
+
+def protect(tx: Tx, record: ProtectionRecord) -> None:
+    """Set the protection of one instrument; what stood before is forgotten."""
+    forget_protection(tx, record.account_id, record.symbol)
+    stop, take = record.protection.stop_loss, record.protection.take_profit
+    tx.execute(
+        insert(protections).values(
+            account_id=record.account_id,
+            symbol=record.symbol,
+            owner_id=record.owner_id,
+            hook_id=record.hook_id,
+            signal_id=record.signal_id,
+            side=record.protection.side.value,
+            stop_loss_price=stop.price if stop else None,
+            stop_loss_percent=stop.percent if stop else None,
+            take_profit_price=take.price if take else None,
+            take_profit_percent=take.percent if take else None,
+            placed=record.placed,
+            unprotected_since=record.unprotected_since,
+            updated_at=record.updated_at,
+        )
+    )
+
+
+def change_protection(tx: Tx, account_id: str, symbol: str, at: datetime, **values: Any) -> None:
+    """Set columns of one protection."""
+    which = (protections.c.account_id == account_id) & (protections.c.symbol == symbol)
+    tx.execute(update(protections).where(which).values(updated_at=at, **values))
+
+
+def forget_protection(tx: Tx, account_id: str, symbol: str) -> None:
+    """Delete the protection of one instrument."""
+    which = (protections.c.account_id == account_id) & (protections.c.symbol == symbol)
+    tx.execute(delete(protections).where(which))

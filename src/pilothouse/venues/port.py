@@ -1,0 +1,270 @@
+"""What the house asks of a venue, and the three outcomes it may answer with.
+
+Accepted: it stands in the venue's books. Rejected: it does not and, sent like this, never will. Unknown: nobody can
+say; the house asks by client order id and never sends blindly again.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from decimal import Decimal
+from enum import StrEnum
+from typing import Protocol
+
+from pilothouse.core.fill import Fill
+from pilothouse.core.instrument import Instrument
+from pilothouse.core.order import OrderTerms
+from pilothouse.core.quote import Quote
+
+
+class VenueStatus(StrEnum):
+    """Where an order is, in the venue's own words."""
+
+    NEW = "NEW"
+    PARTIALLY_FILLED = "PARTIALLY_FILLED"
+    FILLED = "FILLED"
+    CANCELED = "CANCELED"
+    EXPIRED = "EXPIRED"
+    REJECTED = "REJECTED"
+
+
+class MarginType(StrEnum):
+    """Whether a position risks its own margin or the whole account's."""
+
+    ISOLATED = "ISOLATED"
+    CROSSED = "CROSSED"
+
+
+@dataclass(frozen=True, slots=True)
+class VenueAccount:
+    """Whose account at the venue. `id` is the house's id of it; adapters find keys by it."""
+
+    id: str
+    owner_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class OrderRequest:
+    """One order on its way out.
+
+    client_order_id   ours, unique in the account for ever
+    stamped_at        when this attempt was stamped; the venue takes it within its acceptance window only
+    """
+
+    client_order_id: str
+    terms: OrderTerms
+    stamped_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class OrderReport:
+    """What the venue says of one order at one instant.
+
+    filled_quantity   base, in all
+    fills             the executions it tells with this report; may be fewer than there are, never more
+    """
+
+    client_order_id: str
+    venue_order_id: str
+    terms: OrderTerms
+    status: VenueStatus
+    filled_quantity: Decimal
+    at: datetime
+    fills: tuple[Fill, ...] = ()
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """The venue has it; the report may already tell that it filled, expired or was cancelled."""
+
+    report: OrderReport
+
+
+@dataclass(frozen=True, slots=True)
+class Rejected:
+    """The venue does not take it. `would_trigger`: a stop whose price was already passed."""
+
+    code: str
+    message: str
+    would_trigger: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Unknown:
+    """Nobody can say whether it happened."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Absent:
+    """The venue says that it knows no such order: no proof before the acceptance window has passed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Gone:
+    """There was nothing left to cancel: it had filled, expired or been cancelled; `report` if the venue tells."""
+
+    report: OrderReport | None = None
+
+
+PlaceOutcome = Accepted | Rejected | Unknown
+CancelOutcome = Accepted | Gone | Rejected | Unknown
+FindOutcome = Accepted | Absent | Unknown
+
+
+@dataclass(frozen=True, slots=True)
+class VenuePosition:
+    """A position as the venue keeps it (one-way: one per symbol; flat ones may be left out)."""
+
+    symbol: str
+    quantity: Decimal
+    entry_price: Decimal
+    mark_price: Decimal
+    unrealised: Decimal
+    leverage: int
+    margin_type: MarginType
+    liquidation_price: Decimal | None
+    isolated_margin: Decimal | None
+    notional: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class VenueBalance:
+    """What the account holds of one currency, as the venue keeps it; exact."""
+
+    asset: str
+    wallet: Decimal
+    available: Decimal
+    cross_wallet: Decimal
+    unrealised: Decimal
+    margin_balance: Decimal
+    initial_margin: Decimal
+    maintenance_margin: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class FundingPayment:
+    """A funding payment; `amount` above zero was received, quote currency."""
+
+    venue_id: str
+    symbol: str
+    amount: Decimal
+    currency: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Transfer:
+    """Money that came in (above zero) or left, such as the first deposit of a paper account."""
+
+    venue_id: str
+    amount: Decimal
+    currency: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class AccountEvent:
+    """Something that happened to an account on its own: exactly one field besides the account is set."""
+
+    account_id: str
+    report: OrderReport | None = None
+    funding: FundingPayment | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Capability:
+    """One rule of the venue card: done, to do, or exempt with the reason."""
+
+    name: str
+    state: str
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """What a venue can do and what it cannot.
+
+    acceptance_window_s   after so many seconds from its stamp a request can no longer be accepted; None: never certain
+    simulated             whether its market is made up; it is then named so wherever it is shown
+    """
+
+    venue: str
+    title: str
+    simulated: bool
+    acceptance_window_s: Decimal | None
+    capabilities: tuple[Capability, ...] = field(default=())
+
+
+class Venue(Protocol):
+    """One venue. Every call may take long and may end in Unknown or raise core.errors.Unavailable (reads only).
+
+    Reads raise Unavailable when the venue does not answer: a failed query is never "flat".
+    """
+
+    @property
+    def card(self) -> Card:
+        """Return what this venue can do."""
+        ...
+
+    def instruments(self) -> Sequence[Instrument]:
+        """Return everything that can be traded here."""
+        ...
+
+    def place(self, account: VenueAccount, orders: Sequence[OrderRequest]) -> list[PlaceOutcome]:
+        """Place orders one after the other, in this order; one outcome each. Never raises for an order's own fault."""
+        ...
+
+    def cancel(self, account: VenueAccount, symbol: str, client_order_id: str) -> CancelOutcome:
+        """Cancel one order."""
+        ...
+
+    def find(self, account: VenueAccount, symbol: str, client_order_id: str) -> FindOutcome:
+        """Ask for one order by our id, open or not, with all of its fills."""
+        ...
+
+    def open_orders(self, account: VenueAccount) -> list[OrderReport]:
+        """Return every order that stands, ours or not."""
+        ...
+
+    def fills_after(self, account: VenueAccount, symbol: str, venue_trade_id: str | None) -> list[Fill]:
+        """Return the fills behind `venue_trade_id` (None: all there are), oldest first."""
+        ...
+
+    def funding_after(self, account: VenueAccount, venue_id: str | None) -> list[FundingPayment]:
+        """Return the funding payments behind `venue_id`, oldest first."""
+        ...
+
+    def transfers_after(self, account: VenueAccount, venue_id: str | None) -> list[Transfer]:
+        """Return deposits and withdrawals behind `venue_id`, oldest first."""
+        ...
+
+    def positions(self, account: VenueAccount) -> list[VenuePosition]:
+        """Return every position that is not flat."""
+        ...
+
+    def balance(self, account: VenueAccount) -> VenueBalance:
+        """Return what the account holds of its settlement currency."""
+        ...
+
+    def settings(self, account: VenueAccount, symbol: str) -> tuple[int, MarginType]:
+        """Return leverage and margin type in one instrument."""
+        ...
+
+    def set_leverage(self, account: VenueAccount, symbol: str, leverage: int) -> int:
+        """Set the leverage, 1 to the instrument's maximum, and return it; raises Refused, Unavailable or Unknown."""
+        ...
+
+    def set_margin_type(self, account: VenueAccount, symbol: str, margin_type: MarginType) -> MarginType:
+        """Set the margin type and return it; no change is success; raises Refused, Unavailable or Unknown."""
+        ...
+
+    def listen(self, sink: Callable[[AccountEvent], None]) -> Callable[[], None]:
+        """Hand every event of every account to `sink` as it happens; return what stops it."""
+        ...
+
+    def watch(self, sink: Callable[[Sequence[Quote]], None]) -> Callable[[], None]:
+        """Hand quotes to `sink` as they change; return what stops it."""
+        ...
