@@ -1,12 +1,10 @@
 """The paper venue: real rules, made-up market, no money. It dies and returns with the process and forgets nothing.
 
 The floor in memory decides; whatever an answer depends on is durable in a journal of its own before the answer is
-given. Answers come from one thread at a time, their pages are made durable in groups.
+given.
 """
 
-import threading
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import TypeVar
@@ -17,16 +15,17 @@ from pilothouse.core.errors import Unknown as OutcomeUnknown
 from pilothouse.core.fill import Fill
 from pilothouse.core.instrument import Instrument
 from pilothouse.core.quote import Quote
-from pilothouse.kit.db import Database, Tx
+from pilothouse.kit.db import Tx
 from pilothouse.simulation import exchange
 from pilothouse.simulation.account import Account
 from pilothouse.simulation.contracts import CONTRACTS
 from pilothouse.simulation.floor import Changes, Floor
 from pilothouse.simulation.market import STEP_US
-from pilothouse.simulation.orders import Asked, Execution, MovementKind, Order, Refusal
+from pilothouse.simulation.orders import Asked, MovementKind, Order, Refusal
 from pilothouse.venues import paper_journal as journal
 from pilothouse.venues import paper_words as words
 from pilothouse.venues.paper_card import ACCEPTANCE_WINDOW, CARD
+from pilothouse.venues.paper_durable import DurableFloor
 from pilothouse.venues.paper_faults import Fault, PaperFaults
 from pilothouse.venues.port import (
     Absent,
@@ -50,17 +49,12 @@ from pilothouse.venues.port import (
 )
 
 T = TypeVar("T")
-R = TypeVar("R")
 
 AHEAD_MAX = timedelta(seconds=1)
 """A request stamped later than this from now is refused: its clock is wrong."""
 
 _CATCH_UP_STEPS = 4
-_WRITE_EVERY_STEPS = 8
-_NOBODY: frozenset[int] = frozenset()
 _NO_FAULT: frozenset[Fault] = frozenset()
-
-Placed = tuple[OrderRequest, Order | Refusal]
 
 
 class PaperVenue:
@@ -81,26 +75,17 @@ class PaperVenue:
         witness   as in kit.db: called around each commit of the journal, for tests that die there
         faults    what is to go wrong, for tests
         """
-        journal.prepare(url, clock)
         self._clock = clock
-        self._seed = seed
         self._faults = faults
-        self._database = Database(url, clock=clock, witness=witness, readers=4)
-        self._lock = threading.Lock()
-        self._floor, self._journal = journal.rebuild(self._database, seed)
-        self._last: Future[None] | None = None
-        self._whole = True
+        self._floor = DurableFloor(url, clock=clock, seed=seed, witness=witness)
         self._stepped_at = micros(clock.now())
-        self._moved: dict[str, None] = dict.fromkeys(CONTRACTS)
-        self._funded_at = self._floor.funded_at
-        self._unwritten_steps = 0
         self._late: list[tuple[VenueAccount, tuple[OrderRequest, ...]]] = []
         self._sinks: tuple[Callable[[AccountEvent], None], ...] = ()
         self._watchers: tuple[Callable[[Sequence[Quote]], None], ...] = ()
 
     def close(self) -> None:
         """Finish what is under way and let go of the journal."""
-        self._database.close()
+        self._floor.close()
 
     # ── What can be traded ────────────────────────────────────────────────────────────────────────
 
@@ -115,9 +100,8 @@ class PaperVenue:
 
     def quotes(self) -> list[Quote]:
         """Return the present prices of every market."""
-        with self._lock:
-            now = micros(self._clock.now())
-            return [words.quote(desk, now) for desk in self._intact().desks.values()]
+        now = micros(self._clock.now())
+        return self._floor.glance(lambda floor: words.quotes(floor, now))
 
     # ── Orders ────────────────────────────────────────────────────────────────────────────────────
 
@@ -143,21 +127,20 @@ class PaperVenue:
     def _place(
         self, account: VenueAccount, orders: Sequence[OrderRequest], *, tell_immediate: bool
     ) -> list[PlaceOutcome]:
-        def change(floor: Floor, now: int) -> list[Placed]:
+        def change(floor: Floor, now: int) -> list[words.Placed]:
             instant = self._clock.now()
             return [(request, self._place_one(floor, account, request, instant, now)) for request in orders]
 
-        def answers(placed: list[Placed], changes: Changes) -> tuple[list[PlaceOutcome], list[AccountEvent]]:
-            by_order = _by_order(changes)
-            mine = {order.number for _, order in placed if isinstance(order, Order)}
-            told = _events(changes, by_order, _NOBODY if tell_immediate else frozenset(mine))
-            return [_outcome(request, order, by_order) for request, order in placed], told
+        def answers(placed: list[words.Placed], changes: Changes) -> tuple[list[PlaceOutcome], list[AccountEvent]]:
+            answered = frozenset(order.number for _, order in placed if isinstance(order, Order))
+            return words.outcomes(placed, changes), words.events(changes, frozenset() if tell_immediate else answered)
 
         try:
-            (outcomes, events), durable = self._change("paper_place", change, answers)
+            queued = self._floor.change("paper_place", change, answers)
         except PilothouseError as error:
             return [Unknown(f"the paper venue does not answer: {error}")] * len(orders)
-        problem = _problem(durable)
+        outcomes, events = queued.answer
+        problem = queued.problem()
         if problem is not None:
             lost = Unknown(f"the paper venue could not write it down: {problem}")
             return [outcome if isinstance(outcome, Rejected) else lost for outcome in outcomes]
@@ -190,12 +173,9 @@ class PaperVenue:
             return None if order is None else words.report(order)
 
         try:
-            report, durable = self._change("paper_cancel", change, answer)
+            report = self._floor.change("paper_cancel", change, answer).certain()
         except PilothouseError as error:
             return Unknown(f"the paper venue does not answer: {error}")
-        problem = _problem(durable)
-        if problem is not None:
-            return Unknown(f"the paper venue could not write it down: {problem}")
         if self._loses(struck):
             return Unknown("the answer was lost")
         if report is not None:
@@ -219,14 +199,14 @@ class PaperVenue:
             return Accepted(words.report(order, journal.executions_of(tx, order.number)))
 
         try:
-            return self._look(look)
+            return self._floor.read(look)
         except PilothouseError as error:
             return Unknown(f"the paper venue does not answer: {error}")
 
     def open_orders(self, account: VenueAccount) -> list[OrderReport]:
         """Return every order that stands."""
         self._may_read()
-        return self._look(lambda tx: [words.report(order) for order in journal.open_orders(tx, account.id)])
+        return self._floor.read(lambda tx: [words.report(order) for order in journal.open_orders(tx, account.id)])
 
     # ── History ───────────────────────────────────────────────────────────────────────────────────
 
@@ -234,7 +214,7 @@ class PaperVenue:
         """Return the fills behind `venue_trade_id`, oldest first."""
         self._may_read()
         after = int(venue_trade_id or 0)
-        return self._look(
+        return self._floor.read(
             lambda tx: [words.fill(trade) for trade in journal.executions_after(tx, account.id, symbol, after)]
         )
 
@@ -242,13 +222,15 @@ class PaperVenue:
         """Return the funding payments behind `venue_id`, oldest first."""
         self._may_read()
         after, kind = int(venue_id or 0), MovementKind.FUNDING
-        return self._look(lambda tx: [words.funding(m) for m in journal.movements_after(tx, account.id, after, kind)])
+        return self._floor.read(
+            lambda tx: [words.funding(m) for m in journal.movements_after(tx, account.id, after, kind)]
+        )
 
     def transfers_after(self, account: VenueAccount, venue_id: str | None) -> list[Transfer]:
         """Return what came in or left behind `venue_id`, oldest first; what insurance paid is among it."""
         self._may_read()
         after, kinds = int(venue_id or 0), (MovementKind.TRANSFER, MovementKind.INSURANCE)
-        return self._look(
+        return self._floor.read(
             lambda tx: [words.transfer(m) for m in journal.movements_after(tx, account.id, after, *kinds)]
         )
 
@@ -318,7 +300,7 @@ class PaperVenue:
                 raise Conflict(f"the paper account {account.id} belongs to somebody else")
 
         self._done("paper_open_account", change)
-        return self._look(
+        return self._floor.read(
             lambda tx: words.transfer(journal.movements_after(tx, account.id, 0, MovementKind.TRANSFER)[0])
         )
 
@@ -357,7 +339,7 @@ class PaperVenue:
             exchange.pay_funding(floor, instant)
             return due > 0
 
-        self._move("paper_step", change, instant)
+        self._move("paper_step", change, instant, at_once=False)
 
     def set_price(self, symbol: str, price: Decimal) -> None:
         """Put a market at `price`; open orders meet it there, and it goes on from there. Raises OffGrid, NotFound."""
@@ -367,20 +349,20 @@ class PaperVenue:
 
         def change(floor: Floor, now: int) -> bool:
             exchange.set_price(floor, symbol, ticks, now)
-            self._unwritten_steps = _WRITE_EVERY_STEPS  # written at once, unlike an idle step
             return True
 
-        self._move("paper_set_price", change, micros(self._clock.now()))
+        self._move("paper_set_price", change, micros(self._clock.now()), at_once=True)
 
-    def _move(self, name: str, change: Callable[[Floor, int], bool], instant: int) -> None:
+    def _move(self, name: str, change: Callable[[Floor, int], bool], instant: int, *, at_once: bool) -> None:
         """Do what moves markets; tell events and quotes once all of it is durable."""
 
-        def told(moved: bool, changes: Changes) -> tuple[list[AccountEvent], list[Quote]]:  # noqa: FBT001 - it is what `change` returned
-            quotes = [words.quote(desk, instant) for desk in self._floor.desks.values()] if moved else []
-            return _events(changes, _by_order(changes), _NOBODY), quotes
+        def with_quotes(floor: Floor, now: int) -> list[Quote]:
+            return words.quotes(floor, instant) if change(floor, now) else []
 
-        (events, quotes), durable = self._change(name, change, told)
-        _must(durable)
+        def answer(quotes: list[Quote], changes: Changes) -> tuple[list[Quote], list[AccountEvent]]:
+            return quotes, words.events(changes)
+
+        quotes, events = self._floor.change(name, with_quotes, answer, at_once=at_once).certain()
         self._tell(events)
         if quotes:
             for watcher in self._watchers:
@@ -417,85 +399,20 @@ class PaperVenue:
                 if Fault.REPEAT_EVENTS in struck:
                     sink(event)
 
-    # ── The one way in ────────────────────────────────────────────────────────────────────────────
-
-    def _change(
-        self, name: str, change: Callable[[Floor, int], T], answer: Callable[[T, Changes], R]
-    ) -> tuple[R, Future[None] | None]:
-        """Change the floor and queue the page of it; return the answer and what makes it durable.
-
-        Answers are made while the floor stands still, because another call may change the same order a moment later.
-        """
-        with self._lock:
-            floor = self._intact()
-            self._whole = False  # until the page is queued: whatever is raised in between leaves half a change
-            try:
-                result = change(floor, micros(self._clock.now()))
-            except Refused:  # said before anything was touched
-                self._whole = True
-                raise
-            changes = floor.drain()
-            made = answer(result, changes)
-            if self._is_worth_writing(floor, changes):
-                page = self._journal.take(floor, changes, tuple(self._moved))
-                self._moved.clear()
-                self._unwritten_steps, self._funded_at = 0, floor.funded_at
-                self._last = self._database.submit(lambda tx: journal.write(tx, page), name=name)
-            self._whole = True
-            return made, self._last
-
-    def _is_worth_writing(self, floor: Floor, changes: Changes) -> bool:
-        """Say whether to write now: markets that only moved are written with what comes next, or every few steps."""
-        if changes.markets:
-            self._moved |= changes.markets
-            self._unwritten_steps += 1
-        touched = changes.orders or changes.accounts or changes.holdings or changes.movements
-        return bool(touched) or floor.funded_at != self._funded_at or self._unwritten_steps >= _WRITE_EVERY_STEPS
-
-    def _intact(self) -> Floor:
-        """Return the floor, built again from the journal if it holds what could not be written. The lock is held."""
-        lost = self._last is not None and self._last.done() and self._last.exception() is not None
-        if self._whole and not lost:
-            return self._floor
-        self._whole = False
-        self._database.write(_nothing, name="paper_mend")  # after it, every page that was queued has met its end
-        self._floor, self._journal = journal.rebuild(self._database, self._seed)
-        self._moved, self._funded_at, self._last = dict.fromkeys(CONTRACTS), self._floor.funded_at, None
-        self._whole = True
-        return self._floor
+    # ── What is shared ────────────────────────────────────────────────────────────────────────────
 
     def _done(self, name: str, change: Callable[[Floor, int], T]) -> T:
         """Change the floor, wait until it is durable, tell the events. Raises Unknown if it could not be written."""
-
-        def told(result: T, changes: Changes) -> tuple[T, list[AccountEvent]]:
-            return result, _events(changes, _by_order(changes), _NOBODY)
-
-        (result, events), durable = self._change(name, change, told)
-        _must(durable)
+        result, events = self._floor.change(
+            name, change, lambda result, changes: (result, words.events(changes))
+        ).certain()
         self._tell(events)
         return result
 
-    def _look(self, look: Callable[[Tx], T]) -> T:
-        """Read the journal once everything decided so far is in it."""
-        with self._lock:
-            self._intact()
-            durable = self._last
-        problem = _problem(durable)
-        if problem is not None:
-            raise Unavailable(f"the paper venue has lost its journal: {problem}")
-        return self._database.read(look)
-
     def _standing(self, account: VenueAccount, look: Callable[[Floor, Account], T]) -> T:
-        """Read the floor; the answer is given once what it saw is durable."""
+        """Read the floor of one account; the answer is given once what it saw is durable."""
         self._may_read()
-        with self._lock:
-            floor = self._intact()
-            found = look(floor, _of(floor, account))
-            durable = self._last
-        problem = _problem(durable)
-        if problem is not None:
-            raise Unavailable(f"the paper venue has lost its journal: {problem}")
-        return found
+        return self._floor.see(lambda floor: look(floor, _of(floor, account)))
 
     # ── Faults ────────────────────────────────────────────────────────────────────────────────────
 
@@ -511,51 +428,6 @@ class PaperVenue:
     def _may_read(self) -> None:
         if self._strike("read"):
             raise Unavailable("the paper venue does not answer")
-
-
-def _by_order(changes: Changes) -> dict[int, list[Execution]]:
-    """Return the trades by order."""
-    found: dict[int, list[Execution]] = {}
-    for execution in changes.executions:
-        found.setdefault(execution.number, []).append(execution)
-    return found
-
-
-def _events(changes: Changes, by_order: dict[int, list[Execution]], answered: frozenset[int]) -> list[AccountEvent]:
-    """Return what happened on its own: every order that changed and is not answered for, and funding."""
-    events = [
-        AccountEvent(order.account_id, report=words.report(order, by_order.get(order.number, ())))
-        for order in changes.orders.values()
-        if order.number not in answered
-    ]
-    events += [
-        AccountEvent(movement.account_id, funding=words.funding(movement))
-        for movement in changes.movements
-        if movement.kind is MovementKind.FUNDING
-    ]
-    return events
-
-
-def _outcome(request: OrderRequest, placed: Order | Refusal, by_order: dict[int, list[Execution]]) -> PlaceOutcome:
-    if isinstance(placed, Refusal):
-        return Rejected(placed.code, placed.message, placed.would_trigger)
-    return Accepted(words.report(placed, by_order.get(placed.number, ()), request.terms))
-
-
-def _problem(durable: Future[None] | None) -> BaseException | None:
-    """Wait until a page is durable; return what became of it if it is not."""
-    return None if durable is None else durable.exception()
-
-
-def _nothing(_: Tx) -> None:
-    """Change nothing."""
-
-
-def _must(durable: Future[None] | None) -> None:
-    """Wait until a page is durable. Raises Unknown if it is not."""
-    problem = _problem(durable)
-    if problem is not None:
-        raise OutcomeUnknown(f"the paper venue could not write it down: {problem}") from problem
 
 
 def _of(floor: Floor, account: VenueAccount) -> Account:

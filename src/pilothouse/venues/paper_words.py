@@ -13,13 +13,17 @@ from pilothouse.core.rounding import EXACT, QUOTE_UNIT, exact
 from pilothouse.simulation.account import Account, Standing
 from pilothouse.simulation.contracts import CONTRACTS, SETTLEMENT, Contract
 from pilothouse.simulation.exchange import liquidation_price
-from pilothouse.simulation.floor import Desk, Floor
+from pilothouse.simulation.floor import Changes, Desk, Floor
 from pilothouse.simulation.orders import Asked, Execution, Movement, MovementKind, Order, Refusal
 from pilothouse.venues.port import (
+    Accepted,
+    AccountEvent,
     FundingPayment,
     MarginType,
     OrderReport,
     OrderRequest,
+    PlaceOutcome,
+    Rejected,
     Transfer,
     VenueBalance,
     VenuePosition,
@@ -27,6 +31,9 @@ from pilothouse.venues.port import (
 )
 
 SOURCE = "simulated"
+
+Placed = tuple[OrderRequest, Order | Refusal]
+"""A request and what the venue made of it."""
 
 _SIDES = {1: Side.BUY, -1: Side.SELL}
 _STATUS = {str(status): status for status in VenueStatus}
@@ -138,6 +145,45 @@ def report(order: Order, executions: Iterable[Execution] = (), its_terms: OrderT
         fills=tuple(fill(execution) for execution in executions),
         reason=order.reason,
     )
+
+
+def outcomes(placed: Iterable[Placed], changes: Changes) -> list[PlaceOutcome]:
+    """Return what a caller is told of the orders it placed, with the trades they made at once."""
+    trades = _by_order(changes)
+    return [
+        Rejected(order.code, order.message, order.would_trigger)
+        if isinstance(order, Refusal)
+        else Accepted(report(order, trades.get(order.number, ()), request.terms))
+        for request, order in placed
+    ]
+
+
+def events(changes: Changes, answered: frozenset[int] = frozenset()) -> list[AccountEvent]:
+    """Return what happened on its own: each order that was touched, unless its number is answered for, and funding."""
+    trades = _by_order(changes)
+    told = [
+        AccountEvent(order.account_id, report=report(order, trades.get(order.number, ())))
+        for order in changes.orders.values()
+        if order.number not in answered
+    ]
+    told += [
+        AccountEvent(movement.account_id, funding=funding(movement))
+        for movement in changes.movements
+        if movement.kind is MovementKind.FUNDING
+    ]
+    return told
+
+
+def _by_order(changes: Changes) -> dict[int, list[Execution]]:
+    found: dict[int, list[Execution]] = {}
+    for execution in changes.executions:
+        found.setdefault(execution.number, []).append(execution)
+    return found
+
+
+def quotes(floor: Floor, now_us: int) -> list[Quote]:
+    """Return the best prices of every market."""
+    return [quote(desk, now_us) for desk in floor.desks.values()]
 
 
 def quote(desk: Desk, now_us: int) -> Quote:
