@@ -45,9 +45,11 @@ def reconcile(desk: Desk, trader: Trader) -> Reconciled:
     return found
 
 
-def on_event(desk: Desk, owner_of: dict[str, str], event: AccountEvent) -> None:
-    """Take in what a venue's stream told; returns when it is queued, in the order it was told."""
-    owner_id = owner_of.get(event.account_id)
+def on_event(desk: Desk, owner_id: str | None, event: AccountEvent) -> None:
+    """Take in what a venue's stream told; returns when it is queued, in the order it was told.
+
+    owner_id   whose the account is; None: not ours, and nothing happens
+    """
     if owner_id is None:
         return
     now = desk.clock.now()

@@ -174,6 +174,11 @@ _DONE = delete(outbox).where(*_MINE)
 _FREED: dict[str, Any] = {"lease_until": None, "lease_owner": None, "error": bindparam("new_error")}
 _FAIL = update(outbox).where(*_MINE).values(state=READY, available_at=bindparam("due"), **_FREED)
 _PARK = update(outbox).where(*_MINE).values(state=PARKED, **_FREED)
+_FREE_OTHERS = (
+    update(outbox)
+    .where(outbox.c.state == LEASED, outbox.c.lease_owner != bindparam("this_owner"))
+    .values(state=READY, available_at=bindparam("due"), lease_until=None, lease_owner=None)
+)
 _EXTEND = update(outbox).where(*_MINE).values(available_at=bindparam("due"), lease_until=bindparam("due"))
 
 
@@ -193,6 +198,15 @@ def park(tx: Tx, message_id: str, attempt: int, error: str) -> bool:
     """Put a poisoned message aside until a person looks at it; False if a later attempt has it."""
     values = {"this_id": message_id, "this_attempt": attempt, "new_error": error[:_ERROR_LENGTH_MAX]}
     return tx.execute(_PARK, values).rowcount == 1
+
+
+def free_others(tx: Tx, owner: str, now: datetime) -> int:
+    """Make due what is leased to anybody but `owner`; returns how many.
+
+    Only for a process that knows it is alone, such as the one that holds the lock on the data directory.
+    """
+    tx.wake()
+    return tx.execute(_FREE_OTHERS, {"this_owner": owner, "due": now}).rowcount
 
 
 def extend(tx: Tx, message_id: str, attempt: int, until: datetime) -> bool:

@@ -1,0 +1,162 @@
+"""Everything in one process on one machine: API, jobs, SQLite and a simulated market. The newcomer's command."""
+
+import gc
+import os
+import signal
+import socket
+import sys
+from types import FrameType
+
+import uvicorn
+
+from pilothouse import __version__
+from pilothouse.api.app import create_app
+from pilothouse.core.errors import PilothouseError
+from pilothouse.jobs.embedded import Embedded
+from pilothouse.kit import log
+from pilothouse.kit.clocks import SystemClock
+from pilothouse.kit.lease import house_lock
+from pilothouse.kit.settings import Settings
+from pilothouse.migrations.migrate import migrate
+from pilothouse.wiring import first_steps
+from pilothouse.wiring.build import Parts, build
+from pilothouse.wiring.first_steps import FirstSteps
+
+_SHUTDOWN_PATIENCE_S = 2
+
+
+def run(settings: Settings, parts: Parts | None = None) -> int:
+    """Run until SIGINT or SIGTERM; returns the exit code. What cannot start says why in one line."""
+    try:
+        settings.data.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with house_lock(settings.data), _listening(settings) as listener:
+            _log_to_file(settings)
+            return _run(settings, listener, parts or Parts())
+    except (PilothouseError, OSError) as reason:
+        print(f"Pilothouse cannot start: {reason}", file=sys.stderr)  # noqa: T201 - the command line speaks here
+        return 1
+
+
+def _run(settings: Settings, listener: socket.socket, parts: Parts) -> int:
+    # uvicorn raises the signal that stopped it once more when it is done; by then it must find a handler that lets
+    # the house be closed in order.
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, _heard)
+    # Threads take turns often: the one that commits must not wait for the one that parses.
+    sys.setswitchinterval(0.001)
+    migrate(settings.database_url, backup_to=settings.data / "backups", clock=SystemClock())
+    house = build(settings, parts)
+    try:
+        facts, is_first = first_steps.take(house)
+        jobs = Embedded(house)
+        jobs.start()
+        gc.collect()
+        gc.freeze()
+        try:
+            config = uvicorn.Config(
+                create_app(house),
+                log_config=None,
+                access_log=False,
+                server_header=False,
+                timeout_graceful_shutdown=_SHUTDOWN_PATIENCE_S,
+                timeout_keep_alive=75,
+            )
+            _Server(config, settings, facts, is_first=is_first).run(sockets=[listener])
+        finally:
+            jobs.stop()
+    finally:
+        house.close()
+    return 0
+
+
+class _Server(uvicorn.Server):
+    """uvicorn, with a word to the person in front of it once it listens."""
+
+    def __init__(self, config: uvicorn.Config, settings: Settings, facts: FirstSteps | None, *, is_first: bool) -> None:
+        super().__init__(config)
+        self._settings, self._facts, self._is_first = settings, facts, is_first
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        print(_welcome(self._settings, self._facts, is_first=self._is_first), flush=True)  # noqa: T201 - as above
+
+
+def _listening(settings: Settings) -> socket.socket:
+    """Return a socket that listens on the wanted address; raises OSError with the reason and a way out."""
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((settings.host, settings.port))
+    except OSError as error:
+        listener.close()
+        raise OSError(
+            f"{settings.host}:{settings.port} cannot be listened on ({error.strerror}); "
+            "stop what uses it, or choose another PILOTHOUSE_PORT"
+        ) from error
+    listener.listen(1024)
+    listener.set_inheritable(True)
+    return listener
+
+
+def _log_to_file(settings: Settings) -> None:
+    """Write log lines to the data directory; to standard error too, unless a person looks at it."""
+    folder = settings.data / "logs"
+    folder.mkdir(mode=0o700, exist_ok=True)
+    quiet = sys.stderr.isatty()
+    stream = open(os.devnull, "w", encoding="utf-8") if quiet else None  # noqa: SIM115 - open as long as the process
+    log.configure(
+        clock=SystemClock(),
+        level=settings.log_level,
+        form=settings.log_format,
+        stream=stream,
+        file=folder / "pilothouse.log",
+    )
+
+
+def _heard(number: int, frame: FrameType | None) -> None:
+    """Hear a signal that uvicorn has acted on already."""
+
+
+def _welcome(settings: Settings, facts: FirstSteps | None, *, is_first: bool) -> str:
+    """Return what a person reads first: where everything is, and a line that works as pasted."""
+    lines = [
+        "",
+        f"  Pilothouse {__version__} is ready on {settings.address}",
+        "",
+        f"  Data         {settings.data}  (database, secrets, copies, logs)",
+        "  Market       SIMULATED: made-up prices, seeded; BTCUSDT, ETHUSDT, SOLUSDT perpetuals",
+    ]
+    if facts is None:
+        return "\n".join(
+            [
+                *lines,
+                f"  {first_steps.FILE} is not in the data directory, so tokens cannot be shown again;",
+                "  make new ones with `pilothouse hooks rotate` and `pilothouse token issue`.",
+                "",
+            ]
+        )
+    start = "a paper account with 10,000 USDT" if is_first else "your paper account"
+    alert = (
+        '{"action":"open","symbol":"BTCUSDT","side":"BUY","quantity":"0.01",'
+        f'"stop_loss":"2%","webhook_secret":"{facts.webhook_secret}"}}'
+    )
+    return "\n".join(
+        [
+            *lines,
+            f"  Account      {facts.account}  ({start}; leverage 10, fees 0.02 % / 0.05 %)",
+            "  Limits       wide: position up to 20 x equity, 1,000 alerts/s; `pilothouse limits`",
+            f"  Webhook      {facts.hook_url}",
+            f"  Secret       {facts.webhook_secret}",
+            f"  API token    {facts.operator_token}",
+            f"  For scripts  {settings.data / first_steps.FILE}",
+            "",
+            "  Paste this in a second terminal: an alert becomes a filled order.",
+            "",
+            f"  curl -sS {settings.address}/webhook/tradingview -d '{alert}'",
+            "",
+            f"  Then: curl -sS {settings.address}/positions -H 'Authorization: Bearer {facts.operator_token}'",
+            "  Stop with Ctrl-C; nothing is lost.",
+            "",
+        ]
+    )

@@ -1,0 +1,134 @@
+"""Deliver what was committed: claim a message under a lease, run its handler, forget it; fenced by attempt.
+
+A message is delivered at least once. A handler that only touches the record does its work in the very transaction
+that forgets the message; one that speaks to a venue commits by itself and may be asked again.
+"""
+
+import threading
+from datetime import timedelta
+
+import structlog
+
+from pilothouse.core.errors import Broken, PilothouseError, Unavailable
+from pilothouse.execution import limits
+from pilothouse.kit import outbox
+from pilothouse.kit.db import Tx
+from pilothouse.kit.outbox import Message
+from pilothouse.wiring.house import House
+from pilothouse.wiring.subscriptions import SUBSCRIPTIONS, Handler, Record, Wire
+
+FAILURES_MAX = 12
+"""A message whose handler failed at this attempt or a later one is parked, and shown."""
+
+_log = structlog.get_logger("pilothouse.dispatch")
+
+
+class Dispatcher:
+    """Delivers messages of some topics; several may run side by side.
+
+    deliver_twice   deliver every message once more after it was handled, as tests do
+    """
+
+    def __init__(
+        self, house: House, *, topics: tuple[str, ...] = tuple(SUBSCRIPTIONS), deliver_twice: bool = False
+    ) -> None:
+        """Work on `house`."""
+        self._house = house
+        self._topics = topics
+        self._twice = deliver_twice
+        self.rung = threading.Event()
+
+    def run_due(self, limit: int = 50) -> int:
+        """Claim what is due and handle it; returns how many messages were claimed."""
+        house = self._house
+        now = house.clock.now()
+
+        def claim(tx: Tx) -> list[Message]:
+            return outbox.claim(
+                tx, owner=house.process, topics=self._topics, limit=limit, now=now, lease_for=timedelta(seconds=60)
+            )
+
+        if house.database.read(outbox.next_due) is None:
+            return 0
+        messages = house.database.write(claim, name="claim")
+        for message in messages:
+            self._deliver(message)
+            if self._twice:
+                self._deliver(message)
+        return len(messages)
+
+    def wait_s(self, longest_s: float) -> float:
+        """Return how many seconds there is nothing to do, at most `longest_s`."""
+        due = self._house.database.read(outbox.next_due)
+        if due is None:
+            return longest_s
+        return min(max((due - self._house.clock.now()).total_seconds(), 0.0), longest_s)
+
+    def _deliver(self, message: Message) -> None:
+        """Run the handler of one message; whatever it raises ends here, in the outbox and in the log."""
+        handler = SUBSCRIPTIONS[message.topic]
+        try:
+            self._run(handler, message)
+        except Unavailable as unavailable:
+            self._give_back(message, unavailable)
+        except Broken as broken:
+            self._stop(message, broken)
+        except Exception as error:  # a door: one poisoned message must not stop the others
+            self._give_back(message, error)
+
+    def _run(self, handler: Handler, message: Message) -> None:
+        house = self._house
+        meters = house.meters.messages_handled
+        if isinstance(handler, Record):
+            work = handler.handle
+
+            def in_one(tx: Tx) -> None:
+                work(tx, house, message)
+                outbox.done(tx, message.id, message.attempt)
+
+            house.database.write(in_one, name=message.topic)
+            meters.labels(message.topic, "done").inc()
+            return
+        assert isinstance(handler, Wire), "there are two kinds of handlers"
+        again = handler.handle(house, message)
+        if again is None:
+            house.database.write(lambda tx: outbox.done(tx, message.id, message.attempt), name="done")
+            meters.labels(message.topic, "done").inc()
+            return
+        retry_at = house.clock.now() + again
+        house.database.write(
+            lambda tx: outbox.fail(tx, message.id, message.attempt, "not finished yet", retry_at), name="again"
+        )
+        meters.labels(message.topic, "again").inc()
+
+    def _give_back(self, message: Message, error: Exception) -> None:
+        """Deliver it again later, or park it when it failed too often."""
+        house = self._house
+        words = f"{type(error).__name__}: {error}"
+        known = isinstance(error, PilothouseError)
+        _log.warning("message failed", topic=message.topic, message=message.id, attempt=message.attempt, error=words)
+        poisoned = message.attempt >= FAILURES_MAX and not isinstance(error, Unavailable)
+        pause = min(timedelta(milliseconds=100) * (1 << min(message.attempt, 8)), timedelta(seconds=10))
+
+        def work(tx: Tx) -> None:
+            if poisoned:
+                outbox.park(tx, message.id, message.attempt, words)
+            else:
+                outbox.fail(tx, message.id, message.attempt, words, house.clock.now() + pause)
+
+        house.database.write(work, name="park" if poisoned else "give back")
+        house.meters.messages_handled.labels(message.topic, "parked" if poisoned else "failed").inc()
+        if poisoned and not known:
+            _log.error("message parked", topic=message.topic, message=message.id, exc_info=error)
+
+    def _stop(self, message: Message, broken: Broken) -> None:
+        """A law was broken: halt the account the message belongs to, and put the message aside."""
+        house = self._house
+        _log.error("law broken", topic=message.topic, message=message.id, account=message.key, exc_info=broken)
+
+        def work(tx: Tx) -> None:
+            limits.halt(tx, house.desk, message.key, house.operator_id, reason=f"law broken: {broken}", by="dispatch")
+            outbox.park(tx, message.id, message.attempt, str(broken))
+
+        house.database.write(work, name="law broken", urgent=True)
+        house.meters.messages_handled.labels(message.topic, "broken").inc()

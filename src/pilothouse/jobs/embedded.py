@@ -1,0 +1,136 @@
+"""One machine: the same handlers on threads of this process, woken by the commit.
+
+Start and recovery are one path: what an earlier process left is freed, every account is reconciled before anything
+is sent, then the lanes, the messages and the clockwork run.
+"""
+
+import threading
+import time
+from collections.abc import Callable
+
+import structlog
+
+from pilothouse.execution import send
+from pilothouse.execution import store as orders_store
+from pilothouse.jobs.dispatch import Dispatcher
+from pilothouse.jobs.schedule import SCHEDULE, Periodic, drive_waiting, reconcile_all
+from pilothouse.kit import outbox
+from pilothouse.kit.db import Tx
+from pilothouse.wiring.house import House
+
+MARKET_TICK_S = 0.25
+LANE_WORKERS = 4
+DISPATCHERS = 2
+
+_log = structlog.get_logger("pilothouse.embedded")
+
+
+def recover(house: House) -> None:
+    """Take over what an earlier process of this house left behind; this process holds the house alone."""
+    now = house.clock.now()
+
+    def work(tx: Tx) -> tuple[int, int]:
+        return orders_store.end_hand_offs(tx, now), outbox.free_others(tx, house.process, now)
+
+    doubtful, freed = house.database.write(work, name="recover")
+    if doubtful or freed:
+        _log.info("took over from an earlier process", orders_to_ask_about=doubtful, messages=freed)
+    reconcile_all(house)
+
+
+class Embedded:
+    """The threads of one house."""
+
+    def __init__(self, house: House) -> None:
+        """Prepare threads; nothing runs before `start`."""
+        self._house = house
+        self._stopping = threading.Event()
+        self._threads: list[threading.Thread] = []
+        self._dispatchers = [Dispatcher(house) for _ in range(DISPATCHERS)]
+
+    def start(self) -> None:
+        """Recover, then run until `stop`."""
+        house = self._house
+        recover(house)
+        drive_waiting(house)
+        house.database.wake.add(self._ring)
+        loops: list[tuple[str, Callable[[], None]]] = [("schedule", self._keep_schedule)]
+        loops += [(f"lane-{n}", self._work_lanes) for n in range(LANE_WORKERS)]
+        loops += [(f"dispatch-{n}", self._loop_of(one)) for n, one in enumerate(self._dispatchers)]
+        if house.paper is not None:
+            loops.append(("market", self._step_market))
+        for name, loop in loops:
+            thread = threading.Thread(target=self._guarded(name, loop), name=f"pilothouse-{name}", daemon=True)
+            self._threads.append(thread)
+            thread.start()
+
+    def stop(self, patience_s: float = 3.0) -> None:
+        """Finish what is in hand and end the threads; what waits is committed and goes on at the next start."""
+        self._stopping.set()
+        self._house.desk.lanes.close()
+        self._ring()
+        deadline = time.monotonic() + patience_s
+        for thread in self._threads:
+            thread.join(max(0.0, deadline - time.monotonic()))
+
+    def alive(self) -> bool:
+        """Say whether every thread runs."""
+        return bool(self._threads) and all(thread.is_alive() for thread in self._threads)
+
+    def _ring(self) -> None:
+        for dispatcher in self._dispatchers:
+            dispatcher.rung.set()
+
+    def _guarded(self, name: str, loop: Callable[[], None]) -> Callable[[], None]:
+        """Return the loop, begun anew when it fails: a thread that ended in silence would leave orders unsent."""
+
+        def run() -> None:
+            while not self._stopping.is_set():
+                try:
+                    loop()
+                except Exception:  # a door: the loop is the last to hear of it
+                    if self._stopping.is_set():
+                        return
+                    _log.exception("thread failed and begins anew", thread=name)
+                    self._stopping.wait(0.5)
+
+        return run
+
+    def _work_lanes(self) -> None:
+        house = self._house
+        while not self._stopping.is_set():
+            house.desk.lanes.work_once(lambda batch: send.send_batch(house.desk, batch), wait_s=1.0)
+
+    def _loop_of(self, dispatcher: Dispatcher) -> Callable[[], None]:
+        def run() -> None:
+            while not self._stopping.is_set():
+                dispatcher.rung.clear()
+                if dispatcher.run_due() == 0:
+                    dispatcher.rung.wait(dispatcher.wait_s(1.0))
+
+        return run
+
+    def _step_market(self) -> None:
+        house = self._house
+        assert house.paper is not None, "the market thread runs only with a market"
+        while not self._stopping.is_set():
+            begun = time.monotonic()
+            house.paper.step(house.clock.now())
+            self._stopping.wait(max(0.0, MARKET_TICK_S - (time.monotonic() - begun)))
+
+    def _keep_schedule(self) -> None:
+        due = {periodic.name: time.monotonic() + periodic.first.total_seconds() for periodic in SCHEDULE}
+        while not self._stopping.is_set():
+            for periodic in SCHEDULE:
+                if time.monotonic() >= due[periodic.name] and not self._stopping.is_set():
+                    self._run(periodic)
+                    due[periodic.name] = time.monotonic() + periodic.every.total_seconds()
+            self._stopping.wait(min(1.0, max(0.0, min(due.values()) - time.monotonic())))
+
+    def _run(self, periodic: Periodic) -> None:
+        """Run one periodic thing; its failure is logged and costs the others nothing."""
+        try:
+            periodic.work(self._house)
+        except Exception:  # a door
+            if not self._stopping.is_set():
+                _log.exception("periodic work failed", name=periodic.name)

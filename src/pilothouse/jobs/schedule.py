@@ -1,0 +1,121 @@
+"""Everything periodic, in one table."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+
+import structlog
+
+from pilothouse.accounts import idempotency, trading_accounts
+from pilothouse.accounts.trading_accounts import TradingAccount
+from pilothouse.core.errors import Unavailable
+from pilothouse.execution import store as orders_store
+from pilothouse.execution.reconcile import reconcile
+from pilothouse.execution.submit import Trader
+from pilothouse.fleet import drive
+from pilothouse.fleet import store as fleet_store
+from pilothouse.kit import outbox
+from pilothouse.kit.db import Tx
+from pilothouse.ledger import equity
+from pilothouse.ledger.exposure import holdings
+from pilothouse.observability import watch
+from pilothouse.wiring.house import House
+from pilothouse.wiring.subscriptions import trader_of
+
+_log = structlog.get_logger("pilothouse.schedule")
+
+
+@dataclass(frozen=True, slots=True)
+class Periodic:
+    """Something done again and again; `first` after the start."""
+
+    name: str
+    every: timedelta
+    first: timedelta
+    work: Callable[[House], None]
+
+
+def reconcile_all(house: House) -> None:
+    """Bring every account's books up to what its venue says; a venue that does not answer is tried again later."""
+    for account in house.database.read(trading_accounts.active_accounts):
+        try:
+            found = reconcile(house.desk, trader_of(account))
+        except Unavailable as unavailable:
+            _log.warning("venue did not answer", account=account.id, venue=account.venue, error=str(unavailable))
+            continue
+        if found.fills_booked or found.orders_asked or found.foreign_orders or found.mismatches:
+            _log.info(
+                "reconciled",
+                account=account.id,
+                fills_booked=found.fills_booked,
+                orders_asked=found.orders_asked,
+                foreign_orders=found.foreign_orders,
+                mismatches=found.mismatches,
+            )
+
+
+def drive_waiting(house: House) -> None:
+    """Look again at every instrument in which a signal waits or a position is protected."""
+    accounts = {account.id: account for account in house.database.read(trading_accounts.active_accounts)}
+    pairs = set(house.database.read(fleet_store.waiting))
+    pairs |= {(one.account_id, one.symbol) for one in house.database.read(fleet_store.all_protections)}
+    for account_id, symbol in sorted(pairs):
+        if account_id in accounts:
+            _drive(house, trader_of(accounts[account_id]), symbol)
+
+
+def _drive(house: House, trader: Trader, symbol: str) -> None:
+    def work(tx: Tx) -> None:
+        drive.advance(tx, house.desk, trader, symbol, drive.HookBook())
+
+    try:
+        house.database.write(work, name="drive")
+    except Unavailable as unavailable:
+        _log.warning("cannot decide yet", account=trader.account_id, symbol=symbol, error=str(unavailable))
+
+
+def snapshot_equity(house: House) -> None:
+    """Keep what every account is worth now; its first look of a day is where the day's loss counts from."""
+    for account in house.database.read(trading_accounts.active_accounts):
+        _snapshot(house, account)
+
+
+def _snapshot(house: House, account: TradingAccount) -> None:
+    now = house.clock.now()
+    marks = {symbol: quote.mark for symbol, quote in house.quotes.all(account.venue).items()}
+
+    def work(tx: Tx) -> None:
+        worth = holdings(tx, account.id, now).equity(marks)
+        equity.snapshot(tx, owner_id=account.owner_id, account_id=account.id, worth=worth, now=now)
+
+    try:
+        house.database.write(work, name="equity")
+    except Unavailable as unavailable:
+        _log.warning("cannot value the account yet", account=account.id, error=str(unavailable))
+
+
+def sweep(house: House) -> None:
+    """Forget what has had its time: rates of past minutes, old answers, old facts."""
+    now = house.clock.now()
+
+    def work(tx: Tx) -> None:
+        orders_store.forget_counts(tx, now - timedelta(minutes=5))
+        idempotency.forget(tx, now - timedelta(days=1))
+        outbox.forget_facts(tx, now - timedelta(days=30))
+
+    house.database.write(work, name="sweep")
+
+
+def check_invariants(house: House) -> None:
+    """Ask what must always be true."""
+    for finding in watch.run(house):
+        _log.error("invariant broken", finding=str(finding))
+
+
+SCHEDULE: tuple[Periodic, ...] = (
+    Periodic("reconcile", timedelta(seconds=30), timedelta(seconds=30), reconcile_all),
+    Periodic("drive", timedelta(seconds=5), timedelta(seconds=1), drive_waiting),
+    Periodic("equity", timedelta(seconds=60), timedelta(seconds=2), snapshot_equity),
+    Periodic("invariants", timedelta(seconds=60), timedelta(seconds=20), check_invariants),
+    Periodic("sweep", timedelta(seconds=300), timedelta(seconds=60), sweep),
+)

@@ -1,0 +1,167 @@
+"""Open the house: settings in, everything that is opened once out. Tests build theirs here too."""
+
+import os
+import secrets
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+
+from pilothouse.accounts import house as house_values
+from pilothouse.accounts import trading_accounts, users
+from pilothouse.core.clock import Clock
+from pilothouse.core.ids import Ids
+from pilothouse.core.instrument import Instrument
+from pilothouse.execution import reconcile, settle
+from pilothouse.execution.desk import Desk, Patience
+from pilothouse.execution.lanes import Lanes
+from pilothouse.kit.clocks import SystemClock
+from pilothouse.kit.db import Database, Tx
+from pilothouse.kit.fresh_ids import FreshIds
+from pilothouse.kit.meters import Meters
+from pilothouse.kit.settings import Settings
+from pilothouse.marketdata import instruments as instrument_store
+from pilothouse.marketdata.instruments import InstrumentBook
+from pilothouse.marketdata.quotes import QuoteBoard
+from pilothouse.venues import symbols
+from pilothouse.venues.paper import PaperVenue
+from pilothouse.venues.paper_faults import PaperFaults
+from pilothouse.venues.port import AccountEvent, VenueAccount
+from pilothouse.wiring.house import House
+from pilothouse.wiring.subscriptions import HEARD
+
+PAPER = "paper"
+PAPER_DEPOSIT = Decimal(10_000)
+_HOUSE_KEY = "client_id_key"
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What a test puts in the place of the real thing; None or empty is the real thing.
+
+    witness, paper_witness   called around each commit of the books and of the paper venue's journal
+    """
+
+    clock: Clock | None = None
+    ids: Ids | None = None
+    process: str | None = None
+    witness: Callable[[str], None] | None = None
+    paper_witness: Callable[[str], None] | None = None
+    paper_faults: PaperFaults | None = None
+    patience: Patience | None = None
+
+
+_REAL = Parts()
+
+
+def build(settings: Settings, parts: Parts = _REAL) -> House:
+    """Open everything over a database that is migrated already; nothing runs yet.
+
+    Raises Unavailable if the database does not answer.
+    """
+    clock = parts.clock or SystemClock()
+    ids = parts.ids or FreshIds(clock)
+    settings.data.mkdir(mode=0o700, parents=True, exist_ok=True)
+    database = Database(settings.database_url, clock=clock, ids=ids, witness=parts.witness)
+    database.heard_kinds |= HEARD
+    paper = PaperVenue(
+        f"sqlite:///{settings.data / 'paper.db'}",
+        clock=clock,
+        seed=settings.market_seed,
+        witness=parts.paper_witness,
+        faults=parts.paper_faults,
+    )
+    quotes, instruments = QuoteBoard(), InstrumentBook()
+    process = parts.process or f"{os.uname().nodename}:{os.getpid()}:{secrets.token_hex(3)}"
+
+    def open_records(tx: Tx) -> tuple[str, str]:
+        now = clock.now()
+        key = house_values.keep(tx, _HOUSE_KEY, secrets.token_hex(16))
+        instruments.put(PAPER, instrument_store.refresh(tx, PAPER, paper.instruments(), now))
+        return key, users.ensure_operator(tx, now=now).id
+
+    house_key, operator_id = database.write(open_records, name="open")
+    quotes.put(PAPER, paper.quotes())
+    unwatch = paper.watch(lambda fresh: quotes.put(PAPER, fresh))
+    desk = Desk(
+        database=database,
+        clock=clock,
+        ids=ids,
+        house_key=bytes.fromhex(house_key),
+        process=process,
+        venues={PAPER: paper},
+        instrument_of=instruments.get,
+        resolve=Resolver(instruments),
+        quote_of=quotes.get,
+        lanes=Lanes(),
+        meters=Meters(),
+        patience=parts.patience or Patience(),
+    )
+    owners = _Owners(database)
+    unlisten = paper.listen(lambda event: reconcile.on_event(desk, owners.of(event), event))
+    return House(
+        settings=settings,
+        clock=clock,
+        ids=ids,
+        process=process,
+        database=database,
+        desk=desk,
+        venues=desk.venues,
+        paper=paper,
+        quotes=quotes,
+        instruments=instruments,
+        meters=desk.meters,
+        operator_id=operator_id,
+        closers=(desk.lanes.close, unlisten, unwatch, paper.close, database.close),
+    )
+
+
+class Resolver:
+    """Find the instrument that somebody wrote down; remembers what it found."""
+
+    def __init__(self, instruments: InstrumentBook) -> None:
+        """Look in `instruments`."""
+        self._instruments = instruments
+        self._found: dict[tuple[str, str], Instrument] = {}
+
+    def __call__(self, venue: str, text: str) -> Instrument:
+        """Return the instrument; raises SymbolUnknown or SymbolAmbiguous."""
+        found = self._found.get((venue, text))
+        known = self._instruments.all(venue)
+        if found is not None and known.get(found.symbol) is found:
+            return found
+        found = symbols.resolve(text, known.values())
+        if len(self._found) < 1_000:  # bounded: the text comes from outside
+            self._found[venue, text] = found
+        return found
+
+
+class _Owners:
+    """Whose each account is, read once each."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._known: dict[str, str] = {}
+        self._lock = threading.Lock()
+
+    def of(self, event: AccountEvent) -> str | None:
+        with self._lock:
+            if event.account_id not in self._known:
+                accounts: Sequence[trading_accounts.TradingAccount] = self._database.read(
+                    trading_accounts.active_accounts
+                )
+                self._known |= {account.id: account.owner_id for account in accounts}
+            return self._known.get(event.account_id)
+
+
+def open_paper_account(house: House, account_id: str, deposit: Decimal = PAPER_DEPOSIT) -> None:
+    """Open the paper venue's side of a trading account, once, and book its first deposit."""
+    assert house.paper is not None, "this house has no paper venue"
+    account = house.database.read(lambda tx: trading_accounts.by_id(tx, account_id))
+    venue_account = VenueAccount(account.id, account.owner_id)
+    house.paper.open_account(venue_account, deposit)
+    transfers = house.paper.transfers_after(venue_account, None)
+    house.database.write(
+        lambda tx: settle.transferred(tx, account.id, account.owner_id, transfers, house.clock.now()),
+        name="deposit",
+    )

@@ -1,0 +1,80 @@
+"""Who hears what: each message of the outbox, what handles it, and how. All that happens later is listed here.
+
+    topic               written by                      handled by
+    order               execution/submit, settle        execution/send.pursue       asks or sends; touches the wire
+    cancel              execution/cancel                execution/cancel.carry_out  touches the wire
+    instrument.moved    execution/settle, send          fleet/drive.advance         one transaction
+
+The event stream hears every fact without being listed: it reads the record.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from types import MappingProxyType
+
+from pilothouse.accounts import trading_accounts
+from pilothouse.accounts.trading_accounts import TradingAccount
+from pilothouse.core.facts import FactKind
+from pilothouse.execution import cancel, send
+from pilothouse.execution.cancel import CANCEL_TOPIC
+from pilothouse.execution.submit import ORDER_TOPIC, Trader
+from pilothouse.fleet import drive
+from pilothouse.kit import outbox
+from pilothouse.kit.db import Tx
+from pilothouse.kit.outbox import Message
+from pilothouse.wiring.house import House
+
+
+@dataclass(frozen=True, slots=True)
+class Wire:
+    """A handler that speaks to a venue: it commits what it must by itself, and says when to come back (None: done)."""
+
+    handle: Callable[[House, Message], timedelta | None]
+    lease_for: timedelta = timedelta(seconds=60)
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """A handler that only touches the record: it is done in the transaction that forgets the message."""
+
+    handle: Callable[[Tx, House, Message], None]
+    lease_for: timedelta = timedelta(seconds=30)
+
+
+Handler = Wire | Record
+
+
+def trader_of(account: TradingAccount) -> Trader:
+    """Return on whose behalf orders of this account are made."""
+    return Trader(account.owner_id, account.id, account.venue)
+
+
+def _venue_of(house: House, message: Message) -> str:
+    return house.database.read(lambda tx: trading_accounts.by_id(tx, message.key)).venue
+
+
+def _pursue(house: House, message: Message) -> timedelta | None:
+    return send.pursue(house.desk, _venue_of(house, message), message.payload["order_id"])
+
+
+def _cancel(house: House, message: Message) -> timedelta | None:
+    return cancel.carry_out(house.desk, _venue_of(house, message), message.payload["order_id"])
+
+
+def _advance(tx: Tx, house: House, message: Message) -> None:
+    moved = outbox.fact_in(message).payload
+    trader = trader_of(trading_accounts.by_id(tx, moved["account_id"]))
+    drive.advance(tx, house.desk, trader, moved["symbol"], drive.HookBook())
+
+
+SUBSCRIPTIONS: Mapping[str, Handler] = MappingProxyType(
+    {
+        ORDER_TOPIC: Wire(_pursue),
+        CANCEL_TOPIC: Wire(_cancel),
+        FactKind.INSTRUMENT_MOVED.value: Record(_advance),
+    }
+)
+
+HEARD = frozenset(kind.value for kind in FactKind if kind.value in SUBSCRIPTIONS)
+"""Facts for which a message is written with the change that made them true."""
