@@ -48,7 +48,8 @@ class Contract:
     depth_min, depth_max  lots on one level of the crowd's ladder
     gap_max            most ticks between two of its levels
     flow_min, flow_max lots that the crowd trades against resting orders per step and side
-    maker_ppm, taker_ppm, liquidation_ppm   commissions, parts per million of the notional
+    maker_ppm, taker_ppm, liquidation_ppm   commissions, parts per million of the notional; a forced close costs less
+                       than the smallest maintenance margin, so that closing one position does not ruin the next
     """
 
     instrument: Instrument
@@ -66,7 +67,7 @@ class Contract:
     brackets: tuple[Bracket, ...]
     maker_ppm: int = 200
     taker_ppm: int = 500
-    liquidation_ppm: int = 5_000
+    liquidation_ppm: int = 2_000
 
     @property
     def symbol(self) -> str:
