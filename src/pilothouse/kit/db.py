@@ -26,6 +26,7 @@ from pilothouse.kit.fresh_ids import FreshIds
 from pilothouse.kit.outbox import put_heard, store_facts
 from pilothouse.kit.retry import retrying
 from pilothouse.kit.transaction import Tx as Tx  # noqa: PLC0414  (rooms know it from here)
+from pilothouse.kit.transaction import lock_number
 from pilothouse.kit.units import Closing, Unit, UnitQueue
 
 T = TypeVar("T")
@@ -150,24 +151,44 @@ class Database:
         self._readers.dispose()
 
 
-def in_one_transaction(url: str, work: Callable[[Connection], T]) -> T:
-    """Do `work` in one durable transaction on a connection of its own: for migrations, before the house is open."""
+def in_one_transaction(url: str, work: Callable[[Connection], T], *, foreign_keys: bool = True) -> T:
+    """Do `work` in one durable transaction on a connection of its own: for migrations, before the house is open.
+
+    foreign_keys   False: SQLite checks them once, before the commit, and not at each statement, so that a table can
+                   be made anew while others refer to it; raises Broken if one is violated then
+    """
     engine = open_engine(url, size=1)
     try:
         with engine.connect() as connection:
             if dialect_of(url) == "postgresql":
                 with connection.begin():
                     return work(connection)
+            if not foreign_keys:
+                connection.exec_driver_sql("PRAGMA foreign_keys = OFF")
             connection.exec_driver_sql("BEGIN IMMEDIATE")
             try:
                 result = work(connection)
+                if not foreign_keys and (left := connection.exec_driver_sql("PRAGMA foreign_key_check").all()):
+                    raise Broken(f"{len(left)} rows refer to rows that are not there, first in {left[0][0]}")
             except BaseException:
                 connection.exec_driver_sql("ROLLBACK")
                 raise
             connection.exec_driver_sql("COMMIT")
             return result
+    except (SQLAlchemyError, sqlite3.Error) as error:
+        raise told(error) from error
     finally:
         engine.dispose()
+
+
+def lock_in(connection: Connection, name: str) -> None:
+    """Let no other transaction past this name until that of `connection` ends, however long that takes.
+
+    On SQLite there is only one writer anyway.
+    """
+    if connection.dialect.name == "postgresql":
+        connection.exec_driver_sql("SET LOCAL lock_timeout = 0")
+        connection.exec_driver_sql("SELECT pg_advisory_xact_lock(%s)", (lock_number(name),))
 
 
 class _Stopped(BaseException):

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Literal, cast
 
 from sqlalchemy import Engine, create_engine, event, make_url
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, StatementError
 from sqlalchemy.exc import TimeoutError as PoolExhausted
 
 from pilothouse.core.errors import Broken, Unavailable, Unknown
@@ -69,7 +69,14 @@ def _sqlite_engine(url: str, size: int, *, read_only: bool) -> Engine:
     file = sqlite_file(url)
     if not file.exists():
         os.close(os.open(file, os.O_WRONLY | os.O_CREAT, 0o600))  # its journals take over the mode
-    engine = create_engine(url, isolation_level="AUTOCOMMIT", pool_size=size, max_overflow=0, pool_reset_on_return=None)
+    engine = create_engine(
+        url,
+        isolation_level="AUTOCOMMIT",
+        pool_size=size,
+        max_overflow=0,
+        pool_reset_on_return=None,
+        hide_parameters=True,  # an error must not carry what was to be stored into a log
+    )
 
     @event.listens_for(engine, "connect")
     def _prepare(connection: sqlite3.Connection, _: object) -> None:
@@ -99,6 +106,7 @@ def _postgres_engine(url: str, size: int, *, read_only: bool) -> Engine:
         isolation_level="REPEATABLE READ" if read_only else "READ COMMITTED",
         pool_size=size,
         max_overflow=0,
+        hide_parameters=True,  # as above
         connect_args=dict(settings),
     )
     if read_only:
@@ -111,7 +119,12 @@ def _postgres_engine(url: str, size: int, *, read_only: bool) -> Engine:
 
 
 def told(error: Exception) -> Exception:
-    """Return what `error` means to a caller: Lost, Broken for a write in a read, otherwise the error itself."""
+    """Return what `error` means to a caller: Lost, Broken for a write in a read, otherwise the error itself.
+
+    Of a value that a column type refused, it is the refusal, without the statement around it.
+    """
+    if isinstance(error, StatementError) and not isinstance(error, DBAPIError) and isinstance(error.orig, Exception):
+        return error.orig
     if isinstance(error, PoolExhausted):
         return Lost("every connection to the database is taken")
     cause = error.orig if isinstance(error, DBAPIError) else error

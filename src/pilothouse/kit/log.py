@@ -82,11 +82,16 @@ class _Sink:
     """Where finished lines go. A full disk or a closed terminal costs the line, never the trade."""
 
     def __init__(self, stream: TextIO, file: Path | None) -> None:
-        self._outputs: list[TextIO] = [stream]
         self._lock = threading.Lock()
+        self._file: TextIO | None = None
         if file is not None:
             file.touch(mode=0o600)
-            self._outputs.append(file.open("a", encoding="utf-8"))
+            self._file = file.open("a", encoding="utf-8")
+        self._outputs = [stream] if self._file is None else [stream, self._file]
+
+    def close(self) -> None:
+        if self._file is not None:
+            self._file.close()
 
     def write(self, line: str) -> None:
         with self._lock:
@@ -140,6 +145,10 @@ class _Bridge(logging.Handler):
     def __init__(self, lines: _Lines) -> None:
         super().__init__()
         self._lines = lines
+
+    def close(self) -> None:
+        self._lines.sink.close()
+        super().close()
 
     def emit(self, record: logging.LogRecord) -> None:
         try:

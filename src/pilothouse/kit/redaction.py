@@ -42,8 +42,11 @@ _FORMS: tuple[tuple[re.Pattern[str], str], ...] = (
     (
         re.compile(
             rf"([\w-]*(?:{_NAMES})[\w-]*\\*[\"']?\s*[=:]\s*)"
-            r"(?:\\*\"(?:[^\"\\]|\\[^\"])*\\*\"|\\*'[^']*'|[^\s,;&\"'}}\\]+)",
-            re.IGNORECASE,
+            r"(?:\"(?:[^\"\\]|\\.)*(?:\"|\Z)"  # quoted
+            r"|(?P<escape>\\+)\".*?(?:(?<!\\)(?P=escape)\"|\Z)"  # quoted inside of a quoted text
+            r"|'[^']*(?:'|\Z)"
+            r"|[^\s,;&\"'}\\]+)",
+            re.IGNORECASE | re.DOTALL,
         ),
         rf"\1{MASK}",
     ),

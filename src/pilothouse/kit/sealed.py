@@ -5,7 +5,7 @@ import hmac
 import os
 import secrets
 import stat
-from base64 import b32encode, urlsafe_b64decode, urlsafe_b64encode
+from base64 import b32encode, b64decode, urlsafe_b64encode
 from binascii import Error as NotBase64
 from pathlib import Path
 from typing import NoReturn, final
@@ -115,7 +115,7 @@ class Sealer:
         if version != "v1" or cipher is None:
             raise SealBroken(f"no key with the id {key_id[:16]!r} is known here; was the key file replaced?")
         try:
-            box = urlsafe_b64decode(body.encode())
+            box = b64decode(body.encode(), b"-_", validate=True)
             return cipher.decrypt(box[:_NONCE_BYTES], box[_NONCE_BYTES:], aad.encode())
         except (InvalidTag, NotBase64, ValueError) as error:
             raise SealBroken(f"what is sealed at {aad} was altered or sealed for another place") from error
