@@ -10,7 +10,8 @@ from pilothouse.core.errors import Invalid, Problem
 from pilothouse.core.rounding import NotExact, exact, plain
 from pilothouse.core.signals import SizeKind
 
-_PERCENTS = {SizeKind.EQUITY_PERCENT, SizeKind.RISK_PERCENT}
+# A risk above the whole account, or a position of more than 100 x equity, is a slip of the hand.
+_MOST = {SizeKind.RISK_PERCENT: 100, SizeKind.EQUITY_PERCENT: 10_000}
 _SYMBOLS_MAX = 500
 
 
@@ -47,16 +48,16 @@ def _name(came: object) -> str:
 def _size(came: object) -> dict[str, str] | None:
     if came is None:
         return None
-    allowed = f"null, or kind ({', '.join(SizeKind)}) and value (above zero; percentages at most 100)"
-    if not isinstance(came, Mapping) or set(came) != {"kind", "value"} or came["kind"] not in set(SizeKind):
+    bounds = ", ".join(f"{kind} at most {most}" for kind, most in _MOST.items())
+    allowed = f"null, or kind ({', '.join(SizeKind)}) and value (above zero; {bounds})"
+    if not isinstance(came, Mapping) or set(came) != {"kind", "value"} or came["kind"] not in tuple(SizeKind):
         raise _Wrong(allowed)
     try:
         value = exact(came["value"])
     except NotExact:
         raise _Wrong(allowed) from None
     kind = SizeKind(came["kind"])
-    # A risk above the whole account, or an equity above ten times it, is a slip of the hand.
-    most = {SizeKind.RISK_PERCENT: 100, SizeKind.EQUITY_PERCENT: 10_000}.get(kind)
+    most = _MOST.get(kind)
     if value <= 0 or (most is not None and value > most):
         raise _Wrong(allowed)
     return {"kind": kind.value, "value": plain(value)}

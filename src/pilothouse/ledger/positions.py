@@ -115,6 +115,8 @@ def refold(tx: Tx, account_id: str) -> Refolded:
                 fold.funding = EXACT.add(fold.funding, amount)
             case Book.FEES:
                 foreign[symbol][unit] = EXACT.add(foreign[symbol][unit], amount)
+            case _:
+                pass  # the other side of what is counted above
     for symbol, paid in foreign.items():
         # Commission in another currency stands in its own balance; a position counts the settlement currency only.
         result.positions[symbol].commission = paid.get(settlements[symbol], ZERO)

@@ -87,7 +87,7 @@ def test_a_float_is_no_price_and_no_quantity() -> None:
     """Not even where an instrument is not asked."""
     for make in (Price, Quantity, BTC.price, BTC.quantity):
         with pytest.raises(NotExact):
-            make(0.5)  # type: ignore[arg-type]
+            make(0.5)  # type: ignore[arg-type]  # that is what is tested
 
 
 @given(st.decimals(min_value=-100, max_value=100, places=3).filter(bool))

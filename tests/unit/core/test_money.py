@@ -56,7 +56,7 @@ def test_two_currencies_never_meet() -> None:
 def test_money_is_not_made_of_floats() -> None:
     """0.1 + 0.2 would be 0.30000000000000004 USDT."""
     with pytest.raises(NotExact):
-        Money(0.1, "USDT")  # type: ignore[arg-type]
+        Money(0.1, "USDT")  # type: ignore[arg-type]  # that is what is tested
 
 
 def test_money_is_said_plainly() -> None:
