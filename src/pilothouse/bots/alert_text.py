@@ -68,7 +68,7 @@ def load(body: bytes) -> dict[str, Any]:
     try:
         data = _DECODER.decode(text)
     except _DuplicateKey as error:
-        field = shown(error.key, _secrets_in_text(text), quoted=False)
+        field = shown(error.key, _secrets_in_text(text), quoted=False) or '""'
         raise Invalid([Problem(field, "the same key more than once", "each key once", "duplicate_key")]) from None
     except json.JSONDecodeError as error:
         raise _syntax_error(text, error) from None
@@ -108,11 +108,13 @@ def secret_in(body: bytes) -> str | None:
 def secrets_of(data: dict[str, Any]) -> tuple[str, ...]:
     """Return the texts of 4 characters or more in `data`, at any depth, that stand under the name of a secret.
 
-    At most 16, the webhook secret first: each is looked for in every text of the alert.
+    At most 16, the webhook secret among them: each is looked for in every text of the alert. The longest come first,
+    so that none leaves its tail behind where a shorter one is its beginning.
     """
     found = [secret_of(data) or ""]
     _collect(data, found)
-    return tuple(dict.fromkeys(secret for secret in found if len(secret) >= _SECRET_CHARS_MIN))[:_SECRETS_MAX]
+    kept = list(dict.fromkeys(secret for secret in found if len(secret) >= _SECRET_CHARS_MIN))[:_SECRETS_MAX]
+    return tuple(sorted(kept, key=len, reverse=True))
 
 
 def masked(data: dict[str, Any], secrets: tuple[str, ...]) -> dict[str, Any]:

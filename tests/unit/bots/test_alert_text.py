@@ -97,6 +97,7 @@ def test_a_byte_order_mark_and_raw_line_breaks_are_tolerated() -> None:
     [
         ('{"action":"open","action":"close"}', "action"),
         ('{"stop_loss":{"price":1,"price":2}}', "price"),
+        ('{"":1,"":2}', '""'),
         ('{"a\\u0000b":1,"a\\u0000b":2}', "a\\x00b"),
     ],
 )
@@ -241,6 +242,8 @@ def test_a_secret_of_any_letters_can_be_compared() -> None:
         {"quantity": SECRET, "stop_loss": f"{SECRET}%"},
         {"order_type": [SECRET]},
         {"Webhook-Secret": SECRET + "2"},
+        {"secret": SECRET[:6], "comment": SECRET},
+        {f"secret {n}": f"other-{n}" for n in range(40)} | {"comment": SECRET},
         {"secret": int("7" * 12), "quantity": "7" * 12 + "x"},
     ],
 )
