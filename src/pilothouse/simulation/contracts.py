@@ -11,7 +11,7 @@ from decimal import Decimal
 from types import MappingProxyType
 
 from pilothouse.core.instrument import Instrument
-from pilothouse.core.rounding import EXACT
+from pilothouse.core.rounding import EXACT, plain
 
 UNITS_PER_QUOTE = 100_000_000
 """Quote amounts are whole numbers of 0.00000001 USDT."""
@@ -73,6 +73,14 @@ class Contract:
     def symbol(self) -> str:
         """Return the venue's name of it."""
         return self.instrument.symbol
+
+    def price_text(self, ticks: int) -> str:
+        """Return a price for people."""
+        return plain(EXACT.multiply(Decimal(ticks), self.instrument.tick))
+
+    def quantity_text(self, lots: int) -> str:
+        """Return a quantity for people."""
+        return f"{plain(EXACT.multiply(Decimal(lots), self.instrument.lot))} {self.instrument.base}"
 
 
 def brackets(*steps: tuple[int, int, int]) -> tuple[Bracket, ...]:

@@ -97,9 +97,13 @@ def _refusal_of(floor: Floor, account: Account, asked: Asked) -> Refusal | None:
 def _size_refusal(desk: Desk, asked: Asked) -> Refusal | None:
     contract = desk.contract
     if asked.lots < contract.lots_min:
-        return Refusal("-4003", f"{asked.lots} lots are fewer than the {contract.lots_min} of {contract.symbol}")
+        return Refusal(
+            "-4003", f"{contract.quantity_text(asked.lots)} is below {contract.quantity_text(contract.lots_min)}"
+        )
     if asked.lots > contract.lots_max:
-        return Refusal("-4005", f"{asked.lots} lots are more than the {contract.lots_max} of {contract.symbol}")
+        return Refusal(
+            "-4005", f"{contract.quantity_text(asked.lots)} is above {contract.quantity_text(contract.lots_max)}"
+        )
     ticks = asked.price or asked.stop or desk.prices.mark
     notional = asked.lots * ticks * contract.unit
     if not asked.reduce_only and notional < contract.notional_min:
@@ -114,10 +118,9 @@ def _size_refusal(desk: Desk, asked: Asked) -> Refusal | None:
 def _trigger_refusal(desk: Desk, asked: Asked) -> Refusal | None:
     if asked.stop is None or not triggers(asked.type, asked.sign, asked.stop, desk.prices.mark):
         return None
+    mark, stop = (desk.contract.price_text(ticks) for ticks in (desk.prices.mark, asked.stop))
     return Refusal(
-        "-2021",
-        f"it would trigger at once: the mark price is {desk.prices.mark} ticks, the stop price {asked.stop}",
-        would_trigger=True,
+        "-2021", f"it would trigger at once: the mark price is {mark}, the stop price {stop}", would_trigger=True
     )
 
 

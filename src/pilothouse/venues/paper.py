@@ -329,6 +329,7 @@ class PaperVenue:
         instant = micros(now)
 
         def change(floor: Floor, _: int) -> bool:
+            self._stepped_at = min(self._stepped_at, instant)  # the machine's clock may have been set back
             due = (instant - self._stepped_at) // STEP_US
             if due > _CATCH_UP_STEPS:
                 due, self._stepped_at = _CATCH_UP_STEPS, instant

@@ -86,7 +86,8 @@ _LATEST_ORDER = (
     .order_by(t.orders.c.number.desc())
     .limit(1)
 )
-_OPEN_ORDERS = select(t.orders).where(t.orders.c.status.in_(["NEW", "PARTIALLY_FILLED"])).order_by(t.orders.c.number)
+# Sorted in Python: asked to sort, SQLite would rather read every order there ever was than use the partial index.
+_OPEN_ORDERS = select(t.orders).where(t.IS_OPEN)
 _OPEN_ORDERS_OF = _OPEN_ORDERS.where(t.orders.c.account_id == bindparam("account"))
 _ITS_EXECUTIONS = (
     select(t.executions).where(t.executions.c.number == bindparam("number")).order_by(t.executions.c.trade)
@@ -206,10 +207,10 @@ def _rebuild(tx: Tx, seed: int) -> tuple[Floor, Journal]:
         floor.accounts[row.account_id].holdings[row.symbol] = Holding(
             row.lots, row.cost, row.isolated, row.leverage, row.is_isolated
         )
-    for row in tx.execute(_OPEN_ORDERS):
-        account = floor.accounts[row.account_id]
-        account.holding(row.symbol)
-        floor.stand(account, _order_of(row))
+    for order in sorted(map(_order_of, tx.execute(_OPEN_ORDERS)), key=_number_of):
+        account = floor.accounts[order.account_id]
+        account.holding(order.symbol)
+        floor.stand(account, order)
     floor.drain()
     return floor, Journal(about.page)
 
@@ -222,7 +223,7 @@ def latest_order(tx: Tx, account_id: str, client_id: str) -> Order | None:
 
 def open_orders(tx: Tx, account_id: str) -> list[Order]:
     """Return the open orders of an account, oldest first."""
-    return [_order_of(row) for row in tx.execute(_OPEN_ORDERS_OF, {"account": account_id})]
+    return sorted(map(_order_of, tx.execute(_OPEN_ORDERS_OF, {"account": account_id})), key=_number_of)
 
 
 def executions_of(tx: Tx, number: int) -> list[Execution]:
@@ -251,6 +252,10 @@ def _order_of(row: Row[Any]) -> Order:
         row.lots, row.price, row.stop, row.reduce_only, row.at, row.updated, row.filled, row.triggered,
         Status(row.status), row.reason,
     )  # fmt: skip
+
+
+def _number_of(order: Order) -> int:
+    return order.number
 
 
 def _execution_of(row: Row[Any]) -> Execution:

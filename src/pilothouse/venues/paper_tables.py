@@ -9,6 +9,9 @@ SCHEMA_VERSION = 1
 
 metadata = MetaData()
 
+IS_OPEN = text("status IN ('NEW', 'PARTIALLY_FILLED')")
+"""Of an order; written out, because SQLite uses a partial index only where it reads the very same words."""
+
 venue = Table(
     "paper_venue",
     metadata,
@@ -75,7 +78,7 @@ orders = Table(
     Column("reason", String, nullable=False),
     Index("paper_orders_by_client", "account_id", "client_id"),
     # Opening the venue reads what stands and nothing of what is over, however much that is.
-    Index("paper_orders_open", "account_id", sqlite_where=text("status IN ('NEW', 'PARTIALLY_FILLED')")),
+    Index("paper_orders_open", "account_id", sqlite_where=IS_OPEN),
 )
 
 # The columns stand in the order of simulation.orders.Execution: a trade is a row as it is.
