@@ -138,6 +138,11 @@ class Database:
                 raw.execute("ROLLBACK")
 
     @property
+    def alive(self) -> bool:
+        """Say whether work can be committed: it is open, and every thread that commits runs."""
+        return not self._queue.closed and all(thread.is_alive() for thread in self._threads)
+
+    @property
     def waiting(self) -> int:
         """How many units wait to be begun."""
         return len(self._queue)

@@ -78,6 +78,11 @@ class UnitQueue:
             self._closed = self._closed or reason
             self._changed.notify_all()
 
+    @property
+    def closed(self) -> bool:
+        """Say whether it takes no more units."""
+        return self._closed is not None
+
     def __len__(self) -> int:
         return len(self._urgent) + len(self._others)
 
