@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Literal, cast
 
 from sqlalchemy import Engine, create_engine, event, make_url
-from sqlalchemy.exc import DBAPIError, StatementError
+from sqlalchemy.exc import DBAPIError, OperationalError, StatementError
 from sqlalchemy.exc import TimeoutError as PoolExhausted
 
 from pilothouse.core.errors import Broken, Unavailable, Unknown
@@ -138,7 +138,9 @@ def told(error: Exception) -> Exception:
     state = getattr(cause, "sqlstate", None) or ""
     if state == _POSTGRES_READ_ONLY:
         return Broken("a read tried to write")
-    lost = isinstance(error, DBAPIError) and error.connection_invalidated
+    # Without a state the server said nothing: it was not there, or went away.
+    unheard = isinstance(error, OperationalError) and not state
+    lost = unheard or (isinstance(error, DBAPIError) and error.connection_invalidated)
     if lost or state.startswith(_POSTGRES_UNAVAILABLE):
         return Lost(f"the database is not available: {str(cause).splitlines()[0] if str(cause) else state}")
     return error
