@@ -7,6 +7,7 @@ was let go. When a page is lost, the pages built on it are refused too, and the 
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future
+from contextlib import suppress
 from typing import Generic, NamedTuple, TypeVar
 
 from pilothouse.core.clock import Clock, micros
@@ -52,10 +53,16 @@ class DurableFloor:
         self._database = Database(url, clock=clock, witness=witness, readers=4)
         self._lock = threading.Lock()
         self._last: Future[None] | None = None
+        self._closed = False
         self._rebuild()
 
     def close(self) -> None:
-        """Finish what is under way and let go of the journal."""
+        """Finish what is under way, write down where the markets are, and let go of the journal. Safe to call twice."""
+        with self._lock:
+            if self._unwritten_steps and self._whole and not self._closed:
+                with suppress(Unavailable):  # the journal has stopped; what it holds is the truth
+                    self._write(self._floor, Changes(), "paper_close")
+            self._closed = True
         self._database.close()
 
     def change(
@@ -87,10 +94,7 @@ class DurableFloor:
             changes = floor.drain()
             made = answer(result, changes)
             if self._is_due(floor, changes, at_once=at_once):
-                page = self._journal.take(floor, changes, tuple(self._moved))
-                self._moved.clear()
-                self._unwritten_steps, self._funded_at = 0, floor.funded_at
-                self._last = self._database.submit(lambda tx: journal.write(tx, page), name=name)
+                self._write(floor, changes, name)
             self._whole = True
             return Queued(made, self._last)
 
@@ -119,6 +123,13 @@ class DurableFloor:
         if problem is not None:
             raise Unavailable(f"the paper venue has lost what it had not written: {problem}") from problem
         return queued.answer
+
+    def _write(self, floor: Floor, changes: Changes, name: str) -> None:
+        """Queue the next page. The lock is held, so pages are queued in the order in which they were decided."""
+        page = self._journal.take(floor, changes, tuple(self._moved))
+        self._moved.clear()
+        self._unwritten_steps, self._funded_at = 0, floor.funded_at
+        self._last = self._database.submit(lambda tx: journal.write(tx, page), name=name)
 
     def _is_due(self, floor: Floor, changes: Changes, *, at_once: bool) -> bool:
         """Say whether there is something to write now."""

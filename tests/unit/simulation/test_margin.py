@@ -10,7 +10,7 @@ from pilothouse.simulation.contracts import CONTRACTS, UNITS_PER_QUOTE
 from pilothouse.simulation.funding import INTERVAL_US, payment, rate
 from pilothouse.simulation.liquidation import liquidation_price
 from pilothouse.simulation.margin import bracket_for, maintenance, required
-from pilothouse.simulation.orders import MovementKind, Refusal, Status
+from pilothouse.simulation.orders import MovementKind, Order, Refusal, Status
 from tests.unit.simulation.worlds import BTC, World
 
 
@@ -233,3 +233,37 @@ def test_a_reset_is_on_record_and_ends_at_the_deposit() -> None:
     assert world.account.wallet == 20_000 * UNITS_PER_QUOTE
     folded = sum(t.realised - t.commission for t in changes.executions) + sum(m.amount for m in changes.movements)
     assert 10_000 * UNITS_PER_QUOTE + folded == world.account.wallet
+
+
+def test_a_forced_close_larger_than_the_book_goes_on_with_the_next_step() -> None:
+    """However large, it ends flat, and whoever it was ends with nothing at worst."""
+    world = World(deposit=40_000_000)
+    for _ in range(8):
+        world.send(world.asked(1, 900_000))
+        world.step()
+    assert world.lots() > 1_000_000
+
+    world.price(500_000)
+    after_first = world.lots()
+    world.step(30)
+
+    assert after_first > 0
+    assert world.lots() == 0
+    assert world.account.wallet >= 0
+
+
+def test_accounts_share_what_the_crowd_trades() -> None:
+    """Price, then time, whoever it is: no account trades in a market of its own."""
+    world = World(deposit=500_000_000)
+    exchange.open_account(world.floor, "other", "own", 500_000_000 * UNITS_PER_QUOTE, world.now)
+    early = exchange.place(
+        world.floor, "other", world.asked(1, BTC.flow_max, OrderType.LIMIT, price=640_000), world.now
+    )
+    late = world.limit(1, BTC.flow_max, 640_000)
+
+    world.price(630_000)
+
+    assert isinstance(early, Order)
+    assert early.filled >= BTC.flow_min
+    assert early.filled + late.filled <= BTC.flow_max
+    assert late.filled == 0 or early.status is Status.FILLED
