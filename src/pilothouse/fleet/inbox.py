@@ -112,7 +112,7 @@ def take(
         shape=door.value,
         alert_key=key,
         fingerprint=fingerprint,
-        body=read.masked if isinstance(read, Alert) else None,
+        body=read.masked if isinstance(read, Alert) else {},
         signal=read.signal if isinstance(read, Alert) else None,
         symbol=None,
         received_at=received_at,
