@@ -4,9 +4,10 @@ A page is taken while the floor stands still and written later, in a group with 
 before it, so when one is lost, all that were built on it are refused too, and the floor is built again from the rest.
 """
 
-from collections.abc import Callable, Sequence
+import sqlite3
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 from sqlalchemy import Connection, Row, Table, bindparam, insert, inspect, select, update
 from sqlalchemy.dialects import sqlite
@@ -40,8 +41,8 @@ class Page(NamedTuple):
     accounts: list[tuple[Any, ...]]
     holdings: list[tuple[Any, ...]]
     orders: list[tuple[Any, ...]]
-    executions: list[Execution]
-    movements: list[tuple[Any, ...]]
+    executions: Sequence[tuple[Any, ...]]
+    movements: Sequence[tuple[Any, ...]]
 
 
 def _sql(statement: ValuesBase) -> str:
@@ -155,7 +156,7 @@ class Journal:
             holdings,
             [_row_of(order) for order in changes.orders.values()],
             changes.executions,
-            changes.movements,  # type: ignore[arg-type]  # a named tuple is a row as it stands
+            changes.movements,
         )
 
 
@@ -169,22 +170,21 @@ def _row_of(order: Order) -> tuple[Any, ...]:
 
 def write(tx: Tx, page: Page) -> None:
     """Write a page. Raises PageLost if the one before it is not there."""
-    run: Callable[[str, Any], Any] = tx.connection.exec_driver_sql
-    turned = run(_TURN, (page.before + 1, *page.venue, page.before))
+    # Statements of Core, spoken to the driver: a page has five or so, and each is several times quicker this way.
+    raw = cast("sqlite3.Connection", tx.connection.connection.driver_connection)
+    turned = raw.execute(_TURN, (page.before + 1, *page.venue, page.before))
     if turned.rowcount != 1:
         raise PageLost(f"page {page.before} of the paper journal was lost, so what was built on it is too")
-    if page.markets:
-        run(_MARKET, page.markets)
-    if page.accounts:
-        run(_ACCOUNT, page.accounts)
-    if page.holdings:
-        run(_HOLDING, page.holdings)
-    if page.orders:
-        run(_ORDER, page.orders)
-    if page.executions:
-        run(_EXECUTION, page.executions)
-    if page.movements:
-        run(_MOVEMENT, page.movements)
+    for statement, rows in (
+        (_MARKET, page.markets),
+        (_ACCOUNT, page.accounts),
+        (_HOLDING, page.holdings),
+        (_ORDER, page.orders),
+        (_EXECUTION, page.executions),
+        (_MOVEMENT, page.movements),
+    ):
+        if rows:
+            raw.executemany(statement, rows)
 
 
 def rebuild(database: Database, seed: int) -> tuple[Floor, Journal]:
