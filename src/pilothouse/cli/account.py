@@ -1,0 +1,67 @@
+"""`pilothouse account`: trading accounts and what they are worth."""
+
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from pilothouse.cli.options import Json, Token, Url
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from pilothouse.cli.talk import House
+
+app = typer.Typer(help="Show trading accounts and what they are worth.", no_args_is_help=True)
+
+
+@app.command("list")
+def list_accounts(*, as_json: Json = False, url: Url = None, token: Token = None) -> None:
+    """Show every trading account: where, real or paper, what it is worth."""
+    from pilothouse.cli import show, talk
+
+    with talk.open_house(url, token) as house:
+        page = house.pages("/api/v1/accounts", limit=1000)
+        for row in page["items"]:
+            row["worth"] = _worth(house, row)
+    show.out(page, as_json=as_json, draw=lambda screen: _draw(screen, page["items"]))
+
+
+def _worth(house: "House", account: dict[str, Any]) -> Any:
+    """Return what an account is worth, or None where nobody can say now."""
+    from pilothouse.cli.talk import Answered
+
+    if account.get("state", "active") != "active":
+        return None
+    try:
+        return house.get("/api/v1/balances", account=account["id"])
+    except Answered:
+        return None
+
+
+def _draw(screen: "Console", rows: list[dict[str, Any]]) -> None:
+    from pilothouse.cli import show
+
+    made = show.table("name", "venue", "money", "state", ">wallet", ">open result", ">available", ">equity")
+    for row in rows:
+        worth = first_balance(row.get("worth"))
+        equity = worth.get("equity")
+        made.add_row(
+            str(row.get("name")),
+            str(row.get("venue")),
+            "simulated" if row.get("mode") == "paper" else str(row.get("mode")),
+            show.state("halted" if row.get("halt") or row.get("halted") else row.get("state")),
+            show.money(worth.get("wallet", worth.get("wallet_balance"))),
+            show.gain(worth.get("unrealised", worth.get("unrealized_profit"))),
+            show.money(worth.get("available", worth.get("available_balance"))),
+            show.money(equity),
+        )
+    show.listed(screen, rows, made, "There is no account. The first start makes one: pilothouse up")
+
+
+def first_balance(worth: Any) -> dict[str, Any]:
+    """Return the balance in an answer, whether it is a page, a list or the balance itself."""
+    from pilothouse.cli.show import items
+
+    if isinstance(worth, dict) and "items" not in worth:
+        return worth
+    return next(iter(items(worth or [])), {})

@@ -1,0 +1,177 @@
+"""The `pilothouse` command: words in, one of five exit codes out.
+
+    0   it was done
+    1   it was refused or went wrong; the reason stands on standard error
+    2   the words were not understood
+    3   Pilothouse is not running
+    130 stopped with Ctrl-C
+
+With `--json`, standard output carries one JSON value and nothing else, also when it goes wrong. Every command imports
+what it needs when it runs, so that help and version answer at once.
+"""
+
+import os
+import sys
+from collections.abc import Sequence
+from typing import Any, Final
+
+import typer
+
+from pilothouse import __version__
+from pilothouse.cli import (
+    account,
+    alert,
+    doctor,
+    fills,
+    halt,
+    hooks,
+    limits,
+    openapi,
+    orders,
+    paper,
+    parked,
+    positions,
+    signals,
+    token,
+)
+from pilothouse.cli.options import Json
+from pilothouse.core.errors import Invalid, PilothouseError
+
+DONE, REFUSED, NOT_UNDERSTOOD, NOT_RUNNING, STOPPED = 0, 1, 2, 3, 130
+
+_SETTINGS: Final = {"help_option_names": ["-h", "--help"]}
+
+app = typer.Typer(
+    name="pilothouse",
+    help="A self-hosted trading desk: an alert goes in, an exact order comes out, once.\n\n"
+    "Begin with 'pilothouse up', then 'pilothouse alert send' in a second terminal.",
+    epilog="Exit codes: 0 done, 1 refused or failed, 2 not understood, 3 Pilothouse is not running.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+    context_settings=_SETTINGS,
+)
+
+
+@app.command("up", rich_help_panel="Run")
+def up() -> None:
+    """Start the trading desk: API, jobs, database and simulated market in one process; Ctrl-C stops it."""
+    from pilothouse.cli.talk import settings
+    from pilothouse.cli.up import run
+
+    raise typer.Exit(run(settings()))
+
+
+app.add_typer(alert.app, name="alert", rich_help_panel="Trade")
+app.command("signals", rich_help_panel="Look")(signals.signals)
+app.add_typer(orders.app, name="orders", rich_help_panel="Trade")
+app.add_typer(positions.app, name="positions", rich_help_panel="Trade")
+app.command("fills", rich_help_panel="Look")(fills.fills)
+app.command("halt", rich_help_panel="Trade")(halt.halt)
+app.command("resume", rich_help_panel="Trade")(halt.resume)
+app.add_typer(account.app, name="account", rich_help_panel="Set up")
+app.add_typer(hooks.app, name="hooks", rich_help_panel="Set up")
+app.add_typer(limits.app, name="limits", rich_help_panel="Set up")
+app.add_typer(paper.app, name="paper", rich_help_panel="Set up")
+app.add_typer(token.app, name="token", rich_help_panel="Set up")
+app.command("doctor", rich_help_panel="Run")(doctor.doctor)
+app.add_typer(parked.app, name="parked", rich_help_panel="Run")
+app.command("openapi", rich_help_panel="Look")(openapi.openapi)
+
+
+@app.command("version", rich_help_panel="Look")
+def version(*, as_json: Json = False) -> None:
+    """Show which Pilothouse this is."""
+    import json
+    import platform
+
+    known = {"version": __version__, "python": platform.python_version()}
+    print(json.dumps(known) if as_json else f"pilothouse {__version__} (Python {known['python']})")
+
+
+def main(words: Sequence[str] | None = None) -> None:
+    """Run one command and leave with its exit code; `words`: those behind `pilothouse`, else of this process."""
+    asked = list(sys.argv[1:] if words is None else words)
+    sys.exit(_run(asked))
+
+
+def _run(words: list[str]) -> int:
+    """Return the exit code of one command; the only place of the command line that catches everything."""
+    as_json = "--json" in words
+    try:
+        left = app(args=words, prog_name="pilothouse", standalone_mode=False)
+        sys.stdout.flush()
+        return int(left or DONE)
+    except typer.TyperException as misread:
+        _tell_misread(misread, as_json=as_json)
+        return misread.exit_code
+    except (typer.Abort, KeyboardInterrupt):
+        print("stopped", file=sys.stderr)
+        return STOPPED
+    except BrokenPipeError:
+        # Whoever read us (`| head`) has seen enough. Python would complain once more when it flushes at the end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return DONE
+    except PilothouseError as error:
+        return _tell(error, as_json=as_json)
+    except Exception as error:
+        if os.environ.get("PILOTHOUSE_LOG_LEVEL", "").upper() == "DEBUG":
+            raise
+        wrong = f"{type(error).__name__}: {error}"
+        _complain(wrong, "this should not happen. With PILOTHOUSE_LOG_LEVEL=DEBUG it shows where", as_json=as_json)
+        return REFUSED
+
+
+def _tell(error: PilothouseError, *, as_json: bool) -> int:
+    """Say an error of ours and return its exit code."""
+    from pilothouse.cli.talk import Answered, NotRunning
+
+    if as_json:
+        body: dict[str, Any] = {"error": error.code, "detail": str(error)}
+        if isinstance(error, Answered):
+            body = {**error.body, "detail": str(error.body.get("detail") or error)}
+        if isinstance(error, Invalid):
+            body["errors"] = [{"field": one.field, "message": str(one), "type": one.code} for one in error.problems]
+        _print_json(body)
+    else:
+        words = "\n".join(str(one) for one in error.problems) if isinstance(error, Invalid) else str(error)
+        _complain(words, "", as_json=False)
+    return NOT_RUNNING if isinstance(error, NotRunning) else REFUSED
+
+
+def _tell_misread(misread: typer.TyperException, *, as_json: bool) -> None:
+    """Say which word was not understood; nothing, when no word was given and help was shown."""
+    if type(misread).__name__ == "NoArgsIsHelpError":
+        return
+    context: Any = getattr(misread, "ctx", None)
+    path = context.command_path if context is not None else "pilothouse"
+    if as_json:
+        _print_json({"error": "not_understood", "detail": misread.format_message(), "help": f"{path} --help"})
+        return
+    _complain(misread.format_message(), f"see '{path} --help'", as_json=False)
+
+
+def _complain(what: str, hint: str, *, as_json: bool) -> None:
+    """Say on standard error what went wrong, and what to do."""
+    if as_json:
+        _print_json({"error": "failed", "detail": f"{what}; {hint}" if hint else what})
+        return
+    from rich.text import Text
+
+    from pilothouse.cli.show import complaints
+
+    screen = complaints()
+    screen.print(Text("✗ ", style="bold red").append(Text(what, style="default")), soft_wrap=True)
+    if hint:
+        screen.print(Text(f"  {hint}", style="dim"), soft_wrap=True)
+
+
+def _print_json(body: dict[str, Any]) -> None:
+    from pilothouse.cli.show import print_json
+
+    print_json(body)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,48 @@
+"""Options that every command understands, said once."""
+
+from typing import Annotated
+
+import typer
+
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON value on standard output and nothing else.")]
+
+Url = Annotated[
+    str | None,
+    typer.Option(
+        "--url",
+        metavar="URL",
+        help="Where Pilothouse listens. Without it: what first-steps.json in the data folder says.",
+        show_default=False,
+    ),
+]
+
+Token = Annotated[
+    str | None,
+    typer.Option(
+        "--token",
+        metavar="TOKEN",
+        help="An operator token, or @FILE that holds one: others on this machine can read arguments. "
+        "Without it: the one in first-steps.json.",
+        show_default=False,
+    ),
+]
+
+Account = Annotated[
+    str | None,
+    typer.Option(
+        "--account",
+        "-a",
+        metavar="NAME",
+        help="The trading account, by name or id. Without it: the first one that may be traded.",
+        show_default=False,
+    ),
+]
+
+Symbol = Annotated[
+    str | None,
+    typer.Option("--symbol", "-s", metavar="SYMBOL", help="Only this instrument, such as BTCUSDT.", show_default=False),
+]
+
+Limit = Annotated[int, typer.Option("--limit", "-n", min=1, max=1000, help="How many at most, newest first.")]
+
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask before doing it.")]

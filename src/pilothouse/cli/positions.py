@@ -1,0 +1,102 @@
+"""`pilothouse positions`: what is held, and closing it."""
+
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from pilothouse.cli.options import Account, Json, Token, Url, Yes
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+app = typer.Typer(help="Show positions and close them.", invoke_without_command=True)
+
+
+@app.callback()
+def positions(
+    context: typer.Context, *, account: Account = None, as_json: Json = False, url: Url = None, token: Token = None
+) -> None:
+    """Show what is held, at the price of now. With a command behind it: close one or all."""
+    if context.invoked_subcommand is not None:
+        return
+    from pilothouse.cli import show, talk
+
+    with talk.open_house(url, token) as house:
+        chosen = talk.account_of(house, account)
+        answer = house.get("/api/v1/positions", account=chosen["id"])
+    show.out(answer, as_json=as_json, draw=lambda screen: draw_list(screen, show.items(answer), chosen))
+
+
+@app.command("close")
+def close(
+    symbol: Annotated[str, typer.Argument(metavar="SYMBOL", help="Which instrument, such as BTCUSDT.")],
+    *,
+    account: Account = None,
+    yes: Yes = False,
+    as_json: Json = False,
+    url: Url = None,
+    token: Token = None,
+) -> None:
+    """Close a position at the market, reduce-only; resting entries in it are cancelled first."""
+    from pilothouse.cli import orders, show, talk
+
+    with talk.open_house(url, token) as house:
+        chosen = talk.account_of(house, account)
+        if not (yes or as_json):
+            typer.confirm(f"Close {symbol} of {chosen['name']} at the market?", abort=True)
+        made = house.post(f"/api/v1/positions/{symbol}/close", account=chosen["id"])
+    show.out(made, as_json=as_json, draw=lambda screen: orders.draw_one(screen, made))
+
+
+@app.command("close-all")
+def close_all(
+    *, account: Account = None, yes: Yes = False, as_json: Json = False, url: Url = None, token: Token = None
+) -> None:
+    """Cancel what rests and close every position of an account at the market."""
+    from pilothouse.cli import orders, show, talk
+
+    with talk.open_house(url, token) as house:
+        chosen = talk.account_of(house, account)
+        if not (yes or as_json):
+            typer.confirm(f"Close everything of {chosen['name']} at the market?", abort=True)
+        made = house.post("/api/v1/positions/close-all", account=chosen["id"])
+    rows = show.items(made)
+    show.out(made, as_json=as_json, draw=lambda screen: orders.draw_list(screen, rows))
+
+
+def quantity_of(row: Mapping[str, Any]) -> Decimal:
+    """Return what is held, base, signed."""
+    from pilothouse.cli.show import decimal
+
+    return decimal(row.get("quantity", row.get("position_amt"))) or Decimal(0)
+
+
+def draw_list(screen: "Console", rows: list[dict[str, Any]], account: Mapping[str, Any]) -> None:
+    """Draw what is held."""
+    from pilothouse.cli import show
+
+    made = show.table("symbol", "side", ">quantity", ">entry", ">mark", ">result", ">liquidation", ">lev")
+    for row in rows:
+        held = quantity_of(row)
+        leverage = row.get("leverage")
+        made.add_row(
+            str(row.get("symbol")),
+            show.side("LONG" if held > 0 else "SHORT"),
+            show.number(abs(held)),
+            show.number(row.get("entry_price")),
+            show.number(row.get("mark_price")),
+            show.gain(row.get("unrealised", row.get("unrealized_profit"))),
+            _liquidation(row),
+            f"{leverage}×" if leverage else show.NOTHING,
+        )
+    show.listed(screen, rows, made, f"{account.get('name')} is flat.")
+
+
+def _liquidation(row: Mapping[str, Any]) -> str:
+    """Return the price at which the venue would close it; none where there is none."""
+    from pilothouse.cli import show
+
+    price = show.decimal(row.get("liquidation_price"))
+    return show.number(price) if price else show.NOTHING
