@@ -1,11 +1,13 @@
 """Positions as the books keep them, and the same positions folded again from the entries, to be compared."""
 
 from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
+from typing import Any
 
-from sqlalchemy import BindParameter, bindparam, select
+from sqlalchemy import BindParameter, Row, bindparam, select
 
 from pilothouse.core.position import ZERO, Position
 from pilothouse.core.rounding import EXACT, plain
@@ -29,9 +31,20 @@ _ALL = select(
 ).where(positions.c.account_id == _ACCOUNT)
 # `opened_at` is null exactly when a position is flat: so the flat ones are left out without comparing money in SQL.
 _HELD = _ALL.where(positions.c.opened_at.is_not(None))
-_LEGS = select(
-    entries.c.posting_id, entries.c.kind, entries.c.book, entries.c.unit, entries.c.symbol, entries.c.amount
-).where(entries.c.account_id == _ACCOUNT)
+_LEGS = (
+    select(
+        entries.c.id,
+        entries.c.posting_id,
+        entries.c.kind,
+        entries.c.book,
+        entries.c.unit,
+        entries.c.symbol,
+        entries.c.amount,
+    )
+    .where(entries.c.account_id == _ACCOUNT, entries.c.id > bindparam("last_id"))
+    .order_by(entries.c.id)
+)
+_LEGS_SLICE = _LEGS.limit(bindparam("limit"))
 _BALANCES = select(balances.c.currency, balances.c.wallet).where(balances.c.account_id == _ACCOUNT)
 
 
@@ -90,44 +103,86 @@ def all_positions(tx: Tx, account_id: str, *, flat_too: bool = True) -> list[Pos
     return sorted(rows, key=lambda row: row.position.symbol)
 
 
-def refold(tx: Tx, account_id: str) -> Refolded:
-    """Return positions and balances counted anew from every entry, in Python and exactly. Takes every entry once."""
-    result = Refolded()
-    sums: dict[tuple[str, str], Decimal] = defaultdict(Decimal)
-    foreign: dict[str, dict[str, Decimal]] = defaultdict(lambda: defaultdict(Decimal))
-    settlements: dict[str, str] = {}
-    for posting_id, kind, book, unit, symbol, amount in tx.execute(_LEGS, {"of_account": account_id}):
-        sums[posting_id, unit] = EXACT.add(sums[posting_id, unit], amount)
+class Folding:
+    """The entries of one account, counted in Python and exactly: as they are read, each once, as many as one likes.
+
+    last_id   every entry up to this one is counted; those of one account commit in the order of their ids
+    """
+
+    def __init__(self) -> None:
+        """Begin before the first entry."""
+        self.last_id = 0
+        self._positions: dict[str, PositionSums] = {}
+        self._balances: dict[str, Decimal] = {}
+        self._open: dict[tuple[str, str], Decimal] = {}
+        self._fees: dict[str, dict[str, Decimal]] = defaultdict(dict)
+        self._settlements: dict[str, str] = {}
+
+    def read(self, tx: Tx, account_id: str, limit: int | None = None) -> Sequence[Row[*tuple[Any, ...]]]:
+        """Count the entries behind `last_id`, at most `limit`, and return them, oldest first."""
+        params: dict[str, Any] = {"of_account": account_id, "last_id": self.last_id}
+        if limit is None:
+            rows = tx.execute(_LEGS, params).all()
+        else:
+            rows = tx.execute(_LEGS_SLICE, params | {"limit": limit}).all()
+        for row in rows:
+            self._count(row)
+        if rows:
+            self.last_id = rows[-1][0]
+        return rows
+
+    def _count(self, row: Row[*tuple[Any, ...]]) -> None:
+        _, posting_id, kind, book, unit, symbol, amount = row
+        left = EXACT.add(self._open.pop((posting_id, unit), ZERO), amount)
+        if left:
+            self._open[posting_id, unit] = left
         if book == Book.WALLET:
-            result.balances[unit] = EXACT.add(result.balances.get(unit, ZERO), amount)
+            self._balances[unit] = EXACT.add(self._balances.get(unit, ZERO), amount)
         if symbol is None:
-            continue
-        fold = result.positions.setdefault(symbol, PositionSums())
+            return
+        fold = self._positions.setdefault(symbol, PositionSums())
         match book:
             case Book.POSITION:
                 fold.quantity = EXACT.add(fold.quantity, amount)
             case Book.COST:
                 fold.cost = EXACT.subtract(fold.cost, amount)
-                settlements[symbol] = unit
+                self._settlements[symbol] = unit
             case Book.WALLET if kind == EntryKind.FILL:
                 fold.realised = EXACT.add(fold.realised, amount)
             case Book.WALLET if kind == EntryKind.FUNDING:
                 fold.funding = EXACT.add(fold.funding, amount)
             case Book.FEES:
-                foreign[symbol][unit] = EXACT.add(foreign[symbol][unit], amount)
+                paid = self._fees[symbol]
+                paid[unit] = EXACT.add(paid.get(unit, ZERO), amount)
             case _:
                 pass  # the other side of what is counted above
-    for symbol, paid in foreign.items():
-        # Commission in another currency stands in its own balance; a position counts the settlement currency only.
-        result.positions[symbol].commission = paid.get(settlements[symbol], ZERO)
-    result.unbalanced = sorted({posting_id for (posting_id, _), left in sums.items() if left})
-    return result
+
+    def refolded(self) -> Refolded:
+        """Return what the entries counted so far say."""
+        for symbol, paid in self._fees.items():
+            # Commission in another currency stands in its own balance; a position counts the settlement currency only.
+            self._positions[symbol].commission = paid.get(self._settlements.get(symbol, ""), ZERO)
+        return Refolded(self._positions, self._balances, sorted({posting_id for posting_id, _ in self._open}))
+
+
+def refold(tx: Tx, account_id: str) -> Refolded:
+    """Return positions and balances counted anew from every entry. Takes every entry once."""
+    folding = Folding()
+    folding.read(tx, account_id)
+    return folding.refolded()
 
 
 def drift(tx: Tx, account_id: str) -> list[str]:
     """Return every place where what is stored differs from the fold of the entries, in words; there must be none."""
     folded = refold(tx, account_id)
-    found = [f"the entries of {posting_id} do not sum to zero" for posting_id in folded.unbalanced]
+    return [f"the entries of {posting_id} do not sum to zero" for posting_id in folded.unbalanced] + differences(
+        tx, account_id, folded
+    )
+
+
+def differences(tx: Tx, account_id: str, folded: Refolded) -> list[str]:
+    """Return every position and wallet that is stored otherwise than `folded`, which counted every entry, in words."""
+    found = []
     stored = {row.position.symbol: row for row in all_positions(tx, account_id)}
     for symbol in sorted(stored.keys() | folded.positions.keys()):
         row, fold = stored.get(symbol), folded.positions.get(symbol, PositionSums())
