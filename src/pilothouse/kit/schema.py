@@ -11,7 +11,7 @@ VERSION_TABLE = "alembic_version"
 _version = Table(VERSION_TABLE, MetaData(), Column("version_num", String(32), primary_key=True))
 _REVISION = select(_version.c.version_num)
 _HAS_VERSION = {
-    "sqlite": f"SELECT count(*) FROM sqlite_master WHERE type = 'table' AND name = '{VERSION_TABLE}'",  # noqa: S608 - a constant
+    "sqlite": f"SELECT count(*) FROM sqlite_master WHERE type = 'table' AND name = '{VERSION_TABLE}'",  # noqa: S608 - the name is a constant
     "postgresql": f"SELECT count(to_regclass('{VERSION_TABLE}'))",
 }
 

@@ -1,0 +1,76 @@
+"""The gauges that Prometheus reads: counted from the record when it asks, not kept beside it."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import func, select
+
+from pilothouse.core.order import OrderState
+from pilothouse.execution.tables import halts, orders
+from pilothouse.fleet.tables import protections
+from pilothouse.kit import outbox
+from pilothouse.kit.db import Tx
+from pilothouse.observability.living import Living
+
+_BY_STATE = select(orders.c.state, func.count()).group_by(orders.c.state)
+_UNKNOWN = (
+    select(func.count())
+    .select_from(orders)
+    .where(orders.c.is_live.is_(True), orders.c.state == OrderState.UNKNOWN.value)
+)
+_HALTED = select(func.count(halts.c.account_id.distinct())).where(halts.c.resumed_at.is_(None))
+_NAKED_SINCE = select(func.min(protections.c.unprotected_since))
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """What must stay small.
+
+    unknown       orders whose outcome is being asked for
+    outbox        messages by state; `outbox_lag`: how long the oldest due one has been waiting
+    halted        accounts on which trading is halted
+    unprotected   how long the longest-waiting position has been without the stop it should have
+    """
+
+    unknown: int
+    outbox: dict[str, int]
+    outbox_lag: timedelta
+    halted: int
+    unprotected: timedelta
+
+
+def count(tx: Tx, now: datetime) -> Counts:
+    """Count what must stay small; quick, because it does."""
+    since: datetime | None = tx.execute(_NAKED_SINCE).scalar()
+    return Counts(
+        unknown=int(tx.execute(_UNKNOWN).scalar_one()),
+        outbox=outbox.counts(tx),
+        outbox_lag=outbox.lag(tx, now),
+        halted=int(tx.execute(_HALTED).scalar_one()),
+        unprotected=max(now - since, timedelta(0)) if since else timedelta(0),
+    )
+
+
+def orders_by_state(tx: Tx) -> dict[str, int]:
+    """Return how many orders there are in each state, those with none too; reads every order."""
+    return {state.value: 0 for state in OrderState} | {row[0]: row[1] for row in tx.execute(_BY_STATE)}
+
+
+def set_gauges(house: Living) -> None:
+    """Set every gauge from the record, in one snapshot. Raises Unavailable if the database does not answer."""
+    now = house.clock.now()
+    meters = house.meters
+    counts, by_state = house.database.read(lambda tx: (count(tx, now), orders_by_state(tx)))
+    for state, number in by_state.items():
+        meters.orders.labels(state=state).set(number)
+    meters.unknown_orders.set(counts.unknown)
+    meters.unprotected_seconds.set(counts.unprotected.total_seconds())
+    for state, number in counts.outbox.items():
+        meters.outbox_messages.labels(state=state).set(number)
+    meters.outbox_parked.set(counts.outbox[outbox.PARKED])
+    meters.outbox_lag.set(counts.outbox_lag.total_seconds())
+    meters.accounts_halted.set(counts.halted)
+    meters.units_waiting.set(house.database.waiting)
+    for venue in house.desk.venues:
+        for symbol, quote in house.quotes.all(venue).items():
+            meters.quote_age.labels(venue=venue, symbol=symbol).set((now - quote.at).total_seconds())
