@@ -19,7 +19,7 @@ from pilothouse.execution import store as orders_store
 from pilothouse.execution.desk import Patience
 from pilothouse.execution.store import OrderRecord
 from pilothouse.execution.submit import Trader
-from pilothouse.fleet import answer, inbox
+from pilothouse.fleet import answer, inbox, store
 from pilothouse.fleet.answer import Outcome
 from pilothouse.fleet.inbox import Door, Taken
 from pilothouse.jobs.dispatch import Dispatcher
@@ -205,7 +205,7 @@ class Stepped:
 
     def waiting(self) -> list[tuple[str, str]]:
         """Return the instruments in which signals wait."""
-        return self.house.database.read(inbox.store.waiting)
+        return self.house.database.read(store.waiting)
 
     def position(self, symbol: str) -> Decimal:
         """Return what our books hold, signed."""

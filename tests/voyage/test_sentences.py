@@ -1,8 +1,9 @@
 """The sentences that the order path must not forget, each as a test."""
 
 import json
-from datetime import timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
+from pathlib import Path
 
 import pytest
 
@@ -14,9 +15,11 @@ from pilothouse.fleet import manual
 from pilothouse.fleet.answer import AnswerState
 from pilothouse.fleet.inbox import AlertIdTaken, Door
 from pilothouse.jobs.schedule import reconcile_all
+from pilothouse.kit.clocks import FrozenClock
 from pilothouse.kit.db import Tx
 from pilothouse.venues.paper_faults import Fault
 from pilothouse.venues.port import OrderRequest
+from tests.conftest import NOON
 from tests.stepped import Stepped
 
 OPEN = {"action": "open", "symbol": "BTCUSDT", "side": "BUY", "quantity": "0.010"}
@@ -371,3 +374,26 @@ def test_close_all_leaves_nothing_behind(stepped: Stepped) -> None:
 
     assert [stepped.position(name) for name in ("BTCUSDT", "ETHUSDT")] == [0, 0]
     assert stepped.live() == []
+
+
+class Ticking(FrozenClock):
+    """A clock that is a microsecond later each time it is read, as real ones are."""
+
+    def now(self) -> datetime:
+        """Return the next microsecond."""
+        return self.advance(timedelta(microseconds=1))
+
+
+def test_protection_does_not_pass_on_to_the_next_position(tables_url: str, tmp_path: Path) -> None:
+    """Closed and opened again at once: the stop of the old position is not the stop of the new one."""
+    stepped = Stepped(tmp_path / "data", tables_url, Ticking(NOON)).open()
+    stepped.alert(**OPEN, stop_loss="2%")
+    close, again = (json.dumps({**one, "alert_id": one["action"]}).encode() for one in (CLOSE, OPEN))
+    stepped.send(close)
+    stepped.send(again)
+    stepped.run()
+    stepped.pass_time(1)
+
+    assert stepped.position("BTCUSDT") == Decimal("0.010")
+    assert stepped.live() == []
+    stepped.die()

@@ -67,7 +67,8 @@ def _alert(chance: random.Random, model: Model) -> tuple[dict[str, str], str, st
 
 def _play(house: Stepped, count: int, seed: int) -> None:
     chance = random.Random(seed)
-    model, orders, sent = Model(), 0, []
+    model, orders = Model(), 0
+    sent: list[bytes] = []
     for number in range(count):
         if sent and chance.random() < 0.1:
             again = house.send(chance.choice(sent[-500:]))

@@ -179,10 +179,10 @@ def _send_again(desk: Desk, venue_name: str, order: store.OrderRecord) -> timede
 
 def _no_longer_wanted(desk: Desk, venue_name: str, order: store.OrderRecord) -> str | None:
     """Return why an order that waited is not sent any more, or None. What only reduces does not expire."""
-    if order.terms.reduce_only or order.purpose.protects:
-        return None
     if order.cancel_asked_at is not None:
         return "cancelled before it was sent"
+    if order.terms.reduce_only or order.purpose.protects:
+        return None
     waited = desk.clock.now() - order.created_at
     if waited > desk.patience.intent_age_most:
         most = desk.patience.intent_age_most.total_seconds()

@@ -4,6 +4,7 @@ A stop that the venue does not take leaves the position naked, so it is not aske
 price was passed already, or one refused three times, closes the position at the market and raises an alarm.
 """
 
+from dataclasses import replace
 from datetime import datetime
 
 from pilothouse.bots.bracket import Protection, guard
@@ -20,6 +21,7 @@ from pilothouse.fleet import store
 from pilothouse.fleet.scene import Scene
 from pilothouse.fleet.store import ProtectionRecord, SignalRecord
 from pilothouse.kit.db import Tx
+from pilothouse.ledger import positions
 
 REFUSALS_MAX = 3
 """So many refused protective orders in a row, and the position is closed instead."""
@@ -39,6 +41,7 @@ def protect_with(tx: Tx, desk: Desk, trader: Trader, record: SignalRecord, terms
             signal_id=record.id,
             protection=Protection(terms.side, signal.stop_loss, signal.take_profit),
             placed=0,
+            position_opened_at=None,
             unprotected_since=None,
             updated_at=desk.clock.now(),
         ),
@@ -48,7 +51,7 @@ def protect_with(tx: Tx, desk: Desk, trader: Trader, record: SignalRecord, terms
 def guard_position(tx: Tx, desk: Desk, trader: Trader, scene: Scene) -> None:
     """Make the protective orders of one instrument fit its position; remember since when it is unprotected."""
     symbol = scene.view.instrument.symbol
-    wanted = store.protection_of(tx, trader.account_id, symbol)
+    wanted = _of_this_position(tx, trader, scene, store.protection_of(tx, trader.account_id, symbol))
     due = guard(wanted.protection if wanted else None, scene.view, entry_pending=_entry_pending(wanted, scene))
     for order_id in due.cancels:
         cancel.ask(tx, desk, scene.order(order_id), by="protection")
@@ -68,6 +71,21 @@ def guard_position(tx: Tx, desk: Desk, trader: Trader, scene: Scene) -> None:
     since = None if _stands(scene, wanted) else wanted.unprotected_since or now
     if placed != wanted.placed or since != wanted.unprotected_since:
         store.change_protection(tx, trader.account_id, symbol, now, placed=placed, unprotected_since=since)
+
+
+def _of_this_position(tx: Tx, trader: Trader, scene: Scene, wanted: ProtectionRecord | None) -> ProtectionRecord | None:
+    """Return the protection if it belongs to the position that is held; one whose position is gone is forgotten."""
+    held = scene.view.position.quantity
+    if wanted is None or held == 0 or Side.of(held) is not wanted.protection.side:
+        return wanted
+    opened_at = positions.opened_at(tx, trader.account_id, wanted.symbol)
+    if wanted.position_opened_at is None:
+        store.change_protection(tx, trader.account_id, wanted.symbol, wanted.updated_at, position_opened_at=opened_at)
+        return replace(wanted, position_opened_at=opened_at)
+    if wanted.position_opened_at != opened_at:
+        store.forget_protection(tx, trader.account_id, wanted.symbol)
+        return None
+    return wanted
 
 
 def _intent(scene: Scene, wanted: ProtectionRecord, planned: Planned, number: int) -> OrderIntent:

@@ -67,6 +67,7 @@ class ProtectionRecord:
     signal_id: str
     protection: Protection
     placed: int
+    position_opened_at: datetime | None
     unprotected_since: datetime | None
     updated_at: datetime
 
@@ -290,6 +291,7 @@ def _protection(row: Row[Any]) -> ProtectionRecord:
         signal_id=row.signal_id,
         protection=Protection(Side(row.side), stop, take),
         placed=row.placed,
+        position_opened_at=row.position_opened_at,
         unprotected_since=row.unprotected_since,
         updated_at=row.updated_at,
     )
@@ -327,6 +329,7 @@ def protect(tx: Tx, record: ProtectionRecord) -> None:
             take_profit_price=take.price if take else None,
             take_profit_percent=take.percent if take else None,
             placed=record.placed,
+            position_opened_at=record.position_opened_at,
             unprotected_since=record.unprotected_since,
             updated_at=record.updated_at,
         )

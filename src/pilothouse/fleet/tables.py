@@ -50,6 +50,8 @@ protections = Table(
     Column("take_profit_percent", Exact),
     # Counts the protective orders that were made for it: part of their keys, so that none is made twice.
     Column("placed", BigInteger, nullable=False),
+    # When the position it belongs to was opened: another position is not its own. Null until there is one.
+    Column("position_opened_at", Instant),
     Column("unprotected_since", Instant),
     Column("updated_at", Instant, nullable=False),
 )

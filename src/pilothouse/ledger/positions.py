@@ -48,6 +48,11 @@ _LEGS_SLICE = _LEGS.limit(bindparam("limit"))
 _BALANCES = select(balances.c.currency, balances.c.wallet).where(balances.c.account_id == _ACCOUNT)
 
 
+_ONE_OPENED = select(positions.c.opened_at).where(
+    positions.c.account_id == _ACCOUNT, positions.c.symbol == bindparam("of_symbol")
+)
+
+
 @dataclass(frozen=True, slots=True)
 class PositionRow:
     """A position and what it has brought in all the time it was traded; amounts in settlement currency."""
@@ -89,6 +94,12 @@ def position(tx: Tx, account_id: str, symbol: str) -> Position:
     """Return what is held; flat if it was never traded."""
     row = tx.execute(_ONE, {"of_account": account_id, "of_symbol": symbol}).one_or_none()
     return Position(symbol, row.quantity, row.cost) if row else Position(symbol)
+
+
+def opened_at(tx: Tx, account_id: str, symbol: str) -> datetime | None:
+    """Return when the position that is held was opened, or None when flat: two positions never share it."""
+    row = tx.execute(_ONE_OPENED, {"of_account": account_id, "of_symbol": symbol}).one_or_none()
+    return row.opened_at if row else None
 
 
 def all_positions(tx: Tx, account_id: str, *, flat_too: bool = True) -> list[PositionRow]:

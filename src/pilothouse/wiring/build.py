@@ -39,6 +39,7 @@ _HOUSE_KEY = "client_id_key"
 class Parts:
     """What a test puts in the place of the real thing; None or empty is the real thing.
 
+    writers   connections that write at once, on PostgreSQL
     witness, paper_witness   called around each commit of the books and of the paper venue's journal
     """
 
@@ -49,6 +50,7 @@ class Parts:
     paper_witness: Callable[[str], None] | None = None
     paper_faults: PaperFaults | None = None
     patience: Patience | None = None
+    writers: int = 8
 
 
 _REAL = Parts()
@@ -62,7 +64,7 @@ def build(settings: Settings, parts: Parts = _REAL) -> House:
     clock = parts.clock or SystemClock()
     ids = parts.ids or FreshIds(clock)
     settings.data.mkdir(mode=0o700, parents=True, exist_ok=True)
-    database = Database(settings.database_url, clock=clock, ids=ids, witness=parts.witness)
+    database = Database(settings.database_url, clock=clock, ids=ids, witness=parts.witness, writers=parts.writers)
     database.heard_kinds |= HEARD
     paper = PaperVenue(
         f"sqlite:///{settings.data / 'paper.db'}",
