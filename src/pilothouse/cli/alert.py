@@ -49,7 +49,9 @@ def send(
     ] = None,
     sample_of: Annotated[
         str | None,
-        typer.Option("--sample", help="A sample: order or strategy. The default is order.", show_default=False),
+        typer.Option(
+            "--sample", metavar="order|strategy", help="A sample instead; order is the default.", show_default=False
+        ),
     ] = None,
     hook: Annotated[
         str | None,
@@ -60,7 +62,9 @@ def send(
     secret: Annotated[
         str | None, typer.Option("--secret", help="The webhook secret, for hooks that need one.", show_default=False)
     ] = None,
-    wait: Annotated[int, typer.Option("--wait", min=0, max=3600, help="Watch at most so many seconds.")] = 15,
+    wait: Annotated[
+        int, typer.Option("--wait", metavar="SECONDS", min=0, max=3600, help="Watch at most so many seconds.")
+    ] = 15,
     follow: Annotated[bool, typer.Option("--follow", help="Also watch orders that rest, until they are over.")] = False,
     as_json: Json = False,
     url: Url = None,

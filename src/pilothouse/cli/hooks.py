@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from pilothouse.cli.options import Account, Json, Token, Url, Yes
+from pilothouse.cli.options import Account, Json, Token, Url, Yes, ask_first
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -22,12 +22,16 @@ Symbols = Annotated[
     str | None, typer.Option("--symbols", help="What it may trade, such as BTCUSDT,ETHUSDT; 'all' for everything.")
 ]
 MaxAge = Annotated[
-    str | None, typer.Option("--max-age", help="Refuse alerts that were sent more seconds ago; 'none' for any age.")
+    str | None,
+    typer.Option(
+        "--max-age", metavar="SECONDS", help="Refuse alerts that were sent more seconds ago; 'none' for any age."
+    ),
 ]
 Window = Annotated[
-    int | None, typer.Option("--window", min=0, help="An equal alert within so many seconds is the same alert.")
+    int | None,
+    typer.Option("--window", metavar="SECONDS", min=0, help="An equal alert within so many seconds is the same alert."),
 ]
-Rate = Annotated[int | None, typer.Option("--rate", min=1, help="Alerts within one second, at most.")]
+Rate = Annotated[int | None, typer.Option("--rate", metavar="COUNT", min=1, help="Alerts within one second, at most.")]
 Dry = Annotated[
     bool | None, typer.Option("--dry/--no-dry", help="Decide and show everything, send nothing.", show_default=False)
 ]
@@ -61,9 +65,9 @@ def create(
     """Make a hook; its address and its secret are shown now and never again."""
     from pilothouse.cli import show, talk
 
+    fields = _fields(size, symbols, max_age, window, rate, dry)
     with talk.open_house(url, token) as house:
         chosen = talk.account_of(house, account)
-        fields = _fields(size, symbols, max_age, window, rate, dry)
         made = house.post("/api/v1/hooks", {"name": name, "account_id": chosen["id"], **fields})
     show.out(made, as_json=as_json, draw=lambda screen: _draw_secrets(screen, made))
 
@@ -111,10 +115,11 @@ def rotate(
         raise typer.BadParameter(f"--which is token, secret or both, not {which!r}")
     with talk.open_house(url, token) as house:
         found = _find(house, hook)
-        if not (yes or as_json):
-            typer.confirm(
-                f"Alerts with the old {_what(which)} of {found['name']!r} fail from now on. Go on?", abort=True
-            )
+        ask_first(
+            f"Alerts with the old {_what(which)} of {found['name']!r} fail from now on. Go on?",
+            yes=yes,
+            as_json=as_json,
+        )
         made = house.post(f"/api/v1/hooks/{found['id']}/rotate", {"which": which})
     show.out(made, as_json=as_json, draw=lambda screen: _draw_secrets(screen, made))
 
@@ -126,8 +131,7 @@ def revoke(hook: Hook, *, yes: Yes = False, as_json: Json = False, url: Url = No
 
     with talk.open_house(url, token) as house:
         found = _find(house, hook)
-        if not (yes or as_json):
-            typer.confirm(f"Revoke {found['name']!r} for good?", abort=True)
+        ask_first(f"Revoke {found['name']!r} for good?", yes=yes, as_json=as_json)
         made = house.post(f"/api/v1/hooks/{found['id']}/revoke")
     show.out(made, as_json=as_json, draw=lambda screen: screen.print(f"{found['name']} is revoked; its alerts fail."))
 
@@ -169,10 +173,12 @@ _KINDS = {"": "quantity", "quote": "quote_amount", "equity%": "equity_percent", 
 
 def parse_size(text: str) -> dict[str, str] | None:
     """Return a size as the API takes it: `0.01`, `500:quote`, `10:equity%`, `1:risk%`; None for `none`."""
+    from pilothouse.cli.show import decimal
+
     if text.lower() == "none":
         return None
     value, _, kind = text.partition(":")
-    if kind not in _KINDS or not value.strip():
+    if kind not in _KINDS or decimal(value) is None:
         raise typer.BadParameter(f"a size is 0.01, 500:quote, 10:equity%, 1:risk% or none; not {text!r}")
     return {"kind": _KINDS[kind], "value": value.strip()}
 

@@ -9,7 +9,7 @@ from pilothouse.cli.options import Account, Json, Token, Url
 if TYPE_CHECKING:
     from rich.console import Console
 
-app = typer.Typer(help="Show and set the limits of the risk gate.", invoke_without_command=True)
+app = typer.Typer(invoke_without_command=True)
 
 MEANINGS: Final = {
     "order_notional_max": "largest order, in quote currency",
@@ -25,7 +25,7 @@ MEANINGS: Final = {
 def limits(
     context: typer.Context, *, account: Account = None, as_json: Json = False, url: Url = None, token: Token = None
 ) -> None:
-    """Show the limits that every order of an account has to pass."""
+    """Show the limits that every order of an account has to pass. With `set` behind it: change them."""
     if context.invoked_subcommand is not None:
         return
     from pilothouse.cli import show, talk

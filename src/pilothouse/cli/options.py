@@ -1,5 +1,6 @@
-"""Options that every command understands, said once."""
+"""Options that every command understands, and the question before what cannot be undone; each said once."""
 
+import sys
 from typing import Annotated
 
 import typer
@@ -43,6 +44,14 @@ Symbol = Annotated[
     typer.Option("--symbol", "-s", metavar="SYMBOL", help="Only this instrument, such as BTCUSDT.", show_default=False),
 ]
 
-Limit = Annotated[int, typer.Option("--limit", "-n", min=1, max=1000, help="How many at most, newest first.")]
+Limit = Annotated[
+    int, typer.Option("--limit", "-n", metavar="COUNT", min=1, max=1000, help="How many at most, newest first.")
+]
 
-Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask before doing it.")]
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask first; nobody is asked without a terminal.")]
+
+
+def ask_first(question: str, *, yes: bool, as_json: bool) -> None:
+    """Ask the person in front of the terminal; raises Abort for no. A script that asks for it means it."""
+    if not (yes or as_json) and sys.stdin.isatty():
+        typer.confirm(question, abort=True, err=True)

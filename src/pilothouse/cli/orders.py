@@ -5,13 +5,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from pilothouse.cli.options import Account, Json, Limit, Symbol, Token, Url, Yes
+from pilothouse.cli.options import Account, Json, Limit, Symbol, Token, Url, Yes, ask_first
 
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.text import Text
 
-app = typer.Typer(help="List, show, submit and cancel orders.", invoke_without_command=True)
+app = typer.Typer(invoke_without_command=True)
 
 OrderId = Annotated[str, typer.Argument(metavar="ID", help="The order's id, or the part of it that lists show.")]
 
@@ -119,10 +119,11 @@ def cancel_all(
 
     with talk.open_house(url, token) as house:
         chosen = talk.account_of(house, account)
-        if not (yes or as_json):
-            typer.confirm(
-                f"Cancel every resting order{f' in {symbol}' if symbol else ''} of {chosen['name']}?", abort=True
-            )
+        ask_first(
+            f"Cancel every resting order{f' in {symbol}' if symbol else ''} of {chosen['name']}?",
+            yes=yes,
+            as_json=as_json,
+        )
         made = house.post("/api/v1/orders/cancel-all", {"symbol": symbol} if symbol else {}, account=chosen["id"])
     count = made.get("canceled", made.get("asked", made.get("count"))) if isinstance(made, dict) else made
     show.out(made, as_json=as_json, draw=lambda screen: screen.print(f"Asked to cancel: {count}."))

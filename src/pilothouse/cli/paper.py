@@ -2,7 +2,7 @@
 
 import typer
 
-from pilothouse.cli.options import Account, Json, Token, Url, Yes
+from pilothouse.cli.options import Account, Json, Token, Url, Yes, ask_first
 
 app = typer.Typer(help="What only paper accounts can do.", no_args_is_help=True)
 
@@ -16,8 +16,7 @@ def reset(
 
     with talk.open_house(url, token) as house:
         chosen = talk.account_of(house, account)
-        if not (yes or as_json):
-            typer.confirm(f"Cancel and close everything of {chosen['name']} and start it over?", abort=True)
+        ask_first(f"Cancel and close everything of {chosen['name']} and start it over?", yes=yes, as_json=as_json)
         made = house.post(f"/api/v1/accounts/{chosen['id']}/reset")
     show.out(
         made,

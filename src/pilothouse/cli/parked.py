@@ -9,12 +9,12 @@ from pilothouse.cli.options import Json, Token, Url
 if TYPE_CHECKING:
     from rich.console import Console
 
-app = typer.Typer(help="Look at work that failed too often and was put aside.", invoke_without_command=True)
+app = typer.Typer(invoke_without_command=True)
 
 
 @app.callback()
 def parked(context: typer.Context, *, as_json: Json = False, url: Url = None, token: Token = None) -> None:
-    """List messages that were put aside, with what went wrong."""
+    """List work that failed too often and was put aside, with what went wrong. With `retry` behind it: try again."""
     if context.invoked_subcommand is not None:
         return
     from pilothouse.cli import show, talk

@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from pilothouse.cli.options import Account, Json, Token, Url, Yes
+from pilothouse.cli.options import Account, Json, Token, Url, Yes, ask_first
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-app = typer.Typer(help="Show positions and close them.", invoke_without_command=True)
+app = typer.Typer(invoke_without_command=True)
 
 
 @app.callback()
@@ -44,8 +44,7 @@ def close(
 
     with talk.open_house(url, token) as house:
         chosen = talk.account_of(house, account)
-        if not (yes or as_json):
-            typer.confirm(f"Close {symbol} of {chosen['name']} at the market?", abort=True)
+        ask_first(f"Close {symbol} of {chosen['name']} at the market?", yes=yes, as_json=as_json)
         made = house.post(f"/api/v1/positions/{symbol}/close", account=chosen["id"])
     show.out(made, as_json=as_json, draw=lambda screen: orders.draw_one(screen, made))
 
@@ -59,8 +58,7 @@ def close_all(
 
     with talk.open_house(url, token) as house:
         chosen = talk.account_of(house, account)
-        if not (yes or as_json):
-            typer.confirm(f"Close everything of {chosen['name']} at the market?", abort=True)
+        ask_first(f"Close everything of {chosen['name']} at the market?", yes=yes, as_json=as_json)
         made = house.post("/api/v1/positions/close-all", account=chosen["id"])
     rows = show.items(made)
     show.out(made, as_json=as_json, draw=lambda screen: orders.draw_list(screen, rows))

@@ -139,7 +139,8 @@ class House:
     """One conversation with a house that runs; closed by leaving a `with`."""
 
     def __init__(self, way: Way) -> None:
-        """Speak to the house at the end of `way`."""
+        """Speak to the house at the end of `way`; raises Invalid for an address that is none."""
+        _check_address(way.url)
         self.way = way
         headers = {"Accept": "application/json"} | ({"Authorization": f"Bearer {way.token}"} if way.token else {})
         # The environment may name a proxy; a desk on this machine is not behind it.
@@ -203,12 +204,6 @@ class House:
             return self._client.request(method, path, content=content, params=_query(query), headers=sent)
         except (httpx.ConnectError, httpx.ConnectTimeout) as error:
             raise NotRunning(self.way.url, _why(error)) from None
-        except httpx.InvalidURL as error:
-            raise Invalid(
-                [Problem("--url", repr(self.way.url), f"an address such as http://127.0.0.1:8000 ({error})")]
-            ) from None
-        except httpx.UnsupportedProtocol:
-            raise Invalid([Problem("--url", repr(self.way.url), "an address such as http://127.0.0.1:8000")]) from None
         except httpx.TransportError as error:
             if method == "GET":
                 raise Unavailable(
@@ -268,6 +263,16 @@ def read_events(lines: Iterator[str]) -> Iterator[dict[str, Any]]:
             told = json.loads("\n".join(data))
             yield {**fields, **told} if isinstance(told, dict) else {**fields, "data": told}
         fields, data = {}, []
+
+
+def _check_address(url: str) -> None:
+    try:
+        parts = urlsplit(url)
+        sound = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        sound = False
+    if not sound:
+        raise Invalid([Problem("--url", repr(url[:80]), "an address such as http://127.0.0.1:8000")])
 
 
 def _is_far(url: str) -> bool:

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from pilothouse.cli.options import Json, Token, Url, Yes
+from pilothouse.cli.options import Json, Token, Url, Yes, ask_first
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -71,8 +71,7 @@ def revoke(
 
     with talk.open_house(url, token) as house:
         found = _find(house, token_id)
-        if not (yes or as_json):
-            typer.confirm(f"Revoke the token {found.get('label')!r}?", abort=True)
+        ask_first(f"Revoke the token {found.get('label')!r}?", yes=yes, as_json=as_json)
         made = house.post(f"/api/v1/tokens/{found['id']}/revoke")
     show.out(made, as_json=as_json, draw=lambda screen: screen.print(f"{found.get('label')} is worthless from now on."))
 
