@@ -427,6 +427,7 @@ def upgrade() -> None:
         Column("take_profit_price", Exact, nullable=True),
         Column("take_profit_percent", Exact, nullable=True),
         Column("placed", BigInteger(), nullable=False),
+        Column("position_opened_at", Instant, nullable=True),
         Column("unprotected_since", Instant, nullable=True),
         Column("updated_at", Instant, nullable=False),
         PrimaryKeyConstraint("account_id", "symbol", name="pk_protections"),
