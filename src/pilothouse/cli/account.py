@@ -44,16 +44,15 @@ def _draw(screen: "Console", rows: list[dict[str, Any]]) -> None:
     made = show.table("name", "venue", "money", "state", ">wallet", ">open result", ">available", ">equity")
     for row in rows:
         worth = first_balance(row.get("worth"))
-        equity = worth.get("equity")
         made.add_row(
             str(row.get("name")),
             str(row.get("venue")),
-            "simulated" if row.get("mode") == "paper" else str(row.get("mode")),
-            show.state("halted" if row.get("halt") or row.get("halted") else row.get("state")),
-            show.money(worth.get("wallet", worth.get("wallet_balance"))),
-            show.gain(worth.get("unrealised", worth.get("unrealized_profit"))),
-            show.money(worth.get("available", worth.get("available_balance"))),
-            show.money(equity),
+            "simulated" if row.get("simulated") else str(row.get("mode")),
+            show.state("halted" if row.get("halt") else row.get("state")),
+            show.money(worth.get("wallet")),
+            show.gain(worth.get("unrealised")),
+            show.money(worth.get("available")),
+            show.money(worth.get("equity")),
         )
     show.listed(screen, rows, made, "There is no account. The first start makes one: pilothouse up")
 

@@ -237,23 +237,31 @@ def _port(settings: "Settings", url: str) -> Iterator[Finding]:
 
 
 def _health(alive: dict[str, Any]) -> Iterator[Finding]:
-    """Tell what the house says of itself."""
+    """Tell what the house says of itself: unhealthy is bad, degraded is something to look at."""
+    status = str(alive.get("status"))
     checks = alive.get("checks")
-    named = checks.items() if isinstance(checks, dict) else ((one.get("name"), one) for one in checks or [])
-    for name, check in named:
-        good = check.get("ok") if isinstance(check, dict) else check in {True, "ok"}
-        words = str(check.get("detail") or check.get("state") or "") if isinstance(check, dict) else str(check)
-        if not good:
-            yield Finding(f"health: {name}", BAD, words or "not ready", "look into logs/pilothouse.log")
-    if alive.get("status") == "healthy":
-        yield Finding("health", OK, "ready")
+    wrong = {name: one for name, one in checks.items() if not one.get("ok")} if isinstance(checks, dict) else {}
+    for name, one in wrong.items():
+        state = BAD if status == "unhealthy" else NOTE
+        yield Finding(name.replace("_", " "), state, str(one.get("words")), _ADVICE.get(name, _LOG))
+    if not wrong:
+        yield Finding("health", OK if status == "healthy" else BAD, status, "" if status == "healthy" else _LOG)
+
+
+_LOG: Final = "look into logs/pilothouse.log in the data folder"
+_ADVICE: Final = {
+    "database": "is the disk full, or the database server down?",
+    "unknown_orders": "the venue is asked every few seconds: pilothouse orders --state unknown",
+    "parked_messages": "pilothouse parked",
+    "halts": "pilothouse account list; then pilothouse resume, once it is mended",
+    "invariants": "keep a copy of the data folder before mending anything",
+}
 
 
 def _inside(house: "House") -> Iterator[Finding]:
     """Ask for what only an operator may see."""
     questions: tuple[tuple[str, Callable[[House], Iterator[Finding]]], ...] = (
         ("accounts", _accounts),
-        ("unknown orders", _unknown),
         ("parked messages", _parked),
         ("invariants", _invariants),
     )
@@ -273,25 +281,12 @@ def _inside(house: "House") -> Iterator[Finding]:
 
 def _accounts(house: "House") -> Iterator[Finding]:
     for row in house.pages("/api/v1/accounts", limit=1000)["items"]:
-        halt = row.get("halt") or row.get("halted")
+        halt = row.get("halt")
         if halt:
-            why = halt.get("reason") if isinstance(halt, dict) else "halted"
-            yield Finding(
-                "accounts", NOTE, f"{row.get('name')} is halted: {why}", "pilothouse resume, once it is mended"
-            )
+            words = f"{row['name']} is halted by {halt['by']}: {halt['reason']}"
+            yield Finding("accounts", NOTE, words, f"pilothouse resume --account {row['name']}")
         elif row.get("state", "active") == "active":
             yield Finding("accounts", OK, f"{row.get('name')} at {row.get('venue')} may trade")
-
-
-def _unknown(house: "House") -> Iterator[Finding]:
-    rows = house.pages("/api/v1/orders", limit=100, state="unknown")["items"]
-    if rows:
-        words = f"{len(rows)} whose outcome nobody knows yet"
-        yield Finding(
-            "unknown orders", NOTE, words, "the venue is asked every few seconds: pilothouse orders --state unknown"
-        )
-    else:
-        yield Finding("unknown orders", OK, "none")
 
 
 def _parked(house: "House") -> Iterator[Finding]:
@@ -308,12 +303,9 @@ def _invariants(house: "House") -> Iterator[Finding]:
     from pilothouse.cli.show import items
 
     rows = items(house.get("/api/v1/invariants"))
-    broken = [row for row in rows if not row.get("ok", row.get("holds", not row.get("findings")))]
+    broken = [row for row in rows if not row.get("ok")]
     for row in broken:
-        words = f"{row.get('name')}: {row.get('detail') or row.get('findings')}"
-        yield Finding(
-            "invariants", BAD, words, "trading on it is halted; keep a copy of the data folder before mending"
-        )
+        yield Finding("invariants", BAD, f"{row.get('name')}: {row.get('detail')}", _ADVICE["invariants"])
     if not broken:
         yield Finding("invariants", OK, f"all {len(rows)} hold")
 

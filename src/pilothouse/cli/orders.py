@@ -125,8 +125,7 @@ def cancel_all(
             as_json=as_json,
         )
         made = house.post("/api/v1/orders/cancel-all", {"symbol": symbol} if symbol else {}, account=chosen["id"])
-    count = made.get("canceled", made.get("asked", made.get("count"))) if isinstance(made, dict) else made
-    show.out(made, as_json=as_json, draw=lambda screen: screen.print(f"Asked to cancel: {count}."))
+    show.out(made, as_json=as_json, draw=lambda screen: screen.print(f"Orders asked to be cancelled: {made['asked']}"))
 
 
 def short_of(order_id: str) -> str:
@@ -134,11 +133,6 @@ def short_of(order_id: str) -> str:
     from pilothouse.cli.show import short
 
     return short(order_id)
-
-
-def average(row: Mapping[str, Any]) -> object:
-    """Return the average price of what filled, as the API says it, or None."""
-    return row.get("average_price") or row.get("avg_price") or row.get("avgPrice")
 
 
 def draw_list(screen: "Console", rows: list[dict[str, Any]]) -> None:
@@ -155,7 +149,7 @@ def draw_list(screen: "Console", rows: list[dict[str, Any]]) -> None:
             show.side(row.get("side")),
             show.number(row.get("quantity")),
             _short_kind(row),
-            show.number(average(row) or row.get("price") or row.get("stop_price")),
+            show.number(row.get("average_price") or row.get("price") or row.get("stop_price")),
             _state(row),
         )
     show.listed(screen, rows, made, "There are no such orders. `pilothouse alert send` makes one.")
@@ -201,6 +195,11 @@ def draw_one(screen: "Console", row: Mapping[str, Any]) -> None:
         rows.append(("told", str(row["outcome"])))
     if show.decimal(row.get("filled_quantity")):
         fee = show.number(row.get("commission"))
-        rows.append(("filled", f"{show.number(row.get('filled_quantity'))} at {show.number(average(row))}, fee {fee}"))
+        rows.append(
+            (
+                "filled",
+                f"{show.number(row.get('filled_quantity'))} at {show.number(row.get('average_price'))}, fee {fee}",
+            )
+        )
     screen.print(show.pairs(rows))
     timeline.draw_events(screen, row)

@@ -68,7 +68,7 @@ def quantity_of(row: Mapping[str, Any]) -> Decimal:
     """Return what is held, base, signed."""
     from pilothouse.cli.show import decimal
 
-    return decimal(row.get("quantity", row.get("position_amt"))) or Decimal(0)
+    return decimal(row.get("quantity")) or Decimal(0)
 
 
 def draw_list(screen: "Console", rows: list[dict[str, Any]], account: Mapping[str, Any]) -> None:
@@ -85,7 +85,7 @@ def draw_list(screen: "Console", rows: list[dict[str, Any]], account: Mapping[st
             show.number(abs(held)),
             show.number(row.get("entry_price")),
             show.number(row.get("mark_price")),
-            show.gain(row.get("unrealised", row.get("unrealized_profit"))),
+            show.gain(row.get("unrealised")),
             _liquidation(row),
             f"{leverage}×" if leverage else show.NOTHING,
         )

@@ -70,16 +70,12 @@ def _size(size: Mapping[str, Any]) -> str:
 
 
 def latency(row: Mapping[str, Any]) -> str:
-    """Return from alert to last fill, or else to the decision, in milliseconds: `18 ms`."""
-    from pilothouse.cli.show import NOTHING, decimal
+    """Return from alert to fill, or else to sending, in milliseconds: `18 ms`."""
+    from pilothouse.cli.show import NOTHING
 
-    spans = row.get("latency")
-    spans = spans if isinstance(spans, dict) else row
-    for name in ("to_fill_ms", "filled_ms", "to_send_ms", "sent_ms", "latency_ms"):
-        ms = decimal(spans.get(name))
-        if ms is not None:
-            return f"{int(ms):,} ms"
-    return NOTHING
+    spans = row.get("latency") or {}
+    ms = spans.get("to_fill_ms") if spans.get("to_fill_ms") is not None else spans.get("to_send_ms")
+    return NOTHING if ms is None else f"{ms:,} ms"
 
 
 def draw_list(screen: "Console", rows: list[dict[str, Any]]) -> None:
@@ -112,12 +108,12 @@ def draw_one(screen: "Console", row: Mapping[str, Any]) -> None:
                 ("asked for", f"{asked(row)} {row.get('symbol') or ''}".strip()),
                 ("came", f"{show.age(row.get('received_at'), at)} ago, {row.get('received_at')}"),
                 ("state", show.state(row.get("outcome") or row.get("state"))),
-                ("because", str(row.get("message") or show.NOTHING)),
-                ("delivered", f"{row.get('deliveries', 1)} time(s)"),
+                ("because", str(row.get("outcome_message") or row.get("message") or show.NOTHING)),
+                ("delivered", "once" if row.get("deliveries", 1) == 1 else f"{row['deliveries']} times, done once"),
                 ("took", latency(row)),
             ]
         )
     )
-    for order in row.get("orders") or []:
+    for order in [*(row.get("orders") or []), *(row.get("protective") or [])]:
         screen.print()
         orders.draw_one(screen, order)

@@ -32,7 +32,7 @@ _WORD_WIDTH: Final = 14
 
 def events_of(order: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Return the lines of an order's timeline, oldest first."""
-    lines = order.get("timeline") or order.get("events") or []
+    lines = order.get("timeline") or []
     return [line for line in lines if isinstance(line, dict)]
 
 

@@ -225,7 +225,7 @@ def _position(house: House, signal: Mapping[str, Any]) -> Any:
             f"mark {show.number(row.get('mark_price'))}, result ",
             style="default",
         )
-        .append_text(show.gain(row.get("unrealised", row.get("unrealized_profit"))))
+        .append_text(show.gain(row.get("unrealised")))
     )
 
 
