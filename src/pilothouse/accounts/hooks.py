@@ -22,6 +22,7 @@ from pilothouse.core.errors import Conflict, NotFound
 from pilothouse.core.rounding import exact
 from pilothouse.core.signals import Size, SizeKind
 from pilothouse.kit.db import Tx
+from pilothouse.kit.hot import hot
 from pilothouse.kit.sealed import Secret, digest, new_token, same
 
 _CELLS = hooks.c
@@ -41,8 +42,8 @@ _COLUMNS = (
     _CELLS.rotated_at,
 )
 _ACTIVE = _CELLS.state == "active"
-_BY_TOKEN = select(*_COLUMNS, _CELLS.token_digest).where(_CELLS.token_digest == bindparam("of_digest"), _ACTIVE)
-_BY_SECRET = select(*_COLUMNS, _CELLS.secret_digest).where(_CELLS.secret_digest == bindparam("of_digest"), _ACTIVE)
+_BY_TOKEN = hot(select(*_COLUMNS, _CELLS.token_digest).where(_CELLS.token_digest == bindparam("of_digest"), _ACTIVE))
+_BY_SECRET = hot(select(*_COLUMNS, _CELLS.secret_digest).where(_CELLS.secret_digest == bindparam("of_digest"), _ACTIVE))
 _INSERT = insert(hooks)
 
 # 20 random bytes are 32 characters of base 32: 160 bits, safe in an address and in a shell.

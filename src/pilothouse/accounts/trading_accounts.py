@@ -12,6 +12,7 @@ from pilothouse.accounts.audit import record
 from pilothouse.accounts.tables import trading_accounts
 from pilothouse.core.errors import Conflict, NotFound
 from pilothouse.kit.db import Tx
+from pilothouse.kit.hot import hot
 
 _CELLS = trading_accounts.c
 _COLUMNS = (
@@ -25,7 +26,7 @@ _COLUMNS = (
     _CELLS.generation,
     _CELLS.created_at,
 )
-_BY_ID = select(*_COLUMNS).where(_CELLS.id == bindparam("of_id"))
+_BY_ID = hot(select(*_COLUMNS).where(_CELLS.id == bindparam("of_id")))
 _ACTIVE = select(*_COLUMNS).where(_CELLS.state == "active").order_by(_CELLS.id)
 _INSERT = insert(trading_accounts)
 

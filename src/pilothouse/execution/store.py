@@ -14,6 +14,7 @@ from pilothouse.core.instrument import Side
 from pilothouse.core.order import OrderEvent, OrderState, OrderTerms, OrderType, Purpose, TimeInForce
 from pilothouse.execution.tables import halts, limits, order_counts, order_events, orders, reconciled
 from pilothouse.kit.db import Tx
+from pilothouse.kit.hot import hot
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,39 +75,50 @@ class Halt:
 
 
 _SELECT = select(orders)
-_BY_ID = _SELECT.where(orders.c.id == bindparam("order_id"))
-_BY_ID_LOCKED = _BY_ID.with_for_update()
-_BY_CLIENT_ID = _SELECT.where(
-    orders.c.account_id == bindparam("account_id"), orders.c.client_order_id == bindparam("client_order_id")
+_BY_ID = hot(_SELECT.where(orders.c.id == bindparam("order_id")))
+_BY_ID_LOCKED = hot(_SELECT.where(orders.c.id == bindparam("order_id")).with_for_update())
+_BY_CLIENT_ID = hot(
+    _SELECT.where(
+        orders.c.account_id == bindparam("account_id"), orders.c.client_order_id == bindparam("client_order_id")
+    )
 )
-_LIVE_IN = _SELECT.where(
-    orders.c.is_live.is_(True),
-    orders.c.account_id == bindparam("account_id"),
-    orders.c.symbol == bindparam("symbol"),
-).order_by(orders.c.id)
+_LIVE_IN = hot(
+    _SELECT.where(
+        orders.c.is_live.is_(True),
+        orders.c.account_id == bindparam("account_id"),
+        orders.c.symbol == bindparam("symbol"),
+    ).order_by(orders.c.id)
+)
 _LIVE_OF_ACCOUNT = _SELECT.where(orders.c.is_live.is_(True), orders.c.account_id == bindparam("account_id")).order_by(
     orders.c.id
 )
-_OF_SIGNAL = _SELECT.where(orders.c.signal_id == bindparam("signal_id")).order_by(orders.c.id)
-_INSERT = insert(orders)
-_INSERT_EVENT = insert(order_events)
+_OF_SIGNAL = hot(_SELECT.where(orders.c.signal_id == bindparam("signal_id")).order_by(orders.c.id))
+_INSERT = hot(insert(orders))
+_CHANGE = hot(update(orders).where(orders.c.id == bindparam("this_order")))
+_INSERT_EVENT = hot(insert(order_events))
 _EVENTS = select(order_events).where(order_events.c.order_id == bindparam("order_id")).order_by(order_events.c.id)
-_LIMITS = select(limits).where(limits.c.account_id == bindparam("account_id"))
-_HALTED = (
+_LIMITS = hot(select(limits).where(limits.c.account_id == bindparam("account_id")))
+_HALTED = hot(
     select(halts)
     .where(halts.c.account_id == bindparam("account_id"), halts.c.resumed_at.is_(None))
     .order_by(halts.c.id)
     .limit(1)
 )
-_COUNTS = select(func.sum(order_counts.c.made)).where(
-    order_counts.c.account_id == bindparam("account_id"), order_counts.c.second > bindparam("after")
+_COUNTS = hot(
+    select(func.sum(order_counts.c.made)).where(
+        order_counts.c.account_id == bindparam("account_id"), order_counts.c.second > bindparam("after")
+    )
 )
 _COUNT_UP = {
-    "sqlite": sqlite.insert(order_counts).on_conflict_do_update(
-        index_elements=["account_id", "second"], set_={"made": order_counts.c.made + 1}
+    "sqlite": hot(
+        sqlite.insert(order_counts).on_conflict_do_update(
+            index_elements=["account_id", "second"], set_={"made": order_counts.c.made + 1}
+        )
     ),
-    "postgresql": postgresql.insert(order_counts).on_conflict_do_update(
-        index_elements=["account_id", "second"], set_={"made": order_counts.c.made + 1}
+    "postgresql": hot(
+        postgresql.insert(order_counts).on_conflict_do_update(
+            index_elements=["account_id", "second"], set_={"made": order_counts.c.made + 1}
+        )
     ),
 }
 _LATEST_PROTECTIVE = (
@@ -204,7 +216,7 @@ def change(tx: Tx, order_id: str, at: datetime, **values: Any) -> None:
     if state is not None:
         values["state"] = state.value
         values["is_live"] = not state.is_final
-    tx.execute(update(orders).where(orders.c.id == order_id).values(updated_at=at, **values))
+    tx.execute(_CHANGE, {"this_order": order_id, "updated_at": at, **values})
 
 
 def note(tx: Tx, order: OrderRecord, at: datetime, *lines: tuple[OrderEvent | str, OrderState, str]) -> None:
@@ -340,7 +352,8 @@ def end_hand_offs(tx: Tx, now: datetime) -> int:
 
 def limits_row(tx: Tx, account_id: str) -> Row[Any] | None:
     """Return the account's row of limits, or None."""
-    return tx.execute(_LIMITS, {"account_id": account_id}).first()
+    row: Row[Any] | None = tx.execute(_LIMITS, {"account_id": account_id}).first()
+    return row
 
 
 def put_limits(tx: Tx, account_id: str, owner_id: str, values: dict[str, Any], at: datetime, by: str) -> None:

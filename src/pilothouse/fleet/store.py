@@ -15,6 +15,7 @@ from pilothouse.core.rounding import exact
 from pilothouse.core.signals import Level, Signal, SignalKind, Size, SizeKind
 from pilothouse.fleet.tables import protections, signals
 from pilothouse.kit.db import Tx
+from pilothouse.kit.hot import hot
 
 
 class SignalState(StrEnum):
@@ -73,9 +74,9 @@ class ProtectionRecord:
 
 
 _SELECT = select(signals)
-_BY_ID = _SELECT.where(signals.c.id == bindparam("signal_id"))
-_BY_KEY = _SELECT.where(signals.c.hook_id == bindparam("hook_id"), signals.c.alert_key == bindparam("alert_key"))
-_BY_BODY = (
+_BY_ID = hot(_SELECT.where(signals.c.id == bindparam("signal_id")))
+_BY_KEY = hot(_SELECT.where(signals.c.hook_id == bindparam("hook_id"), signals.c.alert_key == bindparam("alert_key")))
+_BY_BODY = hot(
     _SELECT.where(
         signals.c.hook_id == bindparam("hook_id"),
         signals.c.fingerprint == bindparam("fingerprint"),
@@ -85,19 +86,24 @@ _BY_BODY = (
     .order_by(signals.c.received_at)
     .limit(1)
 )
-_WAITING_IN = _SELECT.where(
-    signals.c.state.in_([state.value for state in WAITING]),
-    signals.c.account_id == bindparam("account_id"),
-    signals.c.symbol == bindparam("symbol"),
-).order_by(signals.c.id)
+_WAITING_IN = hot(
+    _SELECT.where(
+        signals.c.state.in_([state.value for state in WAITING]),
+        signals.c.account_id == bindparam("account_id"),
+        signals.c.symbol == bindparam("symbol"),
+    ).order_by(signals.c.id)
+)
 _WAITING = (
     select(signals.c.account_id, signals.c.symbol)
     .where(signals.c.state.in_([state.value for state in WAITING]))
     .distinct()
 )
-_INSERT = insert(signals)
-_PROTECTION = select(protections).where(
-    protections.c.account_id == bindparam("account_id"), protections.c.symbol == bindparam("symbol")
+_INSERT = hot(insert(signals))
+_CHANGE = hot(update(signals).where(signals.c.id == bindparam("this_signal")))
+_PROTECTION = hot(
+    select(protections).where(
+        protections.c.account_id == bindparam("account_id"), protections.c.symbol == bindparam("symbol")
+    )
 )
 
 
@@ -206,7 +212,7 @@ def change(tx: Tx, signal_id: str, at: datetime, **values: Any) -> None:
     """Set columns of one signal."""
     if "state" in values:
         values["state"] = values["state"].value
-    tx.execute(update(signals).where(signals.c.id == signal_id).values(changed_at=at, **values))
+    tx.execute(_CHANGE, {"this_signal": signal_id, "changed_at": at, **values})
 
 
 def delivered_again(tx: Tx, signal_id: str) -> None:

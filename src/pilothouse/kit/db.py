@@ -126,10 +126,10 @@ class Database:
 
     def _snapshot(self, connection: Connection, work: Callable[[Tx], T]) -> T:
         """Run `work` in a transaction that is always rolled back."""
-        raw = connection.connection.driver_connection if self.dialect == "sqlite" else None
+        raw = _driver_of(connection) if self.dialect == "sqlite" else None
         if raw is not None:
             raw.execute("BEGIN")
-        self._here.tx = tx = Tx(connection, self.dialect, self.ids, writes=False)
+        self._here.tx = tx = Tx(connection, self.dialect, self.ids, writes=False, driver=raw)
         try:
             return work(tx)
         finally:
@@ -196,6 +196,11 @@ def lock_in(connection: Connection, name: str) -> None:
         connection.exec_driver_sql("SELECT pg_advisory_xact_lock(%s)", (lock_number(name),))
 
 
+def _driver_of(connection: Connection) -> sqlite3.Connection:
+    """Return an SQLite connection as the driver knows it."""
+    return cast("sqlite3.Connection", connection.connection.driver_connection)
+
+
 class _Stopped(BaseException):
     """The witness raised: from here on it is as if the process had died."""
 
@@ -233,10 +238,10 @@ class _Writer:
     def let_go(self) -> None:
         """Let go of the connection, if one is kept."""
 
-    def perform(self, unit: Unit, connection: Connection) -> Tx:
+    def perform(self, unit: Unit, connection: Connection, driver: sqlite3.Connection | None = None) -> Tx:
         """Run the work of `unit` inside of an open transaction."""
         database = self.database
-        tx = unit.tx = self.here.tx = Tx(connection, database.dialect, database.ids, writes=True)
+        tx = unit.tx = self.here.tx = Tx(connection, database.dialect, database.ids, writes=True, driver=driver)
         try:
             unit.result = unit.context.run(unit.work, tx)
             if tx.facts and database.heard_kinds:
@@ -303,7 +308,7 @@ class _SqliteWriter(_Writer):
             self._fill(connection, raw, unit, taken)
             durable = [each for each in taken if each.error is None]
             if durable:
-                stamped = self._store_facts(connection, durable)
+                stamped = self._store_facts(connection, raw, durable)
                 self.see("before:", durable)
                 raw.execute("COMMIT")
             else:
@@ -333,7 +338,7 @@ class _SqliteWriter(_Writer):
                 taken.append(unit)
                 raw.execute("SAVEPOINT unit")
                 try:
-                    self.perform(unit, connection)
+                    self.perform(unit, connection, raw)
                 except Exception as error:
                     unit.error = told(error)
                     if not raw.in_transaction:
@@ -343,12 +348,13 @@ class _SqliteWriter(_Writer):
             full = len(taken) >= GROUP_UNITS_MAX or clock.monotonic() >= ends
             unit = None if full else self.queue.take_now()
 
-    def _store_facts(self, connection: Connection, units: Sequence[Unit]) -> list[StampedFact]:
+    def _store_facts(self, connection: Connection, raw: sqlite3.Connection, units: Sequence[Unit]) -> list[StampedFact]:
         """Store what all units of the group announced, in their order."""
         announced = [fact for unit in units if unit.tx is not None for fact in unit.tx.facts]
         if not announced:
             return []
-        return store_facts(Tx(connection, "sqlite", self.database.ids, writes=True), announced)
+        tx = Tx(connection, "sqlite", self.database.ids, writes=True, driver=raw)
+        return store_facts(tx, announced)
 
     def _open(self) -> tuple[Connection, sqlite3.Connection]:
         """Return the connection, opened anew if the last one failed."""
@@ -356,7 +362,7 @@ class _SqliteWriter(_Writer):
             self._connection = self.engine.connect()
         # SQLAlchemy compiles the statements of units; the frame around them is spoken to the driver, which is
         # several times quicker, and there are two such statements for each unit.
-        return self._connection, cast("sqlite3.Connection", self._connection.connection.driver_connection)
+        return self._connection, _driver_of(self._connection)
 
     def let_go(self) -> None:
         """Close the connection for good; what was not committed is rolled back."""

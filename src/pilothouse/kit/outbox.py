@@ -14,6 +14,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from pilothouse.core.clock import iso
 from pilothouse.core.facts import Fact, FactKind, StampedFact
+from pilothouse.kit.hot import hot
 from pilothouse.kit.tables import facts, outbox
 from pilothouse.kit.transaction import Tx
 
@@ -63,7 +64,7 @@ class Parked:
 
 # ── putting ───────────────────────────────────────────────────────────────────────────────────────
 
-_INSERT = insert(outbox)
+_INSERT = hot(insert(outbox))
 # A waiting message with the same key is touched, not left alone: the lock on it makes a claim wait until the change
 # that wanted it is committed too, so that its handler sees that change.
 _INSERT_ONCE = {
@@ -74,7 +75,8 @@ _INSERT_ONCE = {
         index_elements=["dedupe_key"], set_={"dedupe_key": _once_more.excluded.dedupe_key}
     ),
 }
-_INSERT_ONCE_TELLING = {name: statement.returning(outbox.c.id) for name, statement in _INSERT_ONCE.items()}
+_INSERT_ONCE_TELLING = {name: hot(statement.returning(outbox.c.id)) for name, statement in _INSERT_ONCE.items()}
+_INSERT_ALL_ONCE = {name: hot(statement) for name, statement in _INSERT_ONCE.items()}
 
 
 def put(
@@ -170,9 +172,9 @@ def claim(
 
 
 _MINE = (outbox.c.id == bindparam("this_id"), outbox.c.attempt == bindparam("this_attempt"), outbox.c.state == LEASED)
-_DONE = delete(outbox).where(*_MINE)
+_DONE = hot(delete(outbox).where(*_MINE))
 _FREED: dict[str, Any] = {"lease_until": None, "lease_owner": None, "error": bindparam("new_error")}
-_FAIL = update(outbox).where(*_MINE).values(state=READY, available_at=bindparam("due"), **_FREED)
+_FAIL = hot(update(outbox).where(*_MINE).values(state=READY, available_at=bindparam("due"), **_FREED))
 _PARK = update(outbox).where(*_MINE).values(state=PARKED, **_FREED)
 _FREE_OTHERS = (
     update(outbox)
@@ -223,7 +225,7 @@ _UNPARK = (
     .values(state=READY, available_at=bindparam("due"))
 )
 _COUNT = select(outbox.c.state, func.count().label("number")).group_by(outbox.c.state)
-_NEXT = select(func.min(outbox.c.available_at)).where(outbox.c.state.in_(_WAITING))
+_NEXT = hot(select(func.min(outbox.c.available_at)).where(outbox.c.state.in_(_WAITING)))
 
 
 def parked(tx: Tx, limit: int = 100) -> list[Parked]:
@@ -264,7 +266,7 @@ _FACT_INSERT = insert(facts).values(
     payload=bindparam("text", type_=Text),  # made into JSON when it was announced
     at=bindparam("at"),
 )
-_FACT_INSERT_AT = _FACT_INSERT.values(id=bindparam("id"))
+_FACT_INSERT_AT = hot(_FACT_INSERT.values(id=bindparam("id")))
 _FACT_INSERT_TELLING = _FACT_INSERT.returning(facts.c.id, sort_by_parameter_order=True)
 _FACTS_ORDER = "pilothouse facts"
 _LAST_ID_EVER = """
@@ -299,7 +301,7 @@ def put_heard(tx: Tx, heard: Collection[str]) -> None:
         if fact.kind in heard
     ]
     if rows:
-        tx.execute(_INSERT_ONCE[tx.dialect], rows)
+        tx.execute(_INSERT_ALL_ONCE[tx.dialect], rows)
         tx.wake()
 
 

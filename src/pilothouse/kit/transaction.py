@@ -1,9 +1,10 @@
 """The transaction that a unit of work is given: it reads and writes, and says what is to happen once it is durable."""
 
+import sqlite3
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from hashlib import blake2b
-from typing import Any, Literal
+from typing import Any, Literal, overload
 
 from sqlalchemy import BigInteger, CursorResult, Executable, bindparam, func, select
 from sqlalchemy.engine import Connection
@@ -12,6 +13,7 @@ from pilothouse.core.errors import Broken
 from pilothouse.core.facts import Fact
 from pilothouse.core.ids import Ids
 from pilothouse.kit.exact_json import dumps, loads
+from pilothouse.kit.hot import Hot, HotResult
 
 Params = Mapping[str, Any] | Sequence[Mapping[str, Any]] | None
 """What a statement takes."""
@@ -25,13 +27,23 @@ class Tx:
     What runs inside must have no effect but through this object: it may be rolled back, and on PostgreSQL run again.
     """
 
-    __slots__ = ("connection", "dialect", "facts", "hooks", "ids", "wakes", "writes")
+    __slots__ = ("connection", "dialect", "driver", "facts", "hooks", "ids", "wakes", "writes")
 
     def __init__(
-        self, connection: Connection, dialect: Literal["sqlite", "postgresql"], ids: Ids, *, writes: bool
+        self,
+        connection: Connection,
+        dialect: Literal["sqlite", "postgresql"],
+        ids: Ids,
+        *,
+        writes: bool,
+        driver: sqlite3.Connection | None = None,
     ) -> None:
-        """Wrap an open transaction of `connection`; without `writes`, nothing can be announced or hooked."""
+        """Wrap an open transaction of `connection`; without `writes`, nothing can be announced or hooked.
+
+        driver   the connection as SQLite's driver knows it, to which hot statements are spoken
+        """
         self.connection = connection
+        self.driver = driver
         self.dialect = dialect
         self.ids = ids
         self.writes = writes
@@ -39,9 +51,19 @@ class Tx:
         self.hooks: list[Callable[[], object]] = []
         self.wakes = False
 
-    def execute(self, statement: Executable, params: Params = None) -> CursorResult[*tuple[Any, ...]]:
+    @overload
+    def execute(self, statement: Hot, params: Params = None) -> HotResult: ...
+
+    @overload
+    def execute(self, statement: Executable, params: Params = None) -> CursorResult[*tuple[Any, ...]]: ...
+
+    def execute(self, statement: Hot | Executable, params: Params = None) -> HotResult | CursorResult[*tuple[Any, ...]]:
         """Run one statement; a sequence of parameters runs it once for each."""
-        return self.connection.execute(statement, params)
+        if not isinstance(statement, Hot):
+            return self.connection.execute(statement, params)
+        if self.driver is not None:
+            return statement.run(self.driver, params)
+        return HotResult.of(self.connection.execute(statement.statement, params))
 
     def after_commit(self, hook: Callable[[], object]) -> None:
         """Call `hook` once the transaction is durable, on the committing thread and in the order of asking.

@@ -9,6 +9,7 @@ from sqlalchemy import BindParameter, bindparam, literal_column, select
 
 from pilothouse.core.position import ZERO, Position
 from pilothouse.kit.db import Tx
+from pilothouse.kit.hot import hot
 from pilothouse.ledger.equity import Equity, equity
 from pilothouse.ledger.post import SETTLEMENT
 from pilothouse.ledger.store import day_of
@@ -16,13 +17,17 @@ from pilothouse.ledger.tables import balances, days, positions
 
 _ACCOUNT: BindParameter[str] = bindparam("of_account")
 _one_row = select(literal_column("1").label("one")).subquery("one_row")
-_STANDS = select(balances.c.wallet, days.c.wallet_at_start, days.c.equity_at_start).select_from(
-    _one_row.outerjoin(
-        balances, (balances.c.account_id == _ACCOUNT) & (balances.c.currency == bindparam("of_currency"))
-    ).outerjoin(days, (days.c.account_id == _ACCOUNT) & (days.c.day == bindparam("of_day")))
+_STANDS = hot(
+    select(balances.c.wallet, days.c.wallet_at_start, days.c.equity_at_start).select_from(
+        _one_row.outerjoin(
+            balances, (balances.c.account_id == _ACCOUNT) & (balances.c.currency == bindparam("of_currency"))
+        ).outerjoin(days, (days.c.account_id == _ACCOUNT) & (days.c.day == bindparam("of_day")))
+    )
 )
-_HELD = select(positions.c.symbol, positions.c.quantity, positions.c.cost).where(
-    positions.c.account_id == _ACCOUNT, positions.c.opened_at.is_not(None)
+_HELD = hot(
+    select(positions.c.symbol, positions.c.quantity, positions.c.cost).where(
+        positions.c.account_id == _ACCOUNT, positions.c.opened_at.is_not(None)
+    )
 )
 
 

@@ -15,6 +15,7 @@ from pilothouse.core.clock import day_start
 from pilothouse.core.position import ZERO, Position
 from pilothouse.core.rounding import EXACT
 from pilothouse.kit.db import Tx
+from pilothouse.kit.hot import hot
 from pilothouse.ledger.tables import balances, days, entries, fills, payments, positions
 
 _ACCOUNT: BindParameter[str] = bindparam("of_account")
@@ -39,33 +40,37 @@ _BOOKS = (
 _folds = _one_row.outerjoin(positions, _position).outerjoin(balances, _balance).outerjoin(days, _day)
 
 # One round trip tells whether the venue's id is booked already and where all three folds stand.
-_READ_FOR_FILL = select(fills.c.id, *_BOOKS).select_from(
-    _folds.outerjoin(
-        fills,
-        (fills.c.account_id == _ACCOUNT)
-        & (fills.c.symbol == bindparam("of_symbol"))
-        & (fills.c.venue_trade_id == bindparam("of_venue_id")),
+_READ_FOR_FILL = hot(
+    select(fills.c.id, *_BOOKS).select_from(
+        _folds.outerjoin(
+            fills,
+            (fills.c.account_id == _ACCOUNT)
+            & (fills.c.symbol == bindparam("of_symbol"))
+            & (fills.c.venue_trade_id == bindparam("of_venue_id")),
+        )
     )
 )
-_READ_FOR_PAYMENT = select(payments.c.id, *_BOOKS).select_from(
-    _folds.outerjoin(
-        payments,
-        (payments.c.account_id == _ACCOUNT)
-        & (payments.c.kind == bindparam("of_kind"))
-        & (payments.c.venue_id == bindparam("of_venue_id")),
+_READ_FOR_PAYMENT = hot(
+    select(payments.c.id, *_BOOKS).select_from(
+        _folds.outerjoin(
+            payments,
+            (payments.c.account_id == _ACCOUNT)
+            & (payments.c.kind == bindparam("of_kind"))
+            & (payments.c.venue_id == bindparam("of_venue_id")),
+        )
     )
 )
-_WALLET = select(balances.c.wallet).where(_balance)
+_WALLET = hot(select(balances.c.wallet).where(_balance))
 
-INSERT_FILL = insert(fills)
-INSERT_PAYMENT = insert(payments)
-INSERT_ENTRIES = insert(entries)
-_INSERT_POSITION = insert(positions)
-_INSERT_BALANCE = insert(balances)
-_INSERT_DAY = insert(days)
-_UPDATE_POSITION = update(positions).where(_position)
-_UPDATE_BALANCE = update(balances).where(_balance)
-_UPDATE_DAY = update(days).where(_day)
+INSERT_FILL = hot(insert(fills))
+INSERT_PAYMENT = hot(insert(payments))
+INSERT_ENTRIES = hot(insert(entries))
+_INSERT_POSITION = hot(insert(positions))
+_INSERT_BALANCE = hot(insert(balances))
+_INSERT_DAY = hot(insert(days))
+_UPDATE_POSITION = hot(update(positions).where(_position))
+_UPDATE_BALANCE = hot(update(balances).where(_balance))
+_UPDATE_DAY = hot(update(days).where(_day))
 
 
 def books_lock(account_id: str) -> str:

@@ -1,0 +1,203 @@
+"""Statements that lie between an alert and its fill: compiled once, then spoken straight to SQLite's driver.
+
+SQLAlchemy's way through a statement costs several times what SQLite itself takes for it. A hot statement is the same
+statement, compiled by SQLAlchemy with the same column types; only the walk through its execution layers is left out.
+On PostgreSQL, where a round trip outweighs that walk, it is executed as any other.
+"""
+
+import sqlite3
+from collections import namedtuple
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from operator import itemgetter
+from typing import Any, NamedTuple
+
+from sqlalchemy import ClauseElement, CursorResult, Executable, Select
+from sqlalchemy.dialects import sqlite
+from sqlalchemy.sql.compiler import SQLCompiler
+from sqlalchemy.sql.dml import UpdateBase
+from sqlalchemy.types import TypeEngine
+
+from pilothouse.core.errors import Broken
+
+# The driver's own way to write parameters, in which positions stand for names.
+_DIALECT = sqlite.dialect(paramstyle="qmark")
+
+Processor = Callable[[Any], Any]
+
+
+class _Prepared(NamedTuple):
+    """One statement for one set of parameter names, as the driver takes it.
+
+    values      takes the parameters, gives their values by position
+    processors  (position, what turns the value into what SQLite stores)
+    fixed       parameters that stand in the statement itself
+    row         makes a row with names; None where nothing comes back
+    readers     (position, what turns a stored value that is not NULL into ours)
+    """
+
+    sql: str
+    values: Callable[[Mapping[str, Any]], Sequence[Any]]
+    processors: tuple[tuple[int, Processor], ...]
+    fixed: dict[str, Any]
+    row: Callable[[Sequence[Any]], Any] | None
+    readers: tuple[tuple[int, Processor], ...]
+
+    def bound(self, params: Mapping[str, Any]) -> Sequence[Any]:
+        """Return the values of `params` as the driver takes them."""
+        values = self.values({**params, **self.fixed} if self.fixed else params)
+        if not self.processors:
+            return values
+        made = list(values)
+        for position, process in self.processors:
+            made[position] = process(made[position])
+        return made
+
+    def read(self, stored: Sequence[Any]) -> Any:
+        """Return a stored row as ours."""
+        assert self.row is not None, "asked only of statements that give rows"
+        if not self.readers:
+            return self.row(stored)
+        made = list(stored)
+        for position, process in self.readers:
+            if made[position] is not None:
+                made[position] = process(made[position])
+        return self.row(made)
+
+
+class HotResult:
+    """What came back: rows with names, and how many rows were changed. Everything is fetched already."""
+
+    __slots__ = ("_rows", "rowcount")
+
+    def __init__(self, rows: list[Any], rowcount: int) -> None:
+        self._rows = rows
+        self.rowcount = rowcount
+
+    @classmethod
+    def of(cls, result: CursorResult[Any]) -> "HotResult":
+        """Return what SQLAlchemy brought."""
+        return cls(list(result) if result.returns_rows else [], result.rowcount)
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter(self._rows)
+
+    def all(self) -> list[Any]:
+        """Return every row."""
+        return self._rows
+
+    def first(self) -> Any:
+        """Return the first row, or None."""
+        return self._rows[0] if self._rows else None
+
+    def one(self) -> Any:
+        """Return the only row; raises Broken if there is another number of them."""
+        if len(self._rows) != 1:
+            raise Broken(f"one row was expected, {len(self._rows)} came")
+        return self._rows[0]
+
+    def one_or_none(self) -> Any:
+        """Return the only row, or None; raises Broken if there are several."""
+        return self.one() if self._rows else None
+
+    def scalar(self) -> Any:
+        """Return the first value of the first row, or None."""
+        return self._rows[0][0] if self._rows else None
+
+    def scalar_one(self) -> Any:
+        """Return the first value of the only row; raises Broken if there is another number of rows."""
+        return self.one()[0]
+
+    def scalars(self) -> Iterator[Any]:
+        """Return the first value of every row."""
+        return (row[0] for row in self._rows)
+
+
+class Hot:
+    """A statement of a module's own, made once at import; `Tx.execute` takes it like any other.
+
+    For an insert or update without values, the parameters name the columns, as in SQLAlchemy.
+    """
+
+    __slots__ = ("_prepared", "statement")
+
+    def __init__(self, statement: Executable) -> None:
+        """Take a statement without expanding parameters; lists of constants are fine."""
+        self.statement = statement
+        self._prepared: dict[tuple[str, ...], _Prepared] = {}
+
+    def run(
+        self, driver: sqlite3.Connection, params: Mapping[str, Any] | Sequence[Mapping[str, Any]] | None
+    ) -> HotResult:
+        """Run it on SQLite's driver; a sequence of parameters runs it once for each, all with the same names."""
+        if params is None or isinstance(params, Mapping):
+            given = params or {}
+            prepared = self._for(given)
+            cursor = driver.execute(prepared.sql, prepared.bound(given))
+            rows = [prepared.read(stored) for stored in cursor] if prepared.row is not None else []
+            return HotResult(rows, cursor.rowcount)
+        if not params:
+            raise Broken("a statement was to be run once for each of no parameters")
+        prepared = self._for(params[0])
+        cursor = driver.executemany(prepared.sql, [prepared.bound(each) for each in params])
+        return HotResult([], cursor.rowcount)
+
+    def _for(self, params: Mapping[str, Any]) -> _Prepared:
+        names = tuple(params)
+        prepared = self._prepared.get(names)
+        if prepared is None:  # two threads may do it at once: the result is the same
+            prepared = self._prepared[names] = _prepare(self.statement, names)
+        return prepared
+
+
+def hot(statement: Executable) -> Hot:
+    """Say that a statement lies between an alert and its fill."""
+    return Hot(statement)
+
+
+def _prepare(statement: Executable, names: tuple[str, ...]) -> _Prepared:
+    """Compile a statement for parameters of these names; constants in it are written out."""
+    assert isinstance(statement, ClauseElement), "statements are made of SQLAlchemy's elements"
+    compiled = statement.compile(dialect=_DIALECT, column_keys=sorted(names))
+    assert isinstance(compiled, SQLCompiler), "it is a statement, and no type or table"
+    state = compiled.construct_expanded_state(dict.fromkeys(names))
+    order = list(state.positiontup or ())
+    columns = _columns(statement)
+    types = {name: bind.type for bind, name in compiled.bind_names.items()}
+    binders = [state.processors.get(name) or _binder(types.get(name)) for name in order]
+    readers = [type_.dialect_impl(_DIALECT).result_processor(_DIALECT, None) for _, type_ in columns]
+    return _Prepared(
+        sql=state.statement,
+        values=_by_position(order),
+        processors=tuple((at, binder) for at, binder in enumerate(binders) if binder is not None),
+        fixed={name: state.parameters[name] for name in order if name not in names},
+        row=_row_of([name for name, _ in columns]) if columns else None,
+        readers=tuple((at, reader) for at, reader in enumerate(readers) if reader is not None),
+    )
+
+
+def _by_position(order: list[str]) -> Callable[[Mapping[str, Any]], Sequence[Any]]:
+    if not order:
+        return lambda _: ()
+    if len(order) == 1:
+        return lambda params, name=order[0]: (params[name],)  # type: ignore[misc]  # mypy asks for one parameter
+    return itemgetter(*order)
+
+
+def _row_of(names: list[str]) -> Callable[[Sequence[Any]], Any]:
+    """Return what makes a row with these names; a name that comes twice has its position only."""
+    row: Any = namedtuple("Row", names, rename=True)  # type: ignore[misc]  # noqa: PYI024 - named by the statement
+    make: Callable[[Sequence[Any]], Any] = row._make
+    return make
+
+
+def _columns(statement: Executable) -> list[tuple[str, TypeEngine[Any]]]:
+    """Return names and types of what comes back."""
+    if isinstance(statement, Select):
+        return [(str(each["name"]), each["type"]) for each in statement.column_descriptions]
+    if isinstance(statement, UpdateBase):  # what it returns, if anything
+        return [(str(column.key), column.type) for column in statement.exported_columns]
+    return []
+
+
+def _binder(type_: TypeEngine[Any] | None) -> Processor | None:
+    return None if type_ is None else type_.dialect_impl(_DIALECT).bind_processor(_DIALECT)
