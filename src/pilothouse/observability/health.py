@@ -6,7 +6,7 @@ Nothing here is secret and nothing names an account: strangers may ask.
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 from pilothouse import __version__
 from pilothouse.core.clock import millis
@@ -31,17 +31,16 @@ class Check:
     words: str
 
 
-@dataclass(frozen=True, slots=True)
-class Ready:
+class Ready(NamedTuple):
     """Whether the house may be given work: only if every check is well."""
 
     ok: bool
     checks: tuple[Check, ...]
 
 
-def live() -> dict[str, str]:
+def live() -> bool:
     """Say that this process runs and answers; it looks at nothing, so that a slow database restarts nobody."""
-    return {"status": "alive", "version": __version__}
+    return True
 
 
 def ready(house: Living) -> Ready:
@@ -125,10 +124,10 @@ def _concerns(house: Living) -> Iterator[Check]:
         yield Check("record", ok=False, words="the record could not be read")
         return
     yield _none("unknown_orders", counts.unknown, "orders whose outcome is being asked for")
-    yield _none("parked_messages", counts.outbox["parked"], "messages failed too often and wait for a person")
+    yield _none("parked_messages", counts.outbox["parked"], "messages that failed too often and wait for a person")
     lag = counts.outbox_lag
     yield Check("outbox", ok=lag <= OUTBOX_LAG_MOST, words=f"the oldest due message waits {lag.total_seconds():.1f} s")
-    yield _none("halts", counts.halted, "accounts are halted")
+    yield _none("halts", counts.halted, "accounts on which trading is halted")
     naked = counts.unprotected
     words = f"a position lacks its stop for {naked.total_seconds():.1f} s" if naked else "every position has its stop"
     yield Check("protection", ok=not naked, words=words)
@@ -138,4 +137,4 @@ def _concerns(house: Living) -> Iterator[Check]:
 
 
 def _none(name: str, number: int, what: str) -> Check:
-    return Check(name, ok=number == 0, words=f"{number} {what}")
+    return Check(name, ok=number == 0, words=f"{what}: {number}")
