@@ -7,6 +7,7 @@ after it says which.
 """
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
@@ -14,7 +15,7 @@ from typing import Any, Final, NamedTuple
 
 from pilothouse.bots import alert_text
 from pilothouse.bots.alert_fields import Fields
-from pilothouse.core.errors import Invalid
+from pilothouse.core.errors import Invalid, Problem
 from pilothouse.core.instrument import Side
 from pilothouse.core.order import OrderType
 from pilothouse.core.signals import Signal, SignalKind, Size, SizeKind
@@ -79,6 +80,15 @@ class Alert:
     fingerprint: str
 
 
+class AlertInvalid(Invalid):
+    """An alert with wrong fields; `symbol` is the one it names, if that is well-formed, else empty."""
+
+    def __init__(self, problems: Sequence[Problem], symbol: str) -> None:
+        """Keep the symbol, so that whoever knows the venue can say whether it is wrong too."""
+        super().__init__(problems)
+        self.symbol = symbol
+
+
 def read(body: bytes, shape: Shape) -> Alert:
     """Return the alert that `body` holds, read as `shape`.
 
@@ -91,7 +101,7 @@ def read(body: bytes, shape: Shape) -> Alert:
         shape = _shape_of(fields)
     signal = _signal(fields, shape)
     if fields.problems or signal is None:
-        raise Invalid(fields.problems)
+        raise AlertInvalid(fields.problems, Fields(data).symbol())
     return Alert(
         signal=signal,
         shape=shape,
@@ -178,7 +188,7 @@ def _order(fields: Fields) -> _Asked | None:
     if action is None:
         if not fields.has("action"):
             fields.missing("action", f"one of {', '.join(_ACTIONS)}")
-        _sizes(fields)
+        _size(fields, SignalKind.OPEN)  # so that a wrong size is told together with the wrong action
         return None
     if action.kind is SignalKind.CLOSE:
         _sizes(fields)

@@ -10,7 +10,7 @@ from enum import StrEnum
 
 from pilothouse.accounts import hooks, trading_accounts
 from pilothouse.accounts.hooks import Hook
-from pilothouse.bots.alert import Alert, Shape
+from pilothouse.bots.alert import Alert, AlertInvalid, Shape
 from pilothouse.core.clock import iso, micros
 from pilothouse.core.errors import Conflict, Forbidden, Invalid, NotFound, Problem, Refused
 from pilothouse.core.instrument import Instrument
@@ -126,9 +126,9 @@ def take(
         changed_at=received_at,
     )
     if isinstance(read, Invalid):
-        return Taken(_refuse(tx, record, read), duplicate=False)
+        return Taken(_refuse(tx, record, _with_symbol(desk, hook, trader, read)), duplicate=False)
     try:
-        instrument = _instrument(desk, hook, trader, read)
+        instrument = _instrument(desk, hook, trader, read.signal.symbol)
         _refuse_stale(hook, read, received_at)
     except Refused as refusal:
         return Taken(_refuse(tx, record, refusal), duplicate=False)
@@ -167,10 +167,21 @@ def _double(tx: Tx, hook: Hook, read: Alert | Invalid, fingerprint: str, receive
     return known
 
 
-def _instrument(desk: Desk, hook: Hook, trader: Trader, read: Alert) -> Instrument:
+def _with_symbol(desk: Desk, hook: Hook, trader: Trader, read: Invalid) -> Invalid:
+    """Return what is wrong with an alert, its symbol included: every wrong field is told at once."""
+    if not isinstance(read, AlertInvalid) or not read.symbol:
+        return read
+    try:
+        _instrument(desk, hook, trader, read.symbol)
+    except Invalid as unknown:
+        return Invalid([*read.problems, *unknown.problems])
+    return read
+
+
+def _instrument(desk: Desk, hook: Hook, trader: Trader, symbol: str) -> Instrument:
     """Return the instrument that the alert names; raises Invalid naming the field."""
     try:
-        instrument = desk.resolve(trader.venue, read.signal.symbol)
+        instrument = desk.resolve(trader.venue, symbol)
     except Refused as unknown:
         raise Invalid([Problem("symbol", str(unknown), "a symbol of this account's venue", unknown.code)]) from None
     if not hook.allows(instrument.symbol):
