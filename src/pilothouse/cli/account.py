@@ -28,12 +28,13 @@ def list_accounts(*, as_json: Json = False, url: Url = None, token: Token = None
 
 def _worth(house: "House", account: dict[str, Any]) -> Any:
     """Return what an account is worth, or None where nobody can say now."""
+    from pilothouse.cli.show import items
     from pilothouse.cli.talk import Answered
 
     if account.get("state", "active") != "active":
         return None
     try:
-        return house.get("/api/v1/balances", account=account["id"])
+        return next(iter(items(house.get("/api/v1/balances", account=account["id"]))), None)
     except Answered:
         return None
 
@@ -43,7 +44,7 @@ def _draw(screen: "Console", rows: list[dict[str, Any]]) -> None:
 
     made = show.table("name", "venue", "money", "state", ">wallet", ">open result", ">available", ">equity")
     for row in rows:
-        worth = first_balance(row.get("worth"))
+        worth = row.get("worth") or {}
         made.add_row(
             str(row.get("name")),
             str(row.get("venue")),
@@ -55,12 +56,3 @@ def _draw(screen: "Console", rows: list[dict[str, Any]]) -> None:
             show.money(worth.get("equity")),
         )
     show.listed(screen, rows, made, "There is no account. The first start makes one: pilothouse up")
-
-
-def first_balance(worth: Any) -> dict[str, Any]:
-    """Return the balance in an answer, whether it is a page, a list or the balance itself."""
-    from pilothouse.cli.show import items
-
-    if isinstance(worth, dict) and "items" not in worth:
-        return worth
-    return next(iter(items(worth or [])), {})

@@ -231,8 +231,7 @@ def _draw_secrets(screen: "Console", made: dict[str, Any]) -> None:
 
     from pilothouse.cli import show
 
-    hook = made.get("hook", made)
-    screen.print(Text(f"{hook.get('name')}", style="bold"), Text("  shown now and never again", style="yellow"))
+    screen.print(Text(f"{made.get('name')}", style="bold"), Text("  shown now and never again", style="yellow"))
     rows: list[tuple[str, Any]] = []
     if made.get("url"):
         rows.append(("address", Text(str(made["url"]), overflow="fold")))

@@ -66,8 +66,7 @@ def _pair(change: str) -> tuple[str, str | int]:
 def _draw(screen: "Console", answer: dict[str, Any]) -> None:
     from pilothouse.cli import show
 
-    values = answer.get("limits", answer)
     made = show.table("limit", ">most", "meaning")
     for name, meaning in MEANINGS.items():
-        made.add_row(name, show.number(values.get(name)), meaning)
+        made.add_row(name, show.number(answer.get(name)), meaning)
     screen.print(made)
