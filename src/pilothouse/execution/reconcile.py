@@ -76,7 +76,7 @@ def take_in(tx: Tx, desk: Desk, account_id: str, owner_id: str, report: OrderRep
 def _adopted(tx: Tx, desk: Desk, account_id: str, owner_id: str, report: OrderReport) -> store.OrderRecord:
     """Store an order that stands at the venue and was not made here, such as a liquidation."""
     now = desk.clock.now()
-    liquidation = report.client_order_id.startswith(("autoclose-", "adl_autoclose"))
+    purpose, reason = _whose(report.client_order_id)
     order = store.OrderRecord(
         id=desk.ids.fresh("ord"),
         owner_id=owner_id,
@@ -86,8 +86,8 @@ def _adopted(tx: Tx, desk: Desk, account_id: str, owner_id: str, report: OrderRe
         client_order_id=report.client_order_id,
         venue_order_id=report.venue_order_id,
         terms=report.terms,
-        purpose=Purpose.LIQUIDATION if liquidation else Purpose.FOREIGN,
-        reason="made by the venue" if liquidation else "found at the venue, not made here",
+        purpose=purpose,
+        reason=reason,
         state=OrderState.WORKING,
         filled_quantity=Decimal(0),
         filled_notional=Decimal(0),
@@ -103,6 +103,8 @@ def _adopted(tx: Tx, desk: Desk, account_id: str, owner_id: str, report: OrderRe
     )
     store.add(tx, order)
     store.note(tx, order, now, (OrderEvent.ACCEPT, order.state, order.reason))
+    if purpose is Purpose.MANUAL:
+        return order
     message = f"{order.purpose} order {report.client_order_id}: {report.terms.side} {plain(report.terms.quantity)} "
     tx.announce(
         Fact(
@@ -114,6 +116,15 @@ def _adopted(tx: Tx, desk: Desk, account_id: str, owner_id: str, report: OrderRe
         )
     )
     return order
+
+
+def _whose(client_order_id: str) -> tuple[Purpose, str]:
+    """Return why an order exists that was not made here, judged by the ids that venues give to their own."""
+    if client_order_id.startswith(("autoclose-", "adl_autoclose")):
+        return Purpose.LIQUIDATION, "liquidated by the venue"
+    if client_order_id.startswith("reset-"):
+        return Purpose.MANUAL, "the paper account started over"
+    return Purpose.FOREIGN, "found at the venue, not made here"
 
 
 def _fetch_payments(desk: Desk, trader: Trader, account: VenueAccount, marks: dict[tuple[str, str], str]) -> None:
