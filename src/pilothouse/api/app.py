@@ -6,6 +6,7 @@ meters, by route: an address that holds a hook's token is never written down.
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 
 import structlog
 from fastapi import FastAPI
@@ -17,8 +18,22 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from pilothouse import __version__
-from pilothouse.api import problems, system
+from pilothouse.api import (
+    accounts,
+    alert_hooks,
+    care,
+    compat,
+    events,
+    market,
+    orders,
+    portfolio,
+    problems,
+    signals,
+    system,
+)
+from pilothouse.api.contract import openapi_of
 from pilothouse.api.deps import Guarded
+from pilothouse.api.events import Feed
 from pilothouse.api.hooks import PATHS, Intake
 from pilothouse.core.errors import Broken, PilothouseError
 from pilothouse.kit import log
@@ -27,6 +42,19 @@ from pilothouse.wiring.house import House
 _log = structlog.get_logger("pilothouse.api")
 
 _CAME_LENGTH_MAX = 60
+
+ROUTERS = (
+    signals.router,
+    orders.router,
+    portfolio.router,
+    market.router,
+    alert_hooks.router,
+    accounts.router,
+    events.router,
+    care.router,
+    compat.router,
+    system.router,
+)
 
 # No answer is to be guessed at, framed or kept by anything between us and who asked.
 _ALWAYS = (
@@ -40,11 +68,12 @@ _ALWAYS = (
 
 def create_app(house: House) -> FastAPI:
     """Return the application of an open house. `app.state.end_streams()` ends what would stay open for ever."""
-    intake = Intake(house)
+    intake, feed = Intake(house), Feed(house.database)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         yield
+        feed.end()
         intake.close()
 
     app = FastAPI(
@@ -59,8 +88,12 @@ def create_app(house: House) -> FastAPI:
     app.state.house = house
     for door, path in PATHS.items():
         app.router.routes.append(Route(path, _Raw(intake.door(door)), methods=["POST"], name=door.name.lower()))
-    for router in (system.router,):
+    app.state.feed = feed
+    app.state.health = system.Glimpses(house)
+    app.state.end_streams = feed.end
+    for router in ROUTERS:
         app.router.routes.extend(router.routes)  # flat, so that what is open can be seen and walked
+    app.openapi = partial(openapi_of, app)  # type: ignore[method-assign]  # the way the framework offers
     app.add_middleware(_Doorway, house=house)
     app.add_exception_handler(PilothouseError, _refuse)
     app.add_exception_handler(RequestValidationError, _refuse_fields)
@@ -190,6 +223,8 @@ def _field(found: dict[str, object]) -> dict[str, str]:
     place = where[1:] if len(where) > 1 and where[0] in {"body", "query", "path", "header"} else where
     field = ascii(".".join(place))[1:-1][:_CAME_LENGTH_MAX]
     came = found.get("input")
+    if found["type"] == "string_type" and isinstance(came, int | float):
+        return {"field": field, "message": f'{field}: a number came; a decimal as text, such as "0.01"', "type": "text"}
     shown = f"{ascii(came)[:_CAME_LENGTH_MAX]} came; " if isinstance(came, str | int) and field else ""
     return {"field": field, "message": f"{field}: {shown}{found['msg']}", "type": str(found["type"])}
 

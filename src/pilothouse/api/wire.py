@@ -41,19 +41,23 @@ def snake(name: str) -> str:
     return _HUMP.sub("_", name).lower()
 
 
-def _twins(names: str) -> tuple[tuple[str, tuple[str, ...]], ...]:
+Twins = tuple[tuple[str, tuple[str, ...]], ...]
+"""Names in camelCase, each with every spelling it is sent under."""
+
+
+def _twins(names: str) -> Twins:
     return tuple((name, (name, *({snake(name)} - {name}), *_ALIASES.get(name, ()))) for name in names.split())
 
 
-_ORDER = _twins(
+ORDER = _twins(
     "orderId clientOrderId symbol side type status origQty price executedQty avgPrice timeInForce positionSide"
     " reduceOnly closePosition stopPrice time updateTime"
 )
-_POSITION = _twins(
+POSITION = _twins(
     "symbol positionSide positionAmt entryPrice markPrice unRealizedProfit leverage marginType liquidationPrice"
     " isolatedMargin notional"
 )
-_BALANCE = _twins("asset walletBalance availableBalance crossWalletBalance unrealizedProfit crossUnPnl")
+BALANCE = _twins("asset walletBalance availableBalance crossWalletBalance unrealizedProfit crossUnPnl")
 
 
 def average_price(order: OrderRecord) -> Decimal | None:
@@ -87,7 +91,7 @@ def order_object(order: OrderRecord) -> dict[str, Any]:
         millis(order.updated_at),
     )
     return {
-        **_spelled(_ORDER, values),
+        **_spelled(ORDER, values),
         "id": order.id,
         "purpose": order.purpose.value,
         "state": order.state.value,
@@ -114,7 +118,7 @@ def position_object(view: PositionView | None) -> dict[str, Any] | None:
         _text(margin.isolated_margin) if margin else None,
         plain(view.notional),
     )
-    return _spelled(_POSITION, values)
+    return _spelled(POSITION, values)
 
 
 def balance_object(view: BalanceView) -> dict[str, Any]:
@@ -128,10 +132,10 @@ def balance_object(view: BalanceView) -> dict[str, Any]:
         plain(venue.unrealised),
         plain(venue.unrealised),
     )
-    return _spelled(_BALANCE, values)
+    return _spelled(BALANCE, values)
 
 
-def _spelled(twins: tuple[tuple[str, tuple[str, ...]], ...], values: tuple[Any, ...]) -> dict[str, Any]:
+def _spelled(twins: Twins, values: tuple[Any, ...]) -> dict[str, Any]:
     return {name: value for (_, names), value in zip(twins, values, strict=True) for name in names}
 
 

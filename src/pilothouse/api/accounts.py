@@ -1,0 +1,139 @@
+"""Trading accounts, their limits and halts, and the tokens of this API."""
+
+from typing import Any
+
+from fastapi import APIRouter
+from starlette.responses import Response
+
+from pilothouse.accounts import tokens, trading_accounts
+from pilothouse.accounts.access import Scope
+from pilothouse.api import shapes, shown
+from pilothouse.api.asked import IdInPath
+from pilothouse.api.deps import AccountName, Administering, Caller, Guarded, Reading, Trading
+from pilothouse.core.risk import Limits
+from pilothouse.execution import limits, store
+from pilothouse.kit.db import Tx
+from pilothouse.wiring.paper_accounts import start_over
+
+router = APIRouter(prefix="/api/v1", tags=["accounts"], route_class=Guarded)
+
+ACCOUNT = shapes.AccountShown
+
+
+@router.get("/accounts", summary="List accounts", response_model=shapes.Page[ACCOUNT], responses=shapes.LOOKING)
+def list_accounts(caller: Reading) -> Response:
+    """List trading accounts, oldest first; paper ones are named as simulated."""
+
+    def work(tx: Tx) -> list[dict[str, Any]]:
+        found = trading_accounts.list_accounts(tx, caller.owner_id)
+        return [shown.account(each, store.halted(tx, each.id)) for each in found]
+
+    return shapes.answer({"items": caller.read(work), "next_cursor": None})
+
+
+@router.get("/accounts/{account_id}", summary="Show an account", response_model=ACCOUNT, responses=shapes.LOOKING)
+def get_account(caller: Reading, account_id: IdInPath) -> Response:
+    """Show one trading account."""
+    return shapes.answer(caller.read(lambda tx: _shown(tx, caller, account_id)))
+
+
+@router.post("/accounts/{account_id}/halt", summary="Halt an account", response_model=ACCOUNT, responses=shapes.ACTING)
+def halt(caller: Trading, account_id: IdInPath, asked: shapes.HaltAsked | None = None) -> Response:
+    """Stop new exposure at once; what only reduces still passes. An account that is halted stays as it is."""
+    reason = (asked or shapes.HaltAsked()).reason
+
+    def work(tx: Tx) -> dict[str, Any]:
+        found = trading_accounts.get(tx, caller.owner_id, account_id)
+        limits.halt(tx, caller.house.desk, found.id, found.owner_id, reason=reason, by=caller.name)
+        return _shown(tx, caller, account_id)
+
+    return shapes.answer(caller.write(work, "halt"))
+
+
+@router.post(
+    "/accounts/{account_id}/resume", summary="Resume an account", response_model=ACCOUNT, responses=shapes.ACTING
+)
+def resume(caller: Trading, account_id: IdInPath) -> Response:
+    """Let an account trade again; one that is not halted stays as it is."""
+
+    def work(tx: Tx) -> dict[str, Any]:
+        found = trading_accounts.get(tx, caller.owner_id, account_id)
+        limits.resume(tx, caller.house.desk, found.id, found.owner_id, by=caller.name)
+        return _shown(tx, caller, account_id)
+
+    return shapes.answer(caller.write(work, "resume"))
+
+
+@router.post(
+    "/accounts/{account_id}/reset", summary="Reset a paper account", response_model=ACCOUNT, responses=shapes.ACTING
+)
+def reset(caller: Administering, account_id: IdInPath) -> Response:
+    """Start a paper account over with its first deposit; its history is kept. 409 for an account with real money."""
+    start_over(caller.house, caller.owner_id, account_id, by=caller.name)
+    return shapes.answer(caller.read(lambda tx: _shown(tx, caller, account_id)))
+
+
+# ── Limits ────────────────────────────────────────────────────────────────────────────────────────
+
+
+@router.get("/limits", summary="Show limits", response_model=shapes.LimitsShown, responses=shapes.LOOKING)
+def get_limits(caller: Reading, account: AccountName = None) -> Response:
+    """Show the limits that every order of an account has to pass."""
+
+    def work(tx: Tx) -> dict[str, Any]:
+        found = caller.account(tx, account)
+        return _limits(found.id, limits.of_account(tx, found.id))
+
+    return shapes.answer(caller.read(work))
+
+
+@router.put("/limits", summary="Set limits", response_model=shapes.LimitsShown, responses=shapes.ACTING)
+def put_limits(caller: Administering, asked: shapes.LimitsAsked, account: AccountName = None) -> Response:
+    """Set the limits that are named; what is left out stays."""
+    wanted = asked.model_dump(exclude_unset=True, exclude_none=True)
+
+    def work(tx: Tx) -> dict[str, Any]:
+        found = caller.account(tx, account)
+        changed = limits.change(tx, caller.house.desk, found.id, found.owner_id, wanted, caller.name[:64])
+        return _limits(found.id, changed)
+
+    return shapes.answer(caller.write(work, "limits"))
+
+
+# ── Tokens ────────────────────────────────────────────────────────────────────────────────────────
+
+
+@router.get("/tokens", summary="List tokens", response_model=shapes.Page[shapes.TokenShown], responses=shapes.LOOKING)
+def list_tokens(caller: Administering) -> Response:
+    """List tokens, newest first, revoked ones too; the tokens themselves were shown once."""
+    found = caller.read(lambda tx: tokens.list_tokens(tx, caller.owner_id))
+    return shapes.answer({"items": [shown.token(each) for each in found], "next_cursor": None})
+
+
+@router.post("/tokens", summary="Issue a token", response_model=shapes.TokenIssued, responses=shapes.ACTING)
+def issue(caller: Administering, asked: shapes.TokenAsked) -> Response:
+    """Issue a token; it is shown now and never again."""
+    scopes = [scope for scope in Scope if scope.value in asked.scopes]
+    label, now = asked.label[:120], caller.house.clock.now()
+    made, plain = caller.write(
+        lambda tx: tokens.issue(tx, owner_id=caller.owner_id, label=label, scopes=scopes, now=now, who=caller.name),
+        "token",
+    )
+    return shapes.answer(shown.token(made) | {"token": plain.reveal()})
+
+
+@router.post("/tokens/{token_id}/revoke", summary="Revoke a token", response_model=shapes.Done, responses=shapes.ACTING)
+def revoke(caller: Administering, token_id: IdInPath) -> Response:
+    """Make a token worthless from now on."""
+    now = caller.house.clock.now()
+    caller.write(lambda tx: tokens.revoke(tx, caller.owner_id, token_id, now=now, who=caller.name), "token")
+    return shapes.answer({"done": True})
+
+
+def _shown(tx: Tx, caller: Caller, account_id: str) -> dict[str, Any]:
+    found = trading_accounts.get(tx, caller.owner_id, account_id)
+    return shown.account(found, store.halted(tx, found.id))
+
+
+def _limits(account_id: str, found: Limits) -> dict[str, Any]:
+    return {"account_id": account_id, **limits.as_values(found)}

@@ -1,0 +1,90 @@
+"""Hooks: make one, change it, make its address or secret anew, silence it. Secrets are shown once."""
+
+from typing import Any
+
+from fastapi import APIRouter
+from starlette.responses import Response
+
+from pilothouse.accounts import hooks
+from pilothouse.accounts.hooks import Rotation
+from pilothouse.api import shapes, shown
+from pilothouse.api.asked import IdInPath
+from pilothouse.api.deps import Administering, Caller, Guarded, Reading
+from pilothouse.kit.db import Tx
+from pilothouse.kit.sealed import Secret
+
+router = APIRouter(prefix="/api/v1/hooks", tags=["hooks"], route_class=Guarded)
+
+
+@router.get("", summary="List hooks", response_model=shapes.Page[shapes.HookShown], responses=shapes.LOOKING)
+def list_hooks(caller: Reading) -> Response:
+    """List all hooks, revoked ones too, oldest first."""
+    found = caller.read(lambda tx: hooks.list_hooks(tx, caller.owner_id))
+    return shapes.answer({"items": [shown.hook(each) for each in found], "next_cursor": None})
+
+
+@router.post("", summary="Make a hook", response_model=shapes.HookWithSecrets, responses=shapes.ACTING)
+def create(caller: Administering, asked: shapes.HookAsked) -> Response:
+    """Make a hook; its address, token and secret are shown now and never again."""
+    fields = asked.model_dump(exclude_unset=True, exclude={"name", "account_id"})
+    now = caller.house.clock.now()
+
+    def work(tx: Tx) -> tuple[hooks.Hook, Secret, Secret]:
+        return hooks.create(
+            tx,
+            owner_id=caller.owner_id,
+            account_id=caller.account(tx, asked.account_id).id,
+            name=asked.name,
+            now=now,
+            fields=fields,
+            who=caller.name,
+        )
+
+    made, url_token, secret = caller.write(work, "hook")
+    return shapes.answer(shown.hook(made) | _once(caller, url_token, secret))
+
+
+@router.get("/{hook_id}", summary="Show a hook", response_model=shapes.HookShown, responses=shapes.LOOKING)
+def get_hook(caller: Reading, hook_id: IdInPath) -> Response:
+    """Show one hook."""
+    return shapes.answer(shown.hook(caller.read(lambda tx: hooks.get(tx, caller.owner_id, hook_id))))
+
+
+@router.patch("/{hook_id}", summary="Change a hook", response_model=shapes.HookShown, responses=shapes.ACTING)
+def change(caller: Administering, hook_id: IdInPath, asked: shapes.HookChange) -> Response:
+    """Change what is named; what is left out stays."""
+    fields = asked.model_dump(exclude_unset=True)
+    now = caller.house.clock.now()
+    changed = caller.write(
+        lambda tx: hooks.change(tx, caller.owner_id, hook_id, fields, now=now, who=caller.name), "hook"
+    )
+    return shapes.answer(shown.hook(changed))
+
+
+@router.post(
+    "/{hook_id}/rotate", summary="Rotate a hook", response_model=shapes.HookWithSecrets, responses=shapes.ACTING
+)
+def rotate(caller: Administering, hook_id: IdInPath, asked: shapes.RotateAsked | None = None) -> Response:
+    """Make the address, the secret or both anew; the old ones are worthless at once."""
+    which = Rotation((asked or shapes.RotateAsked()).which)
+    now = caller.house.clock.now()
+    made = caller.write(lambda tx: hooks.rotate(tx, caller.owner_id, hook_id, which, now=now, who=caller.name), "hook")
+    return shapes.answer(shown.hook(made.hook) | _once(caller, made.url_token, made.secret))
+
+
+@router.post("/{hook_id}/revoke", summary="Revoke a hook", response_model=shapes.HookShown, responses=shapes.ACTING)
+def revoke(caller: Administering, hook_id: IdInPath) -> Response:
+    """Silence a hook for good; what it did stays on record."""
+    now = caller.house.clock.now()
+    gone = caller.write(lambda tx: hooks.revoke(tx, caller.owner_id, hook_id, now=now, who=caller.name), "hook")
+    return shapes.answer(shown.hook(gone))
+
+
+def _once(caller: Caller, url_token: Secret | None, secret: Secret | None) -> dict[str, Any]:
+    """Return what is shown once, in plain."""
+    token = url_token.reveal() if url_token else None
+    return {
+        "url": f"{caller.house.settings.address}/hooks/{token}" if token else None,
+        "token": token,
+        "secret": secret.reveal() if secret else None,
+    }

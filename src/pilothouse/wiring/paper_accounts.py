@@ -1,0 +1,37 @@
+"""A paper account starts over: at its venue, in the books, and in the record of who did it."""
+
+from pilothouse.accounts import trading_accounts
+from pilothouse.accounts.trading_accounts import Mode, NotPaper
+from pilothouse.core.errors import Unavailable
+from pilothouse.core.facts import Fact, FactKind
+from pilothouse.execution.reconcile import reconcile
+from pilothouse.execution.submit import Trader
+from pilothouse.kit.db import Tx
+from pilothouse.venues.port import VenueAccount
+from pilothouse.wiring.build import PAPER_DEPOSIT
+from pilothouse.wiring.house import House
+
+
+def start_over(house: House, owner_id: str, account_id: str, *, by: str) -> None:
+    """Cancel and settle everything of a paper account and give it its first deposit again; its history stays.
+
+    The venue goes first. If the house dies after that, the books follow when they are next compared with the venue,
+    and only the count of starts is missing.
+
+    Raises AccountNotFound, NotPaper, Unavailable if this process does not step the paper venue, Unknown.
+    """
+    account = house.database.read(lambda tx: trading_accounts.get(tx, owner_id, account_id))
+    if account.mode is not Mode.PAPER:
+        raise NotPaper(f"the account {account.name!r} is {account.mode}: only paper money can start over")
+    if house.paper is None:
+        raise Unavailable("the paper market is run by another process of this house: ask there")
+    house.paper.reset_account(VenueAccount(account.id, account.owner_id), PAPER_DEPOSIT)
+    reconcile(house.desk, Trader(account.owner_id, account.id, account.venue))
+    now = house.clock.now()
+
+    def work(tx: Tx) -> None:
+        fresh = trading_accounts.start_over(tx, owner_id, account_id, now=now, who=by)
+        payload = {"generation": fresh.generation, "by": by}
+        tx.announce(Fact(FactKind.ACCOUNT_RESET, owner_id, now, account_id, payload))
+
+    house.database.write(work, name="account reset")
