@@ -30,13 +30,14 @@ from pilothouse.migrations.migrate import (
     migrate,
 )
 
-SECOND = '''"""A second migration, for tests."""
+NEXT = "7777"
+SECOND = f'''"""A second migration, for tests."""
 
 from alembic import op
 from sqlalchemy import Column, Integer
 
-revision = "0002"
-down_revision = "0001"
+revision = "{NEXT}"
+down_revision = "{schema.HEAD}"
 
 
 def upgrade() -> None:
@@ -59,9 +60,9 @@ def next_release(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[s
     def install(second: str = SECOND) -> None:
         scripts = tmp_path / "next release"
         shutil.copytree(Path(module.__file__).parent, scripts, dirs_exist_ok=True)
-        (scripts / "versions" / "0002_second.py").write_text(second)
+        (scripts / "versions" / f"{NEXT}_second.py").write_text(second)
         monkeypatch.setattr(module, "__file__", str(scripts / "migrate.py"))
-        monkeypatch.setattr(module, "HEAD", "0002")
+        monkeypatch.setattr(module, "HEAD", NEXT)
 
     return install
 
@@ -115,11 +116,11 @@ def test_a_database_behind_head_keeps_its_rows(
 
     done = migrate(database_url, backup_to=tmp_path / "backups", clock=clock)
 
-    assert (done.from_revision, done.to_revision) == ("0001", "0002")
+    assert (done.from_revision, done.to_revision) == (schema.HEAD, NEXT)
     assert (done.copy is not None) == (dialect == "sqlite")
     assert names(database_url) == ["Ada"]
-    assert current(database_url) == "0002"
-    downgrade(database_url, to="0001")
+    assert current(database_url) == NEXT
+    downgrade(database_url, to=schema.HEAD)
     assert names(database_url) == ["Ada"]
 
 
@@ -134,10 +135,10 @@ def test_the_copy_is_the_database_as_it_was(
 
     copy = migrate(url, backup_to=tmp_path / "backups", clock=clock).copy
 
-    assert copy == tmp_path / "backups" / "before-20260105T120000.000000Z-from-0001.sqlite"
+    assert copy == tmp_path / "backups" / f"before-20260105T120000.000000Z-from-{schema.HEAD}.sqlite"
     assert copy.stat().st_mode & 0o777 == 0o600
     assert copy.parent.stat().st_mode & 0o777 == 0o700
-    assert current(f"sqlite:///{copy}") == "0001"
+    assert current(f"sqlite:///{copy}") == schema.HEAD
     assert names(f"sqlite:///{copy}") == ["Ada"]
 
 
@@ -152,7 +153,7 @@ def test_the_last_ten_copies_are_kept(tmp_path: Path, clock: FrozenClock, next_r
     made = []
     for _ in range(COPIES_KEPT + 2):
         made.append(migrate(url, backup_to=backups, clock=clock).copy)
-        downgrade(url, to="0001")
+        downgrade(url, to=schema.HEAD)
         clock.advance(timedelta(seconds=1))
 
     assert sorted(backups.iterdir()) == sorted([*made[2:], backups / "my own copy.sqlite"], key=str)
@@ -181,7 +182,7 @@ def test_a_copy_that_is_not_whole_stops_the_migration(
     with pytest.raises(CopyDamaged, match="nothing was migrated"):
         migrate(url, backup_to=tmp_path / "backups", clock=clock)
 
-    assert current(url) == "0001"
+    assert current(url) == schema.HEAD
 
 
 def test_a_migration_that_fails_changes_nothing(
@@ -197,19 +198,19 @@ def test_a_migration_that_fails_changes_nothing(
     def columns(connection: Connection) -> list[str]:
         return list(connection.execute(text("SELECT * FROM users")).keys())
 
-    assert current(database_url) == "0001"
+    assert current(database_url) == schema.HEAD
     assert "shoe_size" not in in_one_transaction(database_url, columns)
 
 
 def test_a_newer_database_is_refused_with_the_reason(database_url: str, clock: FrozenClock, tmp_path: Path) -> None:
     """Who starts an old version by mistake must not lose what the new one wrote."""
     migrate(database_url, backup_to=None, clock=clock)
-    run(database_url, "UPDATE alembic_version SET version_num = '0999'")
+    run(database_url, "UPDATE alembic_version SET version_num = '8888'")
 
-    with pytest.raises(DatabaseNewer, match=f"revision 0999.*knows revisions up to {schema.HEAD}"):
+    with pytest.raises(DatabaseNewer, match=f"revision 8888.*knows revisions up to {schema.HEAD}"):
         migrate(database_url, backup_to=tmp_path / "backups", clock=clock)
 
-    assert current(database_url) == "0999"
+    assert current(database_url) == "8888"
     assert not (tmp_path / "backups").exists()
 
 

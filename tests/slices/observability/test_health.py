@@ -38,7 +38,7 @@ def test_a_house_that_is_open_is_alive_ready_and_healthy(house: Stepped) -> None
     ok, checks = health.ready(house.house)
     told = health.report(house.house)
 
-    assert health.live()
+    assert health.live() == {"status": "alive", "version": __version__}
     assert ok, failing(health.Ready(ok, checks))
     assert (told["status"], told["version"]) == ("healthy", __version__)
     assert told["timestamp"] == millis(house.clock.now())
