@@ -197,6 +197,9 @@ def _running(settings: "Settings", url: str | None, token: str | None) -> Iterat
         except PilothouseError as error:
             yield Finding("running", BAD, str(error), "look into logs/pilothouse.log in the data folder")
             return
+        if "request_id" in alive:
+            yield Finding("running", BAD, f"{way.url} answers: {alive.get('detail')}", _LOG)
+            return
         if "version" not in alive:
             yield Finding("running", BAD, f"something else answers on {way.url}", "choose another PILOTHOUSE_PORT")
             return

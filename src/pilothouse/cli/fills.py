@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from pilothouse.cli.options import Account, Json, Limit, Symbol, Token, Url
+from pilothouse.cli.options import Account, Json, Symbol, Token, Url
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -15,7 +15,12 @@ def fills(
     *,
     symbol: Symbol = None,
     account: Account = None,
-    limit: Limit = 20,
+    limit: Annotated[
+        int | None,
+        typer.Option(
+            "--limit", "-n", metavar="COUNT", min=1, max=100_000, help="How many at most: 20, for a file all."
+        ),
+    ] = None,
     as_csv: Annotated[bool, typer.Option("--csv", help="Print them as a CSV file, for a spreadsheet.")] = False,
     as_json: Json = False,
     url: Url = None,
@@ -33,7 +38,7 @@ def fills(
                 raise talk.refusal(answer)
             sys.stdout.write(answer.content.decode("utf-8"))
             return
-        page = house.pages("/api/v1/fills", limit=limit, symbol=symbol, account=chosen)
+        page = house.pages("/api/v1/fills", limit=limit or 20, symbol=symbol, account=chosen)
     show.out(page, as_json=as_json, draw=lambda screen: _draw(screen, page["items"]))
 
 

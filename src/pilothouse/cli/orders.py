@@ -1,7 +1,7 @@
 """`pilothouse orders`: list, show with timeline, submit, cancel, cancel all."""
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
@@ -11,7 +11,11 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.text import Text
 
+    from pilothouse.cli.talk import House
+
 app = typer.Typer(invoke_without_command=True)
+
+_SPOKEN_S: Final = 3.0
 
 OrderId = Annotated[str, typer.Argument(metavar="ID", help="The order's id, or the part of it that lists show.")]
 
@@ -87,7 +91,7 @@ def submit(
     body |= {"stop_price": stop_price} if stop_price else {}
     with talk.open_house(url, token) as house:
         chosen = talk.account_of(house, account)["id"] if account else None
-        made = house.post("/api/v1/orders", body, account=chosen)
+        made = settled(house, house.post("/api/v1/orders", body, account=chosen))
     show.out(made, as_json=as_json, draw=lambda screen: draw_one(screen, made))
 
 
@@ -126,6 +130,21 @@ def cancel_all(
         )
         made = house.post("/api/v1/orders/cancel-all", {"symbol": symbol} if symbol else {}, account=chosen["id"])
     show.out(made, as_json=as_json, draw=lambda screen: screen.print(f"Orders asked to be cancelled: {made['asked']}"))
+
+
+def settled(house: "House", made: dict[str, Any]) -> dict[str, Any]:
+    """Return the order with its timeline once the venue has spoken, or as it stands after a few seconds."""
+    import time
+
+    from pilothouse.kit.clocks import SystemClock
+
+    clock = SystemClock()
+    deadline = clock.monotonic() + _SPOKEN_S
+    while True:
+        known: dict[str, Any] = house.get(f"/api/v1/orders/{made['id']}")
+        if known["state"] not in {"intended", "sending"} or clock.monotonic() > deadline:
+            return known
+        time.sleep(0.05)
 
 
 def short_of(order_id: str) -> str:

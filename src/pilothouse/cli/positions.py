@@ -45,7 +45,7 @@ def close(
     with talk.open_house(url, token) as house:
         chosen = talk.account_of(house, account)
         ask_first(f"Close {symbol} of {chosen['name']} at the market?", yes=yes, as_json=as_json)
-        made = house.post(f"/api/v1/positions/{symbol}/close", account=chosen["id"])
+        made = orders.settled(house, house.post(f"/api/v1/positions/{symbol}/close", account=chosen["id"]))
     show.out(made, as_json=as_json, draw=lambda screen: orders.draw_one(screen, made))
 
 
@@ -59,9 +59,19 @@ def close_all(
     with talk.open_house(url, token) as house:
         chosen = talk.account_of(house, account)
         ask_first(f"Close everything of {chosen['name']} at the market?", yes=yes, as_json=as_json)
-        made = house.post("/api/v1/positions/close-all", account=chosen["id"])
-    rows = show.items(made)
-    show.out(made, as_json=as_json, draw=lambda screen: orders.draw_list(screen, rows))
+        made = show.items(house.post("/api/v1/positions/close-all", account=chosen["id"]))
+        closed = [orders.settled(house, order) for order in made]
+    told = {"items": closed, "next_cursor": None}
+    show.out(told, as_json=as_json, draw=lambda screen: _draw_closed(screen, closed, chosen))
+
+
+def _draw_closed(screen: "Console", rows: list[dict[str, Any]], account: Mapping[str, Any]) -> None:
+    from pilothouse.cli import orders
+
+    if rows:
+        orders.draw_list(screen, rows)
+    else:
+        screen.print(f"There was nothing to close: {account.get('name')} is flat.")
 
 
 def quantity_of(row: Mapping[str, Any]) -> Decimal:

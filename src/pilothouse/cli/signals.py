@@ -44,7 +44,7 @@ def asked(row: Mapping[str, Any]) -> str:
 
     signal = row.get("signal")
     if not isinstance(signal, dict):
-        return str(row.get("kind") or "unreadable")
+        return str(row.get("kind") or "(could not be read)")
     words = [str(signal.get("kind") or "")]
     if signal.get("side"):
         words.append(str(signal["side"]))
@@ -56,6 +56,14 @@ def asked(row: Mapping[str, Any]) -> str:
     if signal.get("price") is not None:
         words.append(f"at {number(signal['price'])}")
     return " ".join(words)
+
+
+def said(row: Mapping[str, Any]) -> str:
+    """Return why an alert came to what it came to, each wrong field and each broken limit on a line of its own."""
+    detail = row.get("detail")
+    listed = (detail.get("problems") or detail.get("reasons") or []) if isinstance(detail, dict) else []
+    lines = [str(one.get("message")) for one in listed if isinstance(one, dict) and one.get("message")]
+    return "\n".join(lines) or str(row.get("outcome_message") or row.get("message") or "")
 
 
 def _size(size: Mapping[str, Any]) -> str:
@@ -108,7 +116,7 @@ def draw_one(screen: "Console", row: Mapping[str, Any]) -> None:
                 ("asked for", f"{asked(row)} {row.get('symbol') or ''}".strip()),
                 ("came", f"{show.age(row.get('received_at'), at)} ago, {row.get('received_at')}"),
                 ("state", show.state(row.get("outcome") or row.get("state"))),
-                ("because", str(row.get("outcome_message") or row.get("message") or show.NOTHING)),
+                ("because", said(row) or show.NOTHING),
                 ("delivered", "once" if row.get("deliveries", 1) == 1 else f"{row['deliveries']} times, done once"),
                 ("took", latency(row)),
             ]

@@ -25,7 +25,10 @@ _PROTECTION_S: Final = 3.0
 _OVER: Final = frozenset({"filled", "canceled", "expired", "rejected"})
 _RESTING: Final = frozenset({"working", "partly_filled"})
 
-# ── sending and watching ──────────────────────────────────────────────────────────────────────────
+_HINTS: Final[Mapping[int, str]] = {
+    401: ". The secret was shown when the hook was made; `pilothouse hooks rotate` makes a new one",
+    404: ". `pilothouse hooks list` tells which hooks there are; `pilothouse hooks rotate` makes a new address",
+}
 
 
 class _Ear:
@@ -76,7 +79,7 @@ class Sender:
         if quiet:
             screen = _nowhere()
         if signal_id is None:
-            raise Answered(status, answer, said(answer))
+            raise Answered(status, answer, said(answer) + _HINTS.get(status, ""))
         signal = self.house.get(f"/api/v1/signals/{signal_id}")
         drawn = Timeline(screen, _began(sent_at, signal))
         if answer.get("duplicate"):
@@ -193,7 +196,7 @@ def _draw_end(screen: Console, house: House, signal: Mapping[str, Any], drawn: T
     """Say what it came to: the outcome, the position, and how long it took."""
     state = outcome(signal)
     rows: list[tuple[str, Any]] = [
-        (state.replace("_", " "), Text(str(signal.get("outcome_message") or signal.get("message") or ""))),
+        (state.replace("_", " "), Text(signals.said(signal))),
     ]
     if signal.get("symbol"):
         rows.append(("position", _position(house, signal)))
