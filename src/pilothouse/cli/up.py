@@ -6,6 +6,7 @@ import signal
 import socket
 import sys
 from types import FrameType
+from typing import Any
 
 import uvicorn
 
@@ -53,15 +54,16 @@ def _run(settings: Settings, listener: socket.socket, parts: Parts) -> int:
         gc.collect()
         gc.freeze()
         try:
+            app = create_app(house)
             config = uvicorn.Config(
-                create_app(house),
+                app,
                 log_config=None,
                 access_log=False,
                 server_header=False,
                 timeout_graceful_shutdown=_SHUTDOWN_PATIENCE_S,
                 timeout_keep_alive=75,
             )
-            _Server(config, settings, facts, is_first=is_first).run(sockets=[listener])
+            _Server(config, app, settings, facts, is_first=is_first).run(sockets=[listener])
         finally:
             jobs.stop()
     finally:
@@ -72,9 +74,17 @@ def _run(settings: Settings, listener: socket.socket, parts: Parts) -> int:
 class _Server(uvicorn.Server):
     """uvicorn, with a word to the person in front of it once it listens."""
 
-    def __init__(self, config: uvicorn.Config, settings: Settings, facts: FirstSteps | None, *, is_first: bool) -> None:
+    def __init__(
+        self, config: uvicorn.Config, app: Any, settings: Settings, facts: FirstSteps | None, *, is_first: bool
+    ) -> None:
         super().__init__(config)
+        self._app = app
         self._settings, self._facts, self._is_first = settings, facts, is_first
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        # A stream of events ends only when it is told; asked to wait for it, the server would wait in vain.
+        self._app.state.end_streams()
+        await super().shutdown(sockets)
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
