@@ -51,6 +51,7 @@ def send_batch(desk: Desk, batch: Sequence[Outgoing]) -> None:
             desk.meters.alert_to_send.observe((desk.clock.now() - one.alert_at).total_seconds())
     outcomes = venue.place(first.account, [request for _, request in ready])
     for (one, _), outcome in zip(ready, outcomes, strict=True):
+        desk.meters.outcomes.labels(one.venue, type(outcome).__name__.lower()).inc()
         _take_in_handed_off(desk, one, outcome)
 
 
@@ -173,6 +174,7 @@ def _send_again(desk: Desk, venue_name: str, order: store.OrderRecord) -> timede
     if desk.clock.now() >= held.sendable_until:
         return timedelta(0)
     outcome = desk.venue(venue_name).place(VenueAccount(order.account_id, order.owner_id), [request])[0]
+    desk.meters.outcomes.labels(venue_name, type(outcome).__name__.lower()).inc()
     desk.database.write(lambda tx: _take_in(tx, desk, order.id, outcome), name="settle", urgent=True)
     return desk.patience.ask_first if isinstance(outcome, Unknown) else None
 

@@ -65,6 +65,9 @@ def reported(tx: Tx, desk: Desk, order_id: str, report: OrderReport) -> store.Or
     except Broken as broken:
         stop(tx, desk, order, broken)
         return order
+    booked = sum(1 for event, _, _ in lines if event in {OrderEvent.FILL_PART, OrderEvent.FILL_REST})
+    if booked:
+        tx.after_commit(lambda: desk.meters.fills.inc(booked))
     if report.filled_quantity > filled:
         # The venue knows of more than it told here: ask for the rest.
         outbox.put(

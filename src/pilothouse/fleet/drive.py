@@ -117,6 +117,9 @@ def _decide(
             scene = _submit(tx, desk, trader, scene, record, decision.order)
             step += 1
     except Refused as refusal:
+        if isinstance(refusal, DeniedByRisk):
+            codes = [reason.code for reason in refusal.reasons]
+            tx.after_commit(lambda: _count_denials(desk, codes))
         return _store(tx, desk, refused(record, refusal), is_fresh=is_fresh), scene
     state = _STATES[decision.verdict]
     after = replace(record, state=state, message=decision.message, step=step)
@@ -124,6 +127,11 @@ def _decide(
         after = replace(after, code="given_up")
         alarm(tx, trader, desk.clock.now(), "given_up", decision.message, {"signal_id": record.id})
     return _store(tx, desk, after, is_fresh=is_fresh), scene
+
+
+def _count_denials(desk: Desk, codes: list[str]) -> None:
+    for code in codes:
+        desk.meters.denials.labels(code).inc()
 
 
 _STATES = {
