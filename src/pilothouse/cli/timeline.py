@@ -50,7 +50,8 @@ def line(since: timedelta | None, word: str, style: str, detail: str) -> "Text":
     """Return one line: when, a dot, what, and the particulars."""
     from rich.text import Text
 
-    made = Text((clock_text(since) if since is not None else "").rjust(9), style="dim")
+    made = Text()
+    made.append((clock_text(since) if since is not None else "").rjust(9), style="dim")
     made.append("  ●  ", style=style)
     made.append(word.ljust(_WORD_WIDTH), style=style)
     made.append(detail)

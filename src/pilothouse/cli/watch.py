@@ -4,6 +4,7 @@ The picture is drawn from what the house recorded: the event stream only says wh
 or told twice changes nothing.
 """
 
+import contextlib
 import io
 import queue
 import threading
@@ -32,11 +33,11 @@ _HINTS: Final[Mapping[int, str]] = {
 
 
 class _Ear:
-    """Hears on a thread that something happened to an alert; whoever watches is woken."""
+    """Hears on a thread to which alerts something happened; whoever watches one of them is woken."""
 
     def __init__(self, way: Way) -> None:
         self._way = way
-        self.heard: queue.SimpleQueue[str] = queue.SimpleQueue()
+        self._heard: queue.SimpleQueue[str] = queue.SimpleQueue()
         self.open = threading.Event()
         threading.Thread(target=self._listen, daemon=True, name="events").start()
 
@@ -44,17 +45,18 @@ class _Ear:
         with House(self._way) as house:
             for event in house.events():
                 self.open.set()
-                self.heard.put(str(event.get("event") or ""))
+                payload = event.get("payload")
+                if isinstance(payload, dict) and payload.get("signal_id"):
+                    self._heard.put(str(payload["signal_id"]))
         self.open.set()
 
-    def wait(self, seconds: float) -> None:
-        """Return when something was heard, or after `seconds`; what was heard meanwhile counts once."""
-        try:
-            self.heard.get(timeout=max(seconds, 0.0))
-            while True:
-                self.heard.get_nowait()
-        except queue.Empty:
-            return
+    def wait(self, signal_id: str, seconds: float) -> None:
+        """Return when something happened to the alert, or after `seconds`."""
+        clock = SystemClock()
+        deadline = clock.monotonic() + seconds
+        with contextlib.suppress(queue.Empty):
+            while self._heard.get(timeout=max(deadline - clock.monotonic(), 0.0)) != signal_id:
+                pass
 
 
 @dataclass(slots=True)
@@ -120,7 +122,7 @@ class Sender:
             rested_at = (rested_at or moment) if rests else None
             if moment >= deadline or (rested_at is not None and moment - rested_at > _PROTECTION_S):
                 return signal
-            ear.wait(min(_LOOK_EVERY_S, deadline - moment))
+            ear.wait(signal_id, min(_LOOK_EVERY_S, deadline - moment))
             signal = self.house.get(f"/api/v1/signals/{signal_id}")
 
     def _with_orders(self, signal: dict[str, Any]) -> dict[str, Any]:
@@ -221,15 +223,12 @@ def _position(house: House, signal: Mapping[str, Any]) -> Any:
     held = positions.quantity_of(row) if row else 0
     if row is None or not held:
         return f"flat in {symbol}"
-    return (
-        show.side("LONG" if held > 0 else "SHORT")
-        .append(
-            f" {show.number(abs(held))} {symbol} at {show.number(row.get('entry_price'))}, "
-            f"mark {show.number(row.get('mark_price'))}, result ",
-            style="default",
-        )
-        .append_text(show.gain(row.get("unrealised")))
+    made = Text().append_text(show.side("LONG" if held > 0 else "SHORT"))
+    made.append(
+        f" {show.number(abs(held))} {symbol} at {show.number(row.get('entry_price'))}, "
+        f"mark {show.number(row.get('mark_price'))}, result "
     )
+    return made.append_text(show.gain(row.get("unrealised")))
 
 
 def _took(signal: Mapping[str, Any], began: datetime) -> str:
