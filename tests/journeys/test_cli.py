@@ -109,6 +109,7 @@ def test_what_is_drawn_is_what_the_house_has(house: HouseProcess) -> None:
     answer = told(house, "alert", "send", "--text", open_long("0.02", stop_loss="2%", take_profit="3%"))
 
     assert (answer["success"], answer["state"], answer["duplicate"]) == (True, "filled", False)
+    assert (answer["order"]["status"], answer["position"]["positionAmt"]) == ("FILLED", "0.02")
     assert [order["state"] for order in answer["signal"]["orders"]] == ["filled"]
     assert sorted(order["purpose"] for order in answer["signal"]["protective"]) == ["stop_loss", "take_profit"]
     assert house.position() == Decimal("0.02")
@@ -167,6 +168,30 @@ def test_an_order_that_rests_is_told_as_working_and_followed_if_wanted(house: Ho
     again = open_long("0.02", order_type="LIMIT", price=low)
     followed = told(house, "alert", "send", "--text", again, "--follow", "--wait", "1")
     assert followed["state"] == "working"
+
+
+def test_a_script_that_follows_gets_what_became_of_the_order(house: HouseProcess) -> None:
+    """Not what was true when the alert was answered."""
+    low = str((house.mark() * Decimal("0.95")).quantize(Decimal(1)))
+    text = open_long(order_type="LIMIT", price=low)
+    following = subprocess.Popen(
+        [str(PROGRAM), "alert", "send", "--text", text, "--follow", "--wait", "40", "--json"],
+        env=house.environment(),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        (resting,) = eventually(lambda: house.orders(state="working"), "it rests")
+        time.sleep(3)  # longer than the answer to the alert waits
+        house.post(f"/api/v1/orders/{resting['id']}/cancel")
+        answer = json.loads(following.communicate(timeout=40)[0])
+    finally:
+        following.kill()
+        following.wait()
+
+    assert following.returncode == 1
+    assert (answer["state"], answer["order"]["status"], answer["position"]) == ("rejected", "CANCELED", None)
 
 
 def test_a_wrong_secret_is_said_and_ends_with_one(house: HouseProcess) -> None:

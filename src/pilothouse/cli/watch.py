@@ -23,6 +23,7 @@ from pilothouse.kit.clocks import SystemClock
 
 _LOOK_EVERY_S: Final = 0.25
 _PROTECTION_S: Final = 3.0
+_WAIT_MS_MAX: Final = 2_500
 _OVER: Final = frozenset({"filled", "canceled", "expired", "rejected"})
 _RESTING: Final = frozenset({"working", "partly_filled"})
 
@@ -76,7 +77,8 @@ class Sender:
         ear = _Ear(self.house.way)
         ear.open.wait(2.0)
         sent_at = show.now()
-        answer, status = self._post(body)
+        # A person watches it happen; a script gets the answer that a chart would get.
+        answer, status = self._post(body, wait_ms=min(wait * 1_000, _WAIT_MS_MAX) if quiet else 0)
         signal_id = answer.get("signal_id")
         if quiet:
             screen = _nowhere()
@@ -93,12 +95,26 @@ class Sender:
         last = self._watch(str(signal_id), signal, drawn, ear, wait=wait, follow=follow)
         if not quiet:
             _draw_end(screen, self.house, last, drawn)
-        final = _final(answer, last)
-        return {**answer, **final, "signal": last}
+        return {**answer, **self._as_it_is(answer, last), "signal": last}
 
-    def _post(self, body: bytes) -> tuple[dict[str, Any], int]:
+    def _as_it_is(self, answer: Mapping[str, Any], last: Mapping[str, Any]) -> dict[str, Any]:
+        """Return what the answer would say by now; its order and position are asked for again if it is older."""
+        final = _final(answer, last)
+        if final["state"] == answer.get("state") or not last["orders"]:
+            return final
+        where = {"symbol": last["symbol"], "account": last["account_id"]}
+        made = last["orders"][-1]["id"]
+        orders = self.house.get("/orders", **where, limit=1_000)
+        positions_now = self.house.get("/positions", account=last["account_id"])
+        return {
+            **final,
+            "order": next((each for each in orders if each["id"] == made), answer.get("order")),
+            "position": next((each for each in positions_now if each["symbol"] == last["symbol"]), None),
+        }
+
+    def _post(self, body: bytes, *, wait_ms: int) -> tuple[dict[str, Any], int]:
         """Return what the hook answered at once, and its status."""
-        response = self.house.raw("POST", self.path, body=body, query={"wait_ms": 0}, headers=self.headers)
+        response = self.house.raw("POST", self.path, body=body, query={"wait_ms": wait_ms}, headers=self.headers)
         try:
             answer = response.json()
         except ValueError:
