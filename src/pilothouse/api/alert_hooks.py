@@ -13,6 +13,8 @@ from pilothouse.api.deps import Administering, Caller, Guarded, Reading
 from pilothouse.kit.db import Tx
 from pilothouse.kit.sealed import Secret
 
+_CAN_BE_NONE = frozenset({"default_size", "symbols", "max_age_s"})
+
 router = APIRouter(prefix="/api/v1/hooks", tags=["hooks"], route_class=Guarded)
 
 
@@ -26,7 +28,7 @@ def list_hooks(caller: Reading) -> Response:
 @router.post("", summary="Make a hook", response_model=shapes.HookWithSecrets, responses=shapes.ACTING)
 def create(caller: Administering, asked: shapes.HookAsked) -> Response:
     """Make a hook; its address, token and secret are shown now and never again."""
-    fields = asked.model_dump(exclude_unset=True, exclude={"name", "account_id"})
+    fields = _fields(asked)
     now = caller.house.clock.now()
 
     def work(tx: Tx) -> tuple[hooks.Hook, Secret, Secret]:
@@ -53,7 +55,7 @@ def get_hook(caller: Reading, hook_id: IdInPath) -> Response:
 @router.patch("/{hook_id}", summary="Change a hook", response_model=shapes.HookShown, responses=shapes.ACTING)
 def change(caller: Administering, hook_id: IdInPath, asked: shapes.HookChange) -> Response:
     """Change what is named; what is left out stays."""
-    fields = asked.model_dump(exclude_unset=True)
+    fields = _fields(asked)
     now = caller.house.clock.now()
     changed = caller.write(
         lambda tx: hooks.change(tx, caller.owner_id, hook_id, fields, now=now, who=caller.name), "hook"
@@ -78,6 +80,12 @@ def revoke(caller: Administering, hook_id: IdInPath) -> Response:
     now = caller.house.clock.now()
     gone = caller.write(lambda tx: hooks.revoke(tx, caller.owner_id, hook_id, now=now, who=caller.name), "hook")
     return shapes.answer(shown.hook(gone))
+
+
+def _fields(asked: shapes.HookChange) -> dict[str, Any]:
+    """Return what was said of a hook; null means "none" where a hook can have none, and nothing elsewhere."""
+    said = asked.model_dump(exclude_unset=True, exclude={"account_id"})
+    return {name: value for name, value in said.items() if value is not None or name in _CAN_BE_NONE}
 
 
 def _once(caller: Caller, url_token: Secret | None, secret: Secret | None) -> dict[str, Any]:

@@ -39,9 +39,14 @@ def _instant(came: Any) -> datetime:
         raise ValueError("an instant such as 2026-11-21T09:30:00Z, or milliseconds since 1970") from None
 
 
-_Instant = Annotated[
-    datetime, BeforeValidator(_instant), WithJsonSchema({"type": "string", "examples": ["2026-11-21T09:30:00Z"]})
-]
+_EITHER = {
+    "anyOf": [
+        {"type": "string", "format": "date-time"},
+        {"type": "integer", "minimum": 0, "maximum": 99_999_999_999_999},
+    ],
+    "examples": ["2026-11-21T09:30:00Z"],
+}
+_Instant = Annotated[datetime, BeforeValidator(_instant), WithJsonSchema(_EITHER)]
 Since = Annotated[_Instant | None, Query(description="From this instant on: ISO 8601, or milliseconds since 1970.")]
 Until = Annotated[_Instant | None, Query(description="Up to this instant: ISO 8601, or milliseconds since 1970.")]
 

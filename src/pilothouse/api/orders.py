@@ -122,7 +122,7 @@ def _ticket(asked: shapes.OrderAsked) -> Ticket:
     ]
     for name, number in (("quantity", quantity), ("price", price), ("stop_price", stop_price)):
         if number is not None and number <= 0:
-            problems.append(Problem(name, f"{number} came", "a number above zero"))
+            problems.append(Problem(name, f"{number} came", "a number above zero", "out_of_range"))
     if problems:
         raise Invalid(problems)
     return Ticket(

@@ -22,6 +22,11 @@ Amount = Annotated[
     StringConstraints(pattern=r"^-?[0-9]{1,30}(\.[0-9]{1,18})?$"),
     Field(description="An exact decimal, as text.", examples=["0.01"]),
 ]
+Wanted = Annotated[
+    str,
+    StringConstraints(pattern=r"^[0-9]{1,20}(\.[0-9]{1,18})?$"),
+    Field(description="An exact decimal, zero or more, as text.", examples=["0.01"]),
+]
 Instant = Annotated[str, Field(json_schema_extra={"format": "date-time"}, examples=["2026-11-21T09:30:00.123456Z"])]
 Id = Annotated[
     str, StringConstraints(pattern=r"^[A-Za-z0-9_]{1,64}$"), Field(examples=["ord_0006441e8b0c4d2f0000a1b2c3d4"])
@@ -192,9 +197,9 @@ class OrderAsked(Asked):
     symbol: SymbolText
     side: Literal["BUY", "SELL"]
     type: OrderType = OrderType.MARKET
-    quantity: Amount
-    price: Amount | None = Field(default=None, description="For LIMIT, STOP and TAKE_PROFIT.", examples=["60000"])
-    stop_price: Amount | None = Field(
+    quantity: Wanted
+    price: Wanted | None = Field(default=None, description="For LIMIT, STOP and TAKE_PROFIT.", examples=["60000"])
+    stop_price: Wanted | None = Field(
         None, description="The trigger, for all but MARKET and LIMIT.", examples=["59000"]
     )
     time_in_force: TimeInForce = TimeInForce.GTC
@@ -369,7 +374,7 @@ class SizeShown(BaseModel):
     """How much, for alerts that do not say."""
 
     kind: Literal["quantity", "quote_amount", "equity_percent", "risk_percent"]
-    value: Amount
+    value: Wanted
 
 
 class HookShown(BaseModel):
@@ -398,7 +403,7 @@ class HookWithSecrets(HookShown):
 
 
 class HookChange(Asked):
-    """What is to be changed; what is left out stays."""
+    """What is to be changed; what is left out stays, and so do name, window_s, rate_per_s and dry when they are null."""
 
     name: Text | None = None
     default_size: SizeShown | None = None
@@ -467,12 +472,12 @@ class LimitsShown(BaseModel):
 class LimitsAsked(Asked):
     """Limits to set; what is left out stays."""
 
-    order_notional_max: Amount | None = Field(default=None, examples=["5000"])
-    position_equity_ratio_max: Amount | None = None
+    order_notional_max: Wanted | None = Field(default=None, examples=["5000"])
+    position_equity_ratio_max: Wanted | None = None
     orders_per_minute_max: int | None = Field(default=None, ge=1, le=1_000_000)
-    daily_loss_percent_max: Amount | None = None
-    price_collar_percent: Amount | None = None
-    quote_age_max_s: Amount | None = None
+    daily_loss_percent_max: Wanted | None = None
+    price_collar_percent: Wanted | None = None
+    quote_age_max_s: Wanted | None = None
 
 
 class TokenShown(BaseModel):

@@ -1,0 +1,143 @@
+"""A whole house behind a real socket: what a client on this machine meets."""
+
+import io
+import logging
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+import structlog
+import uvicorn
+from fastapi import FastAPI
+
+from pilothouse.accounts import hooks, tokens, trading_accounts
+from pilothouse.accounts.access import ALL_SCOPES
+from pilothouse.accounts.trading_accounts import Mode
+from pilothouse.api.app import create_app
+from pilothouse.jobs.embedded import Embedded
+from pilothouse.kit import log
+from pilothouse.kit.clocks import SystemClock
+from pilothouse.kit.db import Tx
+from pilothouse.kit.settings import Settings
+from pilothouse.wiring.build import build, open_paper_account
+from pilothouse.wiring.house import House
+
+PATIENCE_S = 20.0
+
+
+@dataclass
+class Served:
+    """An open house, its address, and what opens it.
+
+    jobs   not started unless a test asks: then orders stay where their commit left them
+    log    everything that was logged since the house was opened
+    """
+
+    house: House
+    app: FastAPI
+    jobs: Embedded
+    url: str
+    account: str
+    url_token: str
+    secret: str
+    token: str
+    log: io.StringIO
+    clients: list[httpx.Client] = field(default_factory=list)
+
+    @property
+    def api(self) -> httpx.Client:
+        """Return a client that shows the operator token."""
+        return self.client({"Authorization": f"Bearer {self.token}"})
+
+    def client(self, headers: dict[str, str] | None = None) -> httpx.Client:
+        """Return a client that shows only what is said."""
+        made = httpx.Client(base_url=self.url, headers=headers, timeout=PATIENCE_S)
+        self.clients.append(made)
+        return made
+
+    def alert(self, door: str = "/webhook/tradingview", wait_ms: int = 2500, **fields: Any) -> httpx.Response:
+        """Send an alert, with the right secret where it has none and the door wants one."""
+        body = {"symbol": "BTCUSDT", **fields}
+        if door.startswith("/webhook") and "webhook_secret" not in body:
+            body["webhook_secret"] = self.secret
+        return self.client().post(door, params={"wait_ms": wait_ms}, json=body)
+
+    def signals(self) -> list[dict[str, Any]]:
+        """Return every alert that is stored, newest first."""
+        rows: list[dict[str, Any]] = self.api.get("/api/v1/signals", params={"limit": 1000}).json()["items"]
+        return rows
+
+    def orders(self) -> list[dict[str, Any]]:
+        """Return every order there is, newest first."""
+        rows: list[dict[str, Any]] = self.api.get("/api/v1/orders", params={"limit": 1000}).json()["items"]
+        return rows
+
+
+def until(found: Callable[[], Any]) -> Any:
+    """Return what `found` returns once it is true; fails when that does not come."""
+    deadline = time.monotonic() + PATIENCE_S
+    while time.monotonic() < deadline:
+        value = found()
+        if value:
+            return value
+        time.sleep(0.01)
+    pytest.fail("what was waited for did not come")
+
+
+@pytest.fixture
+def served(tables_url: str, tmp_path: Path) -> Iterator[Served]:
+    """Yield a house on either database whose orders stay where they are until `jobs.start()`."""
+    with_jobs = _serve(tables_url, tmp_path)
+    yield from with_jobs
+
+
+@pytest.fixture
+def running(served: Served) -> Served:
+    """Return the same house at work: orders leave, fill and are booked."""
+    served.jobs.start()
+    return served
+
+
+def _serve(url: str, data: Path) -> Iterator[Served]:
+    said = io.StringIO()
+    log.configure(clock=SystemClock(), level="DEBUG", stream=said)
+    house = build(Settings(data=data, database_url=url))
+    made = house.database.write(lambda tx: _first_steps(tx, house), name="first steps")
+    open_paper_account(house, made[0], Decimal(10_000))
+    app = create_app(house)
+    listener = socket.create_server(("127.0.0.1", 0))
+    server = uvicorn.Server(uvicorn.Config(app, log_config=None, access_log=False))
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, name="server")
+    thread.start()
+    address = f"http://127.0.0.1:{listener.getsockname()[1]}"
+    served = Served(house, app, Embedded(house), address, *made, said)
+    until(lambda: server.started)
+    yield served
+    for client in served.clients:
+        client.close()
+    app.state.end_streams()
+    server.should_exit = True
+    thread.join()
+    listener.close()
+    served.jobs.stop()
+    house.close()
+    structlog.reset_defaults()
+    root = logging.getLogger()
+    root.handlers = [each for each in root.handlers if type(each).__module__ != "pilothouse.kit.log"]
+
+
+def _first_steps(tx: Tx, house: House) -> tuple[str, str, str, str]:
+    now, owner_id = house.clock.now(), house.operator_id
+    account = trading_accounts.open_account(
+        tx, owner_id=owner_id, name="paper", venue="paper", mode=Mode.PAPER, currency="USDT", now=now
+    )
+    _, url_token, secret = hooks.create(tx, owner_id=owner_id, account_id=account.id, name="first", now=now)
+    _, token = tokens.issue(tx, owner_id=owner_id, label="operator", scopes=ALL_SCOPES, now=now)
+    return account.id, url_token.reveal(), secret.reveal(), token.reveal()
