@@ -16,6 +16,9 @@ from pilothouse.core.clock import from_micros, micros
 from pilothouse.core.rounding import NotExact, exact, plain
 from pilothouse.kit.exact_json import dumps, loads
 
+# A text so short has at most 20 digits before the point and 18 behind it: they need not be counted.
+_CERTAINLY_KEPT = 19
+
 metadata = MetaData(
     naming_convention={
         "ix": "ix_%(column_0_N_label)s",
@@ -58,14 +61,24 @@ class Exact(TypeDecorator[Decimal]):
             return None
         if isinstance(value, str):
             raise NotExact(f"{value[:40]!r} is a text: parse it where it came in")
-        number = exact(value)
-        return number if dialect.name == "postgresql" else plain(number)
+        if dialect.name == "postgresql":
+            return exact(value)
+        return _text(value)
 
     def process_result_value(self, value: Any | None, dialect: Dialect) -> Decimal | None:
         """Return the number in its shortest form."""
         if value is None:
             return None
         return Decimal(plain(value) if isinstance(value, Decimal) else value)
+
+
+def _text(value: Any) -> str:
+    """Return the canonical text of an exact number; raises NotExact."""
+    if type(value) is Decimal and value.is_finite():
+        text = plain(value)
+        if len(text) <= _CERTAINLY_KEPT:
+            return text
+    return plain(exact(value))
 
 
 class Instant(TypeDecorator[datetime]):

@@ -9,7 +9,7 @@ import threading
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future
 from contextlib import ExitStack
-from typing import TypeVar, cast
+from typing import TypeVar
 
 import structlog
 from sqlalchemy import Engine
@@ -23,6 +23,7 @@ from pilothouse.core.ids import Ids
 from pilothouse.kit.bell import Bell
 from pilothouse.kit.engines import CommitUnknown, Lost, dialect_of, is_worth_again, open_engine, told
 from pilothouse.kit.fresh_ids import FreshIds
+from pilothouse.kit.kept_readers import KeptReaders, driver_of
 from pilothouse.kit.outbox import put_heard, store_facts
 from pilothouse.kit.retry import retrying
 from pilothouse.kit.transaction import Tx as Tx  # noqa: PLC0414  (rooms know it from here)
@@ -74,6 +75,7 @@ class Database:
         self._queue = UnitQueue()
         kind, count = (_SqliteWriter, 1) if self.dialect == "sqlite" else (_PostgresWriter, writers)
         self._readers = open_engine(url, size=readers, read_only=True)
+        self._kept_readers = KeptReaders(self._readers, readers)
         self._writers = open_engine(url, size=count)
         order = threading.Lock()
         self._threads = [
@@ -119,23 +121,20 @@ class Database:
                 raise Broken("a unit of work reads through its own transaction")
             return work(outer)
         try:
+            if self.dialect == "sqlite":
+                return self._kept_readers.snapshot(lambda reader, driver: self._look(work, reader, driver))
             with self._readers.connect() as connection:
-                return self._snapshot(connection, work)
+                return self._look(work, connection, None)
         except (SQLAlchemyError, sqlite3.Error) as error:
             raise told(error) from error
 
-    def _snapshot(self, connection: Connection, work: Callable[[Tx], T]) -> T:
-        """Run `work` in a transaction that is always rolled back."""
-        raw = _driver_of(connection) if self.dialect == "sqlite" else None
-        if raw is not None:
-            raw.execute("BEGIN")
-        self._here.tx = tx = Tx(connection, self.dialect, self.ids, writes=False, driver=raw)
+    def _look(self, work: Callable[[Tx], T], connection: Connection, driver: sqlite3.Connection | None) -> T:
+        """Run `work` in the transaction of a reader."""
+        self._here.tx = tx = Tx(connection, self.dialect, self.ids, writes=False, driver=driver)
         try:
             return work(tx)
         finally:
             self._here.tx = None
-            if raw is not None:
-                raw.execute("ROLLBACK")
 
     @property
     def alive(self) -> bool:
@@ -152,6 +151,7 @@ class Database:
         self._queue.close(Closing("the house is closing"))
         for thread in self._threads:
             thread.join()
+        self._kept_readers.close()
         self._writers.dispose()
         self._readers.dispose()
 
@@ -194,11 +194,6 @@ def lock_in(connection: Connection, name: str) -> None:
     if connection.dialect.name == "postgresql":
         connection.exec_driver_sql("SET LOCAL lock_timeout = 0")
         connection.exec_driver_sql("SELECT pg_advisory_xact_lock(%s)", (lock_number(name),))
-
-
-def _driver_of(connection: Connection) -> sqlite3.Connection:
-    """Return an SQLite connection as the driver knows it."""
-    return cast("sqlite3.Connection", connection.connection.driver_connection)
 
 
 class _Stopped(BaseException):
@@ -362,7 +357,7 @@ class _SqliteWriter(_Writer):
             self._connection = self.engine.connect()
         # SQLAlchemy compiles the statements of units; the frame around them is spoken to the driver, which is
         # several times quicker, and there are two such statements for each unit.
-        return self._connection, _driver_of(self._connection)
+        return self._connection, driver_of(self._connection)
 
     def let_go(self) -> None:
         """Close the connection for good; what was not committed is rolled back."""

@@ -37,10 +37,13 @@ def dumps(value: object) -> str:
 
 def encoded(value: object) -> bytes:
     """Return `dumps(value)` as UTF-8, without the detour over text."""
-    try:
-        return _ENCODER.encode(_clean(value))
-    except UnicodeEncodeError:
-        raise TypeError("text with half a character (a lone surrogate) has no UTF-8") from None
+    return _encode(_clean(value))
+
+
+def both(value: object) -> tuple[str, Any]:
+    """Return `dumps(value)`, and what `loads` would make of that, without reading it again."""
+    cleaned = _clean(value)
+    return _encode(cleaned).decode(), cleaned
 
 
 def loads(text: str | bytes) -> Any:
@@ -58,10 +61,20 @@ _ENCODER = msgspec.json.Encoder()
 _DECODER = msgspec.json.Decoder(float_hook=Decimal)
 
 
+def _encode(cleaned: Any) -> bytes:
+    try:
+        return _ENCODER.encode(cleaned)
+    except UnicodeEncodeError:
+        raise TypeError("text with half a character (a lone surrogate) has no UTF-8") from None
+
+
 def _clean(value: Any) -> Any:
     """Return `value` as nothing but str, int, bool, None, dict and list."""
     cleaner = _CLEANERS.get(type(value))
     return _rare(value) if cleaner is None else cleaner(value)
+
+
+_AS_THEY_ARE = frozenset({str, int, bool, type(None)})
 
 
 def _same(value: Any) -> Any:
@@ -81,7 +94,10 @@ def _instant(value: datetime) -> str:
 
 
 def _object(value: dict[Any, Any]) -> dict[str, Any]:
-    return {(key if type(key) is str else _key(key)): _clean(item) for key, item in value.items()}
+    return {
+        (key if type(key) is str else _key(key)): (item if type(item) in _AS_THEY_ARE else _clean(item))
+        for key, item in value.items()
+    }
 
 
 def _array(value: list[Any] | tuple[Any, ...]) -> list[Any]:

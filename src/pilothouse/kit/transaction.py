@@ -12,7 +12,7 @@ from sqlalchemy.engine import Connection
 from pilothouse.core.errors import Broken
 from pilothouse.core.facts import Fact
 from pilothouse.core.ids import Ids
-from pilothouse.kit.exact_json import dumps, loads
+from pilothouse.kit.exact_json import both
 from pilothouse.kit.hot import Hot, HotResult
 
 Params = Mapping[str, Any] | Sequence[Mapping[str, Any]] | None
@@ -79,9 +79,9 @@ class Tx:
         Raises TypeError at once if the payload has no exact JSON.
         """
         self._must_write("announce")
-        text = dumps(fact.payload)
         # Listeners hear it exactly as a later reader will find it.
-        self.facts.append((replace(fact, payload=loads(text)), text))
+        text, payload = both(fact.payload)
+        self.facts.append((replace(fact, payload=payload), text))
 
     def lock(self, name: str) -> None:
         """Let no other transaction past this name until this one ends; on SQLite there is only one writer anyway."""

@@ -12,12 +12,15 @@ from sqlalchemy import BindParameter, Row, bindparam, select
 from pilothouse.core.position import ZERO, Position
 from pilothouse.core.rounding import EXACT, plain
 from pilothouse.kit.db import Tx
+from pilothouse.kit.hot import hot
 from pilothouse.ledger.post import Book, EntryKind
 from pilothouse.ledger.tables import balances, entries, positions
 
 _ACCOUNT: BindParameter[str] = bindparam("of_account")
-_ONE = select(positions.c.quantity, positions.c.cost).where(
-    positions.c.account_id == _ACCOUNT, positions.c.symbol == bindparam("of_symbol")
+_ONE = hot(
+    select(positions.c.quantity, positions.c.cost).where(
+        positions.c.account_id == _ACCOUNT, positions.c.symbol == bindparam("of_symbol")
+    )
 )
 _ALL = select(
     positions.c.symbol,
