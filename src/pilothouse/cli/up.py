@@ -5,6 +5,8 @@ import os
 import signal
 import socket
 import sys
+import threading
+from pathlib import Path
 from types import FrameType
 from typing import Any
 
@@ -34,15 +36,15 @@ def run(settings: Settings, parts: Parts | None = None) -> int:
             _log_to_file(settings)
             return _run(settings, listener, parts or Parts())
     except (PilothouseError, OSError) as reason:
-        print(f"Pilothouse cannot start: {reason}", file=sys.stderr)  # noqa: T201 - the command line speaks here
+        print(f"Pilothouse cannot start: {reason}", file=sys.stderr)
         return 1
 
 
 def _run(settings: Settings, listener: socket.socket, parts: Parts) -> int:
-    # uvicorn raises the signal that stopped it once more when it is done; by then it must find a handler that lets
-    # the house be closed in order.
+    # Before uvicorn listens for signals itself, one is kept until the server looks. And uvicorn raises the signal that
+    # stopped it once more when it is done; it must then find a handler that lets the house be closed in order.
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, _heard)
+        signal.signal(number, _hear)
     # Threads take turns often: the one that commits must not wait for the one that parses.
     sys.setswitchinterval(0.001)
     migrate(settings.database_url, backup_to=settings.data / "backups", clock=SystemClock())
@@ -88,7 +90,9 @@ class _Server(uvicorn.Server):
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
-        print(_welcome(self._settings, self._facts, is_first=self._is_first), flush=True)  # noqa: T201 - as above
+        print(_welcome(self._settings, self._facts, is_first=self._is_first), flush=True)
+        if _stop_wanted.is_set():
+            self.should_exit = True
 
 
 def _listening(settings: Settings) -> socket.socket:
@@ -114,7 +118,7 @@ def _log_to_file(settings: Settings) -> None:
     folder = settings.data / "logs"
     folder.mkdir(mode=0o700, exist_ok=True)
     quiet = sys.stderr.isatty()
-    stream = open(os.devnull, "w", encoding="utf-8") if quiet else None  # noqa: SIM115 - open as long as the process
+    stream = Path(os.devnull).open("w", encoding="utf-8") if quiet else None  # noqa: SIM115 - open as long as the process
     log.configure(
         clock=SystemClock(),
         level=settings.log_level,
@@ -124,8 +128,12 @@ def _log_to_file(settings: Settings) -> None:
     )
 
 
-def _heard(number: int, frame: FrameType | None) -> None:
-    """Hear a signal that uvicorn has acted on already."""
+_stop_wanted = threading.Event()
+
+
+def _hear(number: int, frame: FrameType | None) -> None:
+    """Keep that somebody wants the house to stop."""
+    _stop_wanted.set()
 
 
 def _welcome(settings: Settings, facts: FirstSteps | None, *, is_first: bool) -> str:
@@ -142,7 +150,8 @@ def _welcome(settings: Settings, facts: FirstSteps | None, *, is_first: bool) ->
             [
                 *lines,
                 f"  {first_steps.FILE} is not in the data directory, so tokens cannot be shown again;",
-                "  make new ones with `pilothouse hooks rotate` and `pilothouse token issue`.",
+                "  stop Pilothouse and make a new one with `pilothouse token issue NAME --offline`, start it again,",
+                "  then `pilothouse hooks rotate` makes a new address and secret.",
                 "",
             ]
         )

@@ -21,6 +21,7 @@ class Outgoing:
     """An order that this process, and nobody else, may put on the wire until `sendable_until`."""
 
     order_id: str
+    signal_id: str | None
     message_id: str
     venue: str
     account: VenueAccount

@@ -9,6 +9,8 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 
+import structlog
+
 from pilothouse.core.errors import Broken, Unavailable
 from pilothouse.core.order import OrderEvent, OrderState, after
 from pilothouse.core.rounding import plain, ratio
@@ -32,6 +34,8 @@ from pilothouse.venues.port import (
 
 HUNDRED = Decimal(100)
 
+_log = structlog.get_logger("pilothouse.execution")
+
 
 def send_batch(desk: Desk, batch: Sequence[Outgoing]) -> None:
     """Put orders of one lane on the wire, in order, and take in their outcomes.
@@ -51,6 +55,13 @@ def send_batch(desk: Desk, batch: Sequence[Outgoing]) -> None:
             desk.meters.alert_to_send.observe((desk.clock.now() - one.alert_at).total_seconds())
     outcomes = venue.place(first.account, [request for _, request in ready])
     for (one, _), outcome in zip(ready, outcomes, strict=True):
+        _log.info(
+            "order_sent",
+            correlation=one.signal_id or one.order_id,
+            order=one.order_id,
+            client_order_id=one.request.client_order_id,
+            outcome=type(outcome).__name__.lower(),
+        )
         desk.meters.outcomes.labels(one.venue, type(outcome).__name__.lower()).inc()
         _take_in_handed_off(desk, one, outcome)
 
@@ -188,7 +199,7 @@ def _no_longer_wanted(desk: Desk, venue_name: str, order: store.OrderRecord) -> 
     waited = desk.clock.now() - order.created_at
     if waited > desk.patience.intent_age_most:
         most = desk.patience.intent_age_most.total_seconds()
-        return f"it waited {waited.total_seconds():.0f} s, at most {most:.0f} s are allowed for an order that adds exposure"
+        return f"it waited {waited.total_seconds():.0f} s; an order that adds exposure may wait {most:.0f} s"
     try:
         mark = desk.quote_of(venue_name, order.terms.symbol).mark
     except Unavailable as unavailable:

@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 
+import structlog
+
 from pilothouse.core.errors import Broken
 from pilothouse.core.fill import Fill
 from pilothouse.core.order import OrderEvent, OrderState, after
@@ -19,6 +21,8 @@ from pilothouse.kit import outbox
 from pilothouse.kit.db import Tx
 from pilothouse.ledger import post
 from pilothouse.venues.port import FundingPayment, OrderReport, Rejected, Transfer, VenueStatus
+
+_log = structlog.get_logger("pilothouse.execution")
 
 Lines = list[tuple[OrderEvent | str, OrderState, str]]
 """(event, state after it, detail)"""
@@ -200,8 +204,23 @@ def _keep(
     )
     store.note(tx, order, now, *lines)
     told(tx, order, now)
+    tx.after_commit(lambda: _log_settled(order))
     moved(tx, order.owner_id, order.account_id, order.terms.symbol, now)
     return order
+
+
+def _log_settled(order: store.OrderRecord) -> None:
+    """Write where an order stands, under the id of the alert it came from."""
+    _log.info(
+        "order_settled",
+        correlation=order.signal_id or order.id,
+        order=order.id,
+        venue_order_id=order.venue_order_id,
+        symbol=order.terms.symbol,
+        state=order.state.value,
+        filled=plain(order.filled_quantity),
+        outcome=order.outcome,
+    )
 
 
 def stop(tx: Tx, desk: Desk, order: store.OrderRecord, broken: Broken) -> None:

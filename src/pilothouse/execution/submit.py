@@ -125,6 +125,7 @@ def submit(
     told(tx, order, now)
     outgoing = Outgoing(
         order_id=order.id,
+        signal_id=order.signal_id,
         message_id=message_id,
         venue=trader.venue,
         account=VenueAccount(trader.account_id, trader.owner_id),
