@@ -7,7 +7,6 @@ import socket
 import sys
 import threading
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
 import uvicorn
@@ -27,6 +26,8 @@ from pilothouse.wiring.first_steps import FirstSteps
 
 _SHUTDOWN_PATIENCE_S = 2
 
+_stop_wanted = threading.Event()
+
 
 def run(settings: Settings, parts: Parts | None = None) -> int:
     """Run until SIGINT or SIGTERM; returns the exit code. What cannot start says why in one line."""
@@ -44,7 +45,7 @@ def _run(settings: Settings, listener: socket.socket, parts: Parts) -> int:
     # Before uvicorn listens for signals itself, one is kept until the server looks. And uvicorn raises the signal that
     # stopped it once more when it is done; it must then find a handler that lets the house be closed in order.
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, _hear)
+        signal.signal(number, lambda *_: _stop_wanted.set())
     # Threads take turns often: the one that commits must not wait for the one that parses.
     sys.setswitchinterval(0.001)
     migrate(settings.database_url, backup_to=settings.data / "backups", clock=SystemClock())
@@ -126,14 +127,6 @@ def _log_to_file(settings: Settings) -> None:
         stream=stream,
         file=folder / "pilothouse.log",
     )
-
-
-_stop_wanted = threading.Event()
-
-
-def _hear(number: int, frame: FrameType | None) -> None:
-    """Keep that somebody wants the house to stop."""
-    _stop_wanted.set()
 
 
 def _welcome(settings: Settings, facts: FirstSteps | None, *, is_first: bool) -> str:
