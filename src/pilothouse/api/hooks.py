@@ -8,7 +8,6 @@ when nothing was stored, because the sender then sends it again.
 import asyncio
 import hashlib
 import re
-from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from functools import partial
 from typing import Any
@@ -16,18 +15,16 @@ from typing import Any
 import structlog
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from pilothouse.accounts import trading_accounts
 from pilothouse.api import problems, wire
+from pilothouse.api.looks import Looks
 from pilothouse.api.outcomes import Outcomes, Waiter
 from pilothouse.api.rates import Rates
 from pilothouse.bots import alert as alerts
 from pilothouse.bots.alert import Alert
-from pilothouse.core.errors import Invalid, PilothouseError, Unavailable
-from pilothouse.execution import portfolio
+from pilothouse.core.errors import Invalid, PilothouseError
 from pilothouse.execution.portfolio import PositionView
-from pilothouse.execution.submit import Trader
 from pilothouse.fleet import inbox
-from pilothouse.fleet.answer import AnswerState, Outcome, read_outcome
+from pilothouse.fleet.answer import AnswerState, Outcome
 from pilothouse.fleet.inbox import BODY_BYTES_MAX, Door, Taken
 from pilothouse.fleet.store import SignalRecord, SignalState
 from pilothouse.kit.db import Tx
@@ -62,14 +59,13 @@ class Intake:
         self.house = house
         self.outcomes = Outcomes()
         self.rates = Rates()
-        self._traders: dict[str, Trader] = {}
-        self._readers = ThreadPoolExecutor(4, thread_name_prefix="pilothouse-answer")
+        self._looks = Looks(house)
         self._unsubscribe = house.database.bell.subscribe(self.outcomes.hear)
 
     def close(self) -> None:
         """Stop listening and let the threads go."""
         self._unsubscribe()
-        self._readers.shutdown(wait=False, cancel_futures=True)
+        self._looks.close()
 
     def door(self, door: Door) -> ASGIApp:
         """Return the ASGI application behind one address."""
@@ -156,34 +152,10 @@ class Intake:
         if under_way and waiter.loop.time() < deadline:
             await waiter.until(deadline)
         while True:
-            outcome, view = await waiter.loop.run_in_executor(self._readers, self._look, signal)
+            outcome, view = await self._looks.look(signal)
             if outcome.settled or waiter.loop.time() >= deadline:
                 return outcome, view
             await waiter.until(deadline)
-
-    def _look(self, signal: SignalRecord) -> tuple[Outcome, PositionView | None]:
-        """Read an alert's outcome and the position as it is now."""
-        desk = self.house.desk
-
-        def look(tx: Tx) -> tuple[Outcome, PositionView | None, Trader]:
-            outcome = read_outcome(tx, signal.id)
-            trader = self._trader(tx, signal)
-            try:
-                view = portfolio.glance(tx, desk, trader, signal.symbol) if signal.symbol else None
-            except Unavailable:  # there is no price at the moment: the answer goes without the position
-                view = None
-            return outcome, view, trader
-
-        outcome, view, trader = self.house.database.read(look)
-        return outcome, view and portfolio.with_margin(desk, trader, view)
-
-    def _trader(self, tx: Tx, signal: SignalRecord) -> Trader:
-        """Return on whose account an alert acts; an account never changes its venue, so it is asked for once."""
-        trader = self._traders.get(signal.account_id)
-        if trader is None:
-            account = trading_accounts.by_id(tx, signal.account_id)
-            trader = self._traders[account.id] = Trader(account.owner_id, account.id, account.venue)
-        return trader
 
     def _refused(self, scope: Scope, signal: SignalRecord) -> tuple[int, dict[str, Any], dict[str, str]]:
         """Return the answer to an alert that has the wrong form, or nothing to act on."""
