@@ -11,8 +11,9 @@ from pilothouse.api.wire import average_price
 from pilothouse.core.instrument import Instrument
 from pilothouse.core.order import OrderState
 from pilothouse.core.quote import Quote
+from pilothouse.execution.account_store import Halt
 from pilothouse.execution.portfolio import BalanceView, PositionView
-from pilothouse.execution.store import Halt, OrderEventRecord, OrderRecord
+from pilothouse.execution.store import OrderEventRecord, OrderRecord
 from pilothouse.fleet.answer import outcome_of
 from pilothouse.fleet.store import SignalRecord, signal_data
 

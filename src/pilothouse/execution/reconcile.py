@@ -13,7 +13,7 @@ from pilothouse.core.facts import Fact, FactKind
 from pilothouse.core.fill import Fill
 from pilothouse.core.order import OrderEvent, OrderState, OrderTerms, OrderType, Purpose
 from pilothouse.core.rounding import plain
-from pilothouse.execution import limits, settle, store
+from pilothouse.execution import account_store, limits, settle, store
 from pilothouse.execution.desk import Desk
 from pilothouse.execution.submit import ORDER_TOPIC, Trader
 from pilothouse.kit import outbox
@@ -37,7 +37,7 @@ def reconcile(desk: Desk, trader: Trader) -> Reconciled:
     """Bring one account's books up to what its venue says; raises Unavailable if the venue does not answer."""
     found = Reconciled()
     account = VenueAccount(trader.account_id, trader.owner_id)
-    marks = desk.database.read(lambda tx: store.reconciled_up_to(tx, trader.account_id))
+    marks = desk.database.read(lambda tx: account_store.reconciled_up_to(tx, trader.account_id))
     _fetch_payments(desk, trader, account, marks)
     found.fills_booked = _fetch_fills(desk, trader, account, marks)
     _compare_orders(desk, trader, account, found)
@@ -67,6 +67,8 @@ def on_event(desk: Desk, owner_id: str | None, event: AccountEvent) -> None:
 
 def take_in(tx: Tx, desk: Desk, account_id: str, owner_id: str, report: OrderReport) -> store.OrderRecord:
     """Take in a report of an order, ours or not: one that we did not make is adopted and shown as foreign."""
+    # The stream and a pass of reconcile may tell of the same stranger at once: only one of them adopts it.
+    tx.lock(f"account:{account_id}")
     order = store.by_client_id(tx, account_id, report.client_order_id)
     if order is None:
         order = _adopted(tx, desk, account_id, owner_id, report)
@@ -137,10 +139,10 @@ def _fetch_payments(desk: Desk, trader: Trader, account: VenueAccount, marks: di
     def work(tx: Tx) -> None:
         if transfers:
             settle.transferred(tx, account.id, account.owner_id, transfers, now)
-            store.set_reconciled(tx, account.id, account.owner_id, "transfers", "", transfers[-1].venue_id, now)
+            account_store.set_reconciled(tx, account.id, account.owner_id, "transfers", "", transfers[-1].venue_id, now)
         if payments:
             settle.funded(tx, account.id, account.owner_id, payments, now)
-            store.set_reconciled(tx, account.id, account.owner_id, "funding", "", payments[-1].venue_id, now)
+            account_store.set_reconciled(tx, account.id, account.owner_id, "funding", "", payments[-1].venue_id, now)
 
     if transfers or payments:
         desk.database.write(work, name="payments", urgent=True)
@@ -160,6 +162,7 @@ def _fetch_fills(desk: Desk, trader: Trader, account: VenueAccount, marks: dict[
 
 def _book_all(tx: Tx, desk: Desk, account: VenueAccount, symbol: str, fills: Sequence[Fill]) -> int:
     """Book fills of one instrument that are not booked yet, each through its order."""
+    tx.lock(f"account:{account.id}")
     known = booked_among(tx, account.id, symbol, [fill.venue_trade_id for fill in fills])
     missing = [fill for fill in fills if fill.venue_trade_id not in known]
     by_order: dict[str, list[Fill]] = {}
@@ -167,7 +170,9 @@ def _book_all(tx: Tx, desk: Desk, account: VenueAccount, symbol: str, fills: Seq
         by_order.setdefault(fill.client_order_id or f"foreign-{fill.venue_order_id}", []).append(fill)
     for client_order_id, group in by_order.items():
         take_in(tx, desk, account.id, account.owner_id, _report_of(client_order_id, symbol, group))
-    store.set_reconciled(tx, account.id, account.owner_id, "fills", symbol, fills[-1].venue_trade_id, desk.clock.now())
+    account_store.set_reconciled(
+        tx, account.id, account.owner_id, "fills", symbol, fills[-1].venue_trade_id, desk.clock.now()
+    )
     return len(missing)
 
 
@@ -219,7 +224,7 @@ def _compare_positions(desk: Desk, trader: Trader, account: VenueAccount) -> lis
     """Compare positions; a difference that is still there when asked again halts the account."""
     differing = _differences(desk, trader, account)
     if differing:
-        marks = desk.database.read(lambda tx: store.reconciled_up_to(tx, trader.account_id))
+        marks = desk.database.read(lambda tx: account_store.reconciled_up_to(tx, trader.account_id))
         _fetch_fills(desk, trader, account, marks)
         differing = _differences(desk, trader, account)
     if not differing:

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from pilothouse.api.hooks import WAIT_MS_DEFAULT, WAIT_MS_MAX, wait_ms
 from tests.slices.api.conftest import Served, until
 
-OPEN = {"action": "open", "side": "BUY", "quantity": "0.01"}
+OPEN: dict[str, Any] = {"action": "open", "side": "BUY", "quantity": "0.01"}
 
 
 def test_an_alert_becomes_a_filled_order_and_a_position(running: Served) -> None:
