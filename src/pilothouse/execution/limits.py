@@ -12,7 +12,7 @@ from pilothouse.core.errors import Invalid, Problem
 from pilothouse.core.facts import Fact, FactKind
 from pilothouse.core.risk import Limits
 from pilothouse.core.rounding import NotExact, exact, plain
-from pilothouse.execution import store
+from pilothouse.execution import account_store
 from pilothouse.execution.desk import Desk
 from pilothouse.kit.db import Tx
 
@@ -37,7 +37,7 @@ _BOUNDS: dict[str, tuple[Decimal, Decimal, str]] = {
 
 def of_account(tx: Tx, account_id: str) -> Limits:
     """Return the limits of an account."""
-    row = store.limits_row(tx, account_id)
+    row = account_store.limits_row(tx, account_id)
     if row is None:
         return WIDE
     return Limits(
@@ -76,18 +76,18 @@ def change(tx: Tx, desk: Desk, account_id: str, owner_id: str, asked: dict[str, 
         values[name] = int(number) if name == "orders_per_minute_max" else number
     if problems:
         raise Invalid(problems)
-    store.put_limits(tx, account_id, owner_id, values, desk.clock.now(), by)
+    account_store.put_limits(tx, account_id, owner_id, values, desk.clock.now(), by)
     return Limits(**values)
 
 
-def halt(tx: Tx, desk: Desk, account_id: str, owner_id: str, *, reason: str, by: str) -> store.Halt:
+def halt(tx: Tx, desk: Desk, account_id: str, owner_id: str, *, reason: str, by: str) -> account_store.Halt:
     """Stop new exposure on an account; it may still reduce. An account that is halted already stays as it is."""
     tx.lock(f"account:{account_id}")
-    standing = store.halted(tx, account_id)
+    standing = account_store.halted(tx, account_id)
     if standing is not None:
         return standing
-    stop = store.Halt(desk.ids.fresh("hlt"), owner_id, account_id, desk.clock.now(), by, reason)
-    store.add_halt(tx, stop)
+    stop = account_store.Halt(desk.ids.fresh("hlt"), owner_id, account_id, desk.clock.now(), by, reason)
+    account_store.add_halt(tx, stop)
     tx.announce(
         Fact(FactKind.ACCOUNT_HALTED, owner_id, stop.at, account_id, {"reason": reason, "by": by, "at": iso(stop.at)})
     )
@@ -98,7 +98,7 @@ def resume(tx: Tx, desk: Desk, account_id: str, owner_id: str, *, by: str) -> bo
     """Let an account trade again; returns whether it was halted."""
     tx.lock(f"account:{account_id}")
     now = desk.clock.now()
-    if not store.end_halts(tx, account_id, now, by):
+    if not account_store.end_halts(tx, account_id, now, by):
         return False
     tx.announce(Fact(FactKind.ACCOUNT_RESUMED, owner_id, now, account_id, {"by": by, "at": iso(now)}))
     return True

@@ -14,7 +14,7 @@ import structlog
 from pilothouse.core.errors import Broken, Unavailable
 from pilothouse.core.order import OrderEvent, OrderState, after
 from pilothouse.core.rounding import plain, ratio
-from pilothouse.execution import settle, store
+from pilothouse.execution import account_store, settle, store
 from pilothouse.execution.desk import Desk
 from pilothouse.execution.lanes import Outgoing
 from pilothouse.execution.limits import of_account
@@ -208,7 +208,7 @@ def _no_longer_wanted(desk: Desk, venue_name: str, order: store.OrderRecord) -> 
     away = abs(ratio((mark - order.decided_price) * HUNDRED, order.decided_price))
     if away > collar:
         return f"the price moved {plain(away)} % since the decision, at most {plain(collar)} % are allowed"
-    if desk.database.read(lambda tx: store.halted(tx, order.account_id)) is not None:
+    if desk.database.read(lambda tx: account_store.halted(tx, order.account_id)) is not None:
         return "the account was halted while it waited"
     return None
 

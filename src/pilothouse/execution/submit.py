@@ -16,7 +16,7 @@ from pilothouse.core.order import OrderEvent, OrderState, Purpose, after
 from pilothouse.core.quote import Quote
 from pilothouse.core.risk import Denial, Denied, Exposure, Limits, check
 from pilothouse.core.rounding import plain
-from pilothouse.execution import store
+from pilothouse.execution import account_store, store
 from pilothouse.execution.desk import Desk
 from pilothouse.execution.lanes import Outgoing
 from pilothouse.execution.limits import of_account
@@ -112,7 +112,7 @@ def submit(
         ("decide", OrderState.INTENDED, f"{intent.reason}; mark {plain(intent.decided_price)}"),
         (OrderEvent.SEND, OrderState.SENDING, f"held by {desk.process}"),
     )
-    store.count_order(tx, trader.account_id, trader.owner_id, now)
+    account_store.count_order(tx, trader.account_id, trader.owner_id, now)
     message_id = outbox.put(
         tx,
         ORDER_TOPIC,
@@ -148,10 +148,10 @@ def _ask_the_gate(tx: Tx, trader: Trader, intent: OrderIntent, basis: Basis, now
         pending_sell=_pending(basis.orders, sign=-1),
         equity=basis.equity,
         equity_at_midnight=basis.equity_at_midnight,
-        orders_last_minute=store.orders_within_a_minute(tx, trader.account_id, now),
+        orders_last_minute=account_store.orders_within_a_minute(tx, trader.account_id, now),
     )
     if not terms.reduce_only:
-        halt = store.halted(tx, trader.account_id)
+        halt = account_store.halted(tx, trader.account_id)
         if halt is not None:
             reason = f"the account is halted since {halt.at:%Y-%m-%d %H:%M:%S} UTC by {halt.by}: {halt.reason}"
             raise DeniedByRisk(Denied((Denial("account_halted", halt.id, "no halt", reason),)))

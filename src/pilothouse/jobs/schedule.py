@@ -9,7 +9,7 @@ import structlog
 from pilothouse.accounts import idempotency, trading_accounts
 from pilothouse.accounts.trading_accounts import TradingAccount
 from pilothouse.core.errors import Unavailable
-from pilothouse.execution import store as orders_store
+from pilothouse.execution import account_store
 from pilothouse.execution.reconcile import reconcile
 from pilothouse.execution.submit import Trader
 from pilothouse.fleet import drive
@@ -99,7 +99,7 @@ def sweep(house: House) -> None:
     now = house.clock.now()
 
     def work(tx: Tx) -> None:
-        orders_store.forget_counts(tx, now - timedelta(minutes=5))
+        account_store.forget_counts(tx, now - timedelta(minutes=5))
         idempotency.forget(tx, now - timedelta(days=1))
         outbox.forget_facts(tx, now - timedelta(days=30))
 
