@@ -88,7 +88,7 @@ def create_app(house: House) -> FastAPI:
     app.state.house = house
     for door, path in PATHS.items():
         app.router.routes.append(Route(path, _Raw(intake.door(door)), methods=["POST"], name=door.name.lower()))
-    app.state.feed = feed
+    app.state.intake, app.state.feed = intake, feed
     app.state.health = system.Glimpses(house)
     app.state.end_streams = feed.end
     for router in ROUTERS:

@@ -140,7 +140,8 @@ class Intake:
             taken = inbox.take(tx, desk, hook, door, read, fingerprint=fingerprint, received_at=received_at)
             # What follows from here on, on any thread, is logged under the id of the alert.
             structlog.contextvars.bind_contextvars(correlation=taken.signal.id)
-            tx.after_commit(partial(self.outcomes.join, taken.signal.id, waiter))
+            if taken.signal.http_status == 200:  # nobody waits for what was refused for its form
+                tx.after_commit(partial(self.outcomes.join, taken.signal.id, waiter))
             return taken
 
         return await asyncio.wrap_future(self.house.database.submit(work, name="alert"))

@@ -57,6 +57,9 @@ class Outcomes:
         self._waiting: dict[str, list[Waiter]] = {}
         self._lock = threading.Lock()
 
+    def __len__(self) -> int:
+        return len(self._waiting)
+
     def join(self, signal_id: str, waiter: Waiter) -> None:
         """Wake `waiter` when the alert comes to rest; to be called after the commit that stored it."""
         with self._lock:

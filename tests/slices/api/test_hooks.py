@@ -173,6 +173,17 @@ def test_above_its_rate_a_hook_stores_nothing(served: Served) -> None:
     assert len(served.signals()) == len(answers) - len(limited)
 
 
+def test_nobody_is_remembered_who_was_answered(running: Served) -> None:
+    """A door that forgets no request fills the memory in a month."""
+    running.alert(**OPEN)
+    running.alert(**OPEN)
+    running.alert(action="nonsense")
+    running.alert(action="close", symbol="ETHUSDT")
+    running.alert(action="open", webhook_secret="wrong")
+
+    assert len(running.app.state.intake.outcomes) == 0
+
+
 def test_a_dry_hook_says_what_it_would_do_and_sends_nothing(running: Served) -> None:
     """To try a strategy's alerts without an order."""
     made = running.api.post("/api/v1/hooks", json={"name": "try", "dry": True}).json()
