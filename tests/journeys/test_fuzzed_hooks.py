@@ -1,4 +1,4 @@
-"""What comes from outside may be anything: each time a 4xx with a reason, never a 5xx, never an order, never a secret."""
+"""What comes from outside may be anything: a 4xx with a reason each time, never a 5xx, an order or a secret told."""
 
 import json
 import random
@@ -24,8 +24,8 @@ STRATEGY_BODY = {"order_action": "buy", "symbol": "BTCUSDT", "contracts": "1", "
 
 NUMBERS = [
     "NaN", "Infinity", "-Infinity", "1e400", "1e999999999", "-1e5", "1e-400", "9" * 400, "0." + "0" * 400 + "1",
-    "0x10", "1_000", "01", "+1", "--1", "1,5", "1.2.3", "٣", "०.०१", "１", "¼", "²", "∞", "1e", ".", "-", "1 0", "\u00a01",
-    "0.01abc", "1e5e5", "1/3", "'1'", "$5", "0b1", "1n", "None", "true", "1%%",
+    "0x10", "1_000", "+1", "--1", "1,5", "1.2.3", "٣", "०.०१", "１", "¼", "²", "∞", "1e", ".", "-", "1 0", "0.01abc",
+    "\u00a01", "1e5e5", "1/3", "'1'", "$5", "0b1", "1n", "None", "true", "1%%",
 ]  # fmt: skip
 VALUES: list[Any] = [
     *NUMBERS, True, False, [], {}, [1], {"value": 1}, "{{strategy.order.contracts}}", "{{plot_0}}", "\x00", "\ud800",
@@ -34,15 +34,17 @@ VALUES: list[Any] = [
 ]  # fmt: skip
 
 TEXTS: list[bytes] = [
-    b"", b" ", b"\n\t", b"null", b"true", b"0", b'"text"', b"[]", b"[{}]", b"{", b"}", b"{}{}", b'{"action"', b'{"a":}',
-    b"{'action':'open'}", b'{"action":"open",}', b"\xff\xfe\x00", b"\x00" * 50, b"\xef\xbb\xbf", b"action=open&symbol=X",
-    b"ENTER-LONG_BINANCE_BTCUSDT", b"Keys(BTCUSDT) { market(side=buy, amount=100); }", b"<xml/>", b"BUY BTCUSDT 1",
-    b"{{strategy.order.alert_message}}", b'{"quantity":NaN}', b'{"quantity":{{strategy.order.contracts}}}',
-    b"[" * 10_000, b'{"a":' * 10_000, b'{"a":' * 2_000 + b"1" + b"}" * 2_000, b"[" * 500 + b"]" * 500,
+    b"", b" ", b"\n\t", b"null", b"true", b"0", b'"text"', b"[]", b"[{}]", b"{", b"}", b"{}{}", b'{"action"',
+    b'{"a":}', b"{'action':'open'}", b'{"action":"open",}', b"\xff\xfe\x00", b"\x00" * 50, b"\xef\xbb\xbf",
+    b"action=open&symbol=X", b"ENTER-LONG_BINANCE_BTCUSDT", b"Keys(BTCUSDT) { market(side=buy, amount=100); }",
+    b"<xml/>", b"BUY BTCUSDT 1", b"{{strategy.order.alert_message}}", b'{"quantity":NaN}',
+    b'{"quantity":{{strategy.order.contracts}}}', b"[" * 10_000, b'{"a":' * 10_000,
+    b'{"a":' * 2_000 + b"1" + b"}" * 2_000, b"[" * 500 + b"]" * 500,
     b'{"symbol":"BTCUSDT","symbol":"ETHUSDT","action":"open","side":"BUY","quantity":"1"}',
-    b'{"quantity":' + b"9" * 60_000 + b"}", b'{"quantity":1e' + b"9" * 5_000 + b"}", b'{"\\ud800":1}', b'{"a":"\\u0000"}',
-    json.dumps({f"field{n}": n for n in range(3_000)}).encode(), "{“action”: “open”}".encode(),
-    json.dumps({**ORDER_BODY, "symbol": "𝔹𝕋ℂ𝕌𝕊𝔻𝕋"}).encode(), json.dumps({**ORDER_BODY, "symbol": "BTCUSDТ"}).encode("utf-16"),
+    b'{"quantity":' + b"9" * 60_000 + b"}", b'{"quantity":1e' + b"9" * 5_000 + b"}", b'{"\\ud800":1}',
+    b'{"a":"\\u0000"}', json.dumps({f"field{n}": n for n in range(3_000)}).encode(), "{“action”: “open”}".encode(),
+    json.dumps({**ORDER_BODY, "symbol": "𝔹𝕋ℂ𝕌𝕊𝔻𝕋"}).encode(),
+    json.dumps({**ORDER_BODY, "symbol": "BTCUSDТ"}).encode("utf-16"),
 ]  # fmt: skip
 
 
@@ -96,23 +98,34 @@ def test_random_bytes_are_refused(untouched: HouseProcess) -> None:
         for _ in range(60):
             at = chance.randrange(len(spoiled) - 1)
             cut = spoiled[:at] + b'"' + spoiled[at + chance.randint(1, 3) :][: chance.randint(0, 12)]
+            if _is_json(cut):
+                continue
             _refused(untouched.send(cut, path, headers=headers))
+
+
+def _is_json(text: bytes) -> bool:
+    try:
+        json.loads(text)
+    except ValueError:
+        return False
+    return True
 
 
 @pytest.mark.parametrize(
     ("door", "name"),
-    [(ORDER, "quantity"), (ORDER, "price"), (ORDER, "symbol"), (ORDER, "side"), (ORDER, "action"), (ORDER, "order_type"),
-     (ORDER, "stop_loss"), (STRATEGY, "position_size"), (STRATEGY, "order_action"), (STRATEGY, "market_position"),
-     (STRATEGY, "contracts")],
-)  # fmt: skip
+    [
+        *((ORDER, name) for name in ("quantity", "price", "symbol", "side", "action", "order_type", "stop_loss")),
+        *((STRATEGY, name) for name in ("position_size", "order_action", "market_position", "contracts")),
+    ],
+)
 def test_a_value_of_the_wrong_kind_is_refused_by_the_name_of_its_field(
     door: str, name: str, untouched: HouseProcess
 ) -> None:
     """Numbers that are none, foreign digits, wrong types, unfilled placeholders: never taken for something else."""
     body = ORDER_BODY if door == ORDER else STRATEGY_BODY
-    fits = {"stop_loss": {1e308}, "position_size": {-1, 0}, "contracts": {0}, "price": set()}.get(name, set())
+    fits = {"position_size": [-1, 0], "contracts": [0]}.get(name, [])
     for value in VALUES:
-        if isinstance(value, int | float) and not isinstance(value, bool) and value in fits:
+        if type(value) is int and value in fits:
             continue
         sent = {**body, name: value, "webhook_secret": untouched.secret}
         if name == "price":
@@ -131,7 +144,7 @@ def test_a_placeholder_that_was_not_filled_is_called_that(untouched: HouseProces
     """The commonest mistake of all: an alert of the wrong kind leaves the braces in."""
     template = (
         '{"order_action":"{{strategy.order.action}}","symbol":"BTCUSDT","contracts":"{{strategy.order.contracts}}",'
-        '"position_size":"{{strategy.position_size}}","webhook_secret":"%s"}' % untouched.secret
+        '"position_size":"{{strategy.position_size}}","webhook_secret":"' + untouched.secret + '"}'
     )
     told = _refused(untouched.send(template.encode(), STRATEGY))
     assert {one["field"] for one in told["validation_errors"]} == {"order_action", "contracts", "position_size"}
@@ -161,7 +174,7 @@ def test_the_name_of_a_field_may_be_anything(name: str, house: HouseProcess) -> 
 
 def test_headers_may_be_anything(untouched: HouseProcess) -> None:
     """Content types, secrets and lengths that are no text, too long or doubled."""
-    for value in (b"\xff\xfe", b"x" * 8_000, b"", b" ", b"null", "gehe\u00efm".encode(), b"'; DROP TABLE hooks; --"):
+    for value in (b"\xff\xfe", b"x" * 8_000, b"", b"null", "gehe\u00efm".encode(), b"'; DROP TABLE hooks; --"):
         for name in (b"X-Webhook-Secret", b"Content-Type", b"X-Request-Id", b"Authorization", b"X-Forwarded-For"):
             answer = untouched.client.post(
                 ORDER, content=json.dumps(ORDER_BODY).encode(), headers=[(name, value), (b"Accept", b"*/*")]

@@ -71,7 +71,7 @@ def _low(house: HouseProcess, share: str = "0.95") -> str:
 
 
 def test_an_answer_carries_order_and_position_under_both_spellings(house: HouseProcess) -> None:
-    """Clients were written against camelCase that was sent and snake_case that was documented: both must find theirs."""
+    """Clients were written against camelCase that was sent and snake_case that was documented: both find theirs."""
     told = house.alert(**BUY)
     order, position = told["order"], told["position"]
 
@@ -85,7 +85,13 @@ def test_an_answer_carries_order_and_position_under_both_spellings(house: HouseP
             assert shown[_snake(name)] == value, name
     assert isinstance(order["orderId"], int)
     assert re.fullmatch(r"[A-Za-z0-9]{1,32}", order["clientOrderId"])
-    fixed = {"symbol": "BTCUSDT", "side": "BUY", "type": "MARKET", "status": "FILLED", "positionSide": "BOTH"}
+    fixed: dict[str, Any] = {
+        "symbol": "BTCUSDT",
+        "side": "BUY",
+        "type": "MARKET",
+        "status": "FILLED",
+        "positionSide": "BOTH",
+    }
     fixed |= {"reduceOnly": False, "closePosition": False, "origQty": "0.01", "executedQty": "0.01"}
     assert {name: order[name] for name in fixed} == fixed
     assert (position["symbol"], position["positionAmt"], position["leverage"]) == ("BTCUSDT", "0.01", 10)
@@ -138,7 +144,7 @@ def test_every_answer_tells_its_id_and_its_time(house: HouseProcess) -> None:
 def test_every_action_does_what_its_word_says(
     held: str | int, fields: dict[str, Any], after: str, message: str, house: HouseProcess
 ) -> None:
-    """Actions, sides and types in any case, numbers as numbers or texts; an opposite opening nets, as one-way mode does."""
+    """Words in any case, numbers as numbers or texts; an opposite opening nets, as one-way mode does."""
     if held:
         house.alert(STRATEGY, symbol="BTCUSDT", order_action="buy", contracts=1, position_size=held)
     told = house.alert(symbol="BTCUSDT", **fields)
@@ -177,7 +183,9 @@ def test_a_symbol_is_understood_however_charts_and_exchanges_spell_it(symbol: st
 def test_json_is_read_whatever_the_header_calls_it(door: str, headers: dict[str, str], house: HouseProcess) -> None:
     """TradingView says text/plain whenever it feels like it; curl -d says it is a form."""
     path = house.hook_path if door == "hook" else door
-    body = {"order_action": "buy", "contracts": 1, "position_size": "0.01"} if door == STRATEGY else dict(BUY)
+    body: dict[str, Any] = {"order_action": "buy", "contracts": 1, "position_size": "0.01"}
+    if door != STRATEGY:
+        body = dict(BUY)
     body |= {"symbol": "BTCUSDT", "webhook_secret": house.secret, "timenow": fresh(), "nobody": {"knows": ["this"]}}
 
     answer = house.send(body, path, headers=headers, wait_ms=2500)
@@ -522,8 +530,8 @@ def _equity(house: HouseProcess) -> Decimal:
 def test_a_size_is_what_it_says_rounded_down_to_the_lot(
     fields: dict[str, Any],
     share: str,
-    of_equity: bool,
-    house: HouseProcess,  # noqa: FBT001 - a parameter of the test
+    of_equity: bool,  # noqa: FBT001 - a parameter of the test
+    house: HouseProcess,
 ) -> None:
     """Quote amount, percent of equity, and risk: equity x risk / distance to the stop. Never more than was allowed."""
     wanted = Decimal(share) * (_equity(house) if of_equity else 1)
