@@ -7,7 +7,7 @@ from starlette.responses import Response
 
 from pilothouse.accounts import tokens, trading_accounts
 from pilothouse.accounts.access import Scope
-from pilothouse.api import shapes, shown
+from pilothouse.api import desk_shapes, shapes, shown
 from pilothouse.api.asked import IdInPath
 from pilothouse.api.deps import AccountName, Administering, Caller, Guarded, Reading, Trading
 from pilothouse.core.risk import Limits
@@ -17,7 +17,7 @@ from pilothouse.wiring.paper_accounts import start_over
 
 router = APIRouter(prefix="/api/v1", tags=["accounts"], route_class=Guarded)
 
-ACCOUNT = shapes.AccountShown
+ACCOUNT = desk_shapes.AccountShown
 
 
 @router.get("/accounts", summary="List accounts", response_model=shapes.Page[ACCOUNT], responses=shapes.LOOKING)
@@ -38,9 +38,9 @@ def get_account(caller: Reading, account_id: IdInPath) -> Response:
 
 
 @router.post("/accounts/{account_id}/halt", summary="Halt an account", response_model=ACCOUNT, responses=shapes.ACTING)
-def halt(caller: Trading, account_id: IdInPath, asked: shapes.HaltAsked | None = None) -> Response:
+def halt(caller: Trading, account_id: IdInPath, asked: desk_shapes.HaltAsked | None = None) -> Response:
     """Stop new exposure at once; what only reduces still passes. An account that is halted stays as it is."""
-    reason = (asked or shapes.HaltAsked()).reason
+    reason = (asked or desk_shapes.HaltAsked()).reason
 
     def work(tx: Tx) -> dict[str, Any]:
         found = trading_accounts.get(tx, caller.owner_id, account_id)
@@ -76,7 +76,7 @@ def reset(caller: Administering, account_id: IdInPath) -> Response:
 # ── Limits ────────────────────────────────────────────────────────────────────────────────────────
 
 
-@router.get("/limits", summary="Show limits", response_model=shapes.LimitsShown, responses=shapes.LOOKING)
+@router.get("/limits", summary="Show limits", response_model=desk_shapes.LimitsShown, responses=shapes.LOOKING)
 def get_limits(caller: Reading, account: AccountName = None) -> Response:
     """Show the limits that every order of an account has to pass."""
 
@@ -87,8 +87,8 @@ def get_limits(caller: Reading, account: AccountName = None) -> Response:
     return shapes.answer(caller.read(work))
 
 
-@router.put("/limits", summary="Set limits", response_model=shapes.LimitsShown, responses=shapes.ACTING)
-def put_limits(caller: Administering, asked: shapes.LimitsAsked, account: AccountName = None) -> Response:
+@router.put("/limits", summary="Set limits", response_model=desk_shapes.LimitsShown, responses=shapes.ACTING)
+def put_limits(caller: Administering, asked: desk_shapes.LimitsAsked, account: AccountName = None) -> Response:
     """Set the limits that are named; what is left out stays."""
     wanted = asked.model_dump(exclude_unset=True, exclude_none=True)
 
@@ -103,15 +103,17 @@ def put_limits(caller: Administering, asked: shapes.LimitsAsked, account: Accoun
 # ── Tokens ────────────────────────────────────────────────────────────────────────────────────────
 
 
-@router.get("/tokens", summary="List tokens", response_model=shapes.Page[shapes.TokenShown], responses=shapes.LOOKING)
+@router.get(
+    "/tokens", summary="List tokens", response_model=shapes.Page[desk_shapes.TokenShown], responses=shapes.LOOKING
+)
 def list_tokens(caller: Administering) -> Response:
     """List tokens, newest first, revoked ones too; the tokens themselves were shown once."""
     found = caller.read(lambda tx: tokens.list_tokens(tx, caller.owner_id))
     return shapes.answer({"items": [shown.token(each) for each in found], "next_cursor": None})
 
 
-@router.post("/tokens", summary="Issue a token", response_model=shapes.TokenIssued, responses=shapes.ACTING)
-def issue(caller: Administering, asked: shapes.TokenAsked) -> Response:
+@router.post("/tokens", summary="Issue a token", response_model=desk_shapes.TokenIssued, responses=shapes.ACTING)
+def issue(caller: Administering, asked: desk_shapes.TokenAsked) -> Response:
     """Issue a token; it is shown now and never again."""
     scopes = [scope for scope in Scope if scope.value in asked.scopes]
     label, now = asked.label[:120], caller.house.clock.now()
@@ -122,7 +124,9 @@ def issue(caller: Administering, asked: shapes.TokenAsked) -> Response:
     return shapes.answer(shown.token(made) | {"token": plain.reveal()})
 
 
-@router.post("/tokens/{token_id}/revoke", summary="Revoke a token", response_model=shapes.Done, responses=shapes.ACTING)
+@router.post(
+    "/tokens/{token_id}/revoke", summary="Revoke a token", response_model=desk_shapes.Done, responses=shapes.ACTING
+)
 def revoke(caller: Administering, token_id: IdInPath) -> Response:
     """Make a token worthless from now on."""
     now = caller.house.clock.now()

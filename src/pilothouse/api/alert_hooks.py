@@ -7,7 +7,7 @@ from starlette.responses import Response
 
 from pilothouse.accounts import hooks
 from pilothouse.accounts.hooks import Rotation
-from pilothouse.api import shapes, shown
+from pilothouse.api import desk_shapes, shapes, shown
 from pilothouse.api.asked import IdInPath
 from pilothouse.api.deps import Administering, Caller, Guarded, Reading
 from pilothouse.kit.db import Tx
@@ -18,15 +18,15 @@ _CAN_BE_NONE = frozenset({"default_size", "symbols", "max_age_s"})
 router = APIRouter(prefix="/api/v1/hooks", tags=["hooks"], route_class=Guarded)
 
 
-@router.get("", summary="List hooks", response_model=shapes.Page[shapes.HookShown], responses=shapes.LOOKING)
+@router.get("", summary="List hooks", response_model=shapes.Page[desk_shapes.HookShown], responses=shapes.LOOKING)
 def list_hooks(caller: Reading) -> Response:
     """List all hooks, revoked ones too, oldest first."""
     found = caller.read(lambda tx: hooks.list_hooks(tx, caller.owner_id))
     return shapes.answer({"items": [shown.hook(each) for each in found], "next_cursor": None})
 
 
-@router.post("", summary="Make a hook", response_model=shapes.HookWithSecrets, responses=shapes.ACTING)
-def create(caller: Administering, asked: shapes.HookAsked) -> Response:
+@router.post("", summary="Make a hook", response_model=desk_shapes.HookWithSecrets, responses=shapes.ACTING)
+def create(caller: Administering, asked: desk_shapes.HookAsked) -> Response:
     """Make a hook; its address, token and secret are shown now and never again."""
     fields = _fields(asked)
     now = caller.house.clock.now()
@@ -46,14 +46,14 @@ def create(caller: Administering, asked: shapes.HookAsked) -> Response:
     return shapes.answer(shown.hook(made) | _once(caller, url_token, secret))
 
 
-@router.get("/{hook_id}", summary="Show a hook", response_model=shapes.HookShown, responses=shapes.LOOKING)
+@router.get("/{hook_id}", summary="Show a hook", response_model=desk_shapes.HookShown, responses=shapes.LOOKING)
 def get_hook(caller: Reading, hook_id: IdInPath) -> Response:
     """Show one hook."""
     return shapes.answer(shown.hook(caller.read(lambda tx: hooks.get(tx, caller.owner_id, hook_id))))
 
 
-@router.patch("/{hook_id}", summary="Change a hook", response_model=shapes.HookShown, responses=shapes.ACTING)
-def change(caller: Administering, hook_id: IdInPath, asked: shapes.HookChange) -> Response:
+@router.patch("/{hook_id}", summary="Change a hook", response_model=desk_shapes.HookShown, responses=shapes.ACTING)
+def change(caller: Administering, hook_id: IdInPath, asked: desk_shapes.HookChange) -> Response:
     """Change what is named; what is left out stays."""
     fields = _fields(asked)
     now = caller.house.clock.now()
@@ -64,17 +64,19 @@ def change(caller: Administering, hook_id: IdInPath, asked: shapes.HookChange) -
 
 
 @router.post(
-    "/{hook_id}/rotate", summary="Rotate a hook", response_model=shapes.HookWithSecrets, responses=shapes.ACTING
+    "/{hook_id}/rotate", summary="Rotate a hook", response_model=desk_shapes.HookWithSecrets, responses=shapes.ACTING
 )
-def rotate(caller: Administering, hook_id: IdInPath, asked: shapes.RotateAsked | None = None) -> Response:
+def rotate(caller: Administering, hook_id: IdInPath, asked: desk_shapes.RotateAsked | None = None) -> Response:
     """Make the address, the secret or both anew; the old ones are worthless at once."""
-    which = Rotation((asked or shapes.RotateAsked()).which)
+    which = Rotation((asked or desk_shapes.RotateAsked()).which)
     now = caller.house.clock.now()
     made = caller.write(lambda tx: hooks.rotate(tx, caller.owner_id, hook_id, which, now=now, who=caller.name), "hook")
     return shapes.answer(shown.hook(made.hook) | _once(caller, made.url_token, made.secret))
 
 
-@router.post("/{hook_id}/revoke", summary="Revoke a hook", response_model=shapes.HookShown, responses=shapes.ACTING)
+@router.post(
+    "/{hook_id}/revoke", summary="Revoke a hook", response_model=desk_shapes.HookShown, responses=shapes.ACTING
+)
 def revoke(caller: Administering, hook_id: IdInPath) -> Response:
     """Silence a hook for good; what it did stays on record."""
     now = caller.house.clock.now()
@@ -82,7 +84,7 @@ def revoke(caller: Administering, hook_id: IdInPath) -> Response:
     return shapes.answer(shown.hook(gone))
 
 
-def _fields(asked: shapes.HookChange) -> dict[str, Any]:
+def _fields(asked: desk_shapes.HookChange) -> dict[str, Any]:
     """Return what was said of a hook; null means "none" where a hook can have none, and nothing elsewhere."""
     said = asked.model_dump(exclude_unset=True, exclude={"account_id"})
     return {name: value for name, value in said.items() if value is not None or name in _CAN_BE_NONE}

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query
 from starlette.responses import Response
 
-from pilothouse.api import shapes
+from pilothouse.api import desk_shapes, shapes
 from pilothouse.api.asked import IdInPath
 from pilothouse.api.deps import Administering, Guarded, Reading
 from pilothouse.core.errors import NotFound
@@ -22,7 +22,7 @@ class MessageNotParked(NotFound):
     code = "message_not_parked"
 
 
-@router.get("/outbox", summary="Show the outbox", response_model=shapes.Outbox, responses=shapes.LOOKING)
+@router.get("/outbox", summary="Show the outbox", response_model=desk_shapes.Outbox, responses=shapes.LOOKING)
 def counts(caller: Administering) -> Response:
     """Show how many messages wait, are in hand or are put aside, and how long the oldest due one has waited."""
     now = caller.house.clock.now()
@@ -33,7 +33,7 @@ def counts(caller: Administering) -> Response:
 @router.get(
     "/outbox/parked",
     summary="List parked messages",
-    response_model=shapes.Page[shapes.ParkedShown],
+    response_model=shapes.Page[desk_shapes.ParkedShown],
     responses=shapes.LOOKING,
 )
 def parked(
@@ -46,7 +46,7 @@ def parked(
 @router.post(
     "/outbox/parked/{message_id}/unpark",
     summary="Deliver a parked message again",
-    response_model=shapes.Done,
+    response_model=desk_shapes.Done,
     responses=shapes.ACTING,
 )
 def unpark(caller: Administering, message_id: IdInPath) -> Response:
@@ -60,7 +60,7 @@ def unpark(caller: Administering, message_id: IdInPath) -> Response:
 @router.get(
     "/invariants",
     summary="Ask what must always be true",
-    response_model=shapes.Page[shapes.InvariantShown],
+    response_model=shapes.Page[desk_shapes.InvariantShown],
     responses=shapes.LOOKING,
 )
 def invariants(caller: Reading) -> Response:

@@ -1,0 +1,180 @@
+"""What goes over the wire of hooks, accounts, limits, tokens and the care of the house; the rest is in `shapes.py`."""
+
+from typing import Any, Literal
+
+from pydantic import BaseModel, Field
+
+from pilothouse.api.shapes import Amount, Asked, Id, Instant, SymbolText, Text, Wanted
+
+
+class SizeShown(BaseModel):
+    """How much, for alerts that do not say."""
+
+    kind: Literal["quantity", "quote_amount", "equity_percent", "risk_percent"]
+    value: Wanted
+
+
+class HookShown(BaseModel):
+    """One hook."""
+
+    id: Id
+    account_id: Id
+    name: str
+    default_size: SizeShown | None
+    symbols: list[str] | None = Field(description="What it may trade; null: everything.")
+    window_s: int = Field(description="The same body within so many seconds is the same alert.")
+    max_age_s: int | None
+    rate_per_s: int
+    dry: bool = Field(description="Everything is decided and shown, nothing is sent.")
+    state: Literal["active", "revoked"]
+    created_at: Instant
+    rotated_at: Instant | None
+
+
+class HookWithSecrets(HookShown):
+    """One hook with what was made anew, shown now and never again."""
+
+    url: str | None = Field(examples=["http://127.0.0.1:8000/hooks/abcdefghijklmnopqrstuvwxyz234567"])
+    token: str | None = Field(examples=["abcdefghijklmnopqrstuvwxyz234567"])
+    secret: str | None = Field(examples=["abcdefghijklmnopqrstuvwxyz234567"])
+
+
+class HookChange(Asked):
+    """What is to be changed; what is left out stays.
+
+    So do name, window_s, rate_per_s and dry when they are null; the others can be null.
+    """
+
+    name: Text | None = None
+    default_size: SizeShown | None = None
+    symbols: list[SymbolText] | None = None
+    window_s: int | None = Field(default=None, ge=0, le=86_400)
+    max_age_s: int | None = Field(default=None, ge=1, le=86_400)
+    rate_per_s: int | None = Field(default=None, ge=1, le=100_000)
+    dry: bool | None = None
+
+
+class HookAsked(HookChange):
+    """A new hook."""
+
+    name: Text = Field(examples=["BTC 4h breakout"])
+    account_id: Id | None = Field(default=None, description="The first active account if left out.")
+
+
+class RotateAsked(Asked):
+    """What is to be made anew."""
+
+    which: Literal["token", "secret", "both"] = "both"
+
+
+class HaltShown(BaseModel):
+    """Since when, by whom and why an account may only reduce."""
+
+    id: Id
+    at: Instant
+    by: str
+    reason: str
+
+
+class AccountShown(BaseModel):
+    """One trading account."""
+
+    id: Id
+    name: str
+    venue: str
+    mode: Literal["paper", "testnet", "live"]
+    currency: str
+    state: Literal["active", "closed"]
+    generation: int
+    simulated: bool
+    created_at: Instant
+    halt: HaltShown | None
+
+
+class HaltAsked(Asked):
+    """Why; it stands in every refusal until the account is resumed."""
+
+    reason: Text = Field(default="by hand", examples=["the news"])
+
+
+class LimitsShown(BaseModel):
+    """What one account allows."""
+
+    account_id: Id
+    order_notional_max: Amount = Field(description="Quote currency of one order.")
+    position_equity_ratio_max: Amount = Field(description="Largest position, times equity.")
+    orders_per_minute_max: int
+    daily_loss_percent_max: Amount
+    price_collar_percent: Amount
+    quote_age_max_s: Amount
+
+
+class LimitsAsked(Asked):
+    """Limits to set; what is left out stays."""
+
+    order_notional_max: Wanted | None = Field(default=None, examples=["5000"])
+    position_equity_ratio_max: Wanted | None = None
+    orders_per_minute_max: int | None = Field(default=None, ge=1, le=1_000_000)
+    daily_loss_percent_max: Wanted | None = None
+    price_collar_percent: Wanted | None = None
+    quote_age_max_s: Wanted | None = None
+
+
+class TokenShown(BaseModel):
+    """What is known of a token; the token itself was shown once."""
+
+    id: Id
+    label: str
+    scopes: list[Literal["read", "trade", "admin"]]
+    created_at: Instant
+    revoked_at: Instant | None
+
+
+class TokenIssued(TokenShown):
+    """A new token, shown now and never again."""
+
+    token: str = Field(examples=["ph_op_abcdefghijklmnopqrstuvwxyz234567"])
+
+
+class TokenAsked(Asked):
+    """A new token."""
+
+    label: Text = Field(examples=["dashboard"])
+    scopes: list[Literal["read", "trade", "admin"]] = Field(min_length=1, max_length=3, examples=[["read"]])
+
+
+class ParkedShown(BaseModel):
+    """A message that failed too often and waits for a person."""
+
+    id: str
+    topic: str
+    key: str
+    payload: dict[str, Any]
+    attempt: int
+    error: str
+    created_at: Instant
+
+
+class Outbox(BaseModel):
+    """How many messages there are, by state, and how long the oldest due one waits."""
+
+    ready: int
+    leased: int
+    parked: int
+    lag_ms: int
+
+
+class InvariantShown(BaseModel):
+    """One law, and what was found against it; `ok` if nothing was."""
+
+    name: str
+    question: str
+    ok: bool
+    detail: str = Field(description="What was found, in a sentence for each.")
+    findings: list[dict[str, Any]]
+
+
+class Done(BaseModel):
+    """Whether anything changed."""
+
+    done: bool
