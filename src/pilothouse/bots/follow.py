@@ -135,7 +135,7 @@ def decide(
         case SignalKind.DECREASE:
             return _decrease(signal, view, default_size)
         case SignalKind.CLOSE:
-            return _close(signal, view, hook_id, step, noop=flat_close_is_noop)
+            return _close(view, hook_id, step, noop=flat_close_is_noop)
         case SignalKind.TARGET:
             return _target(signal, view, hook_id, step)
 
@@ -168,7 +168,7 @@ def _decrease(signal: Signal, view: View, default_size: Size | None) -> Decision
     return Decision(Verdict.DONE, message, Planned(terms, Purpose.EXIT, "decrease"))
 
 
-def _close(signal: Signal, view: View, hook_id: str | None, step: int, *, noop: bool) -> Decision:
+def _close(view: View, hook_id: str | None, step: int, *, noop: bool) -> Decision:
     symbol = view.instrument.symbol
     waiting = _cancel_resting(view, hook_id)
     if waiting is not None:

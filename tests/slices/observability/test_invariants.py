@@ -12,7 +12,7 @@ from sqlalchemy import Executable, delete, insert, select, text, update
 
 from pilothouse.core.facts import FactKind
 from pilothouse.core.instrument import Side
-from pilothouse.execution import account_store, limits, store
+from pilothouse.execution import account_store, limits
 from pilothouse.execution.tables import order_events, orders
 from pilothouse.fleet.tables import protections, signals
 from pilothouse.kit import outbox
