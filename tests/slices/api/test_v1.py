@@ -174,6 +174,16 @@ def test_a_halted_account_takes_nothing_on_until_it_is_resumed(running: Served) 
     assert served_halt(running) is None
 
 
+def test_the_kill_switch_halts_every_account_at_once(running: Served) -> None:
+    """Whoever needs it has no time to look up an id."""
+    halted = running.api.post("/api/v1/halt", json={"reason": "stop"}).json()["items"]
+    assert [each["halt"]["reason"] for each in halted] == ["stop"] * len(halted)
+    assert running.account in {each["id"] for each in halted}
+
+    resumed = running.api.post("/api/v1/resume").json()["items"]
+    assert [each["halt"] for each in resumed] == [None] * len(resumed)
+
+
 def served_halt(served: Served) -> Any:
     """Return the halt that stands on the account."""
     return served.api.get(f"/api/v1/accounts/{served.account}").json()["halt"]
