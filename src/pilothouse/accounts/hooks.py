@@ -22,7 +22,7 @@ from pilothouse.core.errors import Conflict, NotFound
 from pilothouse.core.rounding import exact
 from pilothouse.core.signals import Size, SizeKind
 from pilothouse.kit.db import Tx
-from pilothouse.kit.hot import hot
+from pilothouse.kit.hot import Hot, hot
 from pilothouse.kit.sealed import Secret, digest, new_token, same
 
 _CELLS = hooks.c
@@ -42,8 +42,6 @@ _COLUMNS = (
     _CELLS.rotated_at,
 )
 _ACTIVE = _CELLS.state == "active"
-_BY_TOKEN = hot(select(*_COLUMNS, _CELLS.token_digest).where(_CELLS.token_digest == bindparam("of_digest"), _ACTIVE))
-_BY_SECRET = hot(select(*_COLUMNS, _CELLS.secret_digest).where(_CELLS.secret_digest == bindparam("of_digest"), _ACTIVE))
 _INSERT = insert(hooks)
 
 # 20 random bytes are 32 characters of base 32: 160 bits, safe in an address and in a shell.
@@ -243,13 +241,13 @@ def _active(tx: Tx, owner_id: str, hook_id: str) -> None:
         raise HookRevoked("the hook was revoked; make a new one")
 
 
-def _by_digest(tx: Tx, statement: Any, plain: str) -> Hook | None:
+def _by_digest(tx: Tx, statement: Hot, plain: str) -> Hook | None:
     wanted = digest(plain)
-    row = tx.execute(statement, {"of_digest": wanted}).one_or_none()
+    found: tuple[str, Hook] | None = tx.execute(statement, {"of_digest": wanted}).one_or_none()
     # Found by its digest, which nobody can choose; compared again so that the database's collation decides nothing.
-    if row is None or not same(row[-1], wanted):
+    if found is None or not same(found[0], wanted):
         return None
-    return _hook(row[:-1])
+    return found[1]
 
 
 def _mine(owner_id: str, hook_id: str) -> ColumnElement[bool]:
@@ -273,3 +271,18 @@ def _hook(row: Row[*tuple[Any, ...]] | tuple[Any, ...]) -> Hook:
         created_at=created,
         rotated_at=rotated,
     )
+
+
+def _digest_and_hook(row: Any) -> tuple[str, Hook]:
+    return str(row[-1]), _hook(row[:-1])
+
+
+# Asked for each alert, so that a row that stayed as it was is not made into a hook again.
+_BY_TOKEN = hot(
+    select(*_COLUMNS, _CELLS.token_digest).where(_CELLS.token_digest == bindparam("of_digest"), _ACTIVE),
+    _digest_and_hook,
+)
+_BY_SECRET = hot(
+    select(*_COLUMNS, _CELLS.secret_digest).where(_CELLS.secret_digest == bindparam("of_digest"), _ACTIVE),
+    _digest_and_hook,
+)

@@ -26,7 +26,6 @@ _COLUMNS = (
     _CELLS.generation,
     _CELLS.created_at,
 )
-_BY_ID = hot(select(*_COLUMNS).where(_CELLS.id == bindparam("of_id")))
 _ACTIVE = select(*_COLUMNS).where(_CELLS.state == "active").order_by(_CELLS.id)
 _INSERT = insert(trading_accounts)
 
@@ -119,10 +118,10 @@ def get(tx: Tx, owner_id: str, account_id: str) -> TradingAccount:
 
 def by_id(tx: Tx, account_id: str) -> TradingAccount:
     """Return an account, whoever's it is: for work the house does by itself. Raises AccountNotFound."""
-    row = tx.execute(_BY_ID, {"of_id": account_id}).one_or_none()
-    if row is None:
+    account: TradingAccount | None = tx.execute(_BY_ID, {"of_id": account_id}).one_or_none()
+    if account is None:
         raise AccountNotFound(f"there is no account {account_id[:40]!r}")
-    return _account(row)
+    return account
 
 
 def list_accounts(tx: Tx, owner_id: str) -> list[TradingAccount]:
@@ -167,3 +166,7 @@ def _change(tx: Tx, owner_id: str, account_id: str, **values: object) -> None:
 def _account(row: Row[*tuple[Any, ...]]) -> TradingAccount:
     id_, owner_id, name, venue, mode, currency, state, generation, created_at = row
     return TradingAccount(id_, owner_id, name, venue, Mode(mode), currency, AccountState(state), generation, created_at)
+
+
+# Asked for each alert, so that a row that stayed as it was is not made into a record again.
+_BY_ID = hot(select(*_COLUMNS).where(_CELLS.id == bindparam("of_id")), _account)

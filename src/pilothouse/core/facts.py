@@ -18,7 +18,6 @@ class FactKind(StrEnum):
     ORDER_CHANGED = "order.changed"
     FILL_BOOKED = "fill.booked"
     POSITION_CHANGED = "position.changed"
-    INSTRUMENT_MOVED = "instrument.moved"
     FUNDING_BOOKED = "funding.booked"
     ACCOUNT_HALTED = "account.halted"
     ACCOUNT_RESUMED = "account.resumed"

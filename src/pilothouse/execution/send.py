@@ -242,7 +242,7 @@ def _withdraw(tx: Tx, desk: Desk, order_id: str, reason: str) -> None:
     store.change(tx, order.id, now, state=state, outcome=reason)
     store.note(tx, order, now, (OrderEvent.WITHDRAW, state, reason))
     told(tx, replace(order, state=state, outcome=reason), now)
-    moved(tx, order.owner_id, order.account_id, order.terms.symbol, now)
+    moved(tx, order.account_id, order.terms.symbol, now)
 
 
 def _take_in(tx: Tx, desk: Desk, order_id: str, outcome: PlaceOutcome) -> store.OrderRecord:

@@ -130,7 +130,7 @@ def lost(tx: Tx, desk: Desk, order_id: str, reason: str) -> store.OrderRecord:
     if order.state is not state:
         store.note(tx, order, now, (OrderEvent.LOSE, state, reason))
         told(tx, changed, now)
-        moved(tx, order.owner_id, order.account_id, order.terms.symbol, now)
+        moved(tx, order.account_id, order.terms.symbol, now)
     return changed
 
 
@@ -205,7 +205,7 @@ def _keep(
     store.note(tx, order, now, *lines)
     told(tx, order, now)
     tx.after_commit(lambda: _log_settled(order))
-    moved(tx, order.owner_id, order.account_id, order.terms.symbol, now)
+    moved(tx, order.account_id, order.terms.symbol, now)
     return order
 
 

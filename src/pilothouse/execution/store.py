@@ -61,19 +61,10 @@ class OrderEventRecord:
 
 
 _SELECT = select(orders)
-_BY_ID = hot(_SELECT.where(orders.c.id == bindparam("order_id")))
-_BY_ID_LOCKED = hot(_SELECT.where(orders.c.id == bindparam("order_id")).with_for_update())
 _BY_CLIENT_ID = hot(
     _SELECT.where(
         orders.c.account_id == bindparam("account_id"), orders.c.client_order_id == bindparam("client_order_id")
     )
-)
-_LIVE_IN = hot(
-    _SELECT.where(
-        orders.c.is_live.is_(True),
-        orders.c.account_id == bindparam("account_id"),
-        orders.c.symbol == bindparam("symbol"),
-    ).order_by(orders.c.id)
 )
 _LIVE_OF_ACCOUNT = _SELECT.where(orders.c.is_live.is_(True), orders.c.account_id == bindparam("account_id")).order_by(
     orders.c.id
@@ -130,6 +121,19 @@ def _record(row: Row[Any]) -> OrderRecord:
         asked=row.asked,
         updated_at=row.updated_at,
     )
+
+
+# Read for alert after alert while an order lives, so a row that stayed as it was is not made into a record again.
+_BY_ID = hot(_SELECT.where(orders.c.id == bindparam("order_id")), _record)
+_BY_ID_LOCKED = hot(_SELECT.where(orders.c.id == bindparam("order_id")).with_for_update(), _record)
+_LIVE_IN = hot(
+    _SELECT.where(
+        orders.c.is_live.is_(True),
+        orders.c.account_id == bindparam("account_id"),
+        orders.c.symbol == bindparam("symbol"),
+    ).order_by(orders.c.id),
+    _record,
+)
 
 
 def add(tx: Tx, order: OrderRecord) -> None:
@@ -202,8 +206,9 @@ def note(tx: Tx, order: OrderRecord, at: datetime, *lines: tuple[OrderEvent | st
 
 def get(tx: Tx, order_id: str, *, lock: bool = False) -> OrderRecord | None:
     """Return one order, its row locked where the database knows row locks, or None."""
-    row = tx.execute(_BY_ID_LOCKED if lock and tx.dialect == "postgresql" else _BY_ID, {"order_id": order_id}).first()
-    return _record(row) if row else None
+    query = _BY_ID_LOCKED if lock and tx.dialect == "postgresql" else _BY_ID
+    order: OrderRecord | None = tx.execute(query, {"order_id": order_id}).first()
+    return order
 
 
 def by_client_id(tx: Tx, account_id: str, client_order_id: str) -> OrderRecord | None:
@@ -214,7 +219,7 @@ def by_client_id(tx: Tx, account_id: str, client_order_id: str) -> OrderRecord |
 
 def live_in(tx: Tx, account_id: str, symbol: str) -> list[OrderRecord]:
     """Return the orders of one instrument that are not final, oldest first."""
-    return [_record(row) for row in tx.execute(_LIVE_IN, {"account_id": account_id, "symbol": symbol})]
+    return tx.execute(_LIVE_IN, {"account_id": account_id, "symbol": symbol}).all()
 
 
 def live_of(tx: Tx, account_id: str) -> list[OrderRecord]:

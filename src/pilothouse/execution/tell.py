@@ -1,11 +1,15 @@
-"""The facts that execution announces: where an order stands, and that an instrument moved."""
+"""What execution tells: where an order stands, and that something moved in an instrument."""
 
 from datetime import datetime
 
 from pilothouse.core.facts import Fact, FactKind
 from pilothouse.core.rounding import plain
 from pilothouse.execution.store import OrderRecord
+from pilothouse.kit import outbox
 from pilothouse.kit.db import Tx
+
+MOVED_TOPIC = "instrument.moved"
+"""Messages under this topic say: look again at this instrument of this account."""
 
 
 def told(tx: Tx, order: OrderRecord, now: datetime) -> None:
@@ -33,15 +37,16 @@ def told(tx: Tx, order: OrderRecord, now: datetime) -> None:
     )
 
 
-def moved(tx: Tx, owner_id: str, account_id: str, symbol: str, now: datetime) -> None:
-    """Say that something moved in an instrument, so that whoever waits for it looks again; told once for many."""
-    tx.announce(
-        Fact(
-            FactKind.INSTRUMENT_MOVED,
-            owner_id,
-            now,
-            account_id,
-            {"account_id": account_id, "symbol": symbol},
-            key=f"{account_id}:{symbol}",
-        )
+def moved(tx: Tx, account_id: str, symbol: str, now: datetime) -> None:
+    """Ask whoever waits for something in an instrument to look again; asked once for all that moved meanwhile.
+
+    A message and no fact: it says nothing that the facts beside it do not say.
+    """
+    outbox.put(
+        tx,
+        MOVED_TOPIC,
+        key=account_id,
+        payload={"account_id": account_id, "symbol": symbol},
+        dedupe_key=f"{MOVED_TOPIC}/{account_id}:{symbol}",
+        now=now,
     )

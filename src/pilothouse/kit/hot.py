@@ -8,6 +8,8 @@ On PostgreSQL, where a round trip outweighs that walk, it is executed as any oth
 import sqlite3
 from collections import namedtuple
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from copy import copy
+from functools import lru_cache
 from operator import itemgetter
 from typing import Any, NamedTuple
 
@@ -24,6 +26,9 @@ _DIALECT = sqlite.dialect(paramstyle="qmark")
 
 Processor = Callable[[Any], Any]
 
+_REMEMBERED = 1_024
+"""Records of rows that each statement remembers."""
+
 
 class _Prepared(NamedTuple):
     """One statement for one set of parameter names, as the driver takes it.
@@ -31,16 +36,14 @@ class _Prepared(NamedTuple):
     values      takes the parameters, gives their values by position
     processors  (position, what turns the value into what SQLite stores)
     fixed       parameters that stand in the statement itself
-    row         makes a row with names; None where nothing comes back
-    readers     (position, what turns a stored value that is not NULL into ours)
+    read        makes a row, or a record, of what is stored; None where nothing comes back
     """
 
     sql: str
     values: Callable[[Mapping[str, Any]], Sequence[Any]]
     processors: tuple[tuple[int, Processor], ...]
     fixed: dict[str, Any]
-    row: Callable[[Sequence[Any]], Any] | None
-    readers: tuple[tuple[int, Processor], ...]
+    read: Callable[[tuple[Any, ...]], Any] | None
 
     def bound(self, params: Mapping[str, Any]) -> Sequence[Any]:
         """Return the values of `params` as the driver takes them."""
@@ -52,17 +55,6 @@ class _Prepared(NamedTuple):
             made[position] = process(made[position])
         return made
 
-    def read(self, stored: Sequence[Any]) -> Any:
-        """Return a stored row as ours."""
-        assert self.row is not None, "asked only of statements that give rows"
-        if not self.readers:
-            return self.row(stored)
-        made = list(stored)
-        for position, process in self.readers:
-            if made[position] is not None:
-                made[position] = process(made[position])
-        return self.row(made)
-
 
 class HotResult:
     """What came back: rows with names, and how many rows were changed. Everything is fetched already."""
@@ -72,11 +64,6 @@ class HotResult:
     def __init__(self, rows: list[Any], rowcount: int) -> None:
         self._rows = rows
         self.rowcount = rowcount
-
-    @classmethod
-    def of(cls, result: CursorResult[Any]) -> "HotResult":
-        """Return what SQLAlchemy brought."""
-        return cls(list(result) if result.returns_rows else [], result.rowcount)
 
     def __iter__(self) -> Iterator[Any]:
         return iter(self._rows)
@@ -118,11 +105,12 @@ class Hot:
     For an insert or update without values, the parameters name the columns, as in SQLAlchemy.
     """
 
-    __slots__ = ("_prepared", "statement")
+    __slots__ = ("_make", "_prepared", "statement")
 
-    def __init__(self, statement: Executable) -> None:
+    def __init__(self, statement: Executable, make: Callable[[Any], Any] | None) -> None:
         """Take a statement without expanding parameters; lists of constants are fine."""
         self.statement = statement
+        self._make = make
         self._prepared: dict[tuple[str, ...], _Prepared] = {}
 
     def run(
@@ -133,7 +121,7 @@ class Hot:
             given = params or {}
             prepared = self._for(given)
             cursor = driver.execute(prepared.sql, prepared.bound(given))
-            rows = [prepared.read(stored) for stored in cursor] if prepared.row is not None else []
+            rows = [prepared.read(stored) for stored in cursor] if prepared.read is not None else []
             return HotResult(rows, cursor.rowcount)
         if not params:
             raise Broken("a statement was to be run once for each of no parameters")
@@ -145,33 +133,44 @@ class Hot:
         names = tuple(params)
         prepared = self._prepared.get(names)
         if prepared is None:  # two threads may do it at once: the result is the same
-            prepared = self._prepared[names] = _prepare(self.statement, names)
+            prepared = self._prepared[names] = _prepare(self.statement, names, self._make)
         return prepared
 
+    def of(self, result: CursorResult[Any]) -> HotResult:
+        """Return what SQLAlchemy brought when it executed `statement`."""
+        rows = list(result) if result.returns_rows else []
+        return HotResult(rows if self._make is None else [self._make(row) for row in rows], result.rowcount)
 
-def hot(statement: Executable) -> Hot:
-    """Say that a statement lies between an alert and its fill."""
-    return Hot(statement)
+
+def hot(statement: Executable, make: Callable[[Any], Any] | None = None) -> Hot:
+    """Say that a statement lies between an alert and its fill.
+
+    make   makes a record of a row, of nothing but the row, and nobody changes it afterwards: so the record of a row
+           that was read lately is given again, because live orders, hooks and limits are read for alert after alert
+    """
+    return Hot(statement, make)
 
 
-def _prepare(statement: Executable, names: tuple[str, ...]) -> _Prepared:
+def _prepare(statement: Executable, names: tuple[str, ...], make: Callable[[Any], Any] | None = None) -> _Prepared:
     """Compile a statement for parameters of these names; constants in it are written out."""
     assert isinstance(statement, ClauseElement), "statements are made of SQLAlchemy's elements"
     compiled = statement.compile(dialect=_DIALECT, column_keys=sorted(names))
     assert isinstance(compiled, SQLCompiler), "it is a statement, and no type or table"
     state = compiled.construct_expanded_state(dict.fromkeys(names))
     order = list(state.positiontup or ())
+    missing = [name for name in order if name not in names and state.parameters[name] is None]
+    if missing:  # defaults of columns are SQLAlchemy's to fill in, on the long way
+        raise Broken(f"a hot statement was run without {', '.join(missing)}")
     columns = _columns(statement)
     types = {name: bind.type for bind, name in compiled.bind_names.items()}
     binders = [state.processors.get(name) or _binder(types.get(name)) for name in order]
-    readers = [type_.dialect_impl(_DIALECT).result_processor(_DIALECT, None) for _, type_ in columns]
+    read = _reader(columns, make) if columns else None
     return _Prepared(
         sql=state.statement,
         values=_by_position(order),
         processors=tuple((at, binder) for at, binder in enumerate(binders) if binder is not None),
         fixed={name: state.parameters[name] for name in order if name not in names},
-        row=_row_of([name for name, _ in columns]) if columns else None,
-        readers=tuple((at, reader) for at, reader in enumerate(readers) if reader is not None),
+        read=read,
     )
 
 
@@ -183,11 +182,27 @@ def _by_position(order: list[str]) -> Callable[[Mapping[str, Any]], Sequence[Any
     return itemgetter(*order)
 
 
-def _row_of(names: list[str]) -> Callable[[Sequence[Any]], Any]:
-    """Return what makes a row with these names; a name that comes twice has its position only."""
-    row: Any = namedtuple("Row", names, rename=True)  # type: ignore[misc]  # noqa: PYI024 - named by the statement
-    make: Callable[[Sequence[Any]], Any] = row._make
-    return make
+def _reader(
+    columns: list[tuple[str, TypeEngine[Any]]], make: Callable[[Any], Any] | None
+) -> Callable[[tuple[Any, ...]], Any]:
+    """Return what makes a row, with names and with our values, of a stored one; or a record, if there is `make`.
+
+    A name that comes twice has its position only.
+    """
+    row: Any = namedtuple("Row", [name for name, _ in columns], rename=True)  # type: ignore[misc]  # noqa: PYI024 - named by the statement
+    made_of = [type_.dialect_impl(_DIALECT).result_processor(_DIALECT, None) for _, type_ in columns]
+    processors = [(at, process) for at, process in enumerate(made_of) if process is not None]
+
+    def read(stored: tuple[Any, ...]) -> Any:
+        values = list(stored)
+        for at, process in processors:
+            if values[at] is not None:
+                values[at] = process(values[at])
+        return row._make(values)
+
+    if make is None:
+        return read
+    return lru_cache(_REMEMBERED)(lambda stored: make(read(stored)))
 
 
 def _columns(statement: Executable) -> list[tuple[str, TypeEngine[Any]]]:
@@ -195,7 +210,8 @@ def _columns(statement: Executable) -> list[tuple[str, TypeEngine[Any]]]:
     if isinstance(statement, Select):
         return [(str(each["name"]), each["type"]) for each in statement.column_descriptions]
     if isinstance(statement, UpdateBase):  # what it returns, if anything
-        return [(str(column.key), column.type) for column in statement.exported_columns]
+        # Asked of a copy: SQLAlchemy remembers the answer, also in statements that are derived later and return more.
+        return [(str(column.key), column.type) for column in copy(statement).exported_columns]
     return []
 
 

@@ -319,7 +319,8 @@ def store_facts(tx: Tx, announced: Sequence[tuple[Fact, str]]) -> list[StampedFa
         for fact, text in announced
     ]
     if tx.dialect == "sqlite":  # the only writer counts by itself, which is quicker than asking for each id
-        last: int = tx.connection.exec_driver_sql(_LAST_ID_EVER).scalar_one()
+        assert tx.driver is not None, "on SQLite there is one"
+        last: int = tx.driver.execute(_LAST_ID_EVER).fetchone()[0]
         ids = list(range(last + 1, last + 1 + len(rows)))
         tx.execute(_FACT_INSERT_AT, [row | {"id": id_} for row, id_ in zip(rows, ids, strict=True)])
     else:  # nobody else gets an id between ours and our commit

@@ -16,6 +16,11 @@ from urllib.parse import quote
 
 from pilothouse.kit.sealed import MASK, Secret
 
+# Names that stand in nearly every line: they are no secrets, so they are not searched for one each time.
+_OUR_NAMES = frozenset(
+    ("time", "level", "event", "logger", "correlation", "request", "signal_id", "method", "route", "status", "ms")
+)
+
 _DEPTH_MAX = 8
 _ITEMS_MAX = 200
 _TEXT_LENGTH_MAX = 20_000
@@ -117,6 +122,9 @@ class Redactor:
         """Return `fields` with masked values, and those whose name says that they are secret masked whole."""
         shown: dict[str, Any] = {}
         for key, value in list(fields.items())[:_ITEMS_MAX]:
+            if isinstance(key, str) and str.__str__(key) in _OUR_NAMES:
+                shown[str.__str__(key)] = self.value(value, depth + 1)
+                continue
             name = self.text(str.__str__(key)) if isinstance(key, str) else str(self.value(key, depth + 1))
             empty = value is None or isinstance(value, bool)
             shown[name] = MASK if _SECRET_NAME.search(name) and not empty else self.value(value, depth + 1)

@@ -63,7 +63,7 @@ class Tx:
             return self.connection.execute(statement, params)
         if self.driver is not None:
             return statement.run(self.driver, params)
-        return HotResult.of(self.connection.execute(statement.statement, params))
+        return statement.of(self.connection.execute(statement.statement, params))
 
     def after_commit(self, hook: Callable[[], object]) -> None:
         """Call `hook` once the transaction is durable, on the committing thread and in the order of asking.

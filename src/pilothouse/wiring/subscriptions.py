@@ -19,8 +19,8 @@ from pilothouse.core.facts import FactKind
 from pilothouse.execution import cancel, send
 from pilothouse.execution.cancel import CANCEL_TOPIC
 from pilothouse.execution.submit import ORDER_TOPIC, Trader
+from pilothouse.execution.tell import MOVED_TOPIC
 from pilothouse.fleet import drive
-from pilothouse.kit import outbox
 from pilothouse.kit.db import Tx
 from pilothouse.kit.outbox import Message
 from pilothouse.wiring.house import House
@@ -63,16 +63,15 @@ def _cancel(house: House, message: Message) -> timedelta | None:
 
 
 def _advance(tx: Tx, house: House, message: Message) -> None:
-    moved = outbox.fact_in(message).payload
-    trader = trader_of(trading_accounts.by_id(tx, moved["account_id"]))
-    drive.advance(tx, house.desk, trader, moved["symbol"], drive.HookBook())
+    trader = trader_of(trading_accounts.by_id(tx, message.payload["account_id"]))
+    drive.advance(tx, house.desk, trader, message.payload["symbol"], drive.HookBook())
 
 
 SUBSCRIPTIONS: Mapping[str, Handler] = MappingProxyType(
     {
         ORDER_TOPIC: Wire(_pursue),
         CANCEL_TOPIC: Wire(_cancel),
-        FactKind.INSTRUMENT_MOVED.value: Record(_advance),
+        MOVED_TOPIC: Record(_advance),
     }
 )
 
