@@ -34,7 +34,9 @@ def list_positions(caller: Reading, account: AccountName = None) -> Response:
     """List what is held at the price of now; 503 if the venue does not answer, which is never shown as flat."""
     trader = caller.read(lambda tx: caller.trader(tx, account))
     views = portfolio.positions(caller.house.desk, trader)
-    return shapes.answer({"items": [shown.position(trader.account_id, each) for each in views], "next_cursor": None})
+    simulated = caller.house.desk.venue(trader.venue).card.simulated
+    rows = [shown.position(trader.account_id, each, simulated=simulated) for each in views]
+    return shapes.answer({"items": rows, "next_cursor": None})
 
 
 @router.get(
@@ -50,7 +52,8 @@ def get_position(caller: Reading, symbol: SymbolInPath, account: AccountName = N
     view = portfolio.position(caller.house.desk, trader, instrument.symbol)
     if view is None:
         raise PositionNotFound(f"No open position found for {instrument.symbol}")
-    return shapes.answer(shown.position(trader.account_id, view))
+    simulated = caller.house.desk.venue(trader.venue).card.simulated
+    return shapes.answer(shown.position(trader.account_id, view, simulated=simulated))
 
 
 @router.post(

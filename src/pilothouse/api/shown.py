@@ -105,7 +105,7 @@ def _ms(record: SignalRecord, at: datetime) -> int:
     return max(0, (at - record.received_at) // timedelta(milliseconds=1))
 
 
-def position(account_id: str, view: PositionView) -> dict[str, Any]:
+def position(account_id: str, view: PositionView, *, simulated: bool) -> dict[str, Any]:
     """Return one position."""
     margin = view.margin
     return {
@@ -122,6 +122,7 @@ def position(account_id: str, view: PositionView) -> dict[str, Any]:
         "liquidation_price": margin.liquidation_price if margin else None,
         "isolated_margin": margin.isolated_margin if margin else None,
         "opened_at": view.opened_at,
+        "simulated": simulated,
     }
 
 

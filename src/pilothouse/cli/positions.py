@@ -100,6 +100,8 @@ def draw_list(screen: "Console", rows: list[dict[str, Any]], account: Mapping[st
             f"{leverage}×" if leverage else show.NOTHING,
         )
     show.listed(screen, rows, made, f"{account.get('name')} is flat.")
+    if rows and any(row.get("simulated") for row in rows):
+        screen.print("[dim]Prices and money are simulated.[/]")
 
 
 def _liquidation(row: Mapping[str, Any]) -> str:

@@ -239,10 +239,11 @@ def _position(house: House, signal: Mapping[str, Any]) -> Any:
     held = positions.quantity_of(row) if row else 0
     if row is None or not held:
         return f"flat in {symbol}"
-    made = Text().append_text(show.side("LONG" if held > 0 else "SHORT"))
+    made = Text().append_text(show.side("LONG" if held > 0 else "SHORT")).append(" ")
+    simulated = " (simulated)" if row.get("simulated") else ""
     made.append(
-        f" {show.number(abs(held))} {symbol} at {show.number(row.get('entry_price'))}, "
-        f"mark {show.number(row.get('mark_price'))}, result "
+        f"{show.number(abs(held))} {symbol} at {show.number(row.get('entry_price'))}, "
+        f"mark {show.number(row.get('mark_price'))}{simulated}, result "
     )
     return made.append_text(show.gain(row.get("unrealised")))
 
