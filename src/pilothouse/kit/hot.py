@@ -158,8 +158,11 @@ def _prepare(statement: Executable, names: tuple[str, ...], make: Callable[[Any]
     assert isinstance(compiled, SQLCompiler), "it is a statement, and no type or table"
     state = compiled.construct_expanded_state(dict.fromkeys(names))
     order = list(state.positiontup or ())
-    missing = [name for name in order if name not in names and state.parameters[name] is None]
-    if missing:  # defaults of columns are SQLAlchemy's to fill in, on the long way
+    # NULL written into a statement is a constant like any other; defaults of columns are SQLAlchemy's to fill in.
+    needed = {name for bind, name in compiled.bind_names.items() if bind.required}
+    needed |= {column.key for column in compiled.prefetch}
+    missing = [name for name in order if name in needed and name not in names]
+    if missing:
         raise Broken(f"a hot statement was run without {', '.join(missing)}")
     columns = _columns(statement)
     types = {name: bind.type for bind, name in compiled.bind_names.items()}
