@@ -121,10 +121,7 @@ def test_a_public_address_is_what_hooks_are_printed_with(new_house: NewHouse) ->
 
 DYING = (sys.executable, str(DYING_UP))
 
-STARTS = [
-    ("open", 0), ("open", 1), ("first steps", 0), ("first steps", 1), ("paper_open_account", 0),
-    ("paper_open_account", 1), ("deposit", 0), ("deposit", 1),
-]  # fmt: skip
+STARTS = [("open", 1), ("first steps", 0), ("first steps", 1), ("paper_open_account", 1), ("deposit", 1)]
 
 
 def test_a_first_start_that_is_killed_is_finished_by_the_next_one(new_house: NewHouse) -> None:
@@ -144,7 +141,8 @@ def test_a_first_start_that_is_killed_is_finished_by_the_next_one(new_house: New
             assert house.wallet() == Decimal(10_000), at
             assert len(house.get("/api/v1/hooks")["items"]) == 1, at
             assert len(house.get("/api/v1/accounts")["items"]) == 1, at
-            assert _pasted(_curl_lines(house)[0])["state"] == "filled", at
+            told = _pasted(_curl_lines(house)[0])
+            assert told.get("state") == "filled", (at, told)
             assert house.stop() == 0
             with house.autopsy() as found:
                 found.check()
@@ -192,7 +190,10 @@ def test_nothing_is_lost_however_it_ends(how: signal.Signals, new_house: NewHous
     assert house.send({**body, "stop_loss": "30%"}, wait_ms=2500).json()["state"] == "filled"
     house.alert(action="open", side="BUY", symbol="BTCUSDT", quantity="0.01", order_type="LIMIT", price=low)
     house.alert(action="open", side="SELL", symbol="ETHUSDT", quantity="0.5", take_profit="40%")
-    eventually(lambda: len(house.get("/orders/open")) == 3, "the limit order, the stop and the target rest")
+    eventually(
+        lambda: [one["status"] for one in house.get("/orders/open")] == ["NEW"] * 3,
+        "the limit order, the stop and the target rest",
+    )
     before, mark = _everything(house), house.mark()
 
     if how is signal.SIGKILL:
@@ -210,6 +211,21 @@ def test_nothing_is_lost_however_it_ends(how: signal.Signals, new_house: NewHous
     assert house.stop() == 0
     with house.autopsy() as found:
         found.check()
+
+
+@pytest.mark.parametrize(("how", "begun"), [(signal.SIGTERM, "pilothouse.db"), (signal.SIGINT, "paper.db")])
+def test_an_end_that_is_asked_for_during_the_start_is_heard(
+    how: signal.Signals, begun: str, new_house: NewHouse
+) -> None:
+    """Whoever changes their mind in the first second is not left with a process that goes on."""
+    house = new_house()
+    house.begin()
+    eventually((house.data / begun).exists, f"{begun} is made")
+
+    assert house.stop(how) in {0, 130, -how}
+    assert "Traceback" not in house.said("err")
+    house.start()
+    assert _pasted(_curl_lines(house)[0])["state"] == "filled"
 
 
 def test_an_end_waits_for_nobody_who_only_listens(new_house: NewHouse) -> None:

@@ -596,10 +596,9 @@ def test_what_the_venue_does_not_take_is_told_as_rejected(house: HouseProcess) -
 
 
 def _protective(house: HouseProcess) -> dict[str, dict[str, Any]]:
-    """Return the protective orders that rest, by type."""
-    return {
-        one["type"]: one for one in house.get("/orders/open") if one["type"] in {"STOP_MARKET", "TAKE_PROFIT_MARKET"}
-    }
+    """Return the protective orders that stand at the venue, by type."""
+    kinds = {"STOP_MARKET", "TAKE_PROFIT_MARKET"}
+    return {one["type"]: one for one in house.get("/orders/open") if one["type"] in kinds and one["status"] == "NEW"}
 
 
 @pytest.mark.parametrize(
@@ -663,6 +662,38 @@ def test_a_flip_leaves_no_stop_of_the_old_side(house: HouseProcess) -> None:
     eventually(lambda: not house.get("/orders/open"), "it is gone with the position")
 
 
+def test_a_position_ends_by_its_stop_or_its_target_and_the_other_one_dies(house: HouseProcess) -> None:
+    """The market decides which; no order is left behind that could open something later."""
+    told = house.alert(**BUY, stop_loss="0.01%", take_profit="0.01%")
+    assert told["state"] == "filled"
+
+    eventually(lambda: house.position() == 0 and not house.get("/orders/open"), "stop or target ends it", within_s=90)
+    protective = house.signal(told["signal_id"])["protective"]
+    ended = [order for order in protective if order["state"] == "filled"]
+    assert [order["filled_quantity"] for order in ended] == ["0.01"]
+    assert {order["state"] for order in protective} <= {"filled", "canceled", "expired", "rejected"}
+    late = house.alert(house.hook_path, action="sell", symbol="BTCUSDT", quantity="0.01", market_position="flat")
+    assert (late["state"], house.position()) == ("noop", 0)
+
+
+@pytest.mark.parametrize(
+    "fields", [{"side": "BUY", "stop_loss": "1.05"}, {"side": "SELL", "take_profit": "1.05"}], ids=["stop", "target"]
+)
+def test_a_position_that_cannot_be_protected_is_not_kept(fields: dict[str, str], house: HouseProcess) -> None:
+    """A stop on the wrong side of the market is refused by the venue; then nothing stays open without it."""
+    (name, share), side = (
+        next(iter({key: value for key, value in fields.items() if key != "side"}.items())),
+        fields["side"],
+    )
+    price = (house.mark() * Decimal(share)).quantize(Decimal("0.1"))
+
+    told = house.send({**BUY, "side": side, name: str(price), "timenow": fresh()}, house.hook_path, wait_ms=2500).json()
+
+    if told["state"] != "refused":
+        eventually(lambda: house.position() == 0, "it is closed at the market")
+    eventually(lambda: not house.get("/orders/open"), "nothing rests")
+
+
 # ── Limit orders ──────────────────────────────────────────────────────────────────────────────────
 
 
@@ -703,6 +734,33 @@ def test_a_limit_price_far_from_the_market_is_refused(house: HouseProcess) -> No
 
     assert (told["state"], told["order"]) == ("refused", None)
     assert told["reasons"]
+
+
+def test_a_target_may_be_reached_by_a_limit_order(house: HouseProcess) -> None:
+    """It rests at its price; the same target at the market takes its place, and does not come on top."""
+    wish = {"symbol": "BTCUSDT", "order_action": "buy", "contracts": 1, "position_size": "0.02"}
+
+    rests = house.alert(STRATEGY, **wish, order_type="LIMIT", price=_low(house))
+    assert (rests["state"], rests["order"]["type"], rests["order"]["origQty"]) == ("working", "LIMIT", "0.02")
+    filled = house.alert(STRATEGY, **wish)
+
+    assert filled["state"] == "filled", filled
+    assert house.position() == Decimal("0.02")
+    assert house.get("/orders/open") == []
+
+
+def test_an_order_larger_than_the_best_price_fills_in_parts_that_add_up(house: HouseProcess) -> None:
+    """Each part is booked once, with its own price and fee; the average is theirs."""
+    told = house.alert(**{**BUY, "quantity": "1.4"})
+
+    assert (told["state"], told["order"]["executedQty"]) == ("filled", "1.4")
+    parts = [one for one in house.pages("/api/v1/fills") if one["order_id"] == told["order"]["id"]]
+    assert sum(Decimal(one["quantity"]) for one in parts) == Decimal("1.4")
+    worth = sum(Decimal(one["quantity"]) * Decimal(one["price"]) for one in parts)
+    assert abs(worth / Decimal("1.4") - Decimal(told["order"]["avgPrice"])) < Decimal("0.0001")
+    for one in parts:
+        assert Decimal(one["commission"]) > 0
+        assert abs(Decimal(one["commission"]) / Decimal(one["notional"]) - Decimal("0.0005")) < Decimal("0.000001")
 
 
 def test_a_target_clears_what_rests_before_it_is_sized(house: HouseProcess) -> None:
@@ -759,6 +817,28 @@ def test_an_alert_id_is_an_alert_for_ever(house: HouseProcess) -> None:
     assert set(other.json()) >= ERROR
     assert body["alert_id"] in other.json()["detail"]
     assert house.position() == Decimal("0.01")
+
+
+@pytest.mark.parametrize("quantity", ["0.0001", "5", "2"], ids=["too small", "too risky", "too expensive"])
+def test_what_was_answered_no_stays_no_when_it_is_sent_again(quantity: str, house: HouseProcess) -> None:
+    """A sender that repeats itself does not get another throw of the dice."""
+    body = {**BUY, "quantity": quantity, "webhook_secret": house.secret, "timenow": fresh()}
+    first = house.send(body, wait_ms=2500).json()
+
+    again = house.send(body, wait_ms=2500)
+
+    told = again.json()
+    assert (again.status_code, told["duplicate"], told["signal_id"]) == (200, True, first["signal_id"])
+    assert (told["state"], told["message"]) == (first["state"], first["message"])
+    assert first["state"] in {"refused", "rejected"}
+    assert first["success"] is told["success"] is False
+
+
+def test_an_alert_id_that_cannot_be_one_is_named(house: HouseProcess) -> None:
+    """Cut off, it would make two alerts one."""
+    for alert_id in ("x" * 129, {"id": 1}, "a\u0000b", True):
+        answer = house.send({**BUY, "webhook_secret": house.secret, "alert_id": alert_id})
+        assert _named(answer) == {"alert_id"}, alert_id
 
 
 def test_honest_alerts_that_differ_in_their_time_are_two(house: HouseProcess) -> None:
