@@ -144,7 +144,7 @@ class Intake:
                 tx.after_commit(partial(self.outcomes.join, taken.signal.id, waiter))
             return taken
 
-        return await asyncio.wrap_future(self.house.database.submit(work, name="alert"))
+        return await asyncio.wrap_future(self.house.database.submit(work, name="alert", lane=known_as))
 
     async def _outcome(self, taken: Taken, waiter: Waiter, deadline: float) -> tuple[Outcome, PositionView | None]:
         """Return what became of an alert, at the latest at `deadline`."""

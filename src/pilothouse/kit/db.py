@@ -89,11 +89,12 @@ class Database:
         for thread in self._threads:
             thread.start()
 
-    def submit(self, work: Callable[[Tx], T], *, name: str, urgent: bool = False) -> Future[T]:
+    def submit(self, work: Callable[[Tx], T], *, name: str, urgent: bool = False, lane: str | None = None) -> Future[T]:
         """Queue a unit of work; its future has the result once it is durable, or what `work` raised.
 
         name     what it does, for the witness and the log
         urgent   goes before all that are not
+        lane     units of one lane are done one after the other, in the order they came; None: beside all others
 
         `work` may be rolled back and run again: whatever it does, it does through its Tx. Raises Broken inside of a
         unit of work, Closing after `close()`; the future may raise Lost (did not happen) or CommitUnknown.
@@ -101,7 +102,9 @@ class Database:
         if getattr(self._here, "tx", None) is not None:
             raise Broken(f"{name}: a unit of work cannot start another; use its own transaction, or after_commit")
         future: Future[T] = Future()
-        self._queue.put(Unit(work, name, future), urgent=urgent)
+        # The one writer of SQLite keeps the order of all units anyway, and takes as many of them as wait.
+        unit = Unit(work, name, future, lane if self.dialect == "postgresql" else None)
+        self._queue.put(unit, urgent=urgent)
         return future
 
     def write(self, work: Callable[[Tx], T], *, name: str, urgent: bool = False) -> T:
@@ -282,7 +285,7 @@ class _Writer:
         for unit in taken:
             if not unit.future.done():
                 unit.future.set_exception(error)
-        while (waiting := self.queue.take_now()) is not None:
+        for waiting in self.queue.drain():
             if waiting.future.set_running_or_notify_cancel():
                 waiting.future.set_exception(lost)
         _log.critical("database_stopped", error=repr(error))
@@ -373,6 +376,7 @@ class _PostgresWriter(_Writer):
     def make_durable(self, unit: Unit, taken: list[Unit]) -> None:
         """Do `unit`, again and again while PostgreSQL asks for that."""
         if not unit.future.set_running_or_notify_cancel():
+            self.queue.finished(unit)
             return
         taken.append(unit)
         try:
@@ -388,6 +392,7 @@ class _PostgresWriter(_Writer):
             unit.error = told(error)
             if unit.error is not error:
                 unit.error.__cause__ = error
+        self.queue.finished(unit)
         unit.resolve()
 
     def _transact(self, unit: Unit) -> None:

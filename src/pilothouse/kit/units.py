@@ -20,10 +20,14 @@ class Closing(Unavailable):
 class Unit:
     """One piece of work, who waits for it, and what became of it."""
 
-    __slots__ = ("context", "error", "future", "name", "result", "tx", "work")
+    __slots__ = ("context", "error", "future", "lane", "name", "result", "tx", "work")
 
-    def __init__(self, work: Callable[[Tx], Any], name: str, future: Future[Any]) -> None:
-        """Keep the work together with the context (correlation ids) of whoever submitted it."""
+    def __init__(self, work: Callable[[Tx], Any], name: str, future: Future[Any], lane: str | None = None) -> None:
+        """Keep the work together with the context (correlation ids) of whoever submitted it.
+
+        lane   units of one lane are done one after the other, in the order they came; None: beside all others
+        """
+        self.lane = lane
         self.work = work
         self.name = name
         self.future = future
@@ -49,13 +53,33 @@ class UnitQueue:
         self._others: deque[Unit] = deque()
         self._changed = threading.Condition(threading.Lock())
         self._closed: Exception | None = None
+        # Behind a unit of its lane that is not done yet: nobody may begin these.
+        self._behind: dict[str, deque[tuple[Unit, bool]]] = {}
 
     def put(self, unit: Unit, *, urgent: bool) -> None:
         """Add `unit`. Raises what the queue was closed with."""
         with self._changed:
             if self._closed is not None:
                 raise self._closed
+            if unit.lane is not None:
+                if unit.lane in self._behind:
+                    self._behind[unit.lane].append((unit, urgent))
+                    return
+                self._behind[unit.lane] = deque()
             (self._urgent if urgent else self._others).append(unit)
+            self._changed.notify()
+
+    def finished(self, unit: Unit) -> None:
+        """Let the next unit of its lane be begun, before all that came later."""
+        if unit.lane is None:
+            return
+        with self._changed:
+            behind = self._behind.get(unit.lane)
+            if not behind:
+                self._behind.pop(unit.lane, None)
+                return
+            following, urgent = behind.popleft()
+            (self._urgent if urgent else self._others).appendleft(following)
             self._changed.notify()
 
     def take(self) -> Unit | None:
@@ -72,6 +96,15 @@ class UnitQueue:
         with self._changed:
             return self._next()
 
+    def drain(self) -> list[Unit]:
+        """Return every unit that nobody has begun, whatever its lane; the queue is empty then."""
+        with self._changed:
+            left = [*self._urgent, *self._others, *(unit for behind in self._behind.values() for unit, _ in behind)]
+            self._urgent.clear()
+            self._others.clear()
+            self._behind.clear()
+            return left
+
     def close(self, reason: Exception) -> None:
         """Take no more units; those that wait are still given out."""
         with self._changed:
@@ -84,7 +117,7 @@ class UnitQueue:
         return self._closed is not None
 
     def __len__(self) -> int:
-        return len(self._urgent) + len(self._others)
+        return len(self._urgent) + len(self._others) + sum(map(len, tuple(self._behind.values())))
 
     def _next(self) -> Unit | None:
         for units in (self._urgent, self._others):

@@ -1,9 +1,11 @@
 """Units of work: all or nothing each, durable before anybody is told, and never in each other's way."""
 
 import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import Future
 from decimal import Decimal
+from functools import partial
 from typing import Any
 
 import psycopg
@@ -384,3 +386,42 @@ class TestPostgres:
         for future in [db.submit(work, name="n") for _ in range(12)]:
             future.result(60)
         assert max(most) == 1
+
+
+class TestLanes:
+    """Units of one lane, on PostgreSQL's many writers too."""
+
+    def test_units_of_one_lane_are_done_in_the_order_they_came(self, db: Database) -> None:
+        """Alerts of one hook are decided in order of arrival, on many connections too."""
+        done: list[tuple[str, int]] = []
+
+        def work(tx: Tx, lane: str, number: int) -> None:
+            if number % 7 == 0:
+                time.sleep(0.002)  # so that a later unit would overtake if it could
+            done.append((lane, number))
+
+        lanes = ("a", "b", "c")
+        futures = [
+            db.submit(partial(work, lane=lane, number=number), name="one", lane=lane)
+            for number in range(60)
+            for lane in lanes
+        ]
+        for future in futures:
+            future.result(timeout=30)
+
+        assert {lane: [number for name, number in done if name == lane] for lane in lanes} == {
+            lane: list(range(60)) for lane in lanes
+        }
+
+    def test_a_unit_that_fails_does_not_hold_up_its_lane(self, db: Database) -> None:
+        """One poisoned alert must not keep the next one waiting for ever."""
+
+        def fail(tx: Tx) -> None:
+            raise Wrong
+
+        first = db.submit(fail, name="bad", lane="a")
+        second = db.submit(lambda tx: tx.dialect, name="good", lane="a")
+
+        with pytest.raises(Wrong):
+            first.result(timeout=30)
+        assert second.result(timeout=30) == db.dialect
