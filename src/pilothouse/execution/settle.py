@@ -44,35 +44,15 @@ def reported(tx: Tx, desk: Desk, order_id: str, report: OrderReport) -> store.Or
     order = _get(tx, order_id)
     now = desk.clock.now()
     lines: Lines = []
-    state, filled, notional, commission = order.state, order.filled_quantity, order.filled_notional, order.commission
     try:
-        if state in {OrderState.SENDING, OrderState.UNKNOWN} and report.status is not VenueStatus.REJECTED:
-            state = after(state, OrderEvent.ACCEPT)
-            lines.append((OrderEvent.ACCEPT, state, f"venue order {report.venue_order_id}"))
-        for fill in report.fills:
-            posted = book(tx, order, fill, now)
-            if not posted:
-                continue
-            filled = EXACT.add(filled, fill.quantity)
-            notional = EXACT.add(notional, EXACT.multiply(fill.quantity, fill.price))
-            commission = EXACT.add(commission, fill.commission)
-            if filled > order.terms.quantity:
-                raise Broken(f"order {order.id} filled {plain(filled)} of {plain(order.terms.quantity)}")
-            event = OrderEvent.FILL_REST if filled == order.terms.quantity else OrderEvent.FILL_PART
-            state = after(state, event)
-            lines.append((event, state, f"{plain(fill.quantity)} at {plain(fill.price)}, trade {fill.venue_trade_id}"))
-        ends = _ENDS.get(report.status)
-        if ends is not None and state is not OrderState.FILLED:
-            was, state = state, after(state, ends)
-            if was is not state:
-                lines.append((ends, state, report.reason))
+        changed = _fold(tx, order, report, lines, now)
     except Broken as broken:
         stop(tx, desk, order, broken)
         return order
     booked = sum(1 for event, _, _ in lines if event in {OrderEvent.FILL_PART, OrderEvent.FILL_REST})
     if booked:
         tx.after_commit(lambda: desk.meters.fills.inc(booked))
-    if report.filled_quantity > filled:
+    if report.filled_quantity > changed.filled_quantity:
         # The venue knows of more than it told here: ask for the rest.
         outbox.put(
             tx,
@@ -83,20 +63,42 @@ def reported(tx: Tx, desk: Desk, order_id: str, report: OrderReport) -> store.Or
             available_at=now + desk.patience.ask_first,
             now=now,
         )
-    return _keep(
-        tx,
+    return _keep(tx, order, now, lines, changed)
+
+
+def _fold(tx: Tx, order: store.OrderRecord, report: OrderReport, lines: Lines, now: datetime) -> store.OrderRecord:
+    """Return the order as the report leaves it, its new fills booked, and add to `lines` what happened.
+
+    Raises Broken for what cannot happen to an order in its state.
+    """
+    state, filled, notional, commission = order.state, order.filled_quantity, order.filled_notional, order.commission
+    if state in {OrderState.SENDING, OrderState.UNKNOWN} and report.status is not VenueStatus.REJECTED:
+        state = after(state, OrderEvent.ACCEPT)
+        lines.append((OrderEvent.ACCEPT, state, f"venue order {report.venue_order_id}"))
+    for fill in report.fills:
+        if not book(tx, order, fill, now):
+            continue
+        filled = EXACT.add(filled, fill.quantity)
+        notional = EXACT.add(notional, EXACT.multiply(fill.quantity, fill.price))
+        commission = EXACT.add(commission, fill.commission)
+        if filled > order.terms.quantity:
+            raise Broken(f"order {order.id} filled {plain(filled)} of {plain(order.terms.quantity)}")
+        event = OrderEvent.FILL_REST if filled == order.terms.quantity else OrderEvent.FILL_PART
+        state = after(state, event)
+        lines.append((event, state, f"{plain(fill.quantity)} at {plain(fill.price)}, trade {fill.venue_trade_id}"))
+    ends = _ENDS.get(report.status)
+    if ends is not None and state is not OrderState.FILLED:
+        was, state = state, after(state, ends)
+        if was is not state:
+            lines.append((ends, state, report.reason))
+    return replace(
         order,
-        now,
-        lines,
-        replace(
-            order,
-            state=state,
-            filled_quantity=filled,
-            filled_notional=notional,
-            commission=commission,
-            venue_order_id=report.venue_order_id or order.venue_order_id,
-            outcome=report.reason or order.outcome,
-        ),
+        state=state,
+        filled_quantity=filled,
+        filled_notional=notional,
+        commission=commission,
+        venue_order_id=report.venue_order_id or order.venue_order_id,
+        outcome=report.reason or order.outcome,
     )
 
 

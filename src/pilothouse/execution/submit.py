@@ -80,30 +80,7 @@ def submit(
         return standing
     _ask_the_gate(tx, trader, intent, basis, now)
     sendable_until = now + desk.patience.hand_off
-    order = store.OrderRecord(
-        id=desk.ids.fresh("ord"),
-        owner_id=trader.owner_id,
-        account_id=trader.account_id,
-        hook_id=intent.hook_id,
-        signal_id=intent.signal_id,
-        client_order_id=client_id,
-        venue_order_id=None,
-        terms=intent.terms,
-        purpose=intent.purpose,
-        reason=intent.reason,
-        state=after(OrderState.INTENDED, OrderEvent.SEND),
-        filled_quantity=Decimal(0),
-        filled_notional=Decimal(0),
-        commission=Decimal(0),
-        decided_price=intent.decided_price,
-        outcome=None,
-        cancel_asked_at=None,
-        created_at=now,
-        sent_at=now,
-        sendable_until=sendable_until,
-        asked=0,
-        updated_at=now,
-    )
+    order = _new_order(desk, trader, intent, client_id, now)
     store.add(tx, order)
     store.note(
         tx,
@@ -135,6 +112,34 @@ def submit(
     )
     tx.after_commit(lambda: desk.lanes.push(outgoing))
     return order
+
+
+def _new_order(desk: Desk, trader: Trader, intent: OrderIntent, client_id: str, now: datetime) -> store.OrderRecord:
+    """Return the order as it is stored first: SENDING, held by this process."""
+    return store.OrderRecord(
+        id=desk.ids.fresh("ord"),
+        owner_id=trader.owner_id,
+        account_id=trader.account_id,
+        hook_id=intent.hook_id,
+        signal_id=intent.signal_id,
+        client_order_id=client_id,
+        venue_order_id=None,
+        terms=intent.terms,
+        purpose=intent.purpose,
+        reason=intent.reason,
+        state=after(OrderState.INTENDED, OrderEvent.SEND),
+        filled_quantity=Decimal(0),
+        filled_notional=Decimal(0),
+        commission=Decimal(0),
+        decided_price=intent.decided_price,
+        outcome=None,
+        cancel_asked_at=None,
+        created_at=now,
+        sent_at=now,
+        sendable_until=now + desk.patience.hand_off,
+        asked=0,
+        updated_at=now,
+    )
 
 
 def _ask_the_gate(tx: Tx, trader: Trader, intent: OrderIntent, basis: Basis, now: datetime) -> None:
