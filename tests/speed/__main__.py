@@ -120,10 +120,17 @@ def main() -> None:
         least = floor.measure(place)
         figures.add("floor, p50", quantile(least, 0.5), "ms")
         figures.add("floor, p99", quantile(least, 0.99), "ms")
+        _add_yardstick(figures)
         with HouseProcess(place / "house") as house:
             _bench(house, figures, quantile(least, 0.5), quantile(least, 0.99))
     figures.write()
     print(f"\n  Written to {RESULTS.relative_to(ROOT)}\n")
+
+
+def _add_yardstick(figures: Figures) -> None:
+    taken, share = floor.yardstick()
+    figures.add("yardstick: a fixed piece of Python", taken, "ms")
+    figures.add("  of a processor, it got", share, "%", "100: nobody else is at work")
 
 
 def _bench(house: HouseProcess, figures: Figures, floor_p50: float, floor_p99: float) -> None:
@@ -192,6 +199,7 @@ def _burst(house: HouseProcess, figures: Figures) -> None:
         ("64 connections for 10 seconds, answered once filled (the default)", "waits", None),
     ):
         print(f"\n  {title}\n")
+        _add_yardstick(figures)
         plan = _plan(house, name, wait_ms=wait_ms, connections=64, alerts=BURST_MOST, seconds=BURST_S)
         done = run(house, plan)
         figures.add("acknowledged a second", done.acknowledged / done.seconds, "alerts/s", "aim 500, then 1,500")

@@ -18,7 +18,10 @@ from pilothouse.kit.sealed import MASK, Secret
 
 # Names that stand in nearly every line: they are no secrets, so they are not searched for one each time.
 _OUR_NAMES = frozenset(
-    ("time", "level", "event", "logger", "correlation", "request", "signal_id", "method", "route", "status", "ms")
+    (
+        *("time", "level", "event", "logger", "correlation", "request", "signal_id", "method", "route", "status", "ms"),
+        *("order", "venue_order_id", "symbol", "state", "filled", "outcome"),
+    )
 )
 
 _DEPTH_MAX = 8
