@@ -117,12 +117,13 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="pilothouse-bench-") as name:
         place = Path(name)
         print("\n  The floor: one fsynced SQLite commit and one POST over loopback\n")
-        least = floor.measure(place)
-        figures.add("floor, p50", quantile(least, 0.5), "ms")
-        figures.add("floor, p99", quantile(least, 0.99), "ms")
+        hurried, paced = floor.measure(place, 0), floor.measure(place, floor.PACE_S)
+        figures.add("floor, one after the other, p50", quantile(hurried, 0.5), "ms")
+        figures.add("floor, at the pace of the alerts, p50", quantile(paced, 0.5), "ms")
+        figures.add("floor, at the pace of the alerts, p99", quantile(paced, 0.99), "ms")
         _add_yardstick(figures)
         with HouseProcess(place / "house") as house:
-            _bench(house, figures, quantile(least, 0.5), quantile(least, 0.99))
+            _bench(house, figures, hurried, paced)
     figures.write()
     print(f"\n  Written to {RESULTS.relative_to(ROOT)}\n")
 
@@ -133,7 +134,7 @@ def _add_yardstick(figures: Figures) -> None:
     figures.add("  of a processor, it got", share, "%", "100: nobody else is at work")
 
 
-def _bench(house: HouseProcess, figures: Figures, floor_p50: float, floor_p99: float) -> None:
+def _bench(house: HouseProcess, figures: Figures, hurried: list[float], paced: list[float]) -> None:
     print("\n  At rest\n")
     figures.add("first start, until ready", house.start().ready_after_s, "s", "aim 5")
     house.stop()
@@ -144,7 +145,7 @@ def _bench(house: HouseProcess, figures: Figures, floor_p50: float, floor_p99: f
     figures.add("processor, idle", (record.cpu_s(house.pid) - cpu) / IDLE_S * 100, "%")
     _open_wide(house)
 
-    _evenly(house, figures, floor_p50, floor_p99)
+    _evenly(house, figures, hurried, paced)
     _at_once(house, figures)
     _burst(house, figures)
     _for_long(house, figures)
@@ -163,7 +164,7 @@ def _plan(house: HouseProcess, name: str, *, wait_ms: int | None = None, **how: 
     return Plan(name=name, port=house.port, path=path, **how)
 
 
-def _evenly(house: HouseProcess, figures: Figures, floor_p50: float, floor_p99: float) -> None:
+def _evenly(house: HouseProcess, figures: Figures, hurried: list[float], paced: list[float]) -> None:
     print("\n  20 alerts a second, for 20 seconds\n")
     done = run(house, _plan(house, "even", connections=4, alerts=400, seconds=30, per_second=20))
     made = record.made(house.data, "even")
@@ -172,9 +173,10 @@ def _evenly(house: HouseProcess, figures: Figures, floor_p50: float, floor_p99: 
     p50, p99 = quantile(on_wire, 0.5), quantile(on_wire, 0.99)
     # The sender's last byte is the sender's own stamp, the order's arrival the venue's: nothing in between is left out.
     figures.add("alert's last byte sent, to its order at the venue, p50", p50, "ms")
-    figures.add("  as a multiple of the floor", p50 / floor_p50, "x", "aim 3")
+    figures.add("  as a multiple of the floor at this pace", p50 / quantile(paced, 0.5), "x", "aim 3")
+    figures.add("  as a multiple of the floor one after the other", p50 / quantile(hurried, 0.5), "x")
     figures.add("alert's last byte sent, to its order at the venue, p99", p99, "ms")
-    figures.add("  as a multiple of the floor", p99 / floor_p99, "x")
+    figures.add("  as a multiple of the floor at this pace", p99 / quantile(paced, 0.99), "x")
     figures.add("alert received, to its order at the venue, p50", quantile(inside, 0.5), "ms")
     figures.add("alert's last byte sent, to the answer that it filled, p50", quantile(done.answer_ms, 0.5), "ms")
     figures.add("alert's last byte sent, to the answer that it filled, p99", quantile(done.answer_ms, 0.99), "ms")

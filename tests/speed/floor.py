@@ -15,7 +15,7 @@ import time
 from pathlib import Path
 
 ROUNDS = 100
-PAUSE_S = 0.05
+PACE_S = 0.05
 """As far apart as the alerts that are measured next to it: after a pause, every machine is slower."""
 
 _ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"
@@ -35,19 +35,22 @@ def yardstick() -> tuple[float, float]:
     return cpu * 1_000, cpu / taken * 100
 
 
-def measure(folder: Path) -> list[float]:
-    """Return, for each round, the milliseconds of one SQLite commit in `folder` and one POST over loopback."""
+def measure(folder: Path, pause_s: float) -> list[float]:
+    """Return, for each round, the milliseconds of one SQLite commit in `folder` and one POST over loopback.
+
+    pause_s   between rounds: 0 for one after the other, PACE_S for the pace of the alerts
+    """
     server = subprocess.Popen([sys.executable, "-m", "tests.speed.floor"], stdout=subprocess.PIPE)
     try:
         assert server.stdout is not None, "it was asked for"
         port = int(server.stdout.readline())
-        return _rounds(folder / "floor.db", port)
+        return _rounds(folder / f"floor-{pause_s}.db", port, pause_s)
     finally:
         server.kill()
         server.wait()
 
 
-def _rounds(file: Path, port: int) -> list[float]:
+def _rounds(file: Path, port: int, pause_s: float) -> list[float]:
     taken = []
     database = sqlite3.connect(file, isolation_level=None)
     database.execute("PRAGMA journal_mode = WAL").close()
@@ -63,7 +66,7 @@ def _rounds(file: Path, port: int) -> list[float]:
             wire.sendall(_REQUEST)
             assert wire.recv(1024) == _ANSWER, "the server says one thing"
             taken.append((time.perf_counter() - begun) * 1_000)
-            time.sleep(PAUSE_S)
+            time.sleep(pause_s)
     database.close()
     return taken
 
