@@ -1,6 +1,6 @@
 """What is stored of users, their tokens, their trading accounts and their hooks.
 
-Secrets are never stored: of tokens and hook secrets only the SHA-256 digest is kept.
+Of tokens and hook secrets only the SHA-256 digest is kept. What must be used again, to sign at a venue, is sealed.
 """
 
 from sqlalchemy import Boolean, Column, ForeignKey, Index, Integer, String, Table, Text, UniqueConstraint
@@ -43,6 +43,18 @@ trading_accounts = Table(
     Column("generation", Integer, nullable=False, doc="1, and one more at each start over of a paper account"),
     Column("created_at", Instant, nullable=False),
     UniqueConstraint("owner_id", "name", name="trading_accounts_name_once_per_owner"),
+)
+
+venue_keys = Table(
+    "venue_keys",
+    metadata,
+    Column("account_id", Id, ForeignKey("trading_accounts.id"), primary_key=True),
+    Column("owner_id", Id, ForeignKey("users.id"), nullable=False),
+    Column("label", String(120), nullable=False, doc="what may be shown of it, such as the signer's address"),
+    Column("parts", JsonText, nullable=False, doc="names of what is sealed"),
+    Column("sealed", Text, nullable=False, doc="AES-256-GCM, bound to this row"),
+    Column("created_at", Instant, nullable=False),
+    Column("sealed_at", Instant, nullable=False, doc="when it was last sealed, with the key of then"),
 )
 
 hooks = Table(

@@ -1,6 +1,6 @@
-"""What the tools store: messages that wait (outbox), facts that were told, leases that are held."""
+"""What the tools store: messages that wait, facts that were told, leases that are held, budgets that were spent."""
 
-from sqlalchemy import Column, Index, Integer, Table, Text
+from sqlalchemy import BigInteger, Column, Index, Integer, Table, Text
 
 from pilothouse.kit.columns import Id, Instant, JsonText, Name, Serial, metadata
 
@@ -48,3 +48,14 @@ leases = Table(
     Column("until", Instant, nullable=False),
 )
 """Who may do what nobody else may do meanwhile. The epoch grows with each holder and is never given twice."""
+
+budgets = Table(
+    "budgets",
+    metadata,
+    Column("name", Name, primary_key=True),
+    # Windows are counted from 1970: the number of a window times its length is when it began.
+    Column("window_no", BigInteger, nullable=False),
+    Column("used", BigInteger, nullable=False),
+    Column("blocked_until", Instant, nullable=True),
+)
+"""What all processes together have spent of each budget in its present window, and until when nothing may be spent."""

@@ -65,6 +65,14 @@ def upgrade() -> None:
         Column("until", Instant, nullable=False),
         PrimaryKeyConstraint("name", name="pk_leases"),
     )
+    op.create_table(
+        "budgets",
+        Column("name", Name, nullable=False),
+        Column("window_no", BigInteger(), nullable=False),
+        Column("used", BigInteger(), nullable=False),
+        Column("blocked_until", Instant, nullable=True),
+        PrimaryKeyConstraint("name", name="pk_budgets"),
+    )
 
     # accounts
     op.create_table(
@@ -105,6 +113,19 @@ def upgrade() -> None:
         ForeignKeyConstraint(["owner_id"], ["users.id"], name="fk_trading_accounts_owner_id_users"),
         PrimaryKeyConstraint("id", name="pk_trading_accounts"),
         UniqueConstraint("owner_id", "name", name="trading_accounts_name_once_per_owner"),
+    )
+    op.create_table(
+        "venue_keys",
+        Column("account_id", Id, nullable=False),
+        Column("owner_id", Id, nullable=False),
+        Column("label", String(length=120), nullable=False),
+        Column("parts", JsonText, nullable=False),
+        Column("sealed", Text(), nullable=False),
+        Column("created_at", Instant, nullable=False),
+        Column("sealed_at", Instant, nullable=False),
+        ForeignKeyConstraint(["account_id"], ["trading_accounts.id"], name="fk_venue_keys_account_id_trading_accounts"),
+        ForeignKeyConstraint(["owner_id"], ["users.id"], name="fk_venue_keys_owner_id_users"),
+        PrimaryKeyConstraint("account_id", name="pk_venue_keys"),
     )
     op.create_table(
         "hooks",
@@ -464,11 +485,13 @@ def downgrade() -> None:
     op.drop_table("idempotency")
     op.drop_table("house")
     op.drop_table("hooks")
+    op.drop_table("venue_keys")
     op.drop_table("trading_accounts")
     op.drop_table("tokens")
     op.drop_table("users")
 
     # kit
+    op.drop_table("budgets")
     op.drop_table("leases")
     op.drop_table("facts")
     op.drop_table("outbox")
