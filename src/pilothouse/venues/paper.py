@@ -31,6 +31,7 @@ from pilothouse.venues.port import (
     Absent,
     Accepted,
     AccountEvent,
+    AmendOutcome,
     CancelOutcome,
     Card,
     FindOutcome,
@@ -47,6 +48,7 @@ from pilothouse.venues.port import (
     VenueBalance,
     VenuePosition,
 )
+from pilothouse.venues.replace import replace_order
 
 T = TypeVar("T")
 
@@ -182,6 +184,10 @@ class PaperVenue:
             return Accepted(report)
         found = self._find(account, symbol, client_order_id)
         return Gone(found.report if isinstance(found, Accepted) else None)
+
+    def amend(self, account: VenueAccount, client_order_id: str, wanted: OrderRequest) -> AmendOutcome:
+        """Change price or size of a resting order: it is ended, and another takes its place."""
+        return replace_order(self, account, client_order_id, wanted)
 
     def find(self, account: VenueAccount, symbol: str, client_order_id: str) -> FindOutcome:
         """Ask for the latest order of that id, open or not, with all of its fills."""

@@ -26,6 +26,8 @@ CARD = Card(
         Capability("client order ids, unique among open orders", "done"),
         Capability("acceptance window", "done"),
         Capability("account events", "done"),
+        Capability("amend", "done", "the order is ended and another takes its place"),
+        Capability("closePosition", "done", "as a reduce-only order for the quantity it names"),
         Capability("hedge mode", "exempt", "the house trades one-way"),
         Capability("trailing stops", "exempt", "not offered by the port"),
         Capability(

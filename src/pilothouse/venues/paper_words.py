@@ -67,6 +67,8 @@ def asked(request: OrderRequest) -> Asked | Refusal:
     contract = CONTRACTS.get(terms.symbol)
     if contract is None:
         return Refusal("-1121", f"there is no instrument {terms.symbol}")
+    if request.close_position and not terms.reduce_only:
+        return Refusal("-4138", "an order that closes a position must only reduce")
     instrument = contract.instrument
     lots = _count(terms.quantity, instrument.lot)
     if lots is None:

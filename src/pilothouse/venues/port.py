@@ -49,11 +49,14 @@ class OrderRequest:
 
     client_order_id   ours, unique in the account for ever
     stamped_at        when this attempt was stamped; the venue takes it within its acceptance window only
+    close_position    a stop or take-profit at the market that closes the whole position, whatever its size is then;
+                      the quantity of its terms is what is expected to be closed and is not sent
     """
 
     client_order_id: str
     terms: OrderTerms
     stamped_at: datetime
+    close_position: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,11 +86,16 @@ class Accepted:
 
 @dataclass(frozen=True, slots=True)
 class Rejected:
-    """The venue does not take it. `would_trigger`: a stop whose price was already passed."""
+    """The venue does not take it.
+
+    would_trigger     a stop whose price was already passed
+    may_be_repeated   it was not for what was asked: limits, a busy venue, no connection; asked later, it may be taken
+    """
 
     code: str
     message: str
     would_trigger: bool = False
+    may_be_repeated: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +120,22 @@ class Gone:
 PlaceOutcome = Accepted | Rejected | Unknown
 CancelOutcome = Accepted | Gone | Rejected | Unknown
 FindOutcome = Accepted | Absent | Unknown
+
+
+@dataclass(frozen=True, slots=True)
+class Replaced:
+    """The old order was ended and another takes its place.
+
+    ended    the old order as it ended, with what it had filled until then
+    placed   what became of the new one, which asks for the rest; None: nothing was left to ask for
+    """
+
+    ended: OrderReport
+    placed: PlaceOutcome | None
+
+
+AmendOutcome = Accepted | Replaced | Gone | Rejected | Unknown
+"""Accepted: changed in place, its client id stays. Gone: it had ended. Rejected: it stands as it was."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,6 +243,15 @@ class Venue(Protocol):
 
     def cancel(self, account: VenueAccount, symbol: str, client_order_id: str) -> CancelOutcome:
         """Cancel one order."""
+        ...
+
+    def amend(self, account: VenueAccount, client_order_id: str, wanted: OrderRequest) -> AmendOutcome:
+        """Change price or size of a resting order, by the venue's own means or by ending it and placing another.
+
+        client_order_id   of the resting order
+        wanted            as it is to be; its quantity counts what has filled already, its client id is given to the
+                          order that takes the place of the old one, if one does
+        """
         ...
 
     def find(self, account: VenueAccount, symbol: str, client_order_id: str) -> FindOutcome:

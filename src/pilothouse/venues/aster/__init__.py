@@ -1,0 +1,1 @@
+"""AsterDEX perpetual futures, version 3: its wire and nobody else's."""

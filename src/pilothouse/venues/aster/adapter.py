@@ -1,0 +1,423 @@
+"""AsterDEX perpetual futures as a venue of the house: the port on one side, the wire on the other."""
+
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import partial
+from typing import Final
+
+import structlog
+
+from pilothouse.core.errors import NotFound, Refused, Unavailable, Unknown
+from pilothouse.core.fill import Fill
+from pilothouse.core.instrument import Instrument
+from pilothouse.core.quote import Quote
+from pilothouse.kit.http_client import HttpClient
+from pilothouse.kit.throttle import Use
+from pilothouse.venues.aster import market, wire
+from pilothouse.venues.aster.card import card_of
+from pilothouse.venues.aster.codes import Outcome
+from pilothouse.venues.aster.history import OPEN_ORDERS, POSITIONS, History, OrderNames
+from pilothouse.venues.aster.orders import Market, Orders
+from pilothouse.venues.aster.rest import Call, Endpoint, Failed, Rest, Said, Tools
+from pilothouse.venues.aster.rules import LeverageOutOfRange, Rules, leverage_of, limits_of, rules_of
+from pilothouse.venues.aster.sign import AsterKeys, Signer
+from pilothouse.venues.aster.stream import (
+    SYMBOLS_EACH,
+    AccountStream,
+    AccountWire,
+    MarketStream,
+    Patience,
+    StreamEnded,
+    Streams,
+)
+from pilothouse.venues.port import (
+    AccountEvent,
+    AmendOutcome,
+    CancelOutcome,
+    Card,
+    FindOutcome,
+    FundingPayment,
+    MarginType,
+    OrderReport,
+    OrderRequest,
+    PlaceOutcome,
+    Transfer,
+    VenueAccount,
+    VenueBalance,
+    VenuePosition,
+)
+
+ACCOUNT: Final = "/fapi/v3/accountWithJoinMargin"
+POSITION_MODE: Final = "/fapi/v3/positionSide/dual"
+LISTEN_KEY: Final = "/fapi/v3/listenKey"
+
+_RULES_FOR: Final = timedelta(hours=1)
+_MARK_FOR: Final = timedelta(seconds=10)
+_log = structlog.get_logger("pilothouse.venues.aster")
+
+
+class HedgeMode(Refused):
+    """The account keeps long and short apart; the house trades one-way."""
+
+    code = "hedge_mode"
+
+
+@dataclass(frozen=True, slots=True)
+class Accounts:
+    """Whose orders these are.
+
+    keys_of   returns what signs for an account; raises Refused if there is nothing
+    all       returns every account whose stream is to be held here
+    """
+
+    keys_of: Callable[[VenueAccount], AsterKeys]
+    all: Callable[[], Sequence[VenueAccount]]
+
+
+@dataclass(frozen=True, slots=True)
+class Examined:
+    """What was found when an account was tried: nothing was changed by it.
+
+    clock_ahead     of the venue, against ours
+    hedge_mode      whether it keeps long and short apart: then it cannot be traded here
+    may_trade, may_withdraw   as the venue says of the account; None: it does not say
+    """
+
+    signer: str
+    clock_ahead: timedelta
+    balance: VenueBalance
+    hedge_mode: bool
+    may_trade: bool | None
+    may_withdraw: bool | None
+    positions: tuple[VenuePosition, ...]
+
+
+class AsterVenue:
+    """AsterDEX at one endpoint; safe for many threads. `close()` it."""
+
+    def __init__(
+        self,
+        endpoint: Endpoint,
+        accounts: Accounts,
+        tools: Tools,
+        *,
+        http: HttpClient | None = None,
+        followed: Sequence[str] = (),
+        settlement: str = "USDT",
+        patience: Patience | None = None,
+    ) -> None:
+        """Speak to `endpoint`; nothing is sent before the first question.
+
+        http        closed with this; by default one with its usual limits
+        followed    the symbols that are traded and followed here; empty: every perpetual that settles in `settlement`
+        """
+        self._endpoint = endpoint
+        self._accounts = accounts
+        self._tools = tools
+        self._followed = frozenset(followed)
+        self._settlement = settlement
+        self._patience = patience if patience is not None else Patience()
+        self._rest = Rest(endpoint, http if http is not None else HttpClient(endpoint.rest_url), tools)
+        names = OrderNames()
+        self._history = History(self._rest, accounts.keys_of, names, tools.clock)
+        self._orders = Orders(self._rest, accounts.keys_of, names, self._history, self._market)
+        self._names = names
+        self._streams = Streams()
+        self._lock = threading.Lock()
+        self._rules: dict[str, Rules] = {}
+        self._rules_at: datetime | None = None
+        self._marks: dict[str, Quote] = {}
+        self._touched: dict[str, set[str]] = {}
+
+    def close(self) -> None:
+        """End the streams and let go of every connection."""
+        self._streams.close()
+        self._rest.close()
+
+    def warm(self) -> None:
+        """Read clock, limits and instruments before the first order needs them. Raises Unavailable."""
+        self._rest.learn()
+        self._rest.read_clock()
+        self.instruments()
+
+    # ── What can be traded ────────────────────────────────────────────────────────────────────────
+
+    @property
+    def card(self) -> Card:
+        """Return what this venue can do."""
+        return card_of(self._endpoint)
+
+    def instruments(self) -> Sequence[Instrument]:
+        """Return everything that can be traded here, as of an hour ago at most. Raises Unavailable.
+
+        When the venue does not answer, what it said last still holds.
+        """
+        now = self._tools.clock.now()
+        with self._lock:
+            fresh = self._rules_at is not None and now - self._rules_at < _RULES_FOR
+        if not fresh:
+            try:
+                self._read_rules(now)
+            except Unavailable:
+                if not self._rules:
+                    raise
+                _log.warning("instruments_not_refreshed", venue=self._endpoint.venue)
+        return [rules.instrument for rules in self._rules.values()]
+
+    def _read_rules(self, now: datetime) -> None:
+        info = wire.row(self._rest.read(Call("GET", "/fapi/v3/exchangeInfo", weight=1, public=True)))
+        self._rest.limit(limits_of(info))
+        leverage = self._leverages()
+        rules = {
+            symbol: each
+            for symbol, each in rules_of(info, leverage).items()
+            if each.instrument.quote == self._settlement and (not self._followed or symbol in self._followed)
+        }
+        with self._lock:
+            self._rules, self._rules_at = rules, now
+
+    def _leverages(self) -> dict[str, int]:
+        """Return the most leverage of each symbol; the venue tells it to accounts only, and to all the same."""
+        for account in self._accounts.all():
+            try:
+                return leverage_of(self._read(account, Call("GET", "/fapi/v3/leverageBracket")))
+            except (Refused, Unavailable) as error:
+                _log.warning("leverage_brackets_not_read", account_id=account.id, why=str(error))
+        return {}
+
+    def _market(self, symbol: str) -> Market:
+        """Return what is known of a symbol right now, without asking."""
+        rules, quote = self._rules.get(symbol), self._marks.get(symbol)
+        fresh = quote is not None and abs(self._tools.clock.now() - quote.at) < _MARK_FOR
+        return Market(rules, quote.mark if quote is not None and fresh else None)
+
+    def quotes(self) -> list[Quote]:
+        """Ask for the present prices of everything that is followed. Raises Unavailable."""
+        quotes = market.quotes_of(self._rest, [instrument.symbol for instrument in self.instruments()])
+        self._marks |= {quote.symbol: quote for quote in quotes}
+        return quotes
+
+    def candles(self, symbol: str, timeframe: str, start: datetime, end: datetime) -> list[market.Candle]:
+        """Ask for candles that open from `start` to `end`, oldest first, up to 1,500. Raises Unavailable."""
+        return market.candles_of(self._rest, symbol, timeframe, start, end, self._tools.clock.now())
+
+    def depth(self, symbol: str, levels: int = 100) -> market.Depth:
+        """Ask for the best levels of a book. Raises Unavailable."""
+        return market.depth_of(self._rest, symbol, levels)
+
+    # ── Orders ────────────────────────────────────────────────────────────────────────────────────
+
+    def place(self, account: VenueAccount, orders: Sequence[OrderRequest]) -> list[PlaceOutcome]:
+        """Place orders in their order; one outcome each. Never raises for an order's own fault."""
+        self._touched.setdefault(account.id, set()).update(request.terms.symbol for request in orders)
+        return self._orders.place(account, orders)
+
+    def cancel(self, account: VenueAccount, symbol: str, client_order_id: str) -> CancelOutcome:
+        """Cancel one order."""
+        return self._orders.cancel(account, symbol, client_order_id)
+
+    def amend(self, account: VenueAccount, client_order_id: str, wanted: OrderRequest) -> AmendOutcome:
+        """Change a resting order: a limit order in place, any other by another that takes its place."""
+        return self._orders.amend(account, client_order_id, wanted)
+
+    def find(self, account: VenueAccount, symbol: str, client_order_id: str) -> FindOutcome:
+        """Ask for one order by our id, open or not, with all of its fills."""
+        return self._orders.find(account, symbol, client_order_id)
+
+    def open_orders(self, account: VenueAccount) -> list[OrderReport]:
+        """Return every order that stands, ours or not. Raises Unavailable."""
+        told = wire.rows(self._read(account, Call("GET", OPEN_ORDERS, weight=40)))
+        reports = [wire.report_of(row) for row in told]
+        for report in reports:
+            self._names.learn(account.id, report.venue_order_id, report.client_order_id)
+        return reports
+
+    # ── History ───────────────────────────────────────────────────────────────────────────────────
+
+    def fills_after(self, account: VenueAccount, symbol: str, venue_trade_id: str | None) -> list[Fill]:
+        """Return the fills behind `venue_trade_id`, oldest first; without it, of seven days. Raises Unavailable."""
+        return self._history.fills_after(account, symbol, venue_trade_id)
+
+    def funding_after(self, account: VenueAccount, venue_id: str | None) -> list[FundingPayment]:
+        """Return funding behind `venue_id`, oldest first; without it, that of seven days. Raises Unavailable."""
+        return self._history.funding_after(account, venue_id)
+
+    def transfers_after(self, account: VenueAccount, venue_id: str | None) -> list[Transfer]:
+        """Return what came in or left behind `venue_id`, oldest first; without it, that of seven days.
+
+        Raises Unavailable.
+        """
+        return self._history.transfers_after(account, venue_id)
+
+    # ── The account now ───────────────────────────────────────────────────────────────────────────
+
+    def positions(self, account: VenueAccount) -> list[VenuePosition]:
+        """Return every position that is not flat. Raises Unavailable, also for an account in hedge mode."""
+        held = []
+        for row in wire.rows(self._read(account, Call("GET", POSITIONS, weight=5))):
+            if wire.number(row, "positionAmt") == 0:
+                continue
+            if row.get("positionSide", "BOTH") != "BOTH":
+                raise Unavailable("the account keeps long and short apart (hedge mode); the house trades one-way")
+            held.append(wire.position_of(row))
+        return held
+
+    def balance(self, account: VenueAccount) -> VenueBalance:
+        """Return what the account holds of its settlement currency. Raises Unavailable."""
+        return wire.balance_of(wire.row(self._read(account, Call("GET", ACCOUNT, weight=5))), self._settlement)
+
+    def settings(self, account: VenueAccount, symbol: str) -> tuple[int, MarginType]:
+        """Return leverage and margin type in one instrument. Raises Unavailable or NotFound."""
+        for row in wire.rows(self._read(account, Call("GET", POSITIONS, (("symbol", symbol),), weight=5))):
+            if row.get("symbol") == symbol:
+                position = wire.position_of(row)
+                return position.leverage, position.margin_type
+        raise NotFound(f"the venue knows no instrument {symbol[:40]!r}")
+
+    def set_leverage(self, account: VenueAccount, symbol: str, leverage: int) -> int:
+        """Set the leverage and return it. Raises Refused, Unavailable or Unknown."""
+        rules = self._rules.get(symbol)
+        if leverage < 1 or (rules is not None and leverage > rules.instrument.leverage_max):
+            most = rules.instrument.leverage_max if rules is not None else 125
+            raise LeverageOutOfRange(f"{symbol} has a leverage from 1 to {most}, not {leverage}")
+        params = (("symbol", symbol), ("leverage", str(leverage)))
+        value = self._set(account, "/fapi/v3/leverage", params)
+        return leverage if value is None else int(wire.number(wire.row(value), "leverage"))
+
+    def set_margin_type(self, account: VenueAccount, symbol: str, margin_type: MarginType) -> MarginType:
+        """Set the margin type and return it; no change is success. Raises Refused, Unavailable or Unknown."""
+        self._set(account, "/fapi/v3/marginType", (("symbol", symbol), ("marginType", margin_type.value)))
+        return margin_type
+
+    def hedge_mode(self, account: VenueAccount) -> bool:
+        """Say whether the account keeps long and short apart. Raises Unavailable."""
+        return wire.truth(wire.row(self._read(account, Call("GET", POSITION_MODE, weight=30))), "dualSidePosition")
+
+    def set_one_way(self, account: VenueAccount) -> None:
+        """Let the account have one position for each instrument. Raises Refused, Unavailable or Unknown."""
+        self._set(account, POSITION_MODE, (("dualSidePosition", "false"),))
+
+    def examine(self, account: VenueAccount) -> Examined:
+        """Try an account without changing anything. Raises Refused (its key does not fit) or Unavailable."""
+        keys = self._accounts.keys_of(account)
+        signer = Signer.of(keys, self._endpoint.chain_id)
+        ahead = self._rest.read_clock()
+        told = wire.row(self._read(account, Call("GET", ACCOUNT, weight=5)))
+        hedge = self.hedge_mode(account)
+        return Examined(
+            signer=signer.address,
+            clock_ahead=ahead,
+            balance=wire.balance_of(told, self._settlement),
+            hedge_mode=hedge,
+            may_trade=wire.truth(told, "canTrade") if "canTrade" in told else None,
+            may_withdraw=wire.truth(told, "canWithdraw") if "canWithdraw" in told else None,
+            positions=() if hedge else tuple(self.positions(account)),
+        )
+
+    def _set(self, account: VenueAccount, path: str, params: tuple[tuple[str, str], ...]) -> object:
+        """Set something; return the answer, or None if it was so already."""
+        heard = self._rest.ask(Call("POST", path, params, use=Use.ORDER), self._accounts.keys_of(account))
+        if isinstance(heard, Said):
+            return heard.value
+        match heard.outcome:
+            case Outcome.NO_CHANGE:
+                return None
+            case Outcome.REJECTED:
+                raise Refused(f"{heard.message} ({heard.code})")
+            case Outcome.NOT_NOW | Outcome.STALE:
+                raise Unavailable(f"{self._endpoint.title} did not set it ({heard})")
+            case _:
+                raise Unknown(f"{self._endpoint.title} may have set it, or not ({heard})")
+
+    def _read(self, account: VenueAccount, call: Call) -> object:
+        return self._rest.read(call, self._accounts.keys_of(account))
+
+    # ── Listeners ─────────────────────────────────────────────────────────────────────────────────
+
+    def listen(self, sink: Callable[[AccountEvent], None]) -> Callable[[], None]:
+        """Hand every event of every account to `sink`, on the streams' thread; return what stops it.
+
+        `sink` must not block. After each reconnect it is first told what was missed. Accounts are those there are
+        now; call again for those that came later, with `listen_to`.
+        """
+        stops = [self.listen_to(account, sink) for account in self._accounts.all()]
+
+        def stop() -> None:
+            for each in stops:
+                each()
+
+        return stop
+
+    def listen_to(self, account: VenueAccount, sink: Callable[[AccountEvent], None]) -> Callable[[], None]:
+        """As `listen`, for one account."""
+        funded_at = self._tools.clock.now()
+
+        def learn_and_tell(event: AccountEvent) -> None:
+            if event.report is not None:
+                self._names.learn(account.id, event.report.venue_order_id, event.report.client_order_id)
+                self._touched.setdefault(account.id, set()).add(event.report.terms.symbol)
+            sink(event)
+
+        wires = AccountWire(
+            account.id,
+            open_key=partial(self._open_key, account),
+            keep_key=partial(self._keep_key, account),
+            missed=lambda when: self._history.since(account, when, tuple(self._touched.get(account.id, ()))),
+            funded=lambda: self._funded(account, funded_at),
+        )
+        stream = AccountStream(self._endpoint.stream_url, wires, learn_and_tell, self._tools.clock, self._patience)
+        return self._streams.start(stream.run())
+
+    def watch(self, sink: Callable[[Sequence[Quote]], None]) -> Callable[[], None]:
+        """Hand the present quotes to `sink` at once and then each as it changes; return what stops it.
+
+        Raises Unavailable if the venue has never told its instruments.
+        """
+        symbols = [instrument.symbol for instrument in self.instruments()]
+        prices = market.Prices(self._endpoint.venue)
+        first: list[Quote] = []
+        try:
+            first = self.quotes()
+        except Unavailable as unavailable:
+            _log.warning("quotes_not_read", venue=self._endpoint.venue, why=str(unavailable))
+        prices.put(first)
+        if first:
+            sink(first)
+
+        def keep_and_tell(quotes: Sequence[Quote]) -> None:
+            for quote in quotes:
+                self._marks[quote.symbol] = quote
+            sink(quotes)
+
+        stops = [
+            self._streams.start(
+                MarketStream(
+                    self._endpoint.stream_url, symbols[at : at + SYMBOLS_EACH], prices, keep_and_tell, self._patience
+                ).run()
+            )
+            for at in range(0, len(symbols), SYMBOLS_EACH)
+        ]
+
+        def stop() -> None:
+            for each in stops:
+                each()
+
+        return stop
+
+    def _funded(self, account: VenueAccount, since: datetime) -> list[AccountEvent]:
+        """Return funding of the last hour, or since listening began: who books it knows each by its id."""
+        begun = max(since, self._tools.clock.now() - timedelta(hours=1)) - timedelta(seconds=10)
+        return self._history.funding_since(account, begun)
+
+    def _open_key(self, account: VenueAccount) -> str:
+        call = Call("POST", LISTEN_KEY, use=Use.ORDER)
+        return wire.text(wire.row(self._rest.read(call, self._accounts.keys_of(account))), "listenKey")
+
+    def _keep_key(self, account: VenueAccount) -> None:
+        heard = self._rest.ask(Call("PUT", LISTEN_KEY, use=Use.ORDER), self._accounts.keys_of(account))
+        if isinstance(heard, Failed):
+            if heard.outcome is Outcome.REJECTED:
+                raise StreamEnded(f"the listen key is no more ({heard})")
+            raise Unavailable(f"the listen key was not extended ({heard})")

@@ -1,0 +1,63 @@
+"""What this adapter can do at AsterDEX, and what it leaves out."""
+
+from decimal import Decimal
+from typing import Final
+
+from pilothouse.venues.aster.rest import MAINNET, TESTNET, Endpoint
+from pilothouse.venues.port import Capability, Card
+
+ACCEPTANCE_WINDOW_S: Final = Decimal(70)
+"""The venue takes a nonce for up to 60 s (its pages say 60 in one place and 10 in another; the longer one is the safe
+one), and a nonce may lie up to 8 s behind its stamp; the rest is for clocks."""
+
+_CAPABILITIES: Final = (
+    Capability("market orders", "done"),
+    Capability("limit orders GTC, IOC, FOK, post-only", "done"),
+    Capability("stop and take-profit orders, by mark price", "done"),
+    Capability("reduce-only orders", "done"),
+    Capability("closePosition", "done", "on stops and take-profits at the market"),
+    Capability("batch", "done", "up to five orders that wait for a trigger; others keep their order, one by one"),
+    Capability("amend", "done", "limit orders in place; others are ended and replaced"),
+    Capability("cancel", "done"),
+    Capability("query by client id", "done", "with all fills"),
+    Capability("client order ids, unique among open orders", "done"),
+    Capability("acceptance window", "done", "70 s: nonces are taken for up to 60 s"),
+    Capability("partial fills", "done"),
+    Capability("maker and taker fees", "done", "as the venue reports them"),
+    Capability("leverage", "done"),
+    Capability("cross and isolated margin", "done"),
+    Capability("position mode", "done", "read and set; only one-way accounts are traded"),
+    Capability("balances and positions", "done"),
+    Capability("fills and income", "done", "seven days back where no id to begin behind is given"),
+    Capability("candles and depth", "done", "by request; there is no local order book"),
+    Capability("funding", "done"),
+    Capability("liquidation", "done", "told as orders of the venue's own"),
+    Capability("account events", "done", "a gap is filled by request after each reconnect"),
+    Capability("quotes", "done", "best prices, mark and last price as they change"),
+    Capability("limits on request rates", "done", "shared between processes; 429 and 418 are obeyed"),
+    Capability("tick, lot, minimum and price band before sending", "done", "bands only while a fresh mark is known"),
+    Capability("one signer on several machines", "exempt", "nonces grow in a file: give each machine its own agent"),
+    Capability("hedge mode", "exempt", "the house trades one-way; an account in hedge mode is refused"),
+    Capability("multi-assets margin", "exempt", "one settlement currency for each account"),
+    Capability("trailing stops", "exempt", "not offered by the port; somebody else's are shown"),
+    Capability("auto-deleveraging", "done", "told as orders of the venue's own"),
+    Capability("chase and strategy orders", "exempt", "not offered by the port"),
+    Capability("legacy signature", "exempt", "removed from the venue's pages; not used"),
+    Capability(
+        "voiding a lost request (noop)", "to do", "the venue promises nothing for it; lost orders are asked for"
+    ),
+)
+
+
+def card_of(endpoint: Endpoint) -> Card:
+    """Return the card of the adapter at one endpoint."""
+    return Card(
+        venue=endpoint.venue,
+        title=endpoint.title,
+        simulated=False,
+        acceptance_window_s=ACCEPTANCE_WINDOW_S,
+        capabilities=_CAPABILITIES,
+    )
+
+
+CARDS: Final = {endpoint.venue: card_of(endpoint) for endpoint in (MAINNET, TESTNET)}

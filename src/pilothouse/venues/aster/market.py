@@ -1,0 +1,165 @@
+"""Prices at AsterDEX: quotes, candles and depth by request, and quotes put together from what the streams tell."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Any, Final
+
+from pilothouse.core.clock import from_micros, millis
+from pilothouse.core.quote import Quote
+from pilothouse.core.rounding import exact
+from pilothouse.venues.aster import wire
+from pilothouse.venues.aster.rest import Call, Rest
+
+TIMEFRAMES: Final = ("1m", "3m", "5m", "15m", "30m", "1h", "2h", "4h", "6h", "8h", "12h", "1d", "3d", "1w", "1M")
+"""How long a candle may be."""
+
+CANDLES_MOST: Final = 1_500
+
+
+@dataclass(frozen=True, slots=True)
+class Candle:
+    """One candle. Prices in quote per base, volume in base.
+
+    closed   whether nothing can change it any more
+    """
+
+    opened_at: datetime
+    open: Decimal
+    high: Decimal
+    low: Decimal
+    close: Decimal
+    volume: Decimal
+    closed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Depth:
+    """The best levels of a book, best first: (price, quantity)."""
+
+    update_id: int
+    bids: tuple[tuple[Decimal, Decimal], ...]
+    asks: tuple[tuple[Decimal, Decimal], ...]
+    at: datetime
+
+
+@dataclass(slots=True)
+class _Parts:
+    """What is known of one instrument so far."""
+
+    bid: Decimal | None = None
+    ask: Decimal | None = None
+    mark: Decimal | None = None
+    last: Decimal | None = None
+    at: datetime | None = None
+
+
+class Prices:
+    """Puts quotes together: best prices, mark and last come in messages of their own. Used by one thread at a time."""
+
+    def __init__(self, source: str) -> None:
+        """Name `source` in every quote."""
+        self._source = source
+        self._parts: dict[str, _Parts] = {}
+
+    def take(self, message: wire.Row) -> Quote | None:
+        """Take in one message of a stream; return the quote of its instrument if all of it is known."""
+        kind = message.get("e")
+        if kind == "bookTicker":
+            parts = self._of(message)
+            parts.bid, parts.ask = wire.number(message, "b"), wire.number(message, "a")
+        elif kind == "markPriceUpdate":
+            parts = self._of(message)
+            parts.mark = wire.number(message, "p")
+        elif kind in {"24hrMiniTicker", "24hrTicker"}:
+            parts = self._of(message)
+            parts.last = wire.number(message, "c")
+        elif kind == "aggTrade":
+            parts = self._of(message)
+            parts.last = wire.number(message, "p")
+        else:
+            return None
+        at = wire.instant(message, "T", "E") if kind == "bookTicker" else wire.instant(message, "E")
+        parts.at = max(parts.at or at, at)
+        return self._quote(wire.text(message, "s"), parts)
+
+    def put(self, quotes: Iterable[Quote]) -> None:
+        """Begin with quotes that were asked for."""
+        for quote in quotes:
+            self._parts[quote.symbol] = _Parts(quote.bid, quote.ask, quote.mark, quote.last, quote.at)
+
+    def _of(self, message: wire.Row) -> _Parts:
+        return self._parts.setdefault(wire.text(message, "s"), _Parts())
+
+    def _quote(self, symbol: str, parts: _Parts) -> Quote | None:
+        if parts.bid is None or parts.ask is None or parts.mark is None or parts.last is None or parts.at is None:
+            return None
+        if not 0 < parts.bid < parts.ask or parts.mark <= 0 or parts.last <= 0:
+            return None  # an empty or a crossed book has no price to go by
+        return Quote(symbol, parts.bid, parts.ask, parts.mark, parts.last, parts.at, self._source)
+
+
+def quotes_of(rest: Rest, symbols: Iterable[str]) -> list[Quote]:
+    """Ask for the present prices of `symbols`. Raises Unavailable."""
+    books = _by_symbol(rest, "/fapi/v3/ticker/bookTicker", 2)
+    marks = _by_symbol(rest, "/fapi/v3/premiumIndex", 1)
+    lasts = _by_symbol(rest, "/fapi/v3/ticker/price", 2)
+    quotes = []
+    for symbol in symbols:
+        book, mark, last = books.get(symbol), marks.get(symbol), lasts.get(symbol)
+        if book is None or mark is None or last is None:
+            continue
+        bid, ask = wire.number(book, "bidPrice"), wire.number(book, "askPrice")
+        if 0 < bid < ask:
+            at = wire.instant(book, "time") if book.get("time") else wire.instant(mark, "time")
+            marked, traded = wire.number(mark, "markPrice"), wire.number(last, "price")
+            quotes.append(Quote(symbol, bid, ask, marked, traded, at, rest.endpoint.venue))
+    return quotes
+
+
+def candles_of(rest: Rest, symbol: str, timeframe: str, start: datetime, end: datetime, now: datetime) -> list[Candle]:
+    """Ask for candles that open from `start` to `end`, oldest first, up to 1,500 of them. Raises Unavailable.
+
+    timeframe   one of TIMEFRAMES
+    """
+    assert timeframe in TIMEFRAMES, "ask for a timeframe that the venue has"
+    params = (
+        ("symbol", symbol),
+        ("interval", timeframe),
+        ("startTime", str(millis(start))),
+        ("endTime", str(millis(end))),
+        ("limit", str(CANDLES_MOST)),
+    )
+    answer = rest.read(Call("GET", "/fapi/v3/klines", params, weight=10, public=True))
+    if not isinstance(answer, list):
+        raise wire.NotUnderstood("candles should be a list")
+    return [_candle(row, now) for row in answer]
+
+
+def depth_of(rest: Rest, symbol: str, levels: int = 100) -> Depth:
+    """Ask for the best levels of a book: 5, 10, 20, 50, 100, 500 or 1000 of them. Raises Unavailable."""
+    call = Call("GET", "/fapi/v3/depth", (("symbol", symbol), ("limit", str(levels))), weight=20, public=True)
+    book = wire.row(rest.read(call))
+    at = wire.instant(book, "T", "E")
+    return Depth(int(wire.number(book, "lastUpdateId")), _levels(book.get("bids")), _levels(book.get("asks")), at)
+
+
+def _by_symbol(rest: Rest, path: str, weight: int) -> dict[str, wire.Row]:
+    answer = rest.read(Call("GET", path, weight=weight, public=True))
+    found = wire.rows(answer) if isinstance(answer, list) else [wire.row(answer)]
+    return {wire.text(row, "symbol"): row for row in found}
+
+
+def _candle(row: Any, now: datetime) -> Candle:
+    if not isinstance(row, list) or len(row) < 7:
+        raise wire.NotUnderstood("a candle should be a list of twelve")
+    opened, closes = (from_micros(int(row[index]) * 1_000) for index in (0, 6))
+    first, high, low, last, volume = (exact(row[index]) for index in range(1, 6))
+    return Candle(opened, first, high, low, last, volume, closed=closes + timedelta(milliseconds=1) <= now)
+
+
+def _levels(side: Any) -> tuple[tuple[Decimal, Decimal], ...]:
+    if not isinstance(side, list):
+        raise wire.NotUnderstood("a side of a book should be a list")
+    return tuple((exact(level[0]), exact(level[1])) for level in side)
