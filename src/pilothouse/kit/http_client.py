@@ -98,6 +98,8 @@ class HttpClient:
             raise ValueError("a base address has http or https, a host, and neither query nor name and password")
         self._base = base.copy_with(path="/")
         self._prefix = base.path.rstrip("/").encode("ascii")
+        if proxy is not None and base.scheme == "http":  # a proxy is told the whole address; through TLS it hears none
+            self._prefix = b"http://" + base.netloc + self._prefix
         self._host = base.netloc
         self._limits = limits if limits is not None else HttpLimits()
         self._monotonic = monotonic

@@ -79,8 +79,11 @@ class Signer:
 
     def __init__(self, private_key: Secret, chain_id: int = MAINNET_CHAIN) -> None:
         """Take the key. Raises KeyNotUsable, without a word of what it was."""
+        text = private_key.reveal().strip().removeprefix("0x").removeprefix("0X")
         try:
-            self._key = PrivateKey(bytes.fromhex(private_key.reveal().strip().removeprefix("0x").removeprefix("0X")))
+            if len(text) != 64:  # a shorter one would be filled up, and sign for some other address
+                raise ValueError
+            self._key = PrivateKey(bytes.fromhex(text))
         except ValueError:
             raise KeyNotUsable("the private key is not 64 hex digits of a key of secp256k1") from None
         self._before = _PREFIX + domain_separator(chain_id)
