@@ -13,7 +13,7 @@ from pilothouse.core.errors import NotFound, Refused, Unavailable, Unknown
 from pilothouse.core.fill import Fill
 from pilothouse.core.instrument import Instrument
 from pilothouse.core.quote import Quote
-from pilothouse.kit.http_client import HttpClient
+from pilothouse.kit.http_client import HttpClient, HttpLimits
 from pilothouse.kit.throttle import Use
 from pilothouse.venues.aster import market, wire
 from pilothouse.venues.aster.card import card_of
@@ -55,6 +55,7 @@ LISTEN_KEY: Final = "/fapi/v3/listenKey"
 
 _RULES_FOR: Final = timedelta(hours=1)
 _MARK_FOR: Final = timedelta(seconds=10)
+_LIMITS: Final = HttpLimits(read_s=5.0)  # an order that is not answered by then is asked about
 _log = structlog.get_logger("pilothouse.venues.aster")
 
 
@@ -119,7 +120,7 @@ class AsterVenue:
         self._followed = frozenset(followed)
         self._settlement = settlement
         self._patience = patience if patience is not None else Patience()
-        self._rest = Rest(endpoint, http if http is not None else HttpClient(endpoint.rest_url), tools)
+        self._rest = Rest(endpoint, http if http is not None else HttpClient(endpoint.rest_url, limits=_LIMITS), tools)
         names = OrderNames()
         self._history = History(self._rest, accounts.keys_of, names, tools.clock)
         self._orders = Orders(self._rest, accounts.keys_of, names, self._history, self._market)

@@ -7,16 +7,18 @@ anew. Attempted again is only what certainly was not done, or what changes nothi
 import threading
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 from pilothouse.core.clock import Clock, from_micros, micros
-from pilothouse.core.errors import Unavailable
+from pilothouse.core.errors import Refused, Unavailable
+from pilothouse.kit import http_client
 from pilothouse.kit.exact_json import NotJson
-from pilothouse.kit.http_client import Answered, HttpClient, Refused
+from pilothouse.kit.http_client import Answered, HttpClient
 from pilothouse.kit.retry import retrying
 from pilothouse.kit.throttle import NOTHING, Budget, Throttle, Use
 from pilothouse.venues.aster import wire
@@ -59,6 +61,30 @@ TESTNET: Final = Endpoint(
     "wss://fstream5.asterdex-testnet.com",
     TESTNET_CHAIN,
 )
+
+
+class NotPrivate(Refused):
+    """Requests would travel in the open."""
+
+    code = "address_not_private"
+
+
+def endpoint_at(like: Endpoint, rest_url: str, stream_url: str = "") -> Endpoint:
+    """Return an endpoint like another one, at another address.
+
+    stream_url   if it is not named: the host of streams beside a host of the venue, else the same host and port
+
+    Raises NotPrivate for an address without TLS that is not on this machine.
+    """
+    parts = urlsplit(rest_url.rstrip("/"))
+    if not stream_url:
+        host = parts.netloc.replace("fapi.", "fstream.", 1) if parts.netloc.startswith("fapi.") else parts.netloc
+        stream_url = f"{'wss' if parts.scheme == 'https' else 'ws'}://{host}{parts.path}"
+    for each in (parts, urlsplit(stream_url)):
+        here = each.hostname in {"127.0.0.1", "::1", "localhost"}
+        if each.scheme not in {"https", "wss"} and not here:
+            raise NotPrivate(f"{each.scheme}://{each.netloc} is no address with TLS; what is signed is not for others")
+    return replace(like, rest_url=rest_url.rstrip("/"), stream_url=stream_url.rstrip("/"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -254,7 +280,7 @@ class Rest:
         if isinstance(answer, Answered):
             self._count(keys, answer, call)
             return _heard(answer)
-        if isinstance(answer, Refused):
+        if isinstance(answer, http_client.Refused):
             return Failed(Outcome.NOT_NOW, "not_sent", answer.reason)
         return Failed(Outcome.UNKNOWN, "no_answer", answer.reason)
 

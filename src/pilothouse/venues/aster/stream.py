@@ -86,13 +86,14 @@ class Streams:
         self._lock = threading.Lock()
 
     def start(self, stream: Coroutine[Any, Any, None]) -> Callable[[], None]:
-        """Hold `stream` open; return what ends it, and waits until it has ended."""
+        """Hold `stream` open; return what ends it."""
         with self._lock:
             if self._loop is None:
                 self._loop = asyncio.new_event_loop()
                 self._thread = threading.Thread(target=self._loop.run_forever, name="aster-streams", daemon=True)
                 self._thread.start()
             future: Future[None] = asyncio.run_coroutine_threadsafe(stream, self._loop)
+        future.add_done_callback(_told_if_broken)
 
         def stop() -> None:
             future.cancel()
@@ -110,6 +111,12 @@ class Streams:
         thread.join()
         loop.run_until_complete(loop.shutdown_default_executor())
         loop.close()
+
+
+def _told_if_broken(done: "Future[None]") -> None:
+    """Say it when a stream ended by an error of ours: what the wire does to it is met inside of it."""
+    if not done.cancelled() and (error := done.exception()) is not None:
+        _log.critical("stream_broken", error=repr(error))
 
 
 async def _cancel_all() -> None:
