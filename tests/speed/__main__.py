@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.house_process import HouseProcess
-from tests.speed import floor, record
+from tests.speed import aster, floor, record
 from tests.speed.load import Plan
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -122,6 +122,8 @@ def main() -> None:
         figures.add("floor, at the pace of the alerts, p50", quantile(paced, 0.5), "ms")
         figures.add("floor, at the pace of the alerts, p99", quantile(paced, 0.99), "ms")
         _add_yardstick(figures)
+        print("\n  The adapter for AsterDEX, against somebody who answers without thinking\n")
+        aster.measure(figures.add)
         with HouseProcess(place / "house") as house:
             _bench(house, figures, hurried, paced)
     figures.write()

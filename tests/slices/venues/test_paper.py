@@ -3,6 +3,7 @@
 import sqlite3
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -25,6 +26,7 @@ from pilothouse.venues.port import (
     Gone,
     MarginType,
     Rejected,
+    Replaced,
     Unknown,
     VenueAccount,
     VenueStatus,
@@ -546,3 +548,40 @@ def test_the_catalogue_knows_what_it_opens(tmp_path: Path, clock: FrozenClock) -
     opened.close()
     with pytest.raises(NotFound, match="paper"):
         open_venue("atlantis", tmp_path, clock=clock)
+
+
+def test_an_amended_order_asks_for_what_is_still_missing(
+    venue: PaperVenue, clock: FrozenClock, events: list[AccountEvent]
+) -> None:
+    """It is ended and another takes its place; the two never stand side by side."""
+    resting = request(clock.now(), Side.BUY, "0.02", OrderType.LIMIT, id_="old", price="50000.0")
+    accepted(venue.place(ACCOUNT, [resting])[0])
+    wanted = request(clock.now(), Side.BUY, "0.05", OrderType.LIMIT, id_="new", price="51000.0")
+
+    outcome = venue.amend(ACCOUNT, "old", wanted)
+
+    assert isinstance(outcome, Replaced)
+    assert outcome.ended.status is VenueStatus.CANCELED
+    assert outcome.placed is not None
+    assert accepted(outcome.placed).terms.quantity == Decimal("0.05")
+    assert [order.client_order_id for order in venue.open_orders(ACCOUNT)] == ["new"]
+
+
+def test_an_order_that_has_ended_is_not_amended(venue: PaperVenue, clock: FrozenClock) -> None:
+    """It filled in between: another one would buy twice."""
+    accepted(venue.place(ACCOUNT, [request(clock.now(), Side.BUY, "0.01", id_="old")])[0])
+    wanted = request(clock.now(), Side.BUY, "0.02", OrderType.LIMIT, id_="new", price="50000.0")
+
+    assert isinstance(venue.amend(ACCOUNT, "old", wanted), Gone)
+    assert venue.open_orders(ACCOUNT) == []
+
+
+def test_an_order_that_closes_a_position_must_only_reduce(venue: PaperVenue, clock: FrozenClock) -> None:
+    """As the real venues have it."""
+    buy(venue, clock)
+    stop = request(clock.now(), Side.SELL, "0.01", OrderType.STOP_MARKET, stop="1000.0")
+
+    refused = venue.place(ACCOUNT, [replace(stop, close_position=True)])[0]
+
+    assert isinstance(refused, Rejected)
+    assert refused.code == "-4138"
