@@ -27,6 +27,7 @@ NOTHING = timedelta(0)
 _STALE_S = 1.0
 """What is known of the others is asked anew when it is older than this, in seconds."""
 
+_BOOKS_WITHIN_S = 2.0
 _log = structlog.get_logger("pilothouse.kit.throttle")
 
 
@@ -55,12 +56,11 @@ class Budget:
 
 @dataclass(frozen=True, slots=True)
 class Spent:
-    """What one process has to tell: it spent `count` in that window, and the venue itself spoke of `seen`."""
+    """What one process has to tell: it spent `count` in that window."""
 
     name: str
     window_no: int
     count: int
-    seen: int
     blocked_until: datetime | None
 
 
@@ -133,13 +133,13 @@ def _one_told(tx: Tx, spent: Spent) -> Standing:
 def merged(before: Standing | None, spent: Spent) -> Standing:
     """Return what stands in the books once `spent` was told; what comes late, of a window that is over, counts not."""
     if before is None:
-        return Standing(spent.name, spent.window_no, max(spent.count, spent.seen), spent.blocked_until)
+        return Standing(spent.name, spent.window_no, spent.count, spent.blocked_until)
     ends = [end for end in (before.blocked_until, spent.blocked_until) if end is not None]
     used, window_no = before.used, before.window_no
     if spent.window_no == window_no:
-        used = max(used + spent.count, spent.seen)
+        used += spent.count
     elif spent.window_no > window_no:
-        used, window_no = max(spent.count, spent.seen), spent.window_no
+        used, window_no = spent.count, spent.window_no
     return Standing(spent.name, window_no, used, max(ends) if ends else None)
 
 
@@ -168,14 +168,18 @@ class _Page:
     window_no: int
     known: int = 0  # by all processes, as far as they told
     unsaid: int = 0  # by this one, not told yet
-    seen: int = 0  # what the venue itself said
+    seen: int = 0  # what the venue itself said last
     blocked_until: datetime | None = None
     asked_at: float | None = None
     telling: bool = field(default=False)
 
     @property
+    def spent(self) -> int:
+        return self.known + self.unsaid
+
+    @property
     def used(self) -> int:
-        return max(self.known + self.unsaid, self.seen)
+        return max(self.spent, self.seen)
 
 
 class Throttle:
@@ -208,18 +212,16 @@ class Throttle:
 
     def learn(self, of: Mapping[Budget, int] | Sequence[Budget]) -> None:
         """Wait until what others have spent is known; without the books, what this process knows is all there is."""
-        futures = self._tell_stale(of)
-        for future in futures:
-            try:
-                future.result(timeout=5)
-            except (PilothouseError, TimeoutError) as error:
-                _log.warning("budgets_not_shared", error=repr(error))
+        _wait_for(self._tell_stale(of))
 
     def observe(self, budget: Budget, used: int) -> None:
-        """Take in what the venue says was used in the present window; it counts who else uses the address, too."""
+        """Take in what the venue says was used; it counts who else uses the address, too.
+
+        Only reads go by it: its windows may begin a moment before or after ours, and an order is not held back for
+        what was spent a minute ago. If there is nothing left, the venue says so, and that is obeyed.
+        """
         with self._lock:
-            page = self._page(budget, self._clock.now())
-            page.seen = max(page.seen, used)
+            self._page(budget, self._clock.now()).seen = used
 
     def block(self, budget: Budget, wait: timedelta) -> None:
         """Let nobody spend from `budget` for so long: the venue has said so. Every process is told."""
@@ -228,7 +230,7 @@ class Throttle:
             page = self._page(budget, now)
             page.blocked_until = max(page.blocked_until or now, now + wait)
             page.asked_at = None
-        self._tell_stale([budget])
+        _wait_for(self._tell_stale([budget]))
 
     def used(self, budget: Budget) -> int:
         """Return what was used in the present window, as far as this process knows."""
@@ -239,8 +241,8 @@ class Throttle:
         page = self._page(budget, now)
         if page.blocked_until is not None and now < page.blocked_until:
             return page.blocked_until - now
-        limit = budget.limit - (0 if use is Use.ORDER else budget.kept)
-        if page.used + weight <= limit or (page.used == 0 and use is Use.ORDER):
+        used, limit = (page.spent, budget.limit) if use is Use.ORDER else (page.used, budget.limit - budget.kept)
+        if used + weight <= limit:
             return NOTHING
         return EPOCH + timedelta(seconds=(page.window_no + 1) * budget.window_s) - now
 
@@ -253,8 +255,11 @@ class Throttle:
             page = self._pages[budget.name] = _Page(window_no, blocked_until=blocked)
         return page
 
-    def _tell_stale(self, of: Mapping[Budget, int] | Sequence[Budget]) -> "list[Future[list[Standing]]]":
-        """Tell what is unsaid of those budgets whose page is stale, and learn what others have spent."""
+    def _tell_stale(self, of: Mapping[Budget, int] | Sequence[Budget]) -> threading.Event | None:
+        """Tell what is unsaid of those budgets whose page is stale, and learn what others have spent.
+
+        Returns what is set once it was learned; None if there was nothing to tell.
+        """
         now, instant = self._clock.now(), self._clock.monotonic()
         told: list[tuple[_Page, int]] = []
         spent: list[Spent] = []
@@ -266,9 +271,10 @@ class Throttle:
                     continue
                 page.telling = True
                 told.append((page, page.unsaid))
-                spent.append(Spent(budget.name, page.window_no, page.unsaid, page.seen, page.blocked_until))
+                spent.append(Spent(budget.name, page.window_no, page.unsaid, page.blocked_until))
         if not spent:
-            return []
+            return None
+        learned = threading.Event()
         try:
             future = self._books.tell(spent)
         except PilothouseError as error:
@@ -276,13 +282,21 @@ class Throttle:
             with self._lock:
                 for page, _ in told:
                     page.telling = False
-            return []
-        future.add_done_callback(lambda done: self._take_in(done, told, instant))
-        return [future]
+            return None
+        future.add_done_callback(lambda done: self._take_in(done, told, instant, learned))
+        return learned
 
-    def _take_in(self, done: "Future[list[Standing]]", told: Sequence[tuple[_Page, int]], instant: float) -> None:
+    def _take_in(
+        self,
+        done: "Future[list[Standing]]",
+        told: Sequence[tuple[_Page, int]],
+        instant: float,
+        learned: threading.Event,
+    ) -> None:
         """Take in what the books say; what could not be told stays unsaid."""
         error = done.exception()
+        if error is not None:
+            _log.warning("budgets_not_shared", error=repr(error))
         standings = [] if error is not None else done.result()
         with self._lock:
             for page, _ in told:
@@ -293,3 +307,10 @@ class Throttle:
                     page.known, page.unsaid = standing.used, page.unsaid - count
                 if standing.blocked_until is not None:
                     page.blocked_until = max(page.blocked_until or standing.blocked_until, standing.blocked_until)
+        learned.set()
+
+
+def _wait_for(learned: threading.Event | None) -> None:
+    """Wait until it was learned, for a while: without the books, what is known here is all there is."""
+    if learned is not None and not learned.wait(_BOOKS_WITHIN_S):
+        _log.warning("budgets_not_shared", error="the books do not answer")

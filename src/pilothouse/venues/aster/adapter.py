@@ -33,6 +33,7 @@ from pilothouse.venues.aster.stream import (
     Streams,
 )
 from pilothouse.venues.port import (
+    Accepted,
     AccountEvent,
     AmendOutcome,
     CancelOutcome,
@@ -47,7 +48,9 @@ from pilothouse.venues.port import (
     VenueAccount,
     VenueBalance,
     VenuePosition,
+    VenueStatus,
 )
+from pilothouse.venues.port import Unknown as PortUnknown
 
 ACCOUNT: Final = "/fapi/v3/accountWithJoinMargin"
 POSITION_MODE: Final = "/fapi/v3/positionSide/dual"
@@ -131,6 +134,7 @@ class AsterVenue:
         self._rules_at: datetime | None = None
         self._marks: dict[str, Quote] = {}
         self._touched: dict[str, set[str]] = {}
+        self._standing: dict[str, dict[str, str]] = {}
 
     def close(self) -> None:
         """End the streams and let go of every connection."""
@@ -213,7 +217,11 @@ class AsterVenue:
     def place(self, account: VenueAccount, orders: Sequence[OrderRequest]) -> list[PlaceOutcome]:
         """Place orders in their order; one outcome each. Never raises for an order's own fault."""
         self._touched.setdefault(account.id, set()).update(request.terms.symbol for request in orders)
-        return self._orders.place(account, orders)
+        outcomes = self._orders.place(account, orders)
+        for outcome in outcomes:
+            if isinstance(outcome, Accepted):
+                self._note(account, outcome.report)
+        return outcomes
 
     def cancel(self, account: VenueAccount, symbol: str, client_order_id: str) -> CancelOutcome:
         """Cancel one order."""
@@ -358,14 +366,14 @@ class AsterVenue:
         def learn_and_tell(event: AccountEvent) -> None:
             if event.report is not None:
                 self._names.learn(account.id, event.report.venue_order_id, event.report.client_order_id)
-                self._touched.setdefault(account.id, set()).add(event.report.terms.symbol)
+                self._note(account, event.report)
             sink(event)
 
         wires = AccountWire(
             account.id,
             open_key=partial(self._open_key, account),
             keep_key=partial(self._keep_key, account),
-            missed=lambda when: self._history.since(account, when, tuple(self._touched.get(account.id, ()))),
+            missed=partial(self._missed, account),
             funded=lambda: self._funded(account, funded_at),
         )
         stream = AccountStream(self._endpoint.stream_url, wires, learn_and_tell, self._tools.clock, self._patience)
@@ -406,6 +414,36 @@ class AsterVenue:
                 each()
 
         return stop
+
+    def _note(self, account: VenueAccount, report: OrderReport) -> None:
+        """Remember where something happened, and which orders stand."""
+        self._touched.setdefault(account.id, set()).add(report.terms.symbol)
+        standing = self._standing.setdefault(account.id, {})
+        if report.status in {VenueStatus.NEW, VenueStatus.PARTIALLY_FILLED}:
+            standing[report.client_order_id] = report.terms.symbol
+        else:
+            standing.pop(report.client_order_id, None)
+
+    def _missed(self, account: VenueAccount, when: datetime) -> list[AccountEvent]:
+        """Return what happened since an instant. Raises Unavailable.
+
+        An old order that was cancelled meanwhile stands in none of the venue's lists of what is new: those that stood
+        here and are not told there are asked for, one by one.
+        """
+        stood = dict(self._standing.get(account.id, {}))
+        events = self._history.since(account, when, tuple(self._touched.get(account.id, ())))
+        told = {event.report.client_order_id for event in events if event.report is not None}
+        for client_order_id, symbol in stood.items():
+            if client_order_id in told:
+                continue
+            found = self._orders.find(account, symbol, client_order_id)
+            if isinstance(found, PortUnknown):
+                raise Unavailable(f"it is not known what became of {client_order_id} ({found.reason})")
+            if isinstance(found, Accepted):
+                events.append(AccountEvent(account.id, report=found.report))
+            else:
+                self._standing[account.id].pop(client_order_id, None)
+        return events
 
     def _funded(self, account: VenueAccount, since: datetime) -> list[AccountEvent]:
         """Return funding of the last hour, or since listening began: who books it knows each by its id."""

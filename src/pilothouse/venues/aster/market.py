@@ -8,7 +8,6 @@ from typing import Any, Final
 
 from pilothouse.core.clock import from_micros, millis
 from pilothouse.core.quote import Quote
-from pilothouse.core.rounding import exact
 from pilothouse.venues.aster import wire
 from pilothouse.venues.aster.rest import Call, Rest
 
@@ -154,12 +153,14 @@ def _by_symbol(rest: Rest, path: str, weight: int) -> dict[str, wire.Row]:
 def _candle(row: Any, now: datetime) -> Candle:
     if not isinstance(row, list) or len(row) < 7:
         raise wire.NotUnderstood("a candle should be a list of twelve")
-    opened, closes = (from_micros(int(row[index]) * 1_000) for index in (0, 6))
-    first, high, low, last, volume = (exact(row[index]) for index in range(1, 6))
+    told = {str(index): value for index, value in enumerate(row)}
+    opened, closes = (from_micros(int(wire.number(told, index)) * 1_000) for index in "06")
+    first, high, low, last, volume = (wire.number(told, index) for index in "12345")
     return Candle(opened, first, high, low, last, volume, closed=closes + timedelta(milliseconds=1) <= now)
 
 
 def _levels(side: Any) -> tuple[tuple[Decimal, Decimal], ...]:
-    if not isinstance(side, list):
-        raise wire.NotUnderstood("a side of a book should be a list")
-    return tuple((exact(level[0]), exact(level[1])) for level in side)
+    if not isinstance(side, list) or not all(isinstance(level, list) and len(level) >= 2 for level in side):
+        raise wire.NotUnderstood("a side of a book should be a list of pairs")
+    named = [{"price": level[0], "quantity": level[1]} for level in side]
+    return tuple((wire.number(level, "price"), wire.number(level, "quantity")) for level in named)

@@ -32,6 +32,7 @@ _KEPT_PART: Final = 4  # a quarter of the weight is for orders
 _BAN: Final = timedelta(minutes=2)  # the shortest, if a ban comes without its length
 _AGAIN_WITHIN: Final = timedelta(seconds=5)
 _CLOCK_FOR: Final = timedelta(minutes=10)
+_CLOCK_AGAIN: Final = timedelta(seconds=30)
 _READ_PATIENCE: Final = timedelta(seconds=2)
 _MESSAGE_MOST: Final = 300
 
@@ -207,8 +208,8 @@ class Rest:
             try:
                 self.read_clock()
             except Unavailable:
-                with self._lock:
-                    self._clock_read_at = read_at
+                with self._lock:  # not with every order: a venue that does not answer would hold each of them up
+                    self._clock_read_at = now - _CLOCK_FOR + _CLOCK_AGAIN
         return micros(stamped_at + self._offset)
 
     # ── Asking ────────────────────────────────────────────────────────────────────────────────────

@@ -239,6 +239,7 @@ def report_of_event(event: Row) -> OrderReport:
 
 
 def _fill_of_event(order: Row) -> Fill:
+    maker, commission = truth(order, "m"), number_or_zero(order, "n")
     return Fill(
         venue_trade_id=text(order, "t"),
         venue_order_id=text(order, "i"),
@@ -247,10 +248,10 @@ def _fill_of_event(order: Row) -> Fill:
         side=_side(text(order, "S")),
         price=number(order, "L"),
         quantity=number(order, "l"),
-        commission=number_or_zero(order, "n"),
+        commission=commission if maker else EXACT.abs(commission),
         commission_currency=str(order.get("N") or ""),
         realised=number_or_zero(order, "rp"),
-        maker=truth(order, "m"),
+        maker=maker,
         at=instant(order, "T"),
     )
 

@@ -107,6 +107,22 @@ def test_what_was_missed_is_told_before_what_came_after(
     assert [fill.venue_trade_id for fill in after.fills] == ["9002"]
 
 
+def test_an_old_order_that_was_cancelled_meanwhile_is_told(
+    recorder: Recorder, streams: StreamRecorder, tmp_path: Path
+) -> None:
+    """It stands in no list of what is new, and a stop that is gone protects nothing."""
+    nothing_missed(recorder)
+    with listening(recorder, streams, tmp_path) as told:
+        _, connection = streams.next()
+        connection.send(update())
+        report(told)
+        recorder.on("GET", "/fapi/v3/order", Say(order_row(status="CANCELED")))
+        connection.close()
+        missed = report(told)
+
+    assert (missed.client_order_id, missed.status) == ("ph0001", VenueStatus.CANCELED)
+
+
 def test_symbols_nobody_here_traded_are_found_by_their_income(
     recorder: Recorder, streams: StreamRecorder, tmp_path: Path
 ) -> None:
