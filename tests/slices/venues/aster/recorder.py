@@ -81,8 +81,11 @@ class Recorder:
                 for name, value in say.headers.items():
                     self.send_header(name, value)
                 self.send_header("Content-Length", str(len(text)))
-                self.end_headers()
-                self.wfile.write(text)
+                try:
+                    self.end_headers()
+                    self.wfile.write(text)
+                except OSError:  # whoever asked has had enough
+                    self.close_connection = True
 
             do_GET = do_POST = do_PUT = do_DELETE = _answer  # noqa: N815 - the names are the library's
 
