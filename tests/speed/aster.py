@@ -165,7 +165,7 @@ def _said(head: bytes) -> object:
         return {"symbols": []}
     if head.startswith(b"POST /fapi/v3/listenKey"):
         return {"listenKey": "bench"}
-    if head.startswith(b"GET"):
+    if head.startswith(b"GET") and not head.startswith(b"GET /fapi/v3/order?"):
         return []
     return {
         "orderId": 405, "symbol": "BTCUSDT", "status": "NEW", "clientOrderId": "ph0001", "price": "50000.0",

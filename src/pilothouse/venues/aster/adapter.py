@@ -33,6 +33,7 @@ from pilothouse.venues.aster.stream import (
     Streams,
 )
 from pilothouse.venues.port import (
+    Absent,
     Accepted,
     AccountEvent,
     AmendOutcome,
@@ -50,7 +51,6 @@ from pilothouse.venues.port import (
     VenuePosition,
     VenueStatus,
 )
-from pilothouse.venues.port import Unknown as PortUnknown
 
 ACCOUNT: Final = "/fapi/v3/accountWithJoinMargin"
 POSITION_MODE: Final = "/fapi/v3/positionSide/dual"
@@ -437,12 +437,12 @@ class AsterVenue:
             if client_order_id in told:
                 continue
             found = self._orders.find(account, symbol, client_order_id)
-            if isinstance(found, PortUnknown):
-                raise Unavailable(f"it is not known what became of {client_order_id} ({found.reason})")
             if isinstance(found, Accepted):
                 events.append(AccountEvent(account.id, report=found.report))
-            else:
+            elif isinstance(found, Absent):
                 self._standing[account.id].pop(client_order_id, None)
+            else:  # one order is no reason to be deaf to all others: it stays, and is asked for again
+                _log.warning("order_not_found_out", client_order_id=client_order_id, why=found.reason)
         return events
 
     def _funded(self, account: VenueAccount, since: datetime) -> list[AccountEvent]:
