@@ -270,17 +270,36 @@ def test_when_one_side_fills_the_other_is_cancelled(price: str, hit: Purpose, st
     assert stepped.only_order(hit).state is OrderState.FILLED
 
 
-def test_a_stop_that_was_passed_already_closes_the_position(stepped: Stepped) -> None:
-    """The venue refuses such a stop; the position must not stay naked."""
-    stepped.alert(**OPEN, stop_loss="64000")
+def test_a_stop_that_is_passed_before_it_stands_closes_the_position(stepped: Stepped) -> None:
+    """The price fell through it between the decision and the fill: the venue refuses it, and nothing stays naked."""
     assert stepped.house.paper is not None
-    stepped.alert(action="close", symbol="BTCUSDT")
-
-    stepped.alert(**OPEN, stop_loss="66000")  # above the price: it would trigger at once
+    stepped.send(json.dumps({**OPEN, "stop_loss": "64900", "alert_id": "1"}).encode())
+    stepped.house.paper.set_price("BTCUSDT", Decimal("64000.0"))
+    stepped.run()
     stepped.pass_time(1)
 
+    assert stepped.only_order(Purpose.EXIT).state is OrderState.FILLED
     assert stepped.position("BTCUSDT") == stepped.venue_position("BTCUSDT") == 0
     assert stepped.live() == []
+
+
+@pytest.mark.parametrize(
+    ("side", "levels", "wrong"),
+    [
+        ("BUY", {"stop_loss": "66000"}, ["stop_loss"]),
+        ("SELL", {"stop_loss": "64000", "take_profit": "66000"}, ["stop_loss", "take_profit"]),
+        ("BUY", {"take_profit": "64000"}, ["take_profit"]),
+    ],
+)
+def test_a_level_on_the_wrong_side_is_refused_before_anything_opens(
+    side: str, levels: dict[str, str], wrong: list[str], stepped: Stepped
+) -> None:
+    """It would fill at once: a round trip that nobody asked for."""
+    outcome = stepped.alert(**{**OPEN, "side": side, **levels})
+
+    assert outcome.signal.http_status == 400
+    assert [problem["field"] for problem in outcome.signal.detail["problems"]] == wrong
+    assert stepped.orders() == []
 
 
 def _protective(house: Stepped) -> dict[Purpose, Decimal]:

@@ -143,6 +143,7 @@ def decide(
 def _add(signal: Signal, view: View, side: Side, default_size: Size | None, message: str) -> Decision:
     """Return the order that adds `signal.size` on `side`; it nets an opposite position, as one-way mode does."""
     price = _reference(signal, view, side)
+    _refuse_passed_levels(signal, side, price)
     quantity = _sized(signal, view, price, side, default_size, reduces=False)
     terms = _terms(signal, view.instrument, side, quantity, reduce_only=False)
     return Decision(Verdict.DONE, message, Planned(terms, Purpose.ENTRY, signal.kind))
@@ -217,6 +218,7 @@ def _target(signal: Signal, view: View, hook_id: str | None, step: int) -> Decis
         return _reduce_to(signal, view, held, wanted)
     side = Side.of(wanted - held)
     price = _reference(signal, view, side)
+    _refuse_passed_levels(signal, side, price)
     quantity = within_bounds(instrument.quantity(abs(wanted - held)), instrument, price, reduces=False)
     verb = "increased" if held else "flipped" if step > 0 else "opened"
     terms = _terms(signal, instrument, side, quantity, reduce_only=False)
@@ -273,6 +275,21 @@ def _reference(signal: Signal, view: View, side: Side) -> Decimal:
         assert signal.price is not None, "a limit signal has a price"
         return signal.price
     return view.quote.ask if side is Side.BUY else view.quote.bid
+
+
+def _refuse_passed_levels(signal: Signal, side: Side, price: Decimal) -> None:
+    """Raise Invalid, naming each field, for a stop or target on the wrong side of the entry: it would fill at once."""
+    problems = []
+    for name, level, loses in (("stop_loss", signal.stop_loss, True), ("take_profit", signal.take_profit, False)):
+        if level is None or level.price is None:
+            continue
+        below = (side is Side.BUY) == loses
+        if (level.price < price) != below or level.price == price:
+            came = f"{plain(level.price)} with an entry at {plain(price)}"
+            allowed = f"a price {'below' if below else 'above'} the entry of a {side}"
+            problems.append(Problem(name, came, allowed, "wrong_side"))
+    if problems:
+        raise Invalid(problems)
 
 
 def _sized(
