@@ -14,6 +14,7 @@ from pilothouse.simexchange.front import Reply
 from pilothouse.simexchange.requests import Request
 from pilothouse.simexchange.serve import Plan, SimulatedExchange
 
+SECRET = "S"
 NOON = datetime(2026, 1, 5, 12, tzinfo=UTC)
 
 
@@ -26,13 +27,13 @@ class Desk:
         self.exchange = self.sim.exchange
         self.events: list[tuple[str, dict[str, Any]]] = []
         self.exchange.watched = lambda _account: True
-        self.exchange.listeners.append(lambda account, kind, event: self._heard(account, kind, event))
+        self.exchange.listeners.append(self._heard)
 
     def _heard(self, account: str, kind: str, event: dict[str, Any]) -> None:
         if account:
             self.events.append((kind, event))
 
-    def signed(self, params: dict[str, Any], secret: str = "S", **changed: Any) -> str:
+    def signed(self, params: dict[str, Any], secret: str = SECRET, **changed: Any) -> str:
         """Return the parameters with time and signature."""
         text = urlencode({**params, "timestamp": self.exchange.clock.now() // 1_000, **changed})
         return f"{text}&signature={hmac.new(secret.encode(), text.encode(), hashlib.sha256).hexdigest()}"

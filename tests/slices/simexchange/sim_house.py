@@ -17,6 +17,7 @@ from pilothouse.simexchange.serve import Plan, SimulatedExchange
 WALLET_KEY = "0xac0974bec39a17e36ba4a6b4d238ff944bacb478cbed5efcae784d7bf4f2ff80"
 WALLET = "0xf39fd6e51aad88f6f4ce6ab8827279cfffb92266"
 BTC = "BTC/USDT:USDT"
+SECRET = "S"
 
 
 class RunningExchange:
@@ -52,7 +53,7 @@ class RunningExchange:
         """Return its address."""
         return f"http://127.0.0.1:{self.sim.port}"
 
-    def control(self, method: str, path: str, **body: Any) -> Any:
+    def control(self, method: str, path: str, /, **body: Any) -> Any:
         """Ask its control."""
         answer = httpx.request(
             method,
@@ -95,7 +96,7 @@ class RunningExchange:
             made.balance["swap"] = {}
         return made
 
-    def binance(self, *, pro: bool = False, secret: str = "S") -> Any:
+    def binance(self, *, pro: bool = False, secret: str = SECRET) -> Any:
         """Return ccxt's Binance USD-M client."""
         web, sock = self.base, self.base.replace("http", "ws")
         versions = {

@@ -1,4 +1,4 @@
-"""Whatever is done to the exchange, its balances, positions and income add up; the same doings give the same exchange."""
+"""Whatever is done to the exchange, its books add up; the same doings give the same exchange."""
 
 import msgspec
 from hypothesis import given, settings
