@@ -9,7 +9,7 @@ from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from pilothouse.simexchange import user_events
+from pilothouse.simexchange import spot_events, user_events
 from pilothouse.simexchange.book_view import BookView
 from pilothouse.simexchange.candles import Candles
 from pilothouse.simexchange.clock import ExchangeClock
@@ -27,6 +27,10 @@ from pilothouse.simulation.floor import Changes, Desk, Floor
 from pilothouse.simulation.market import STEP_US
 from pilothouse.simulation.orders import Asked, Execution, Movement, MovementKind, Order, Refusal, Status, triggers
 from pilothouse.simulation.slots import slot
+from pilothouse.simulation.spot import SpotMarket
+
+SPOT = "spot:"
+"""Stands before the account in the names of those who listen to its spot events."""
 
 LISTEN_KEY_US = 3_600 * 1_000_000
 DEPOSIT_DEFAULT = 100_000
@@ -73,6 +77,7 @@ class Exchange:
         self.liquidations: deque[Told] = deque(maxlen=TRADES_KEPT)
         self.listeners: list[Listener] = []
         self.watched: Callable[[str], bool] = lambda _account: False
+        self.spot = SpotMarket(self.floor.desks, seed)
         self.stepped_at = now
         self.next_algo = 1
         self.next_income = 1
@@ -288,6 +293,9 @@ class Exchange:
         self.settle("FUNDING_FEE")
         trading.step(self.floor, now, stride, led)
         self._crowd_trades(now)
+        for symbol in self.floor.desks if self.spot.accounts else ():
+            self.spot.step(symbol, now)
+        self.settle_spot()
         self.settle("ORDER")
         self._after_prices(now)
 
@@ -296,6 +304,8 @@ class Exchange:
         now = self.clock.now()
         trading.set_price(self.floor, symbol, ticks, now)
         self._public(symbol, ticks, self.floor.contracts[symbol].lots_min, now, is_buy=True)
+        self.spot.step(symbol, now)
+        self.settle_spot()
         self.settle("ORDER")
         self._after_prices(now)
 
@@ -413,6 +423,20 @@ class Exchange:
         symbol = algo.symbol
         event = user_events.algo_update(algo, self.floor.contracts[symbol], self.grids[symbol], self.clock.now())
         self._tell(file.id, "ALGO_UPDATE", event)
+
+    def settle_spot(self) -> None:
+        """Tell what the spot market says was touched; a stop of a list that ends is told like any other order."""
+        for order, fill in self.spot.drain():
+            grid, contract = self.grids[order.symbol], self.floor.contracts[order.symbol]
+            if fill is not None and not fill.maker:
+                self._public(order.symbol, fill.ticks, fill.lots, fill.at, is_buy=fill.sign > 0)
+            owner = SPOT + order.account_id
+            if self.watched(owner):
+                now = self.clock.now() // 1_000
+                self._tell(owner, "executionReport", spot_events.execution_report(order, fill, grid, now))
+                account = self.spot.accounts[order.account_id]
+                position = spot_events.account_position(account, contract, now)
+                self._tell(owner, "outboundAccountPosition", position)
 
     def _book_fill(self, file: AccountFile, fill: Execution) -> None:
         if fill.realised:

@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from pilothouse.simexchange import account_rest, algo_rest, aster_rest, market_rest, order_rest
+from pilothouse.simexchange import account_rest, algo_rest, aster_rest, market_rest, order_rest, spot_rest
 from pilothouse.simexchange.asking import KEYED, MANAGED, PUBLIC, Asking, Route
 from pilothouse.simexchange.exchange import DEPOSIT_DEFAULT, Exchange
 from pilothouse.simexchange.faults import AFTER, INSTEAD, Faults, Rule, answer_of
@@ -23,8 +23,8 @@ REQUESTS_KEPT = 100_000
 
 SEND, RESET, SILENT = "send", "reset", "silent"
 
-_FUTURES = re.compile(r"/fapi/v([0-9])/(.+)")
-_ELSEWHERE = re.compile(r"/(?:sapi|dapi|eapi|papi|futures/data|sapi/api|api)(?:/v([0-9]))?/(.+)")
+_FUTURES = re.compile(r"/(fapi|api)/v([0-9])/(.+)")
+_ELSEWHERE = re.compile(r"/(?:sapi|dapi|eapi|papi|futures/data|sapi/api)(?:/v([0-9]))?/(.+)")
 
 _SHARED = market_rest.ROUTES | order_rest.ROUTES | account_rest.ROUTES
 _ROUTES = {ASTER: _SHARED | aster_rest.ROUTES, BINANCE: _SHARED | algo_rest.ROUTES}
@@ -93,7 +93,7 @@ class Front:
     def answer(self, request: Request) -> Reply:
         """Answer a request; whatever goes wrong is an answer too."""
         found = _FUTURES.fullmatch(request.path)
-        name = found.group(2) if found else request.path
+        name = found.group(3) if found else request.path
         rule = self.faults.strike(request, name) if self.faults.rules or "x-sim-fault" in request.headers else None
         headers: list[tuple[str, str]] = []
         account_id = ""
@@ -102,7 +102,7 @@ class Front:
         else:
             try:
                 if found is not None:
-                    body, account_id = self._futures(request, int(found.group(1)), name, rule, headers)
+                    body, account_id = self._known(request, found, rule, headers)
                 else:
                     body = self._elsewhere(request)
                 reply = Reply(200, self._encoder.encode(body), headers)
@@ -136,13 +136,15 @@ class Front:
             return ASTER
         return ASTER if version == 3 else BINANCE
 
-    def _futures(
-        self, request: Request, version: int, name: str, rule: Rule | None, headers: list[tuple[str, str]]
+    def _known(
+        self, request: Request, found: re.Match[str], rule: Rule | None, headers: list[tuple[str, str]]
     ) -> tuple[Any, str]:
-        profile = self.profile_of(request, version)
-        route = _ROUTES[profile].get((request.method, name))
+        is_spot, version, name = found.group(1) == "api", int(found.group(2)), found.group(3)
+        profile = BINANCE if is_spot else self.profile_of(request, version)
+        routes = spot_rest.ROUTES if is_spot else _ROUTES[profile]
+        route = routes.get((request.method, name))
         if route is None:
-            known = any(path == name for _, path in _ROUTES[profile])
+            known = any(path == name for _, path in routes)
             raise WireError(-1000, f"Path {request.path} not found", status=405 if known else 404)
         asking = Asking(self.exchange, request, profile, name, version)
         asking.now += self.skew_us

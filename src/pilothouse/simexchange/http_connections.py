@@ -65,7 +65,7 @@ class HttpConnection(asyncio.Protocol):
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserUpgrade:
-            self.socket = WebSocketConnection(self._transport, self._hub)
+            self.socket = WebSocketConnection(self._transport, self._hub, self._front)
             self.socket.feed(self._first or data)
         except httptools.HttpParserError:
             self._transport.write(b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")

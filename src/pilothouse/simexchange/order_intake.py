@@ -23,7 +23,7 @@ MARKET_BOUND_PPM = 50_000
 CONDITIONAL = frozenset({"STOP", "STOP_MARKET", "TAKE_PROFIT", "TAKE_PROFIT_MARKET", "TRAILING_STOP_MARKET"})
 _LIMITED = frozenset({"LIMIT", "STOP", "TAKE_PROFIT"})
 _CLOSING = frozenset({"STOP_MARKET", "TAKE_PROFIT_MARKET"})
-_CLIENT_ID = re.compile(r"[\.A-Z\:/a-z0-9_-]{1,36}")
+CLIENT_ID = re.compile(r"[\.A-Z\:/a-z0-9_-]{1,36}")
 STP_MODES = frozenset({"NONE", "EXPIRE_TAKER", "EXPIRE_MAKER", "EXPIRE_BOTH"})
 
 
@@ -89,7 +89,7 @@ def read_order(
     side, reduce_only = _position(request, account, sign, closes=closes)
     tif = _time_in_force(request, kind)
     client_id = request.text(id_name)
-    if client_id and not _CLIENT_ID.fullmatch(client_id):
+    if client_id and not CLIENT_ID.fullmatch(client_id):
         raise WireError(-4015, "Client order id length should not be more than 36 chars" if len(client_id) > 36 else "")
     if closes and kind not in _CLOSING:
         raise WireError(-4136)

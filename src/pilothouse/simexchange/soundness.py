@@ -1,6 +1,7 @@
 """What must always be true of the exchange's books; asked by its tests after every step, and by the control."""
 
 from pilothouse.simexchange.exchange import Exchange
+from pilothouse.simulation.contracts import SETTLEMENT
 from pilothouse.simulation.division import divided_even
 from pilothouse.simulation.slots import slot
 
@@ -19,11 +20,11 @@ def complaints(exchange: Exchange) -> list[str]:
         if total != account.wallet:
             found.append(f"{account_id}: the wallet holds {account.wallet}, its income adds up to {total}")
         found += [f"{account_id}: {each}" for each in _positions(exchange, account_id)]
-        for number, order in account.orders.items():
+        for number, standing in account.orders.items():
             told = file.orders.get(number)
-            if told is None or told.order is not order or not order.is_open:
+            if told is None or told.order is not standing or not standing.is_open:
                 found.append(f"{account_id}: order {number} stands and is not told of as open")
-            if exchange.floor.desks[order.symbol].orders.get(number) is not order:
+            if exchange.floor.desks[standing.symbol].orders.get(number) is not standing:
                 found.append(f"{account_id}: order {number} stands in the account and not in the market")
         filled: dict[int, int] = {}
         for fill in file.fills:
@@ -33,6 +34,18 @@ def complaints(exchange: Exchange) -> list[str]:
                 found.append(
                     f"{account_id}: order {number} traded {told.order.filled}, its fills {filled.get(number, 0)}"
                 )
+    for spot_id, spot in exchange.spot.accounts.items():
+        locked: dict[str, int] = {}
+        for order in spot.orders.values():
+            base = exchange.floor.contracts[order.symbol].instrument.base
+            asset = SETTLEMENT if order.sign > 0 else base
+            locked[asset] = locked.get(asset, 0) + order.locked
+            if order.locked < 0 or (order.locked and not order.is_open and not order.list_id):
+                found.append(f"{spot_id}: spot order {order.number} has {order.locked} locked and is {order.status}")
+        for asset, held in spot.locked.items():
+            if held != locked.get(asset, 0):
+                found.append(f"{spot_id}: {held} of {asset} is locked, its orders lock {locked.get(asset, 0)}")
+        found += [f"{spot_id}: less than no {asset} is free" for asset, held in spot.free.items() if held < 0]
     return found
 
 

@@ -20,12 +20,10 @@ _encode = msgspec.json.encode
 
 
 class Listening(Protocol):
-    """A connection that listens. `combined`: what it hears is wrapped with the name of the stream."""
+    """A connection that listens."""
 
-    combined: bool
-
-    def send(self, text: bytes) -> None:
-        """Send a text."""
+    def tell(self, name: str, text: bytes) -> None:
+        """Send what a stream says, wrapped as this connection wants it."""
         ...
 
     def drop(self) -> None:
@@ -59,6 +57,10 @@ class Hub:
             self._market.setdefault(name, {})[connection] = None
             return True
         return False
+
+    def follow(self, connection: Listening, owner: str) -> None:
+        """Let a connection hear the events of a user who has shown who he is."""
+        self._users.setdefault(owner, {})[connection] = (owner, frozenset())
 
     def unsubscribe(self, connection: Listening, name: str) -> None:
         """Let a connection no longer hear a stream."""
@@ -133,20 +135,15 @@ class Hub:
         text = _encode(event)
         for connection, (name, events) in list(self._users.get(account_id, {}).items()):
             if not events or kind in events:
-                connection.send(_wrapped(name, text) if connection.combined else text)
+                connection.tell(name, text)
 
     def _publish(self, name: str, event: Any) -> None:
         listeners = self._market.get(name)
         if not listeners:
             return
         text = _encode(event)
-        wrapped = b""
         for connection in list(listeners):
-            if connection.combined:
-                wrapped = wrapped or _wrapped(name, text)
-                connection.send(wrapped)
-            else:
-                connection.send(text)
+            connection.tell(name, text)
 
     def _trade(self, trade: PublicTrade) -> None:
         lower, grid = trade.symbol.lower(), self.exchange.grids[trade.symbol]
@@ -328,7 +325,3 @@ class Hub:
 
     def _now_ms(self) -> int:
         return self.exchange.clock.now() // 1_000
-
-
-def _wrapped(name: str, text: bytes) -> bytes:
-    return b'{"stream":"' + name.encode() + b'","data":' + text + b"}"

@@ -8,7 +8,9 @@ from websockets.frames import CloseCode, Frame, Opcode
 from websockets.http11 import Request as Handshake
 from websockets.server import ServerProtocol
 
+from pilothouse.simexchange.front import Front
 from pilothouse.simexchange.requests import Request
+from pilothouse.simexchange.socket_calls import SocketCalls
 from pilothouse.simexchange.streams import Hub
 
 _BUFFERED_MAX = 8 * 1_024 * 1_024
@@ -20,8 +22,10 @@ _PREFIXES = ("/fstream", "/sstream", "/public", "/market", "/private")
 class WebSocketConnection:
     """A client that listens to streams."""
 
-    def __init__(self, transport: asyncio.Transport, hub: Hub) -> None:
-        self.combined = False
+    def __init__(self, transport: asyncio.Transport, hub: Hub, front: Front) -> None:
+        self._combined = False
+        self._calls: SocketCalls | None = None
+        self._front = front
         self._transport, self._hub = transport, hub
         self._protocol = ServerProtocol(max_size=1_048_576)
         self._is_open = False
@@ -47,6 +51,15 @@ class WebSocketConnection:
         self._flush()
         if self._transport.get_write_buffer_size() > _BUFFERED_MAX:
             self.drop()
+
+    def tell(self, name: str, text: bytes) -> None:
+        """Send what a stream says: bare, with its name, or as an event of a subscription."""
+        if self._calls is not None:
+            self.send(b'{"subscriptionId":0,"event":' + text + b"}")
+        elif self._combined:
+            self.send(b'{"stream":"' + name.encode() + b'","data":' + text + b"}")
+        else:
+            self.send(text)
 
     def ping(self) -> None:
         """Ask whether the client is still there."""
@@ -85,8 +98,11 @@ class WebSocketConnection:
             if place.startswith(prefix + "/"):
                 place = place.removeprefix(prefix)
                 break
+        if place.startswith(("/ws-api", "/ws-fapi")):
+            self._calls = SocketCalls(self._front, self._hub, is_spot=place.startswith("/ws-api"))
+            return
         request = Request("GET", place, query, "", {})
-        self.combined = place.startswith("/stream")
+        self._combined = place.startswith("/stream")
         events = frozenset(each for each in request.text("events").split("/") if each)
         names = [each for each in request.text("streams").split("/") if each]
         names += [each for each in place.removeprefix("/ws").removeprefix("/stream").split("/") if each]
@@ -104,6 +120,9 @@ class WebSocketConnection:
         if not isinstance(asked, dict) or not isinstance(asked.get("method"), str):
             self._refuse(None, 0, "Unknown property")
             return
+        if self._calls is not None:
+            self.send(msgspec.json.encode(self._calls.answer(asked, self)))
+            return
         number, method, names = asked.get("id"), asked["method"].upper(), asked.get("params") or []
         if isinstance(number, bool | float | list | dict):
             self._refuse(None, 2, "Invalid request: request ID must be an unsigned integer")
@@ -118,10 +137,10 @@ class WebSocketConnection:
         elif method == "LIST_SUBSCRIPTIONS":
             self._reply(number, self._hub.heard_by(self))
         elif method == "SET_PROPERTY" and names[:1] == ["combined"]:
-            self.combined = bool(names[1:] and names[1])
+            self._combined = bool(names[1:] and names[1])
             self._reply(number, None)
         elif method == "GET_PROPERTY":
-            self._reply(number, self.combined)
+            self._reply(number, self._combined)
         else:
             self._refuse(number, 2, f"Invalid request: unknown method {method}")
 

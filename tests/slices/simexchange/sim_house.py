@@ -126,3 +126,21 @@ class RunningExchange:
         )
         made.exceptions["exact"].update(made.exceptions["linear"]["exact"])
         return made
+
+    def spot(self, *, pro: bool = False) -> Any:
+        """Return ccxt's Binance client for spot."""
+        web, sock = self.base, self.base.replace("http", "ws")
+        families = ("fapiPublic", "fapiPrivate", "dapiPublic", "dapiPrivate", "eapiPublic", "eapiPrivate", "papi")
+        api: dict[str, Any] = {name: f"{web}/{name[:4]}/v1" for name in families}
+        api |= {f"sapi{version}": f"{web}/sapi/{version.lower() or 'v1'}" for version in ("", "V2", "V3", "V4")}
+        api |= {"public": web + "/api/v3", "private": web + "/api/v3", "v1": web + "/api/v1"}
+        api["ws"] = {"spot": sock + "/ws", "ws-api": {"spot": sock + "/ws-api/v3"}}
+        return (ccxt.pro.binance if pro else ccxt.binance)(
+            {
+                "apiKey": "K",
+                "secret": SECRET,
+                "enableRateLimit": False,
+                "options": {"fetchCurrencies": False, "defaultType": "spot", "fetchMarkets": {"types": ["spot"]}},
+                "urls": {"api": api},
+            }
+        )
