@@ -16,7 +16,7 @@ from pilothouse.simexchange.clock import ExchangeClock
 from pilothouse.simexchange.figures import Grid
 from pilothouse.simexchange.keys import Keys
 from pilothouse.simexchange.order_intake import PROTECT_PPM, Wanted, post_only_expires
-from pilothouse.simexchange.records import BINANCE, AccountFile, Algo, Income, PublicTrade, Told
+from pilothouse.simexchange.records import BINANCE, AccountFile, Algo, Fill, Income, PublicTrade, Told
 from pilothouse.simexchange.tape import Mark
 from pilothouse.simexchange.wire_errors import TEXTS, WireError
 from pilothouse.simulation import exchange as trading
@@ -25,7 +25,7 @@ from pilothouse.simulation.book import flow
 from pilothouse.simulation.contracts import CONTRACTS, UNITS_PER_QUOTE, Contract
 from pilothouse.simulation.floor import Changes, Desk, Floor
 from pilothouse.simulation.market import STEP_US
-from pilothouse.simulation.orders import Asked, Execution, Movement, MovementKind, Order, Refusal, Status, triggers
+from pilothouse.simulation.orders import Asked, Movement, MovementKind, Order, Refusal, Status, triggers
 from pilothouse.simulation.slots import slot
 from pilothouse.simulation.spot import SpotMarket
 
@@ -341,9 +341,10 @@ class Exchange:
         changes = self.floor.drain()
         if not changes:
             return
-        by_order: dict[int, list[Execution]] = {}
-        before: Execution | None = None
-        for execution in changes.executions:
+        by_order: dict[int, list[Fill]] = {}
+        before: Fill | None = None
+        for noted in changes.executions:
+            execution = Fill(*noted, changes.orders[noted.number].side)
             by_order.setdefault(execution.number, []).append(execution)
             file = self.files[execution.account_id]
             file.fills.append(execution)
@@ -386,7 +387,7 @@ class Exchange:
                 )
                 self._tell(account_id, "ACCOUNT_UPDATE", event)
 
-    def _tell_life(self, file: AccountFile, told: Told, fills: Sequence[Execution]) -> None:
+    def _tell_life(self, file: AccountFile, told: Told, fills: Sequence[Fill]) -> None:
         """Tell what became of an order: that it is new, each trade, and how it ended."""
         order = told.order
         if not self.watched(file.id):
@@ -409,9 +410,7 @@ class Exchange:
         elif order.triggered and order.is_open and not fills:
             self._tell_order(file, told, "NEW", order.status, None)
 
-    def _tell_order(
-        self, file: AccountFile, told: Told, execution: str, status: Status, fill: Execution | None
-    ) -> None:
+    def _tell_order(self, file: AccountFile, told: Told, execution: str, status: Status, fill: Fill | None) -> None:
         symbol = told.order.symbol
         event = user_events.order_update(
             told, self.floor.contracts[symbol], self.grids[symbol], file.profile, execution, status.value,
@@ -438,7 +437,7 @@ class Exchange:
                 position = spot_events.account_position(account, contract, now)
                 self._tell(owner, "outboundAccountPosition", position)
 
-    def _book_fill(self, file: AccountFile, fill: Execution) -> None:
+    def _book_fill(self, file: AccountFile, fill: Fill) -> None:
         if fill.realised:
             self._income(file, fill.symbol, "REALIZED_PNL", fill.realised, fill.at, str(fill.trade))
         if fill.commission:

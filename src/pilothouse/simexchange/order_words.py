@@ -4,10 +4,10 @@ from typing import Any
 
 from pilothouse.simexchange.figures import Grid, fixed, money
 from pilothouse.simexchange.keccak import keccak256
-from pilothouse.simexchange.records import ASTER, Algo, Told
+from pilothouse.simexchange.records import ASTER, Algo, Fill, Told
 from pilothouse.simexchange.user_events import kind_now
 from pilothouse.simulation.contracts import SETTLEMENT, Contract
-from pilothouse.simulation.orders import Execution, Status
+from pilothouse.simulation.orders import Status
 
 
 def side_text(sign: int) -> str:
@@ -64,7 +64,7 @@ def is_listed(told: Told, now: int) -> bool:
     return not gone or now - order.updated < 7 * 86_400 * 1_000_000
 
 
-def fill_words(fill: Execution, contract: Contract, grid: Grid) -> dict[str, Any]:
+def fill_words(fill: Fill, contract: Contract, grid: Grid) -> dict[str, Any]:
     """Return one of an account's own trades."""
     return {
         "symbol": fill.symbol,

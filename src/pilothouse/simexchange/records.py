@@ -2,14 +2,33 @@
 
 from collections import deque
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
-from pilothouse.simulation.orders import Execution, Order
+from pilothouse.simulation.orders import Order
 from pilothouse.simulation.trailing import Trail
 
 HISTORY_MAX = 200_000
 """Orders, fills and income kept for one account; a load test of hours must not eat the machine."""
 
 ASTER, BINANCE = "aster", "binance"
+
+
+class Fill(NamedTuple):
+    """One trade of one order, as the floor notes it, and the side of the slot it went to."""
+
+    trade: int
+    number: int
+    account_id: str
+    client_id: str
+    symbol: str
+    sign: int
+    price: int
+    lots: int
+    commission: int
+    realised: int
+    maker: bool
+    at: int
+    side: str
 
 
 @dataclass(slots=True)
@@ -115,7 +134,7 @@ class AccountFile:
     latest: dict[str, int] = field(default_factory=dict)
     algos: dict[int, Algo] = field(default_factory=dict)
     algo_by_client: dict[str, int] = field(default_factory=dict)
-    fills: deque[Execution] = field(default_factory=lambda: deque(maxlen=HISTORY_MAX))
+    fills: deque[Fill] = field(default_factory=lambda: deque(maxlen=HISTORY_MAX))
     income: deque[Income] = field(default_factory=lambda: deque(maxlen=HISTORY_MAX))
     countdowns: dict[str, int] = field(default_factory=dict)
     minute: tuple[int, int] = (0, 0)

@@ -3,10 +3,10 @@
 from typing import Any
 
 from pilothouse.simexchange.figures import Grid, fixed, money
-from pilothouse.simexchange.records import BINANCE, Algo, Told
+from pilothouse.simexchange.records import BINANCE, Algo, Fill, Told
 from pilothouse.simulation.contracts import SETTLEMENT, Contract
 from pilothouse.simulation.floor import Floor
-from pilothouse.simulation.orders import Execution, Status
+from pilothouse.simulation.orders import Status
 from pilothouse.simulation.slots import side_of, symbol_of
 
 
@@ -18,7 +18,7 @@ def order_update(
     execution: str,
     status: str,
     now: int,
-    fill: Execution | None,
+    fill: Fill | None,
 ) -> dict[str, Any]:
     """Return an ORDER_TRADE_UPDATE.
 
@@ -72,7 +72,7 @@ def order_update(
     return {"e": "ORDER_TRADE_UPDATE", "E": now // 1_000, "T": body["T"], "o": body}
 
 
-def trade_lite(told: Told, grid: Grid, now: int, fill: Execution) -> dict[str, Any]:
+def trade_lite(told: Told, grid: Grid, now: int, fill: Fill) -> dict[str, Any]:
     """Return the short form that Binance sends ahead of the long one."""
     order = told.order
     return {

@@ -153,7 +153,7 @@ class Floor:
         order.status = Status.PARTIALLY_FILLED
         execution = Execution(
             desk.next_trade, order.number, account.id, order.client_id, order.symbol,
-            order.sign, ticks, lots, fee, realised, maker, now, order.side,
+            order.sign, ticks, lots, fee, realised, maker, now,
         )  # fmt: skip
         desk.next_trade += 1
         touched = self.changes

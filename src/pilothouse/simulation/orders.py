@@ -161,7 +161,6 @@ class Execution(NamedTuple):
     realised: int
     maker: bool
     at: int
-    side: str = BOTH
 
 
 class MovementKind(StrEnum):
