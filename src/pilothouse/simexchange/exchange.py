@@ -84,6 +84,7 @@ class Exchange:
         self.trigger_refusals = 0
         self._tape = deque(tape or ())
         self._tape_shift = now - self._tape[0].at if self._tape else 0
+        self._crowd_trades(now)  # so that there is a last trade from the first moment on
 
     # ── accounts ──────────────────────────────────────────────────────────────────────────────────
 
@@ -360,17 +361,26 @@ class Exchange:
             before = execution
         for movement in changes.movements:
             self._book_movement(movement)
+        touched = [(self._told(order), order) for order in changes.orders.values()]
+        for told, order in touched:
+            if not told.announced and self.watched(order.account_id):
+                told.announced = True
+                self._tell_order(self.files[order.account_id], told, "NEW", Status.NEW, None)
         self._tell_accounts(changes, reason)
-        for order in changes.orders.values():
-            file = self.files[order.account_id]
-            told = file.orders.get(order.number)
-            if told is None:
-                told = Told(order, order.type.value)
-                file.keep(told)
-                if order.client_id.startswith("autoclose"):
-                    self.liquidations.append(told)
-                    self._tell("", "liquidation", {"told": told})
-            self._tell_life(file, told, by_order.get(order.number, ()))
+        for told, order in touched:
+            self._tell_life(self.files[order.account_id], told, by_order.get(order.number, ()))
+
+    def _told(self, order: Order) -> Told:
+        """Return what is remembered of an order; one that nobody asked for is a forced close."""
+        file = self.files[order.account_id]
+        told = file.orders.get(order.number)
+        if told is None:
+            told = Told(order, order.type.value)
+            file.keep(told)
+            if order.client_id.startswith("autoclose"):
+                self.liquidations.append(told)
+                self._tell("", "liquidation", {"told": told})
+        return told
 
     def _tell_accounts(self, changes: Changes, reason: str) -> None:
         """Tell each account what its balance and positions are, where a trade or a movement changed them."""
@@ -393,9 +403,6 @@ class Exchange:
         if not self.watched(file.id):
             told.announced, told.told, told.told_worth = True, order.filled, order.traded
             return
-        if not told.announced:
-            told.announced = True
-            self._tell_order(file, told, "NEW", Status.NEW, None)
         unit = self.floor.contracts[order.symbol].unit
         for fill in fills:
             told.told += fill.lots

@@ -135,30 +135,6 @@ def configured(symbol: str, leverage: int, now: int) -> dict[str, Any]:
     return {"e": "ACCOUNT_CONFIG_UPDATE", "E": now // 1_000, "T": now // 1_000, "ac": {"s": symbol, "l": leverage}}
 
 
-def margin_call(
-    floor: Floor, grids: dict[str, Grid], account_id: str, slots: list[str], kept: dict[str, int], now: int
-) -> dict[str, Any]:
-    """Return a MARGIN_CALL for positions near their end; `kept` is their maintenance by slot."""
-    account = floor.accounts[account_id]
-    positions = []
-    for key in slots:
-        symbol = symbol_of(key)
-        holding, desk, grid = account.holding(key), floor.desks[symbol], grids[symbol]
-        positions.append(
-            {
-                "s": symbol,
-                "ps": side_of(key),
-                "pa": grid.quantity(holding.lots),
-                "mt": "ISOLATED" if holding.is_isolated else "CROSSED",
-                "iw": money(holding.isolated),
-                "mp": grid.price(desk.prices.mark),
-                "up": money(holding.unrealised(desk.contract, desk.prices.mark)),
-                "mm": money(kept[key]),
-            }
-        )
-    return {"e": "MARGIN_CALL", "E": now // 1_000, "cw": money(floor.standing(account).cross_wallet), "p": positions}
-
-
 def algo_update(algo: Algo, contract: Contract, grid: Grid, now: int) -> dict[str, Any]:
     """Return an ALGO_UPDATE."""
     actual = algo.actual
