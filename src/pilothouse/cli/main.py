@@ -32,6 +32,7 @@ from pilothouse.cli import (
     parked,
     positions,
     signals,
+    simexchange,
     token,
 )
 from pilothouse.cli.options import Json
@@ -77,6 +78,7 @@ app.add_typer(paper.app, name="paper", rich_help_panel="Set up")
 app.add_typer(token.app, name="token", rich_help_panel="Set up")
 app.command("doctor", rich_help_panel="Run")(doctor.doctor)
 app.add_typer(parked.app, name="parked", rich_help_panel="Run")
+app.command("simexchange", rich_help_panel="Run")(simexchange.simexchange)
 app.command("openapi", rich_help_panel="Look")(openapi.openapi)
 
 

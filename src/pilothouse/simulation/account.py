@@ -11,6 +11,7 @@ from pilothouse.simulation.contracts import Contract
 from pilothouse.simulation.division import divided_even
 from pilothouse.simulation.margin import initial, maintenance, required
 from pilothouse.simulation.orders import Order
+from pilothouse.simulation.slots import BOTH, SIDES, side_of, slot, symbol_of
 
 LEVERAGE_DEFAULT = 10
 
@@ -69,6 +70,10 @@ class Account:
     wallet     quote units, isolated margins included
     orders     the open ones by number
     by_client  number of the open order with that client id
+    holdings   by slot: the symbol, or symbol and side where the account is hedged
+    hedged     whether longs and shorts of one instrument stand side by side
+    maker_ppm, taker_ppm   its own commissions; None: those of the contract
+    stp        what happens when it would trade with itself: NONE, EXPIRE_TAKER, EXPIRE_MAKER or EXPIRE_BOTH
     """
 
     id: str
@@ -77,17 +82,27 @@ class Account:
     holdings: dict[str, Holding] = field(default_factory=dict)
     orders: dict[int, Order] = field(default_factory=dict)
     by_client: dict[str, int] = field(default_factory=dict)
+    hedged: bool = False
+    maker_ppm: int | None = None
+    taker_ppm: int | None = None
+    stp: str = "EXPIRE_MAKER"
 
-    def holding(self, symbol: str) -> Holding:
-        """Return the holding in `symbol`; a flat one with default settings is made at first sight."""
-        found = self.holdings.get(symbol)
+    def holding(self, key: str) -> Holding:
+        """Return the holding of a slot; a flat one is made at first sight, set like the others of its instrument."""
+        found = self.holdings.get(key)
         if found is None:
-            found = self.holdings[symbol] = Holding()
+            found = self.holdings[key] = Holding()
+            symbol = symbol_of(key)
+            for side in SIDES:
+                like = self.holdings.get(slot(symbol, side))
+                if like is not None and like is not found:
+                    found.leverage, found.is_isolated = like.leverage, like.is_isolated
+                    break
         return found
 
-    def reducible(self, symbol: str, sign: int) -> int:
+    def reducible(self, symbol: str, sign: int, side: str = BOTH) -> int:
         """Return how many lots an order of that sign could close."""
-        held = self.holdings.get(symbol)
+        held = self.holdings.get(slot(symbol, side))
         return abs(held.lots) if held is not None and held.lots * sign < 0 else 0
 
 
@@ -135,11 +150,11 @@ class Standing:
         return max(0, self.cross_balance - self.cross_bound)
 
 
-def pending(account: Account, contract: Contract, mark: int) -> tuple[int, int]:
-    """Return the notionals of open buys and sells that may add exposure in one instrument, quote units."""
+def pending(account: Account, contract: Contract, mark: int, side: str = BOTH) -> tuple[int, int]:
+    """Return the notionals of open buys and sells that may add exposure in one slot, quote units."""
     buys = sells = 0
     for order in account.orders.values():
-        if order.symbol != contract.symbol or not order.binds_margin:
+        if order.symbol != contract.symbol or order.side != side or not order.binds_margin:
             continue
         worth = order.left * (order.price if order.price is not None else mark) * contract.unit
         if order.sign > 0:
@@ -152,12 +167,13 @@ def pending(account: Account, contract: Contract, mark: int) -> tuple[int, int]:
 def standing(account: Account, contracts: Mapping[str, Contract], marks: Mapping[str, int]) -> Standing:
     """Return what the account is worth at `marks` (ticks by symbol)."""
     isolated = unrealised = cross_unrealised = bound = cross_bound = kept = cross_kept = 0
-    for symbol, holding in account.holdings.items():
+    for key, holding in account.holdings.items():
         if not holding.lots and not account.orders:
             continue
+        symbol = symbol_of(key)
         contract, mark = contracts[symbol], marks[symbol]
         notional = holding.notional(contract, mark)
-        buys, sells = pending(account, contract, mark) if account.orders else (0, 0)
+        buys, sells = pending(account, contract, mark, side_of(key)) if account.orders else (0, 0)
         needs = required(notional, buys, sells, holding.leverage)
         open_result = holding.unrealised(contract, mark)
         keeps = maintenance(contract, abs(notional)) if holding.lots else 0

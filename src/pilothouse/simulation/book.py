@@ -1,7 +1,6 @@
 """The crowd's side of a book: a ladder of prices and sizes per step, taken from by whoever crosses the spread.
 
-What is taken stays taken until the next step, when the crowd has come back. Accounts of the house trade with the crowd,
-never with each other.
+What is taken stays taken until the next step, when the crowd has come back.
 """
 
 from pilothouse.simulation.contracts import Contract
@@ -32,6 +31,20 @@ class Ladder:
         """Say whether an order with that limit would take something."""
         best = self.best()
         return best is not None and (limit - best) * self.sign >= 0
+
+    def levels(self) -> list[tuple[int, int]]:
+        """Return what is left, as (ticks, lots), best first."""
+        return self._levels[self._at :]
+
+    def thin_to(self, lots: int) -> None:
+        """Leave at most `lots` in all: the crowd steps back until it comes again."""
+        kept: list[tuple[int, int]] = []
+        for ticks, size in self._levels[self._at :]:
+            part = min(size, lots)
+            if part > 0:
+                kept.append((ticks, part))
+            lots -= part
+        self._levels, self._at = kept, 0
 
     def worst_for(self, lots: int, limit: int | None) -> tuple[int | None, int]:
         """Return the last price that taking `lots` would touch (None: nothing), and how many lots there are for it."""

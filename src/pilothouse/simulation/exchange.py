@@ -3,24 +3,30 @@
 Whoever runs it asks `drain` after each call for what was touched, writes that down, and only then tells anybody.
 """
 
+from collections.abc import Mapping
+
 from pilothouse.core.order import OrderType, TimeInForce
 from pilothouse.simulation.account import Account, Holding
-from pilothouse.simulation.entry import place, quoted
-from pilothouse.simulation.floor import Desk, Floor
+from pilothouse.simulation.entry import amend, place, quoted
+from pilothouse.simulation.floor import Floor
 from pilothouse.simulation.funding import due_between, payment, rate
 from pilothouse.simulation.liquidation import liquidate, liquidation_price
-from pilothouse.simulation.margin import bracket_for
-from pilothouse.simulation.market import advance, moved_to
+from pilothouse.simulation.margin import bracket_for, initial
+from pilothouse.simulation.market import advance, moved_to, traded_at
 from pilothouse.simulation.matching import match
 from pilothouse.simulation.orders import MovementKind, Order, Refusal, Status
+from pilothouse.simulation.slots import BOTH, LONG, SHORT, SIDES, side_of, slot, symbol_of
 
 __all__ = [
+    "add_isolated",
+    "amend",
     "cancel",
     "liquidation_price",
     "open_account",
     "pay_funding",
     "place",
     "reset_account",
+    "set_hedged",
     "set_leverage",
     "set_margin_type",
     "set_price",
@@ -28,10 +34,17 @@ __all__ = [
 ]
 
 
-def step(floor: Floor, now: int) -> None:
-    """Let every market make one step and meet its orders, then close what is no longer backed."""
+def step(floor: Floor, now: int, stride: int = 1, led: Mapping[str, int] | None = None) -> None:
+    """Let every market make one step and meet its orders, then close what is no longer backed.
+
+    stride   how many ordinary steps this one stands for, where time runs faster
+    led      the markets that follow a tape: symbol -> ticks of its latest trade
+    """
     for symbol, desk in floor.desks.items():
-        desk.move(advance(desk.contract, desk.state, floor.seed))
+        if led is not None and symbol in led:
+            desk.move(traded_at(desk.state, led[symbol]))
+        else:
+            desk.move(advance(desk.contract, desk.state, floor.seed, stride))
         floor.changes.markets[symbol] = None
         match(floor, desk, now)
     liquidate(floor, now)
@@ -53,18 +66,19 @@ def pay_funding(floor: Floor, now: int) -> None:
         return
     floor.funded_at = due
     for account in floor.accounts.values():
-        for symbol, holding in account.holdings.items():
+        for key, holding in account.holdings.items():
             if holding.lots:
-                _fund(floor, account, floor.desks[symbol], holding, due)
+                _fund(floor, account, key, holding, due)
 
 
-def _fund(floor: Floor, account: Account, desk: Desk, holding: Holding, due: int) -> None:
+def _fund(floor: Floor, account: Account, key: str, holding: Holding, due: int) -> None:
+    desk = floor.desks[symbol_of(key)]
     amount = payment(desk.contract, holding.lots, desk.prices.mark, rate(desk.state))
     if not amount:
         return
     if holding.is_isolated:
         holding.isolated += amount
-        floor.changes.holdings[account.id, desk.contract.symbol] = None
+        floor.changes.holdings[account.id, key] = None
     floor.move_money(account, MovementKind.FUNDING, desk.contract.symbol, amount, due)
 
 
@@ -97,12 +111,13 @@ def reset_account(floor: Floor, account_id: str, deposit: int, now: int) -> None
     account = floor.accounts[account_id]
     for order in list(account.orders.values()):
         floor.finish(order, Status.CANCELED, "the account starts again", now)
-    for symbol, holding in account.holdings.items():
+    for key, holding in account.holdings.items():
         if holding.lots:
+            symbol = symbol_of(key)
             number = floor.take_number()
             order = Order(
                 number, account.id, f"reset-{number}", symbol, -1 if holding.lots > 0 else 1, OrderType.MARKET,
-                TimeInForce.GTC, abs(holding.lots), None, None, True, now, now,
+                TimeInForce.GTC, abs(holding.lots), None, None, True, now, now, side=side_of(key),
             )  # fmt: skip
             floor.stand(account, order)
             floor.fill(order, floor.desks[symbol].prices.mark, order.lots, now, maker=False, free=True)
@@ -116,17 +131,19 @@ def set_leverage(floor: Floor, account_id: str, symbol: str, leverage: int) -> R
     account, contract = floor.accounts[account_id], floor.contracts[symbol]
     if not 1 <= leverage <= contract.instrument.leverage_max:
         return Refusal("-4028", f"leverage {leverage} is not 1 to {contract.instrument.leverage_max}")
-    holding = account.holding(symbol)
-    before = holding.leverage
-    if holding.lots and holding.is_isolated and leverage < before:
+    before = account.holding(symbol).leverage
+    slots = [account.holding(slot(symbol, side)) for side in (SIDES if account.hedged else (BOTH,))]
+    if any(holding.lots and holding.is_isolated for holding in slots) and leverage < before:
         return Refusal("-4161", "the leverage of an isolated position cannot be lowered while it is open")
-    notional = abs(holding.notional(contract, floor.desks[symbol].prices.mark))
+    notional = max(abs(holding.notional(contract, floor.desks[symbol].prices.mark)) for holding in slots)
     if leverage > bracket_for(contract, notional).leverage_max:
         return Refusal("-2027", f"a position worth {quoted(notional)} is too large for leverage {leverage}")
-    holding.leverage = leverage
+    for holding in slots:
+        holding.leverage = leverage
     worth = floor.standing(account)
     if leverage < before and worth.cross_bound > worth.cross_balance:
-        holding.leverage = before
+        for holding in slots:
+            holding.leverage = before
         return Refusal("-2019", f"margin is insufficient: leverage {leverage} would bind {quoted(worth.cross_bound)}")
     floor.changes.holdings[account_id, symbol] = None
     return None
@@ -140,8 +157,50 @@ def set_margin_type(floor: Floor, account_id: str, symbol: str, *, isolated: boo
         return None
     if any(order.symbol == symbol for order in account.orders.values()):
         return Refusal("-4047", "the margin type cannot change while orders are open in the instrument")
-    if holding.lots:
+    slots = [account.holding(slot(symbol, side)) for side in (SIDES if account.hedged else (BOTH,))]
+    if any(each.lots for each in slots):
         return Refusal("-4048", "the margin type cannot change while a position is open in the instrument")
-    holding.is_isolated = isolated
+    for each in slots:
+        each.is_isolated = isolated
     floor.changes.holdings[account_id, symbol] = None
+    return None
+
+
+def set_hedged(floor: Floor, account_id: str, *, hedged: bool) -> Refusal | None:
+    """Set whether longs and shorts of one instrument stand side by side; return why not, or None."""
+    account = floor.accounts[account_id]
+    if account.hedged == hedged:
+        return Refusal("-4059", "No need to change position side.")
+    if account.orders:
+        return Refusal("-4067", "Position side cannot be changed if there exists open orders.")
+    if any(holding.lots for holding in account.holdings.values()):
+        return Refusal("-4068", "Position side cannot be changed if there exists position.")
+    account.hedged = hedged
+    for key, holding in list(account.holdings.items()):
+        if hedged and side_of(key) == BOTH:
+            for side in (LONG, SHORT):
+                other = account.holding(slot(key, side))
+                other.leverage, other.is_isolated = holding.leverage, holding.is_isolated
+    return None
+
+
+def add_isolated(floor: Floor, account_id: str, key: str, amount: int) -> Refusal | None:
+    """Set `amount` quote units more aside for an isolated position (below zero: less); return why not, or None."""
+    account = floor.accounts[account_id]
+    holding = account.holding(key)
+    if not holding.is_isolated or not holding.lots:
+        return Refusal(
+            "-4045" if not holding.is_isolated else "-4050", "there is no isolated position to add margin to"
+        )
+    if amount > floor.standing(account).available:
+        return Refusal("-4051", "Isolated balance insufficient.")
+    desk = floor.desks[symbol_of(key)]
+    floor_of_it = initial(abs(holding.notional(desk.contract, desk.prices.mark)), holding.leverage)
+    if (
+        amount < 0
+        and holding.isolated + amount + min(0, holding.unrealised(desk.contract, desk.prices.mark)) < floor_of_it
+    ):
+        return Refusal("-4051", "Isolated balance insufficient.")
+    holding.isolated += amount
+    floor.changes.holdings[account_id, key] = None
     return None

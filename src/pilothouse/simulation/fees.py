@@ -4,9 +4,13 @@ from pilothouse.simulation.contracts import Contract
 from pilothouse.simulation.division import divided_up
 
 
-def commission(contract: Contract, notional: int, *, maker: bool) -> int:
-    """Return what trading `notional` (quote units, zero or more) costs, quote units."""
-    return divided_up(notional * (contract.maker_ppm if maker else contract.taker_ppm), 1_000_000)
+def commission(contract: Contract, notional: int, *, maker: bool, own_ppm: int | None = None) -> int:
+    """Return what trading `notional` (quote units, zero or more) costs, quote units.
+
+    own_ppm   the account's own rate; None: the contract's
+    """
+    rate = own_ppm if own_ppm is not None else contract.maker_ppm if maker else contract.taker_ppm
+    return divided_up(notional * rate, 1_000_000)
 
 
 def liquidation_fee(contract: Contract, notional: int) -> int:

@@ -40,6 +40,10 @@ class Desk:
         self.prices = prices(state, self.seed)
         self._ladders.clear()
 
+    def working(self, *, by_last: bool) -> int:
+        """Return the price that triggers are compared with: the mark, or the last trade."""
+        return self.prices.last if by_last else self.prices.mark
+
     def ladder(self, sign: int) -> Ladder:
         """Return what buyers (1) or sellers (-1) can take now."""
         found = self._ladders.get(sign)
@@ -81,6 +85,9 @@ class Floor:
         self.next_order = 1
         self.next_movement = 1
         self.funded_at = 0
+        self.crossing = False  # whether accounts trade with each other, not with the crowd alone
+        self.patient = False  # whether a conditional reduction outlives the position it was for
+        self.insurance: int | None = None  # what the insurance fund still holds, quote units; None: no end of it
         self.changes = Changes()
 
     def drain(self) -> Changes:
@@ -135,10 +142,13 @@ class Floor:
         elif forced:
             fee = liquidation_fee(desk.contract, notional)
         else:
-            fee = commission(desk.contract, notional, maker=maker)
-        realised = account.holding(order.symbol).trade(desk.contract, order.sign, ticks, lots)
+            fee = commission(
+                desk.contract, notional, maker=maker, own_ppm=account.maker_ppm if maker else account.taker_ppm
+            )
+        realised = account.holding(order.slot).trade(desk.contract, order.sign, ticks, lots)
         account.wallet += realised - fee
         order.filled += lots
+        order.traded += notional
         order.updated = now
         order.status = Status.PARTIALLY_FILLED
         execution = Execution(
@@ -150,7 +160,7 @@ class Floor:
         touched.executions.append(execution)
         touched.orders[order.number] = order
         touched.accounts[account.id] = None
-        touched.holdings[account.id, order.symbol] = None
+        touched.holdings[account.id, order.slot] = None
         touched.markets[order.symbol] = None
         if not order.left:
             self.finish(order, Status.FILLED, "", now)
@@ -159,15 +169,59 @@ class Floor:
         """Trade as much of an order as can be taken at once, within its limit and what it may reduce."""
         most = order.left
         if order.reduce_only:
-            most = min(most, self.accounts[order.account_id].reducible(order.symbol, order.sign))
+            most = min(most, self.accounts[order.account_id].reducible(order.symbol, order.sign, order.side))
         limit = order.price if order.type.has_limit else None
-        for ticks, lots in self.desks[order.symbol].ladder(order.sign).take(most, limit):
-            self.fill(order, ticks, lots, now, maker=False, forced=forced)
+        ladder = self.desks[order.symbol].ladder(order.sign)
+        for maker in self._opposite(order, limit) if self.crossing else ():
+            if most <= 0 or not order.is_open:
+                break
+            assert maker.price is not None, "only limits rest"
+            for ticks, lots in ladder.take(most, maker.price - order.sign):  # the crowd where it is better
+                self.fill(order, ticks, lots, now, maker=False, forced=forced)
+                most -= lots
+            most -= self._meet(order, maker, most, now, forced=forced)
+        if most > 0 and order.is_open:
+            for ticks, lots in ladder.take(most, limit):
+                self.fill(order, ticks, lots, now, maker=False, forced=forced)
+
+    def _opposite(self, order: Order, limit: int | None) -> list[Order]:
+        """Return the resting orders it can trade with, best price first, then by time."""
+        found = [
+            each
+            for each in self.desks[order.symbol].orders.values()
+            if each.sign == -order.sign
+            and each.price is not None
+            and not each.waits
+            and each.number != order.number
+            and (limit is None or (limit - each.price) * order.sign >= 0)
+        ]
+        return sorted(found, key=lambda each: ((each.price or 0) * order.sign, each.rank))
+
+    def _meet(self, order: Order, maker: Order, most: int, now: int, *, forced: bool) -> int:
+        """Trade with a resting order, or prevent it where both are of one account; return the lots traded."""
+        account = self.accounts[maker.account_id]
+        if maker.account_id == order.account_id and account.stp != "NONE":
+            if account.stp != "EXPIRE_TAKER":
+                self.finish(maker, Status.EXPIRED, "self-trade prevention", now)
+            if account.stp != "EXPIRE_MAKER":
+                self.finish(order, Status.EXPIRED, "self-trade prevention", now)
+            return 0
+        lots = min(most, maker.left)
+        if maker.reduce_only:
+            lots = min(lots, account.reducible(maker.symbol, maker.sign, maker.side))
+        if lots <= 0 or maker.price is None or not maker.is_open:
+            return 0
+        self.fill(order, maker.price, lots, now, maker=False, forced=forced)
+        self.fill(maker, maker.price, lots, now, maker=True)
+        self.drop_idle_reductions(account, maker.symbol, now)
+        return lots
 
     def drop_idle_reductions(self, account: Account, symbol: str, now: int) -> None:
-        """Expire the orders that could only reduce a position which is no longer there."""
+        """Expire the orders that could only reduce a position which is no longer there; what still waits may wait."""
         for order in list(account.orders.values()):
-            if order.reduce_only and order.symbol == symbol and not account.reducible(symbol, order.sign):
+            if self.patient and order.waits:
+                continue
+            if order.reduce_only and order.symbol == symbol and not account.reducible(symbol, order.sign, order.side):
                 self.finish(order, Status.EXPIRED, "nothing is left that it could reduce", now)
 
     def move_money(self, account: Account, kind: MovementKind, symbol: str, amount: int, now: int) -> None:

@@ -5,6 +5,7 @@ same seed is the same path on every machine, and a market goes on from its state
 """
 
 import hashlib
+import math
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
@@ -63,14 +64,14 @@ def noise(seed: int, symbol: str, step: int, use: str, size: int) -> bytes:
     return hashlib.blake2b(f"{seed}|{symbol}|{step}|{use}".encode(), digest_size=size).digest()
 
 
-def advance(contract: Contract, state: MarketState, seed: int) -> MarketState:
-    """Return the market one step later."""
+def advance(contract: Contract, state: MarketState, seed: int, stride: int = 1) -> MarketState:
+    """Return the market one step later; `stride` is how many ordinary steps that one stands for."""
     step = state.step + 1
     drawn = noise(seed, state.symbol, step, "walk", 2 * _DRAWS + 1)
     total = sum(int.from_bytes(drawn[2 * i : 2 * i + 2], "big") for i in range(_DRAWS))
     shock_ppb = (total - _DRAWS_MEAN) * contract.sigma_ppb // _DRAWS_SIGMA
-    level = state.level + state.level * shock_ppb // 1_000_000_000
-    level += (state.anchor - state.level) * _PULL_PPM // 1_000_000
+    level = state.level + state.level * shock_ppb * math.isqrt(stride * 1_000_000) // 1_000_000_000_000
+    level += (state.anchor - state.level) * min(_PULL_PPM * stride, 1_000_000) // 1_000_000
     level = clamped(level, *_bounds(contract, state.anchor))
     after = MarketState(state.symbol, step, level, state.anchor, state.last)
     bid, _, ask, _ = prices(after, seed)
@@ -79,6 +80,12 @@ def advance(contract: Contract, state: MarketState, seed: int) -> MarketState:
 
 def moved_to(state: MarketState, ticks: int) -> MarketState:
     """Return the market with its price set by hand; it goes on from there, drawn back to the new price."""
+    level = ticks * FINE
+    return MarketState(state.symbol, state.step + 1, level, level, ticks)
+
+
+def traded_at(state: MarketState, ticks: int) -> MarketState:
+    """Return the market one step later, led by a trade of a tape: it lies where that trade was."""
     level = ticks * FINE
     return MarketState(state.symbol, state.step + 1, level, level, ticks)
 

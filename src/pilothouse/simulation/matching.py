@@ -18,15 +18,21 @@ def match(floor: Floor, desk: Desk, now: int) -> None:
 
 
 def _meet_triggers(floor: Floor, desk: Desk, now: int) -> None:
-    mark = desk.prices.mark
-    met = [
-        order
-        for order in desk.orders.values()
-        if order.waits and order.stop is not None and triggers(order.type, order.sign, order.stop, mark)
-    ]
+    met = [order for order in desk.orders.values() if order.waits and _is_met(desk, order)]
     for order in met:  # by number, that is by time
         if order.is_open:  # an earlier one of them may have ended it
             activate(floor, order, now)
+
+
+def _is_met(desk: Desk, order: Order) -> bool:
+    """Say whether an order that waits has met its trigger; one that trails follows the market by being asked."""
+    price = desk.working(by_last=order.by_last)
+    if order.trail is not None:
+        return order.trail.meets(order.sign, price)
+    if order.stop is None or not triggers(order.type, order.sign, order.stop, price):
+        return False
+    apart = abs(desk.prices.mark - desk.prices.last) * 1_000_000
+    return not order.protect_ppm or apart <= order.protect_ppm * desk.prices.mark
 
 
 def _meet_limits(floor: Floor, desk: Desk, resting: list[Order], sign: int, now: int) -> None:
@@ -34,7 +40,7 @@ def _meet_limits(floor: Floor, desk: Desk, resting: list[Order], sign: int, now:
     reach = min(desk.prices.ask, desk.prices.last) if sign > 0 else max(desk.prices.bid, desk.prices.last)
     reached = sorted(
         (order for order in resting if order.sign == sign and order.price is not None and _lies_at(order, reach)),
-        key=lambda order: (-sign * (order.price or 0), order.number),
+        key=lambda order: (-sign * (order.price or 0), order.rank),
     )
     if not reached:
         return
@@ -43,12 +49,12 @@ def _meet_limits(floor: Floor, desk: Desk, resting: list[Order], sign: int, now:
         account = floor.accounts[order.account_id]
         lots = min(order.left, left)
         if order.reduce_only:
-            lots = min(lots, account.reducible(order.symbol, sign))
+            lots = min(lots, account.reducible(order.symbol, sign, order.side))
         if not order.is_open or lots <= 0 or order.price is None:
             continue
         floor.fill(order, order.price, lots, now, maker=True)
         left -= lots
-        if not account.reducible(order.symbol, sign):
+        if not account.reducible(order.symbol, sign, order.side):
             floor.drop_idle_reductions(account, order.symbol, now)
 
 

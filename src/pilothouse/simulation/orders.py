@@ -5,6 +5,8 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from pilothouse.core.order import OrderType, TimeInForce
+from pilothouse.simulation.slots import BOTH, slot
+from pilothouse.simulation.trailing import Trail
 
 
 class Status(StrEnum):
@@ -29,6 +31,12 @@ class Asked:
     sign          1 for a buy, -1 for a sell
     lots          above zero
     price, stop   ticks, where the type has them
+    side          the slot it is for: BOTH, or LONG or SHORT of a hedged account
+    closes        closes the whole slot when it triggers; `lots` is zero until then
+    by_last       its trigger is compared with the last trade instead of the mark
+    protect_ppm   while mark and last are further apart than that, the trigger waits; zero: it never does
+    trail         its trigger follows the market; then `stop` is None
+    expires_if_taking   a post-only order that would take is accepted and expires, instead of being refused
     """
 
     client_id: str
@@ -40,6 +48,22 @@ class Asked:
     price: int | None
     stop: int | None
     reduce_only: bool
+    side: str = BOTH
+    closes: bool = False
+    by_last: bool = False
+    protect_ppm: int = 0
+    trail: Trail | None = None
+    expires_if_taking: bool = False
+
+    @property
+    def slot(self) -> str:
+        """Return the name of the slot it is for."""
+        return slot(self.symbol, self.side)
+
+    @property
+    def waits(self) -> bool:
+        """Say whether it will wait for a trigger."""
+        return self.stop is not None or self.trail is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +83,8 @@ class Order:
     at, updated  microseconds since 1970
     filled     lots
     triggered  whether a conditional order has become active
+    traded     quote units of all its trades
+    rank       its place among orders of one price: its number, or that at which it was last amended
     """
 
     number: int
@@ -78,6 +104,22 @@ class Order:
     triggered: bool = False
     status: Status = Status.NEW
     reason: str = ""
+    side: str = BOTH
+    closes: bool = False
+    by_last: bool = False
+    protect_ppm: int = 0
+    trail: Trail | None = None
+    traded: int = 0
+    rank: int = 0
+
+    def __post_init__(self) -> None:
+        """Stand where it arrived."""
+        self.rank = self.rank or self.number
+
+    @property
+    def slot(self) -> str:
+        """Return the name of the slot it is for."""
+        return slot(self.symbol, self.side)
 
     @property
     def left(self) -> int:
@@ -92,7 +134,7 @@ class Order:
     @property
     def waits(self) -> bool:
         """Say whether it still waits for its trigger."""
-        return self.stop is not None and not self.triggered
+        return (self.stop is not None or self.trail is not None) and not self.triggered
 
     @property
     def binds_margin(self) -> bool:

@@ -1,0 +1,91 @@
+"""`pilothouse simexchange`: a simulated Binance and AsterDEX on this machine, to trade against without money."""
+
+import asyncio
+import re
+import signal
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from pilothouse.core.errors import Refused
+
+
+class NotUnderstood(Refused):
+    """An option that cannot be read."""
+
+    code = "not_understood"
+
+
+def simexchange(
+    *,
+    port: Annotated[int, typer.Option(help="The port to listen on; 0: any that is free.", min=0, max=65_535)] = 18_100,
+    host: Annotated[str, typer.Option(help="The address to listen on.")] = "127.0.0.1",
+    profile: Annotated[str, typer.Option(help="Which venue it is: aster, binance or both.")] = "both",
+    seed: Annotated[int, typer.Option(help="The same seed is the same market.", min=0)] = 1,
+    tape: Annotated[Path | None, typer.Option(help="A CSV file of trades or candles that leads the prices.")] = None,
+    speed: Annotated[int, typer.Option(help="How fast its time runs; 0: only when told to.", min=0)] = 1,
+    latency_ms: Annotated[str, typer.Option(help="How long each answer waits, such as 5..20.")] = "0",
+    faults: Annotated[Path | None, typer.Option(help="A JSON file with rules of what is to go wrong.")] = None,
+    api_key: Annotated[
+        list[str] | None, typer.Option(help="A Binance key and its secret, KEY:SECRET; may be repeated.")
+    ] = None,
+    wallet: Annotated[
+        list[str] | None, typer.Option(help="An Aster wallet and its agent, ADDRESS[:AGENT]; may be repeated.")
+    ] = None,
+    deposit: Annotated[int, typer.Option(help="USDT that each account starts with.", min=0)] = 100_000,
+    enforce_limits: Annotated[bool, typer.Option(help="Refuse what goes over the rate limits.")] = False,
+    control_token: Annotated[str, typer.Option(help="What control requests must carry.")] = "control",  # noqa: S107  (it guards a toy on loopback)
+) -> None:
+    """Start a simulated exchange that Binance and AsterDEX clients take for a real one; Ctrl-C stops it."""
+    from pilothouse.kit.clocks import SystemClock
+    from pilothouse.simexchange.serve import Plan, SimulatedExchange, run
+
+    if profile not in {"aster", "binance", "both"}:
+        raise NotUnderstood(f"--profile {profile} is none of aster, binance, both")
+    keys = tuple(_pair(each, "--api-key KEY:SECRET") for each in api_key or ["sim-key:sim-secret"])
+    wallets = tuple((owner, agent) for owner, _, agent in (each.partition(":") for each in wallet or []))
+    if any(not re.fullmatch(r"0[xX][0-9a-fA-F]{40}", one) for pair in wallets for one in pair if one):
+        raise NotUnderstood("--wallet is an address, or two with a colon between: 0x and forty hex digits each")
+    plan = Plan(
+        port=port, host=host, profile=profile, seed=seed, tape=tape, speed=speed, latency_ms=_span(latency_ms),
+        faults=faults, api_keys=keys, wallets=wallets, deposit=deposit, enforce_limits=enforce_limits,
+        token=control_token,
+    )  # fmt: skip
+
+    def ready(exchange: SimulatedExchange) -> None:
+        base = f"{host}:{exchange.port}"
+        print(f"simulated exchange ({profile}) at http://{base} and ws://{base}; control at http://{base}/control/")
+        if profile != "aster":
+            print(f"  binance key {keys[0][0]}, secret {keys[0][1]}")
+        if profile != "binance":
+            print("  aster: any wallet that signs for itself has an account")
+
+    async def until_stopped() -> None:
+        stop = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        for kind in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(kind, stop.set)
+        await run(plan, SystemClock(), ready, stop)
+
+    try:
+        asyncio.run(until_stopped())
+    except OSError as error:
+        raise NotUnderstood(f"cannot listen on {host}:{port}: {error.strerror}") from error
+
+
+def _pair(text: str, shape: str) -> tuple[str, str]:
+    name, _, secret = text.partition(":")
+    if not name or not secret:
+        raise NotUnderstood(f"{text} is not of the shape {shape}")
+    return name, secret
+
+
+def _span(text: str) -> tuple[int, int]:
+    found = re.fullmatch(r"([0-9]{1,6})(?:\.\.([0-9]{1,6}))?", text)
+    if found is None:
+        raise NotUnderstood(f"--latency-ms {text} is neither a number nor two with dots between, such as 5..20")
+    low, high = int(found.group(1)), int(found.group(2) or found.group(1))
+    if low > high:
+        raise NotUnderstood(f"--latency-ms {text}: the first is the least")
+    return low, high

@@ -1,0 +1,513 @@
+"""One simulated exchange: the floor, and what a venue keeps around it. A request's meaning in, what changed out.
+
+Nothing here speaks HTTP. Every change ends in `settle`, which books what the floor says was touched, and hands events
+to whoever listens.
+"""
+
+import hashlib
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from pilothouse.simexchange import spot_events, user_events
+from pilothouse.simexchange.book_view import BookView
+from pilothouse.simexchange.candles import Candles
+from pilothouse.simexchange.clock import ExchangeClock
+from pilothouse.simexchange.figures import Grid
+from pilothouse.simexchange.keys import Keys
+from pilothouse.simexchange.order_intake import PROTECT_PPM, Wanted, post_only_expires
+from pilothouse.simexchange.records import BINANCE, AccountFile, Algo, Fill, Income, PublicTrade, Told
+from pilothouse.simexchange.tape import Mark
+from pilothouse.simexchange.wire_errors import TEXTS, WireError
+from pilothouse.simulation import exchange as trading
+from pilothouse.simulation.account import Account
+from pilothouse.simulation.book import flow
+from pilothouse.simulation.contracts import CONTRACTS, UNITS_PER_QUOTE, Contract
+from pilothouse.simulation.floor import Changes, Desk, Floor
+from pilothouse.simulation.market import STEP_US
+from pilothouse.simulation.orders import Asked, Movement, MovementKind, Order, Refusal, Status, triggers
+from pilothouse.simulation.slots import slot
+from pilothouse.simulation.spot import SpotMarket
+
+SPOT = "spot:"
+"""Stands before the account in the names of those who listen to its spot events."""
+
+LISTEN_KEY_US = 3_600 * 1_000_000
+DEPOSIT_DEFAULT = 100_000
+TRADES_KEPT = 1_000
+TIERS: tuple[tuple[int, int], ...] = ((200, 500), (160, 400), (140, 350), (120, 320), (100, 300), (80, 270), (60, 250))
+"""Maker and taker commissions by tier, parts per million."""
+
+_INCOME = {
+    MovementKind.TRANSFER: "TRANSFER",
+    MovementKind.FUNDING: "FUNDING_FEE",
+    MovementKind.INSURANCE: "INSURANCE_CLEAR",
+}
+
+Listener = Callable[[str, str, dict[str, Any]], None]
+"""Hears (account id, kind of event, event)."""
+
+
+class Exchange:
+    """The state of one simulated exchange and everything that may be done to it."""
+
+    def __init__(
+        self,
+        clock: ExchangeClock,
+        *,
+        seed: int = 1,
+        contracts: Mapping[str, Contract] = CONTRACTS,
+        tape: list[Mark] | None = None,
+    ) -> None:
+        self.clock = clock
+        self.seed = seed
+        now = clock.now()
+        self.started = now
+        self.floor = Floor(seed, contracts)
+        self.floor.crossing = True
+        self.floor.funded_at = now
+        self.grids = {symbol: Grid(contract) for symbol, contract in contracts.items()}
+        self.candles = {symbol: Candles(contract, seed, now // 1_000) for symbol, contract in contracts.items()}
+        self.trades: dict[str, deque[PublicTrade]] = {symbol: deque(maxlen=TRADES_KEPT) for symbol in contracts}
+        self.next_trade = 1
+        self.books = {symbol: BookView() for symbol in contracts}
+        self.files: dict[str, AccountFile] = {}
+        self.keys = Keys()
+        self.listen_keys: dict[str, tuple[str, int]] = {}
+        self.liquidations: deque[Told] = deque(maxlen=TRADES_KEPT)
+        self.listeners: list[Listener] = []
+        self.watched: Callable[[str], bool] = lambda _account: False
+        self.spot = SpotMarket(self.floor.desks, seed)
+        self.stepped_at = now
+        self.next_algo = 1
+        self.next_income = 1
+        self.trigger_refusals = 0
+        self._tape = deque(tape or ())
+        self._tape_shift = now - self._tape[0].at if self._tape else 0
+        self._crowd_trades(now)  # so that there is a last trade from the first moment on
+
+    # ── accounts ──────────────────────────────────────────────────────────────────────────────────
+
+    def open_account(self, account_id: str, profile: str, *, deposit: int = DEPOSIT_DEFAULT) -> AccountFile:
+        """Open an account with `deposit` whole units of the quote currency."""
+        now = self.clock.now()
+        alias = hashlib.blake2b(account_id.encode(), digest_size=8).hexdigest()
+        found = self.files[account_id] = AccountFile(account_id, alias, profile)
+        trading.open_account(self.floor, account_id, account_id, deposit * UNITS_PER_QUOTE, now)
+        account = self.floor.accounts[account_id]
+        for symbol in self.floor.contracts:
+            account.holding(symbol).leverage = 20
+        self.settle("DEPOSIT")
+        return found
+
+    def account(self, account_id: str) -> Account:
+        """Return the floor's side of an account."""
+        return self.floor.accounts[account_id]
+
+    def set_tier(self, account_id: str, tier: int) -> None:
+        """Give an account the commissions of a tier."""
+        account = self.floor.accounts[account_id]
+        account.maker_ppm, account.taker_ppm = TIERS[tier]
+
+    def deposit(self, account_id: str, units: int) -> None:
+        """Move money in (or out, below zero), quote units."""
+        self.floor.move_money(self.account(account_id), MovementKind.TRANSFER, "", units, self.clock.now())
+        self.settle("DEPOSIT" if units > 0 else "WITHDRAW")
+
+    def listen_key(self, account_id: str) -> str:
+        """Return the account's listen key, a new one if none is alive, valid for another hour."""
+        now = self.clock.now()
+        for key, (owner, until) in self.listen_keys.items():
+            if owner == account_id and until > now:
+                self.listen_keys[key] = (owner, now + LISTEN_KEY_US)
+                return key
+        key = hashlib.blake2b(
+            f"{self.seed}|{account_id}|{now}|{len(self.listen_keys)}".encode(), digest_size=32
+        ).hexdigest()
+        self.listen_keys[key] = (account_id, now + LISTEN_KEY_US)
+        return key
+
+    def drop_listen_keys(self, account_id: str = "", *, expired_only: bool = False) -> None:
+        """End listen keys, of one account or of all; those who listen are told."""
+        now = self.clock.now()
+        for key, (owner, until) in list(self.listen_keys.items()):
+            if (account_id and owner != account_id) or (expired_only and until > now):
+                continue
+            del self.listen_keys[key]
+            self._tell(owner, "listenKeyExpired", {"e": "listenKeyExpired", "E": now // 1_000, "listenKey": key})
+
+    # ── orders ────────────────────────────────────────────────────────────────────────────────────
+
+    def place(self, file: AccountFile, wanted: Wanted) -> Told:
+        """Take an order into the books; raises WireError if the exchange does not."""
+        if not wanted.client_id:
+            wanted.client_id = self._own_client_id(file)
+        now = self.clock.now()
+        asked = Asked(
+            wanted.client_id, wanted.symbol, wanted.sign, wanted.type, wanted.time_in_force, wanted.lots, wanted.price,
+            wanted.stop, wanted.reduce_only, side=wanted.side, closes=wanted.closes,
+            by_last=wanted.working == "CONTRACT_PRICE", protect_ppm=PROTECT_PPM if wanted.protect else 0,
+            trail=wanted.trail, expires_if_taking=post_only_expires(file.profile),
+        )  # fmt: skip
+        account = self.floor.accounts[file.id]
+        usual, account.stp = account.stp, wanted.stp
+        placed = trading.place(self.floor, file.id, asked, now)
+        account.stp = usual
+        if isinstance(placed, Refusal):
+            self.floor.drain()
+            raise refused(placed)
+        told = Told(
+            placed, wanted.kind, wanted.working, wanted.protect, wanted.match, wanted.stp, wanted.good_till
+        )  # fmt: skip
+        file.keep(told)
+        self.settle("ORDER")
+        return told
+
+    def _own_client_id(self, file: AccountFile) -> str:
+        drawn = hashlib.blake2b(f"{self.seed}|{file.id}|{self.floor.next_order}".encode(), digest_size=11).hexdigest()
+        return drawn if file.profile == "binance" else f"web_{drawn}"
+
+    def find(self, file: AccountFile, symbol: str, number: int | None, client_id: str) -> Told | None:
+        """Return an order by number or by client id: the open one with that id, else the latest."""
+        if number is None:
+            number = self.floor.accounts[file.id].by_client.get(client_id) or file.latest.get(client_id)
+        told = file.orders.get(number) if number is not None else None
+        return told if told is not None and told.order.symbol == symbol else None
+
+    def cancel(self, told: Told) -> None:
+        """Cancel an open order; raises WireError if it no longer stands."""
+        if not told.order.is_open:
+            raise WireError(-2011)
+        self.floor.finish(told.order, Status.CANCELED, "", self.clock.now())
+        self.settle("ORDER")
+
+    def cancel_all(self, file: AccountFile, symbol: str) -> None:
+        """Cancel every open order of an instrument."""
+        now = self.clock.now()
+        for order in list(self.floor.accounts[file.id].orders.values()):
+            if order.symbol == symbol:
+                self.floor.finish(order, Status.CANCELED, "", now)
+        self.settle("ORDER")
+
+    def amend(self, told: Told, lots: int, price: int) -> None:
+        """Give an open limit order another size and price; raises WireError if the exchange does not."""
+        if not told.order.is_open:
+            raise WireError(-2013)
+        refusal = trading.amend(self.floor, told.order, lots, price, self.clock.now())
+        if refusal is not None:
+            raise refused(refusal)
+        self._tell_order(self.files[told.order.account_id], told, "AMENDMENT", told.order.status, None)
+        self.settle("ORDER")
+
+    # ── conditional orders of the Binance kind ────────────────────────────────────────────────────
+
+    def place_algo(self, file: AccountFile, wanted: Wanted) -> Algo:
+        """Keep a conditional order until it triggers; nothing is asked of margin before that."""
+        now = self.clock.now()
+        client_id = wanted.client_id or self._own_client_id(file) + str(self.next_algo)
+        waiting = file.algo_by_client.get(client_id)
+        if waiting is not None and file.algos[waiting].is_open:
+            raise WireError(-20132)
+        if len(file.open_algos()) >= 200:
+            raise WireError(-4045, "Reach max stop order limit.")
+        desk = self.floor.desks[wanted.symbol]
+        at = desk.working(by_last=wanted.working == "CONTRACT_PRICE")
+        if wanted.stop is not None and triggers(wanted.type, wanted.sign, wanted.stop, at):
+            raise WireError(-2021)
+        algo = Algo(
+            1_000_000_000 + self.next_algo, client_id, wanted.symbol, wanted.sign, wanted.side, wanted.kind, wanted.tif,
+            wanted.lots, wanted.price, wanted.stop, wanted.trail, wanted.working, wanted.protect, wanted.reduce_only,
+            wanted.closes, wanted.match, wanted.stp, wanted.good_till, now, now,
+        )  # fmt: skip
+        self.next_algo += 1
+        file.algos[algo.number] = algo
+        file.algo_by_client[client_id] = algo.number
+        self._tell_algo(file, algo)
+        return algo
+
+    def end_algo(self, file: AccountFile, algo: Algo, status: str, reason: str = "") -> None:
+        """End a conditional order that waits."""
+        algo.status, algo.reason, algo.updated = status, reason, self.clock.now()
+        self._tell_algo(file, algo)
+
+    def _meet_algos(self) -> None:
+        for file in self.files.values():
+            for algo in file.open_algos() if file.algos else ():
+                desk = self.floor.desks[algo.symbol]
+                if algo.good_till and algo.tif == "GTD" and algo.good_till * 1_000 <= self.clock.now():
+                    self.end_algo(file, algo, "EXPIRED")
+                elif _algo_is_met(desk, algo):
+                    self._trigger(file, algo)
+
+    def _trigger(self, file: AccountFile, algo: Algo) -> None:
+        """Turn a conditional order into an ordinary one, or reject it where that cannot be."""
+        now = self.clock.now()
+        algo.status, algo.triggered = "TRIGGERING", now
+        self.end_algo(file, algo, "TRIGGERING")
+        account = self.floor.accounts[file.id]
+        lots = account.reducible(algo.symbol, algo.sign, algo.side) if algo.closes else algo.lots
+        if self.trigger_refusals > 0:
+            self.trigger_refusals -= 1
+            self.end_algo(file, algo, "REJECTED", "the test asked for it")
+            return
+        if not lots:
+            self.end_algo(file, algo, "EXPIRED", "ReduceOnly Order is rejected.")
+            return
+        limited = algo.kind in {"STOP", "TAKE_PROFIT"}
+        wanted = Wanted(
+            algo.symbol, algo.sign, algo.side, "LIMIT" if limited else "MARKET",
+            algo.tif if algo.tif != "GTE_GTC" else "GTC", lots, algo.price, None, None, algo.reduce_only, False,
+            algo.working, algo.protect, algo.client_id, algo.match, algo.stp, algo.good_till,
+        )  # fmt: skip
+        try:
+            told = self.place(file, wanted)
+        except WireError as error:
+            self.end_algo(file, algo, "REJECTED", error.text)
+            return
+        told.kind = algo.kind
+        algo.actual = told.order
+        self.end_algo(file, algo, "TRIGGERED")
+        self.end_algo(file, algo, "FINISHED")
+
+    # ── time ──────────────────────────────────────────────────────────────────────────────────────
+
+    def run(self) -> bool:
+        """Make the steps that have come due; say whether there was any. Long spans go in long steps."""
+        due = (self.clock.now() - self.stepped_at) // STEP_US
+        if due <= 0:
+            return False
+        strides = max(1, due // 2_000)
+        while due > 0:
+            stride = min(strides, due)
+            self.stepped_at += stride * STEP_US
+            self.step(self.stepped_at, stride)
+            due -= stride
+        return True
+
+    def step(self, now: int, stride: int = 1) -> None:
+        """Let the markets make one step; what waits for a price or an hour meets it."""
+        led: dict[str, int] = {}
+        while self._tape and self._tape[0].at + self._tape_shift <= now:
+            mark = self._tape.popleft()
+            led[mark.symbol] = mark.ticks
+        trading.pay_funding(self.floor, now)
+        self.settle("FUNDING_FEE")
+        trading.step(self.floor, now, stride, led)
+        self._crowd_trades(now)
+        for symbol in self.floor.desks if self.spot.accounts else ():
+            self.spot.step(symbol, now)
+        self.settle_spot()
+        self.settle("ORDER")
+        self._after_prices(now)
+
+    def set_price(self, symbol: str, ticks: int) -> None:
+        """Put one market at a price; it meets its orders there."""
+        now = self.clock.now()
+        trading.set_price(self.floor, symbol, ticks, now)
+        self._public(symbol, ticks, self.floor.contracts[symbol].lots_min, now, is_buy=True)
+        self.spot.step(symbol, now)
+        self.settle_spot()
+        self.settle("ORDER")
+        self._after_prices(now)
+
+    def _after_prices(self, now: int) -> None:
+        self._meet_algos()
+        for file in self.files.values():
+            for symbol, at in list(file.countdowns.items()) if file.countdowns else ():
+                if now >= at:
+                    del file.countdowns[symbol]
+                    self.cancel_all(file, symbol)
+        for account in self.floor.accounts.values():
+            for order in list(account.orders.values()):
+                told = self.files[account.id].orders.get(order.number)
+                if told is not None and told.good_till and told.good_till * 1_000 <= now:
+                    told.expiry = "8"
+                    self.floor.finish(order, Status.EXPIRED, "good till date", now)
+        self.settle("ORDER")
+        self.drop_listen_keys(expired_only=True)
+
+    def look(self, symbol: str) -> BookView:
+        """Return the book as it is; who listens hears of every change before anybody sees it."""
+        view = self.books[symbol]
+        changed = view.refresh(self.floor.desks[symbol])
+        if changed is not None:
+            first, bids, asks = changed
+            self._tell("", "depth", {"symbol": symbol, "first": first, "bids": bids, "asks": asks, "view": view})
+        return view
+
+    # ── what was touched ──────────────────────────────────────────────────────────────────────────
+
+    def settle(self, reason: str) -> None:
+        """Book what the floor says was touched since it was last asked, and tell who listens."""
+        changes = self.floor.drain()
+        if not changes:
+            return
+        by_order: dict[int, list[Fill]] = {}
+        before: Fill | None = None
+        for noted in changes.executions:
+            execution = Fill(*noted, changes.orders[noted.number].side)
+            by_order.setdefault(execution.number, []).append(execution)
+            file = self.files[execution.account_id]
+            file.fills.append(execution)
+            file.changed[execution.symbol] = execution.at // 1_000
+            self._book_fill(file, execution)
+            crossed = (
+                before is not None and execution.maker and not before.maker
+                and (before.symbol, before.price, before.lots) == (execution.symbol, execution.price, execution.lots)
+            )  # fmt: skip
+            if not crossed:
+                is_buy = (execution.sign > 0) != execution.maker
+                self._public(execution.symbol, execution.price, execution.lots, execution.at, is_buy=is_buy)
+            before = execution
+        for movement in changes.movements:
+            self._book_movement(movement)
+        touched = [(self._told(order), order) for order in changes.orders.values()]
+        for told, order in touched:
+            if not told.announced and self.watched(order.account_id):
+                told.announced = True
+                self._tell_order(self.files[order.account_id], told, "NEW", Status.NEW, None)
+        self._tell_accounts(changes, reason)
+        for told, order in touched:
+            self._tell_life(self.files[order.account_id], told, by_order.get(order.number, ()))
+
+    def _told(self, order: Order) -> Told:
+        """Return what is remembered of an order; one that nobody asked for is a forced close."""
+        file = self.files[order.account_id]
+        told = file.orders.get(order.number)
+        if told is None:
+            told = Told(order, order.type.value)
+            file.keep(told)
+            if order.client_id.startswith("autoclose"):
+                self.liquidations.append(told)
+                self._tell("", "liquidation", {"told": told})
+        return told
+
+    def _tell_accounts(self, changes: Changes, reason: str) -> None:
+        """Tell each account what its balance and positions are, where a trade or a movement changed them."""
+        moved: dict[str, int] = {}
+        for movement in changes.movements:
+            moved[movement.account_id] = moved.get(movement.account_id, 0) + movement.amount
+        traded = dict.fromkeys(each.account_id for each in changes.executions)
+        now = self.clock.now()
+        for account_id in {**traded, **moved}:
+            if self.watched(account_id):
+                slots = [key for name, key in changes.holdings if name == account_id]
+                event = user_events.account_update(
+                    self.floor, self.grids, account_id, slots, reason, moved.get(account_id, 0), now
+                )
+                self._tell(account_id, "ACCOUNT_UPDATE", event)
+
+    def _tell_life(self, file: AccountFile, told: Told, fills: Sequence[Fill]) -> None:
+        """Tell what became of an order: that it is new, each trade, and how it ended."""
+        order = told.order
+        if not self.watched(file.id):
+            told.announced, told.told, told.told_worth = True, order.filled, order.traded
+            return
+        unit = self.floor.contracts[order.symbol].unit
+        for fill in fills:
+            told.told += fill.lots
+            told.told_worth += fill.lots * fill.price * unit
+            status = Status.FILLED if told.told >= order.lots else Status.PARTIALLY_FILLED
+            if file.profile == BINANCE:
+                lite = user_events.trade_lite(told, self.grids[order.symbol], self.clock.now(), fill)
+                self._tell(file.id, "TRADE_LITE", lite)
+            self._tell_order(file, told, "TRADE", status, fill)
+        if not order.is_open and order.status is not Status.FILLED:
+            self._tell_order(file, told, user_events.ending_of(order.status), order.status, None)
+        elif order.triggered and order.is_open and not fills:
+            self._tell_order(file, told, "NEW", order.status, None)
+
+    def _tell_order(self, file: AccountFile, told: Told, execution: str, status: Status, fill: Fill | None) -> None:
+        symbol = told.order.symbol
+        event = user_events.order_update(
+            told, self.floor.contracts[symbol], self.grids[symbol], file.profile, execution, status.value,
+            self.clock.now(), fill,
+        )  # fmt: skip
+        self._tell(file.id, "ORDER_TRADE_UPDATE", event)
+
+    def _tell_algo(self, file: AccountFile, algo: Algo) -> None:
+        symbol = algo.symbol
+        event = user_events.algo_update(algo, self.floor.contracts[symbol], self.grids[symbol], self.clock.now())
+        self._tell(file.id, "ALGO_UPDATE", event)
+
+    def settle_spot(self) -> None:
+        """Tell what the spot market says was touched; a stop of a list that ends is told like any other order."""
+        for order, fill in self.spot.drain():
+            grid, contract = self.grids[order.symbol], self.floor.contracts[order.symbol]
+            if fill is not None and not fill.maker:
+                self._public(order.symbol, fill.ticks, fill.lots, fill.at, is_buy=fill.sign > 0)
+            owner = SPOT + order.account_id
+            if self.watched(owner):
+                now = self.clock.now() // 1_000
+                self._tell(owner, "executionReport", spot_events.execution_report(order, fill, grid, now))
+                account = self.spot.accounts[order.account_id]
+                position = spot_events.account_position(account, contract, now)
+                self._tell(owner, "outboundAccountPosition", position)
+
+    def _book_fill(self, file: AccountFile, fill: Fill) -> None:
+        if fill.realised:
+            self._income(file, fill.symbol, "REALIZED_PNL", fill.realised, fill.at, str(fill.trade))
+        if fill.commission:
+            self._income(file, fill.symbol, "COMMISSION", -fill.commission, fill.at, str(fill.trade))
+
+    def _book_movement(self, movement: Movement) -> None:
+        file = self.files.get(movement.account_id)
+        if file is not None:
+            self._income(file, movement.symbol, _INCOME[movement.kind], movement.amount, movement.at, "")
+
+    def _income(self, file: AccountFile, symbol: str, kind: str, amount: int, at: int, trade: str) -> None:
+        file.income.append(Income(self.next_income, symbol, kind, amount, at, kind, trade))
+        self.next_income += 1
+
+    def _crowd_trades(self, now: int) -> None:
+        for symbol, desk in self.floor.desks.items():
+            lots = max(desk.contract.lots_min, flow(desk.contract, desk.state, self.seed, 1) // 16)
+            self._public(symbol, desk.prices.last, lots, now, is_buy=desk.prices.last >= desk.prices.ask)
+
+    def _public(self, symbol: str, ticks: int, lots: int, now: int, *, is_buy: bool) -> None:
+        trade = PublicTrade(self.next_trade, symbol, ticks, lots, now // 1_000, is_buy)
+        self.next_trade += 1
+        self.trades[symbol].append(trade)
+        self.candles[symbol].trade(trade.at, ticks, lots, is_buy=is_buy)
+        for listener in self.listeners:
+            listener("", "trade", {"trade": trade})
+
+    def _tell(self, account_id: str, kind: str, event: dict[str, Any]) -> None:
+        for listener in self.listeners:
+            listener(account_id, kind, event)
+
+    def tell(self, account_id: str, kind: str, event: dict[str, Any]) -> None:
+        """Hand an event of an account to whoever listens."""
+        self._tell(account_id, kind, event)
+
+    def liquidation_price(self, account: Account, key: str) -> int | None:
+        """Return the mark, in ticks, at which a position would be closed by force."""
+        return trading.liquidation_price(self.floor, account, key)
+
+    def slots_of(self, account: Account, symbol: str) -> list[str]:
+        """Return the slots of an instrument that an account has in its position mode."""
+        sides = ("LONG", "SHORT") if account.hedged else ("BOTH",)
+        return [slot(symbol, side) for side in sides]
+
+
+def refused(refusal: Refusal) -> WireError:
+    """Return a refusal of the floor in the venue's words."""
+    code = int(refusal.code)
+    return WireError(code, TEXTS.get(code, refusal.message))
+
+
+def _algo_is_met(desk: Desk, algo: Algo) -> bool:
+    at = desk.working(by_last=algo.working == "CONTRACT_PRICE")
+    if algo.trail is not None:
+        return algo.trail.meets(algo.sign, at)
+    if algo.stop is None:
+        return False
+    rising = (algo.kind in {"STOP", "STOP_MARKET"}) == (algo.sign > 0)
+    met = at >= algo.stop if rising else at <= algo.stop
+    apart = abs(desk.prices.mark - desk.prices.last) * 1_000_000
+    return met and (not algo.protect or apart <= PROTECT_PPM * desk.prices.mark)
+
+
+def is_working(order: Order) -> bool:
+    """Say whether an order lies in the book for all to see."""
+    return order.is_open and not order.waits and order.price is not None

@@ -1,0 +1,140 @@
+"""Spot orders as REST answers and user streams show them."""
+
+from typing import Any
+
+from pilothouse.simexchange.figures import Grid, money
+from pilothouse.simulation.contracts import SETTLEMENT, Contract
+from pilothouse.simulation.orders import Status
+from pilothouse.simulation.spot import SpotAccount, SpotFill, SpotOrder
+
+
+def side_of(sign: int) -> str:
+    """Return BUY or SELL."""
+    return "BUY" if sign > 0 else "SELL"
+
+
+def order_words(order: SpotOrder, grid: Grid) -> dict[str, Any]:
+    """Return an order as it is asked for."""
+    return {
+        "symbol": order.symbol,
+        "orderId": order.number,
+        "orderListId": order.list_id or -1,
+        "clientOrderId": order.client_id,
+        "price": grid.price(order.price or 0),
+        "origQty": grid.quantity(order.lots),
+        "executedQty": grid.quantity(order.filled),
+        "origQuoteOrderQty": money(order.quote),
+        "cummulativeQuoteQty": money(order.traded),
+        "status": order.status.value,
+        "timeInForce": order.tif,
+        "type": order.kind,
+        "side": side_of(order.sign),
+        "stopPrice": grid.price(order.stop or 0),
+        "icebergQty": "0.00000000",
+        "time": order.at // 1_000,
+        "updateTime": order.updated // 1_000,
+        "workingTime": order.at // 1_000,
+        "isWorking": not order.waits,
+        "selfTradePreventionMode": "EXPIRE_MAKER",
+    }
+
+
+def placed_words(order: SpotOrder, grid: Grid, form: str) -> dict[str, Any]:
+    """Return the answer to placing an order: ACK, RESULT or FULL, each more than the one before."""
+    words = order_words(order, grid) | {"transactTime": order.updated // 1_000}
+    if form == "ACK":
+        return {name: words[name] for name in ("symbol", "orderId", "orderListId", "clientOrderId", "transactTime")}
+    for name in ("time", "updateTime", "isWorking", "icebergQty"):
+        del words[name]
+    if form == "FULL":
+        words["fills"] = [
+            {
+                "price": grid.price(fill.ticks),
+                "qty": grid.quantity(fill.lots),
+                "commission": money(fill.commission),
+                "commissionAsset": fill.asset,
+                "tradeId": fill.trade,
+            }
+            for fill in order.fills
+        ]
+    return words
+
+
+def trade_words(fill: SpotFill, order: SpotOrder, grid: Grid) -> dict[str, Any]:
+    """Return one of an account's own trades."""
+    return {
+        "symbol": fill.symbol,
+        "id": fill.trade,
+        "orderId": fill.number,
+        "orderListId": order.list_id or -1,
+        "price": grid.price(fill.ticks),
+        "qty": grid.quantity(fill.lots),
+        "quoteQty": money(fill.worth),
+        "commission": money(fill.commission),
+        "commissionAsset": fill.asset,
+        "time": fill.at // 1_000,
+        "isBuyer": fill.sign > 0,
+        "isMaker": fill.maker,
+        "isBestMatch": True,
+    }
+
+
+def execution_report(order: SpotOrder, fill: SpotFill | None, grid: Grid, now: int) -> dict[str, Any]:
+    """Return an executionReport; what an order had traded later than this trade is left out of it."""
+    told = [each for each in order.fills if fill is None or each.trade <= fill.trade]
+    filled, traded = sum(each.lots for each in told), sum(each.worth for each in told)
+    if fill is not None:
+        kind = "TRADE"
+        status = "FILLED" if filled == order.lots else "PARTIALLY_FILLED"
+    elif order.status in {Status.CANCELED, Status.EXPIRED}:
+        kind = status = order.status.value
+    else:
+        kind, status, filled, traded = "NEW", "NEW", 0, 0
+    return {
+        "e": "executionReport",
+        "E": now,
+        "s": order.symbol,
+        "c": order.client_id,
+        "S": side_of(order.sign),
+        "o": order.kind,
+        "f": order.tif,
+        "q": grid.quantity(order.lots),
+        "p": grid.price(order.price or 0),
+        "P": grid.price(order.stop or 0),
+        "F": "0.00000000",
+        "g": order.list_id or -1,
+        "C": order.client_id if kind == "CANCELED" else "",
+        "x": kind,
+        "X": status,
+        "r": "NONE",
+        "i": order.number,
+        "l": grid.quantity(fill.lots if fill else 0),
+        "z": grid.quantity(filled),
+        "L": grid.price(fill.ticks if fill else 0),
+        "n": money(fill.commission) if fill else "0",
+        "N": fill.asset if fill else None,
+        "T": order.updated // 1_000,
+        "t": fill.trade if fill else -1,
+        "w": not order.waits and order.is_open,
+        "m": fill.maker if fill else False,
+        "M": False,
+        "O": order.at // 1_000,
+        "Z": money(traded),
+        "Y": money(fill.worth if fill else 0),
+        "Q": money(order.quote),
+        "W": order.at // 1_000,
+        "V": "EXPIRE_MAKER",
+    }
+
+
+def account_position(account: SpotAccount, contract: Contract, now: int) -> dict[str, Any]:
+    """Return an outboundAccountPosition with the two assets of an instrument."""
+    return {
+        "e": "outboundAccountPosition",
+        "E": now,
+        "u": now,
+        "B": [
+            {"a": asset, "f": money(account.free.get(asset, 0)), "l": money(account.locked.get(asset, 0))}
+            for asset in (contract.instrument.base, SETTLEMENT)
+        ],
+    }

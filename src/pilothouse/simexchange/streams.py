@@ -1,0 +1,327 @@
+"""Streams: who listens to what, and what each stream says. Events of the exchange in, texts for connections out."""
+
+from collections.abc import Callable
+from typing import Any, Protocol
+
+import msgspec
+
+from pilothouse.simexchange.asking import Asking
+from pilothouse.simexchange.candles import INTERVALS, Candle, closes_at
+from pilothouse.simexchange.exchange import Exchange
+from pilothouse.simexchange.faults import Faults
+from pilothouse.simexchange.figures import fixed, money
+from pilothouse.simexchange.market_rest import aggregate_words, day_words, next_funding
+from pilothouse.simexchange.records import BINANCE, PublicTrade, Told
+from pilothouse.simexchange.requests import Request
+from pilothouse.simexchange.user_events import order_update
+from pilothouse.simulation.funding import rate
+
+_encode = msgspec.json.encode
+
+
+class Listening(Protocol):
+    """A connection that listens."""
+
+    def tell(self, name: str, text: bytes) -> None:
+        """Send what a stream says, wrapped as this connection wants it."""
+        ...
+
+    def drop(self) -> None:
+        """Cut the connection."""
+        ...
+
+
+class Hub:
+    """All subscriptions of one exchange."""
+
+    def __init__(self, exchange: Exchange, faults: Faults, later: Callable[[int, Callable[[], None]], None]) -> None:
+        """Listen to the exchange; `later` runs something after so many milliseconds."""
+        self.exchange = exchange
+        self.faults = faults
+        self._later = later
+        self._market: dict[str, dict[Listening, None]] = {}
+        self._users: dict[str, dict[Listening, tuple[str, frozenset[str]]]] = {}
+        self._open: dict[tuple[str, str], int] = {}
+        self._held: list[tuple[str, str, dict[str, Any]]] = []
+        self._second = 0
+        exchange.listeners.append(self._hear)
+        exchange.watched = self._is_watched
+
+    def subscribe(self, connection: Listening, name: str, events: frozenset[str] = frozenset()) -> bool:
+        """Let a connection hear a stream or, by a listen key, a user's events; False if there is no such stream."""
+        owner = self.exchange.listen_keys.get(name)
+        if owner is not None:
+            self._users.setdefault(owner[0], {})[connection] = (name, events)
+            return True
+        if self._is_stream(name):
+            self._market.setdefault(name, {})[connection] = None
+            return True
+        return False
+
+    def follow(self, connection: Listening, owner: str) -> None:
+        """Let a connection hear the events of a user who has shown who he is."""
+        self._users.setdefault(owner, {})[connection] = (owner, frozenset())
+
+    def unsubscribe(self, connection: Listening, name: str) -> None:
+        """Let a connection no longer hear a stream."""
+        self._market.get(name, {}).pop(connection, None)
+        for listeners in self._users.values():
+            if listeners.get(connection, ("", frozenset()))[0] == name:
+                del listeners[connection]
+
+    def leave(self, connection: Listening) -> None:
+        """Forget a connection."""
+        for listeners in self._market.values():
+            listeners.pop(connection, None)
+        for users in self._users.values():
+            users.pop(connection, None)
+
+    def heard_by(self, connection: Listening) -> list[str]:
+        """Return what a connection hears."""
+        found = [name for name, listeners in self._market.items() if connection in listeners]
+        return found + [users[connection][0] for users in self._users.values() if connection in users]
+
+    def drop_all(self, account_id: str = "") -> int:
+        """Cut every connection that hears a user's events, of one account or of all; return how many."""
+        found = [
+            connection
+            for owner, users in self._users.items()
+            if not account_id or owner == account_id
+            for connection in list(users)
+        ]
+        for connection in found:
+            connection.drop()
+        return len(found)
+
+    def _is_watched(self, account_id: str) -> bool:
+        return bool(self._users.get(account_id))
+
+    def _is_stream(self, name: str) -> bool:
+        symbol, _, kind = name.partition("@")
+        if name.startswith("!"):
+            return symbol[1:] in {"ticker", "miniTicker", "bookTicker", "markPrice", "forceOrder", "contractInfo"}
+        return bool(kind) and symbol.partition("_")[0].upper() in self.exchange.floor.contracts
+
+    # ── what the exchange says ────────────────────────────────────────────────────────────────────
+
+    def _hear(self, account_id: str, kind: str, event: dict[str, Any]) -> None:
+        if account_id:
+            self._user_event(account_id, kind, event)
+        elif kind == "trade" and self._market:
+            self._trade(event["trade"])
+        elif kind == "depth" and self._market:
+            self._depth(event)
+        elif kind == "liquidation" and self._market:
+            self._liquidation(event["told"])
+
+    def _user_event(self, account_id: str, kind: str, event: dict[str, Any]) -> None:
+        if not self._users.get(account_id):
+            return
+        rule = self.faults.strike_event(kind) if self.faults.stream_rules else None
+        if rule is None:
+            self._send_user(account_id, kind, event)
+            for held in self._held:
+                self._send_user(*held)
+            self._held.clear()
+        elif rule.kind == "duplicate":
+            self._send_user(account_id, kind, event)
+            self._send_user(account_id, kind, event)
+        elif rule.kind == "reorder":
+            self._held.append((account_id, kind, event))
+        elif rule.kind == "delay":
+            self._later(rule.value, lambda: self._send_user(account_id, kind, event))
+
+    def _send_user(self, account_id: str, kind: str, event: dict[str, Any]) -> None:
+        text = _encode(event)
+        for connection, (name, events) in list(self._users.get(account_id, {}).items()):
+            if not events or kind in events:
+                connection.tell(name, text)
+
+    def _publish(self, name: str, event: Any) -> None:
+        listeners = self._market.get(name)
+        if not listeners:
+            return
+        text = _encode(event)
+        for connection in list(listeners):
+            connection.tell(name, text)
+
+    def _trade(self, trade: PublicTrade) -> None:
+        lower, grid = trade.symbol.lower(), self.exchange.grids[trade.symbol]
+        price, quantity, now = grid.price(trade.ticks), grid.quantity(trade.lots), self._now_ms()
+        words = aggregate_words(trade, price, quantity)
+        self._publish(f"{lower}@aggTrade", {"e": "aggTrade", "E": now, "s": trade.symbol, **words})
+        self._publish(
+            f"{lower}@trade",
+            {
+                "e": "trade", "E": now, "T": trade.at, "s": trade.symbol, "t": trade.number, "p": price, "q": quantity,
+                "X": "MARKET", "m": not trade.is_buy,
+            },
+        )  # fmt: skip
+
+    def _depth(self, event: dict[str, Any]) -> None:
+        symbol, view = event["symbol"], event["view"]
+        grid, now = self.exchange.grids[symbol], self._now_ms()
+        words = {
+            "e": "depthUpdate",
+            "E": now,
+            "T": now,
+            "s": symbol,
+            "U": event["first"],
+            "u": view.last,
+            "pu": view.before,
+            "b": [[grid.price(ticks), grid.quantity(lots)] for ticks, lots in event["bids"]],
+            "a": [[grid.price(ticks), grid.quantity(lots)] for ticks, lots in event["asks"]],
+        }
+        for speed in ("", "@0ms", "@100ms", "@250ms", "@500ms"):
+            self._publish(f"{symbol.lower()}@depth{speed}", words)
+        bid, ask = max(view.bids, default=0), min(view.asks, default=0)
+        best = {
+            "e": "bookTicker",
+            "u": view.last,
+            "E": now,
+            "T": now,
+            "s": symbol,
+            "b": grid.price(bid),
+            "B": grid.quantity(view.bids.get(bid, 0)),
+            "a": grid.price(ask),
+            "A": grid.quantity(view.asks.get(ask, 0)),
+        }
+        self._publish(f"{symbol.lower()}@bookTicker", best)
+        self._publish("!bookTicker", best)
+
+    def _liquidation(self, told: Told) -> None:
+        symbol = told.order.symbol
+        grid, contract = self.exchange.grids[symbol], self.exchange.floor.contracts[symbol]
+        whole = order_update(told, contract, grid, BINANCE, "NEW", "FILLED", self.exchange.clock.now(), None)["o"]
+        kept = {name: whole[name] for name in ("s", "S", "o", "f", "q", "p", "ap", "X", "l", "z", "T")}
+        event = {
+            "e": "forceOrder",
+            "E": self._now_ms(),
+            "o": kept | {"f": "IOC", "z": grid.quantity(told.order.filled)},
+        }
+        self._publish(f"{symbol.lower()}@forceOrder", event)
+        self._publish("!forceOrder@arr", event)
+
+    # ── what time says ────────────────────────────────────────────────────────────────────────────
+
+    def beat(self) -> None:
+        """Say what streams say by the clock; called after each step of the markets."""
+        names = [name for name, listeners in self._market.items() if listeners]
+        if not names:
+            return
+        second = self._now_ms() // 1_000
+        is_new, self._second = second != self._second, second
+        for symbol in self.exchange.floor.contracts:
+            lower = symbol.lower()
+            if any(name.startswith((f"{lower}@depth", f"{lower}@bookTicker", "!bookTicker")) for name in names):
+                self._books(symbol, names)
+        for name in names:
+            symbol, _, kind = name.partition("@")
+            if "kline_" in kind.lower():
+                self._kline(name, symbol.partition("_")[0].upper(), kind)
+        if is_new:
+            self._by_the_second(names)
+
+    def _books(self, symbol: str, names: list[str]) -> None:
+        view = self.exchange.look(symbol)
+        grid, now, lower = self.exchange.grids[symbol], self._now_ms(), symbol.lower()
+        for name in names:
+            if not name.startswith(f"{lower}@depth") or not name[len(lower) + 6 :][:1].isdigit():
+                continue
+            most = int(name[len(lower) + 6 :].partition("@")[0])
+            bids, asks = sorted(view.bids.items(), reverse=True)[:most], sorted(view.asks.items())[:most]
+            words = {
+                "e": "depthUpdate", "E": now, "T": now, "s": symbol, "U": view.before + 1, "u": view.last,
+                "pu": view.before,
+                "b": [[grid.price(ticks), grid.quantity(lots)] for ticks, lots in bids],
+                "a": [[grid.price(ticks), grid.quantity(lots)] for ticks, lots in asks],
+            }  # fmt: skip
+            self._publish(name, words)
+
+    def _kline(self, name: str, symbol: str, kind: str) -> None:
+        interval = kind.rpartition("_")[2]
+        if interval not in INTERVALS or symbol not in self.exchange.candles:
+            return
+        candles = self.exchange.candles[symbol]
+        found = candles.candles(interval, None, None, 1)
+        if not found:
+            return
+        before = self._open.get((symbol, interval))
+        if before is not None and before != found[0].opened:
+            closed = candles.candles(interval, before, None, 1)
+            if closed:
+                self._publish(name, self._kline_words(symbol, interval, kind, closed[0], closed=True))
+        self._publish(name, self._kline_words(symbol, interval, kind, found[0], closed=False))
+        self._open[symbol, interval] = found[0].opened
+
+    def _kline_words(self, symbol: str, interval: str, kind: str, candle: Candle, *, closed: bool) -> dict[str, Any]:
+        grid = self.exchange.grids[symbol]
+        last = self.exchange.trades[symbol][-1].number if self.exchange.trades[symbol] else 0
+        inner = {
+            "t": candle.opened,
+            "T": closes_at(interval, candle.opened),
+            "s": symbol,
+            "i": interval,
+            "f": max(1, last - candle.trades),
+            "L": last,
+            "o": grid.price(candle.open),
+            "c": grid.price(candle.close),
+            "h": grid.price(candle.high),
+            "l": grid.price(candle.low),
+            "v": grid.quantity(candle.lots),
+            "n": candle.trades,
+            "x": closed,
+            "q": money(candle.traded),
+            "V": grid.quantity(candle.bought_lots),
+            "Q": money(candle.bought),
+            "B": "0",
+        }
+        if kind.startswith("continuousKline"):
+            return {"e": "continuous_kline", "E": self._now_ms(), "ps": symbol, "ct": "PERPETUAL", "k": inner}
+        return {"e": "kline", "E": self._now_ms(), "s": symbol, "k": inner}
+
+    def _by_the_second(self, names: list[str]) -> None:
+        tickers, minis, marks = [], [], []
+        wanted = " ".join(names)
+        for symbol in self.exchange.floor.contracts:
+            lower = symbol.lower()
+            mark = self._mark(symbol)
+            marks.append(mark)
+            for name in (f"{lower}@markPrice@1s", *([f"{lower}@markPrice"] if self._second % 3 == 0 else [])):
+                self._publish(name, mark)
+            if "icker" in wanted:
+                ticker, mini = self._tickers(symbol)
+                tickers.append(ticker)
+                minis.append(mini)
+                self._publish(f"{lower}@ticker", ticker)
+                self._publish(f"{lower}@miniTicker", mini)
+        self._publish("!ticker@arr", tickers)
+        self._publish("!miniTicker@arr", minis)
+        self._publish("!markPrice@arr@1s", marks)
+        if self._second % 3 == 0:
+            self._publish("!markPrice@arr", marks)
+
+    def _mark(self, symbol: str) -> dict[str, Any]:
+        desk, grid = self.exchange.floor.desks[symbol], self.exchange.grids[symbol]
+        price = grid.price(desk.prices.mark)
+        return {
+            "e": "markPriceUpdate", "E": self._now_ms(), "s": symbol, "p": price, "i": price, "P": price,
+            "r": fixed(rate(desk.state), 8), "T": next_funding(self.exchange.clock.now()) // 1_000,
+        }  # fmt: skip
+
+    def _tickers(self, symbol: str) -> tuple[dict[str, Any], dict[str, Any]]:
+        asking = Asking(self.exchange, Request("GET", "", "", "", {}), BINANCE, "", 1)
+        day, now = day_words(asking, symbol), self._now_ms()
+        mini = {
+            "E": now, "s": symbol, "c": day["lastPrice"], "o": day["openPrice"], "h": day["highPrice"],
+            "l": day["lowPrice"], "v": day["volume"], "q": day["quoteVolume"],
+        }  # fmt: skip
+        ticker = mini | {
+            "e": "24hrTicker", "p": day["priceChange"], "P": day["priceChangePercent"], "w": day["weightedAvgPrice"],
+            "Q": day["lastQty"], "O": day["openTime"], "C": day["closeTime"], "F": day["firstId"], "L": day["lastId"],
+            "n": day["count"],
+        }  # fmt: skip
+        return ticker, mini | {"e": "24hrMiniTicker"}
+
+    def _now_ms(self) -> int:
+        return self.exchange.clock.now() // 1_000

@@ -1,0 +1,88 @@
+"""A tape: what a real market did, told again. A CSV file of trades or of candles in; (instant, symbol, price) out.
+
+Columns, in any order, named in the first line:
+
+    trades    time, symbol, price, quantity            time in milliseconds or microseconds since 1970, or ISO 8601
+    candles   time, symbol, open, high, low, close     time is when the candle opened; it is walked open, low or high,
+                                                        close, evenly over `interval` seconds (column, default 60)
+"""
+
+import csv
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+from pathlib import Path
+from typing import NamedTuple
+
+from pilothouse.core.clock import micros
+from pilothouse.core.errors import Refused
+from pilothouse.simexchange.figures import Grid, parsed
+from pilothouse.simulation.contracts import Contract
+
+
+class TapeUnreadable(Refused):
+    """The file is no tape."""
+
+    code = "tape_unreadable"
+
+
+class Mark(NamedTuple):
+    """Where one market was."""
+
+    at: int
+    symbol: str
+    ticks: int
+
+
+def read_tape(path: Path, contracts: Mapping[str, Contract]) -> list[Mark]:
+    """Return the whole tape in order of time; raises TapeUnreadable with the line that cannot be read."""
+    grids = {symbol: Grid(contract) for symbol, contract in contracts.items()}
+    try:
+        with path.open(newline="", encoding="utf-8") as file:
+            rows = list(csv.DictReader(file))
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise TapeUnreadable(f"{path} cannot be read: {error}") from error
+    if not rows:
+        raise TapeUnreadable(f"{path} holds no rows below its line of names")
+    found: list[Mark] = []
+    for line, row in enumerate(rows, start=2):
+        try:
+            found.extend(_marks(row, grids))
+        except (KeyError, ValueError, TypeError) as error:
+            raise TapeUnreadable(f"{path}, line {line}: {error}") from error
+    return sorted(found, key=lambda mark: mark.at)
+
+
+def _marks(row: Mapping[str, str], grids: Mapping[str, Grid]) -> Iterator[Mark]:
+    symbol = row["symbol"].strip().upper()
+    grid = grids.get(symbol)
+    if grid is None:
+        raise ValueError(f"{symbol} is not traded here")
+    at = _instant(row["time"].strip())
+    if row.get("price"):
+        yield Mark(at, symbol, _ticks(row["price"], grid))
+        return
+    span = int(row.get("interval") or 60) * 1_000_000
+    opened, high, low, close = (_ticks(row[name], grid) for name in ("open", "high", "low", "close"))
+    walk = (opened, low, high, close) if close >= opened else (opened, high, low, close)
+    for quarter, ticks in enumerate(walk):
+        yield Mark(at + quarter * span // 4, symbol, ticks)
+
+
+def _instant(text: str) -> int:
+    if text.isdigit():
+        return int(text) * 1_000 if len(text) <= 14 else int(text)
+    return micros(datetime.fromisoformat(text))
+
+
+def _ticks(text: str, grid: Grid) -> int:
+    """Return the nearest lower tick: a tape may be finer than the grid here."""
+    found = parsed(text.strip())
+    if found is None:
+        raise ValueError(f"{text!r} is no number")
+    digits, decimals = found
+    while decimals > grid.price_decimals:
+        digits, decimals = digits // 10, decimals - 1
+    ticks = grid.ticks(digits, decimals)
+    if ticks is None or ticks < 1:
+        raise ValueError(f"{text!r} is no price here")
+    return ticks

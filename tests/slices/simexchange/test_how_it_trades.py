@@ -1,0 +1,195 @@
+"""Orders do what the venues say they do: both dialects, hedged and isolated, by price and time, to the last order."""
+
+import pytest
+
+from pilothouse.simexchange.soundness import complaints
+from tests.slices.simexchange.raw_asking import Desk
+
+
+def algo(desk: Desk, **params: str) -> dict[str, str]:
+    """Send a conditional order."""
+    found: dict[str, str] = desk.ask("POST", "algoOrder", algoType="CONDITIONAL", symbol="BTCUSDT", **params)
+    return found
+
+
+def states(desk: Desk) -> list[str]:
+    """Return what conditional orders were told to be."""
+    return [event["o"]["X"] for kind, event in desk.events if kind == "ALGO_UPDATE"]
+
+
+def test_conditional_orders_left_the_old_path() -> None:
+    """-4120 tells clients of old where to go."""
+    desk = Desk()
+    wanted = {"symbol": "BTCUSDT", "side": "SELL", "type": "STOP_MARKET", "stopPrice": "60000.0", "quantity": "0.010"}
+    assert desk.code("POST", "order", **wanted) == -4120
+
+
+def test_a_conditional_order_lives_in_four_steps() -> None:
+    """NEW, TRIGGERING, TRIGGERED with the number of the real order, FINISHED."""
+    desk = Desk()
+    desk.market("BUY", "0.010")
+    placed = algo(desk, side="SELL", type="STOP_MARKET", triggerPrice="60000.0", quantity="0.010", reduceOnly="true")
+    desk.price("59990.0")
+    assert states(desk) == ["NEW", "TRIGGERING", "TRIGGERED", "FINISHED"]
+    asked = desk.ask("GET", "algoOrder", algoId=placed["algoId"])
+    order = desk.ask("GET", "order", symbol="BTCUSDT", orderId=asked["actualOrderId"])
+    assert (order["status"], order["executedQty"]) == ("FILLED", "0.010")
+    assert complaints(desk.exchange) == []
+
+
+def test_a_conditional_order_asks_for_margin_only_when_it_triggers() -> None:
+    """It is taken without money, and rejected with the reason when its time comes."""
+    desk = Desk(deposit=100)
+    algo(desk, side="BUY", type="STOP_MARKET", triggerPrice="66000.0", quantity="10")
+    desk.price("66010.0")
+    assert states(desk)[-1] == "REJECTED"
+    assert desk.exchange.floor.accounts["binance-K"].wallet == 100 * 10**8
+
+
+def test_a_trailing_order_follows_and_turns() -> None:
+    """It fires one percent below the best price since it was activated, not below the first."""
+    desk = Desk()
+    desk.market("BUY", "0.010")
+    algo(desk, side="SELL", type="TRAILING_STOP_MARKET", callbackRate="1", activatePrice="66000.0", quantity="0.010")
+    for price in ("65900.0", "65000.0", "66100.0", "67000.0", "66400.0"):
+        desk.price(price)
+        assert states(desk) == ["NEW"]
+    desk.price("66300.0")
+    assert states(desk)[-1] == "FINISHED"
+
+
+@pytest.mark.parametrize(
+    ("wanted", "code"),
+    [
+        ({"quantity": "0.0001"}, -1111),
+        ({"quantity": "0"}, -4003),
+        ({"quantity": "1001"}, -4005),
+        ({"type": "LIMIT", "timeInForce": "GTC", "price": "65000.05"}, -1111),
+        ({"type": "LIMIT", "timeInForce": "GTC"}, -1102),
+        ({"type": "LIMIT", "price": "65000"}, -1102),
+        ({"type": "NONSENSE"}, -1116),
+        ({"side": "NEITHER"}, -1117),
+        ({"symbol": "NONE"}, -1121),
+        ({"type": "LIMIT", "timeInForce": "SOON", "price": "65000"}, -1115),
+        ({"type": "LIMIT", "timeInForce": "GTC", "price": "64000", "quantity": "0.00001"}, -1111),
+        ({"quantity": "a"}, -1100),
+        ({"positionSide": "LONG"}, -4061),
+        ({"type": "LIMIT", "timeInForce": "FOK", "price": "65010", "quantity": "999"}, -5021),
+        ({"symbol": "SOLUSDT", "quantity": "0.01"}, -4164),
+        ({"newClientOrderId": "with space"}, -4015),
+    ],
+)
+def test_each_wrong_field_has_its_code(wanted: dict[str, str], code: int) -> None:
+    """The table an adapter's classification is tested with."""
+    order = {"symbol": "BTCUSDT", "side": "BUY", "type": "MARKET", "quantity": "0.010", **wanted}
+    assert Desk().code("POST", "order", **order) == code
+
+
+def test_accounts_trade_with_each_other_by_price_and_time() -> None:
+    """The better price first; of one price, the earlier."""
+    desk = Desk()
+    desk.exchange.floor.desks["BTCUSDT"].ladder(-1).thin_to(1)
+    early = desk.limit("BUY", "0.010", "64999.0", "K", newClientOrderId="early")
+    late = desk.limit("BUY", "0.010", "64999.0", "K", newClientOrderId="late")
+    best = desk.limit("BUY", "0.010", "64999.5", "K", newClientOrderId="best")
+    desk.market("SELL", "0.016", "K2")
+    left = [
+        desk.ask("GET", "order", symbol="BTCUSDT", orderId=each["orderId"])["executedQty"]
+        for each in (best, early, late)
+    ]
+    assert left[0] == "0.010"
+    assert "0.000" < left[1] < "0.010"
+    assert left[2] == "0.000"
+    assert complaints(desk.exchange) == []
+
+
+@pytest.mark.parametrize(
+    ("mode", "taker", "maker"),
+    [("EXPIRE_TAKER", "EXPIRED", "NEW"), ("EXPIRE_MAKER", "FILLED", "EXPIRED"), ("EXPIRE_BOTH", "EXPIRED", "EXPIRED")],
+)
+def test_nobody_trades_with_himself(mode: str, taker: str, maker: str) -> None:
+    """Which of the two orders goes is the account's choice."""
+    desk = Desk()
+    resting = desk.limit("BUY", "0.010", "64999.9")
+    order = desk.market("SELL", "0.010", selfTradePreventionMode=mode)
+    if mode == "EXPIRE_TAKER" and order["executedQty"] != "0.000":
+        pytest.skip("the crowd was better this time")
+    assert order["status"] == taker
+    assert desk.ask("GET", "order", symbol="BTCUSDT", orderId=resting["orderId"])["status"] == maker
+
+
+def test_a_batch_answers_each_for_itself() -> None:
+    """Orders and refusals in the order in which they were asked, all in one success."""
+    desk = Desk()
+    good = '{"symbol":"BTCUSDT","side":"BUY","type":"LIMIT","timeInForce":"GTC","quantity":"0.01","price":"64000"}'
+    answers = desk.ask("POST", "batchOrders", batchOrders=f"[{good},{good.replace('0.01', '0')},{good}]")
+    assert [each.get("code") for each in answers] == [None, -4003, None]
+    numbers = f"[{answers[0]['orderId']},999999]"
+    answers = desk.ask("DELETE", "batchOrders", symbol="BTCUSDT", orderidlist=numbers)
+    assert (answers[0]["status"], answers[1]["code"]) == ("CANCELED", -2011)
+
+
+def test_a_dead_mans_switch_cancels_everything() -> None:
+    """Unless it is asked again in time."""
+    desk = Desk()
+    desk.limit("BUY", "0.010", "64000.0")
+    desk.ask("POST", "countdownCancelAll", symbol="BTCUSDT", countdownTime=1_000)
+    desk.steps(2)
+    assert len(desk.ask("GET", "openOrders", symbol="BTCUSDT")) == 1
+    desk.steps(3)
+    assert desk.ask("GET", "openOrders", symbol="BTCUSDT") == []
+
+
+def test_an_isolated_position_loses_no_more_than_was_set_aside() -> None:
+    """The rest of the account never hears of it."""
+    desk = Desk(deposit=10_000)
+    desk.ask("POST", "leverage", symbol="BTCUSDT", leverage=50)
+    desk.ask("POST", "marginType", symbol="BTCUSDT", marginType="ISOLATED")
+    desk.market("BUY", "1")
+    aside = desk.exchange.floor.accounts["binance-K"].holding("BTCUSDT").isolated
+    desk.price("60000.0")
+    desk.steps(3)
+    account = desk.exchange.floor.accounts["binance-K"]
+    assert account.holding("BTCUSDT").lots == 0
+    assert account.wallet >= 10_000 * 10**8 - aside - 40 * 10**8, "what was set aside and the first commission"
+    assert desk.exchange.liquidations
+    assert complaints(desk.exchange) == []
+
+
+def test_winners_are_closed_when_the_fund_is_empty() -> None:
+    """Deleveraging: the loser's position goes against the one who gained most, at the loser's last price."""
+    desk = Desk(deposit=2_000)
+    desk.exchange.floor.insurance = 0
+    for who, side in (("K", "BUY"), ("K2", "SELL")):
+        desk.ask("POST", "leverage", who, symbol="BTCUSDT", leverage=50)
+        desk.market(side, "0.500", who)
+    desk.price("61100.0")
+    for who in ("K", "K2"):
+        assert desk.exchange.floor.accounts[f"binance-{who}"].holding("BTCUSDT").lots == 0
+    names = [each.order.client_id for each in desk.exchange.files["binance-K2"].orders.values()]
+    assert "adl_autoclose" in names
+    assert desk.exchange.floor.accounts["binance-K"].wallet >= 0
+    assert complaints(desk.exchange) == []
+
+
+def test_hedged_exits_never_open_the_other_side() -> None:
+    """Selling the long side more than it holds closes it and no more."""
+    desk = Desk()
+    desk.ask("POST", "positionSide/dual", dualSidePosition="true")
+    desk.market("BUY", "0.010", positionSide="LONG")
+    desk.market("SELL", "0.020", positionSide="SHORT")
+    order = desk.market("SELL", "0.030", positionSide="LONG")
+    assert order["executedQty"] == "0.010"
+    held = {each["positionSide"]: each["positionAmt"] for each in desk.ask("GET", "positionRisk", symbol="BTCUSDT")}
+    assert held == {"BOTH": "0.000", "LONG": "0.000", "SHORT": "-0.020"}
+    assert complaints(desk.exchange) == []
+
+
+def test_a_fee_tier_is_what_is_charged() -> None:
+    """Commissions on fills are those that commissionRate tells."""
+    desk = Desk()
+    desk.exchange.set_tier("binance-K", 3)
+    assert desk.ask("GET", "commissionRate", symbol="BTCUSDT")["takerCommissionRate"] == "0.000320"
+    desk.market("BUY", "0.010")
+    fill = desk.ask("GET", "userTrades", symbol="BTCUSDT")[0]
+    assert int(fill["commission"].replace(".", "")) * 100_000 == int(fill["quoteQty"].replace(".", "")) * 32

@@ -1,0 +1,162 @@
+"""Faults strike as asked, and the truth says what really happened."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import httpx
+import msgspec
+import pytest
+from websockets.sync.client import connect
+
+from pilothouse.simexchange.faults import AFTER, KINDS
+from tests.slices.simexchange.raw_asking import Desk
+from tests.slices.simexchange.sim_house import RunningExchange
+
+_ORDER = {"symbol": "BTCUSDT", "side": "BUY", "type": "MARKET", "quantity": "0.010"}
+
+
+@pytest.mark.parametrize(
+    ("kind", "status", "text", "done"),
+    [
+        ("unknown", 503, "Unknown error, please check your request", True),
+        ("unknown_undone", 503, "Unknown error, please check your request", False),
+        ("unavailable", 503, "Service Unavailable.", False),
+        ("internal", 503, "Internal error; unable to process", False),
+        ("throttled", 503, "-1008", False),
+        ("timeout", 408, "-1007", True),
+        ("unexpected", 503, "-1006", True),
+        ("gateway", 502, "<html>", False),
+        ("too_many", 429, "-1003", False),
+        ("banned", 418, "-1003", False),
+        ("maintenance", 503, "Service Unavailable.", False),
+    ],
+)
+def test_an_answer_that_says_little_hides_what_was_done(kind: str, status: int, text: str, done: object) -> None:
+    """An adapter must not guess: the same status stands for an order that fills and for one that never was."""
+    desk = Desk()
+    desk.sim.front.faults.add({"kind": kind, "method": "POST", "path": "order"})
+    reply = desk.reply("POST", "order", **_ORDER)
+    assert (reply.status, text in reply.body.decode()) == (status, True)
+    assert any(name == "Retry-After" for name, _ in reply.headers) == (status in {418, 429})
+    assert len(desk.exchange.files["binance-K"].orders) == done
+    assert desk.reply("POST", "order", **_ORDER).status == 200, "it strikes once unless told otherwise"
+
+
+def test_a_request_may_bring_its_own_fault() -> None:
+    """One header, and only this request is struck."""
+    desk = Desk()
+    assert desk.reply("POST", "order", headers={"x-sim-fault": "unknown"}, **_ORDER).status == 503
+    assert len(desk.exchange.files["binance-K"].orders) == 1
+
+
+def test_throttling_spares_what_only_reduces() -> None:
+    """The venue lets risk go down even when it lets nothing in."""
+    desk = Desk()
+    desk.market("BUY", "0.010")
+    desk.sim.front.faults.add({"kind": "throttled", "path": "order", "times": -1})
+    assert desk.reply("POST", "order", **_ORDER).status == 503
+    assert desk.market("SELL", "0.010", reduceOnly="true")["status"] == "FILLED"
+
+
+def test_rules_choose_their_requests() -> None:
+    """By method, path, parameters, after so many."""
+    desk = Desk()
+    rule = {"kind": "reject", "code": -2019, "path": "order", "where": {"side": "SELL"}, "skip": 1}
+    desk.sim.front.faults.add(rule)
+    assert desk.market("BUY", "0.010")["status"] == "FILLED"
+    assert desk.market("SELL", "0.001")["status"] == "FILLED"
+    assert desk.code("POST", "order", **{**_ORDER, "side": "SELL"}) == -2019
+
+
+def test_an_order_may_fill_in_part() -> None:
+    """A thin crowd: the rest of a market order expires, that of a limit order rests."""
+    desk = Desk()
+    desk.sim.front.faults.add({"kind": "partial", "value": 3, "times": 2})
+    order = desk.market("BUY", "0.010")
+    assert (order["status"], order["executedQty"]) == ("EXPIRED", "0.003")
+    order = desk.limit("SELL", "0.010", "64900.0", newOrderRespType="RESULT")
+    assert (order["status"], order["executedQty"]) == ("PARTIALLY_FILLED", "0.003")
+
+
+@pytest.mark.parametrize("kind", sorted({"lost", "hang", "reset", "silent"}))
+def test_a_connection_may_die_before_or_after(kind: str) -> None:
+    """A reset says nothing about the order."""
+    with RunningExchange() as running:
+        running.control("POST", "faults", kind=kind, path="leverage")
+        desk = _signed_at(running, {"symbol": "BTCUSDT", "leverage": 3})
+        with pytest.raises(httpx.TransportError):
+            httpx.post(f"{running.base}/fapi/v1/leverage", timeout=0.5, headers={"X-MBX-APIKEY": "K"}, content=desk)
+        assert running.control("GET", "requests")[0]["fault"] == kind
+        leverage = running.sim.exchange.account("binance-K").holding("BTCUSDT").leverage
+        assert (leverage == 3) == (kind in AFTER)
+
+
+def _signed_at(running: RunningExchange, params: dict[str, Any]) -> str:
+    desk = Desk.__new__(Desk)
+    desk.exchange = running.sim.exchange
+    return desk.signed(params)
+
+
+def test_user_events_are_dropped_doubled_and_turned_around() -> None:
+    """A stream that lies like this is what reconciling is for."""
+    with RunningExchange() as running:
+        key = running.sim.exchange.listen_key("binance-K")
+        with connect(running.base.replace("http", "ws") + f"/private/ws?listenKey={key}") as socket:
+            while not running.sim.exchange.watched("binance-K"):
+                pass
+            running.control("POST", "faults", kind="drop", stream=True, event="TRADE_LITE")
+            running.control("POST", "faults", kind="duplicate", stream=True, event="ACCOUNT_UPDATE")
+            running.control("POST", "faults", kind="reorder", stream=True, event="ORDER_TRADE_UPDATE")
+            body = _signed_at(running, _ORDER)
+            httpx.post(f"{running.base}/fapi/v1/order", headers={"X-MBX-APIKEY": "K"}, content=body).raise_for_status()
+            heard = [json.loads(socket.recv(timeout=10)) for _ in range(4)]
+            names = [f"{each['e']} {each['o']['x']}" if "o" in each else each["e"] for each in heard]
+            assert names == ["ACCOUNT_UPDATE", "ACCOUNT_UPDATE", "ORDER_TRADE_UPDATE TRADE", "ORDER_TRADE_UPDATE NEW"]
+            running.control("POST", "streams", do="expire")
+            assert json.loads(socket.recv(timeout=10))["e"] == "listenKeyExpired"
+
+
+def test_limits_are_counted_always_and_enforced_when_asked() -> None:
+    """429 with Retry-After first, 418 for those who do not listen."""
+    desk = Desk(enforce_limits=True)
+    replies = [desk.reply("GET", "positionSide/dual") for _ in range(100)]
+    assert [each.status for each in replies[:80]] == [200] * 80
+    assert dict(replies[0].headers)["X-MBX-USED-WEIGHT-1M"] == "30"
+    assert {each.status for each in replies[80:]} == {429, 418}
+    assert all(int(dict(each.headers)["Retry-After"]) > 0 for each in replies[80:])
+
+
+def test_every_fault_is_described() -> None:
+    """The page of faults is the docstring; a fault that is not there is not found."""
+    from pilothouse.simexchange import faults  # noqa: PLC0415  (its text is what is read)
+
+    assert all(kind in str(faults.__doc__) for kind in KINDS)
+
+
+def test_control_needs_its_token() -> None:
+    """Whoever trades here does not set prices here."""
+    with RunningExchange() as running:
+        assert httpx.get(f"{running.base}/control/truth").status_code == 401
+        assert running.control("POST", "settings", skewMs=2_000, insurance=5) == {"done": True}
+        skewed = httpx.get(f"{running.base}/fapi/v1/time").json()["serverTime"]
+        assert abs(skewed - running.sim.exchange.clock.now() // 1_000 - 2_000) < 1_000
+
+
+def test_a_tape_leads_the_price(tmp_path: Path) -> None:
+    """What a real market did is told again, from the moment the exchange starts."""
+    tape = tmp_path / "tape.csv"
+    tape.write_text("time,symbol,price,quantity\n1700000000000,BTCUSDT,64000.1,1\n1700000060000,BTCUSDT,70000,1\n")
+    desk = Desk(tape=tape)
+    desk.steps(1)
+    assert desk.exchange.floor.desks["BTCUSDT"].prices.last == 640_001
+    desk.steps(241)
+    assert abs(desk.exchange.floor.desks["BTCUSDT"].prices.last - 700_000) < 700
+
+
+def test_faults_come_from_a_file(tmp_path: Path) -> None:
+    """A rehearsal is written down."""
+    path = tmp_path / "faults.json"
+    path.write_bytes(msgspec.json.encode([{"kind": "unknown", "path": "order"}]))
+    desk = Desk(faults=path)
+    assert desk.reply("POST", "order", **_ORDER).status == 503
