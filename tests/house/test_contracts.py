@@ -71,12 +71,13 @@ def test_no_room_is_left_out_of_a_wall(name: str) -> None:
         ("api/zz_planted.py", "import sqlalchemy", "The doors write no SQL"),
         ("fleet/zz_planted.py", "import celery", "A queue is known in jobs alone"),
         ("kit/zz_planted.py", "from pilothouse.kit import zz_other", "No circles"),
+        ("simexchange/zz_planted.py", "import pilothouse.venues.aster", "Two pens"),
     ],
 )
 def test_a_planted_breach_is_seen(file: str, line: str, broken: str, tmp_path: Path) -> None:
     """A contract that was never seen broken may be one that cannot break."""
     package = tmp_path / "src" / "pilothouse"
-    for built in [PACKAGE / "__init__.py", *PACKAGE.glob("*/__init__.py"), *PACKAGE.glob("*/tables.py")]:
+    for built in [PACKAGE / "__init__.py", *PACKAGE.glob("**/__init__.py"), *PACKAGE.glob("*/tables.py")]:
         empty = package / built.relative_to(PACKAGE)
         empty.parent.mkdir(parents=True, exist_ok=True)
         empty.touch()
