@@ -53,10 +53,7 @@ WALL_CLOCK = {
 }
 
 # Words of the place where something was made, not of the thing itself. They mean nothing to who reads the product.
-WORKSHOP_WORDS = re.compile(
-    r"(?i)(?:\bissues?\s+(?:no\.?\s*)?#?\d)|(?:/tmp/(?:plan|bash))|(?:/work/(?:main|shared))|(?:\.\./shared\b)"
-    r"|(?:\b(?:house|stack|predecessors|wire-protocols)\.md\b)|(?:\bsub-?agents?\b)|(?:\blanguage[ -]model\b)"
-)
+WORKSHOP_WORDS = re.compile(r"(?i)(?:\bissues?\s+(?:no\.?\s*)?#?\d)|(?:/(?:home|root|users)/\w)")
 
 NOQA = re.compile(r"#\s*noqa\b(?P<codes>:\s*[A-Z]+[0-9]+(?:[\s,]+[A-Z]+[0-9]+)*)?(?P<reason>.*)", re.IGNORECASE)
 TYPE_IGNORE = re.compile(r"#\s*type:\s*ignore\b(?P<codes>\[[^\]]*\])?(?P<reason>.*)")
