@@ -109,10 +109,11 @@ class Caller:
         return self.house.database.write(work, name=name)
 
     def account(self, tx: Tx, account_id: str | None) -> TradingAccount:
-        """Return the account that is named, or their first active one; raises AccountNotFound."""
-        if account_id is not None:
-            return trading_accounts.get(tx, self.owner_id, account_id)
+        """Return the account with this id or name, or their first active one; raises AccountNotFound."""
         accounts = trading_accounts.list_accounts(tx, self.owner_id)
+        if account_id is not None:
+            named = next((each for each in accounts if account_id in {each.id, each.name}), None)
+            return named or trading_accounts.get(tx, self.owner_id, account_id)
         active = [each for each in accounts if each.state is AccountState.ACTIVE]
         if not active:
             raise trading_accounts.AccountNotFound("there is no active trading account")
@@ -145,7 +146,7 @@ AccountName = Annotated[
     str | None,
     Query(
         alias="account",
-        description="Id of the trading account; the first active one if left out.",
+        description="Id or name of the trading account; the first active one if left out.",
         max_length=64,
         examples=["acc_0006441e8b0c4d2f0000a1b2c3d4"],
     ),

@@ -184,6 +184,16 @@ def test_the_kill_switch_halts_every_account_at_once(running: Served) -> None:
     assert [each["halt"] for each in resumed] == [None] * len(resumed)
 
 
+def test_an_account_is_named_by_id_or_by_name(running: Served) -> None:
+    """People remember names; a name that is nobody's is 404, not the first account."""
+    by_id = running.api.get(f"/api/v1/balances?account={running.account}").json()
+    name = running.api.get(f"/api/v1/accounts/{running.account}").json()["name"]
+
+    assert running.api.get(f"/api/v1/balances?account={name}").json()["items"][0]["account_id"] == running.account
+    assert by_id["items"][0]["account_id"] == running.account
+    assert running.api.get("/api/v1/balances?account=nobody").status_code == 404
+
+
 def served_halt(served: Served) -> Any:
     """Return the halt that stands on the account."""
     return served.api.get(f"/api/v1/accounts/{served.account}").json()["halt"]
