@@ -1,6 +1,6 @@
 """The venues there are: one line each. Wiring opens them by name; nothing else knows an adapter."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 
@@ -9,28 +9,12 @@ from pilothouse.core.errors import NotFound
 from pilothouse.venues.aster.adapter import Accounts, AsterVenue
 from pilothouse.venues.aster.card import CARDS as ASTER
 from pilothouse.venues.aster.rest import MAINNET, TESTNET, Tools, endpoint_at
-from pilothouse.venues.paper import PaperVenue
+from pilothouse.venues.paper import open_paper
 from pilothouse.venues.paper_card import CARD as PAPER
-from pilothouse.venues.paper_faults import PaperFaults
 from pilothouse.venues.port import Card, Venue
 
 CARDS: Mapping[str, Card] = MappingProxyType({PAPER.venue: PAPER, **ASTER})
 """What each venue can do, by its name."""
-
-PAPER_FILE = "paper.sqlite"
-"""The paper venue's journal, in the data directory; beside the house's books, never in them."""
-
-
-def open_paper(
-    data_dir: Path,
-    *,
-    clock: Clock,
-    seed: int = 1,
-    witness: Callable[[str], None] | None = None,
-    faults: PaperFaults | None = None,
-) -> PaperVenue:
-    """Open the paper venue whose journal lies in `data_dir`."""
-    return PaperVenue(f"sqlite:///{data_dir / PAPER_FILE}", clock=clock, seed=seed, witness=witness, faults=faults)
 
 
 def open_venue(name: str, data_dir: Path, *, clock: Clock, seed: int = 1) -> Venue:

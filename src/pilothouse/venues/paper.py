@@ -7,6 +7,7 @@ given.
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
+from pathlib import Path
 from typing import TypeVar
 
 from pilothouse.core.clock import Clock, micros
@@ -57,6 +58,10 @@ AHEAD_MAX = timedelta(seconds=1)
 
 _CATCH_UP_STEPS = 4
 _NO_FAULT: frozenset[Fault] = frozenset()
+
+
+PAPER_FILE = "paper.db"
+"""The journal's name in the data directory."""
 
 
 class PaperVenue:
@@ -447,3 +452,15 @@ def _of(floor: Floor, account: VenueAccount) -> Account:
 def _known(symbol: str) -> None:
     if symbol not in CONTRACTS:
         raise NotFound(f"there is no instrument {symbol}")
+
+
+def open_paper(
+    data_dir: Path,
+    *,
+    clock: Clock,
+    seed: int = 1,
+    witness: Callable[[str], None] | None = None,
+    faults: PaperFaults | None = None,
+) -> PaperVenue:
+    """Open the paper venue whose journal lies in `data_dir`: beside the house's books, never in them."""
+    return PaperVenue(f"sqlite:///{data_dir / PAPER_FILE}", clock=clock, seed=seed, witness=witness, faults=faults)

@@ -24,7 +24,7 @@ from pilothouse.marketdata import instruments as instrument_store
 from pilothouse.marketdata.instruments import InstrumentBook
 from pilothouse.marketdata.quotes import QuoteBoard
 from pilothouse.venues import symbols
-from pilothouse.venues.paper import PaperVenue
+from pilothouse.venues.paper import open_paper
 from pilothouse.venues.paper_faults import PaperFaults
 from pilothouse.venues.port import AccountEvent, VenueAccount
 from pilothouse.wiring.house import House
@@ -66,8 +66,8 @@ def build(settings: Settings, parts: Parts = _REAL) -> House:
     settings.data.mkdir(mode=0o700, parents=True, exist_ok=True)
     database = Database(settings.database_url, clock=clock, ids=ids, witness=parts.witness, writers=parts.writers)
     database.heard_kinds |= HEARD
-    paper = PaperVenue(
-        f"sqlite:///{settings.data / 'paper.db'}",
+    paper = open_paper(
+        settings.data,
         clock=clock,
         seed=settings.market_seed,
         witness=parts.paper_witness,

@@ -436,7 +436,7 @@ def test_what_was_built_on_a_lost_page_is_lost_with_it(venue: PaperVenue, clock:
 
 def break_journal(folder: Path, *, broken: bool) -> None:
     """Let the journal refuse every order, or take them again: a failure of the database itself."""
-    connection = sqlite3.connect(folder / "paper.sqlite")
+    connection = sqlite3.connect(folder / "paper.db")
     with connection:
         connection.execute(
             "CREATE TRIGGER broken BEFORE INSERT ON paper_orders BEGIN SELECT RAISE(ABORT, 'disk'); END"
