@@ -94,7 +94,7 @@ def test_the_instruments_are_understood(venue: AsterVenue) -> None:
     """Tick, lot and minimums: an order is only as exact as its grid."""
     instruments = {each.symbol: each for each in venue.instruments()}
 
-    assert instruments.keys() == {"BTCUSDT", "ETHUSDT"}
+    assert {"BTCUSDT", "ETHUSDT"} <= instruments.keys()
     assert instruments["BTCUSDT"].tick > 0
     assert instruments["BTCUSDT"].lot == Decimal("0.001")
 
@@ -174,7 +174,7 @@ def test_a_fill_is_told_by_the_stream(venue: AsterVenue, exchange: RunningExchan
         with lock:
             heard.append(event)
 
-    stop = venue.listen(sink)
+    stop = venue.listen(ACCOUNT, sink)
     try:
         assert _within(10, lambda: _stream_is_open(exchange)), "the user stream opens"
         client_id, outcome = place(Side.BUY, "0.010", kind=OrderType.LIMIT, price=Decimal("63000.0"))

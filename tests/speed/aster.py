@@ -99,11 +99,12 @@ def _orders(venue: AsterVenue, add: Add) -> None:
 def _fills(venue: AsterVenue, streams: StreamRecorder, add: Add) -> None:
     told, taken = threading.Event(), []
 
-    def sink(_: AccountEvent) -> None:
-        taken.append(time.perf_counter())
-        told.set()
+    def sink(event: AccountEvent) -> None:
+        if event.report is not None:
+            taken.append(time.perf_counter())
+            told.set()
 
-    venue.listen(sink)
+    venue.listen(ACCOUNT, sink)
     _, connection = streams.next()
     spans = []
     for number in range(1, FILLS + 1):

@@ -36,7 +36,7 @@ def open_aster(
     """Open AsterDEX (`aster`) or its testnet (`aster-testnet`); nothing is sent yet.
 
     base_url, stream_url   another address than the venue's own, as for a simulated exchange
-    followed               the symbols that are traded here; empty: all that settle in USDT
+    followed               the symbols whose prices are followed from the beginning
 
     Raises NotFound, or Refused for an address without TLS that is not on this machine.
     """

@@ -4,12 +4,13 @@ The floor in memory decides; whatever an answer depends on is durable in a journ
 given.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import TypeVar
 
+from pilothouse.core.candle import Candle
 from pilothouse.core.clock import Clock, micros
 from pilothouse.core.errors import Conflict, NotFound, PilothouseError, Refused, Unavailable
 from pilothouse.core.errors import Unknown as OutcomeUnknown
@@ -35,6 +36,7 @@ from pilothouse.venues.port import (
     AmendOutcome,
     CancelOutcome,
     Card,
+    Examined,
     FindOutcome,
     FundingPayment,
     Gone,
@@ -43,6 +45,7 @@ from pilothouse.venues.port import (
     OrderRequest,
     PlaceOutcome,
     Rejected,
+    StreamState,
     Transfer,
     Unknown,
     VenueAccount,
@@ -105,10 +108,22 @@ class PaperVenue:
         """Return everything that can be traded here."""
         return [contract.instrument for contract in CONTRACTS.values()]
 
-    def quotes(self) -> list[Quote]:
-        """Return the present prices of every market."""
+    def quotes(self, symbols: Collection[str] = ()) -> list[Quote]:
+        """Return the present prices of `symbols`; none named: of every market."""
         now = micros(self._clock.now())
-        return self._floor.glance(lambda floor: words.quotes(floor, now))
+        quotes = self._floor.glance(lambda floor: words.quotes(floor, now))
+        return [quote for quote in quotes if not symbols or quote.symbol in symbols]
+
+    def follow(self, symbols: Collection[str]) -> None:
+        """Every market is followed always."""
+
+    def timeframes(self) -> tuple[str, ...]:
+        """Return none: made-up prices are no history."""
+        return ()
+
+    def candles(self, symbol: str, timeframe: str, start: datetime, end: datetime) -> list[Candle]:
+        """Have none. Raises NotFound."""
+        raise NotFound("the simulated market keeps no candles: made-up prices are no history")
 
     # ── Orders ────────────────────────────────────────────────────────────────────────────────────
 
@@ -260,6 +275,18 @@ class PaperVenue:
         """Return what the account holds."""
         return self._standing(account, lambda floor, its: words.balance(floor.standing(its)))
 
+    def examine(self, account: VenueAccount) -> Examined:
+        """Try an account. Raises NotFound or Unavailable."""
+        return Examined(
+            label=account.id,
+            clock_ahead=timedelta(0),
+            balance=self.balance(account),
+            hedge_mode=False,
+            may_trade=True,
+            may_withdraw=False,
+            positions=tuple(self.positions(account)),
+        )
+
     def settings(self, account: VenueAccount, symbol: str) -> tuple[int, MarginType]:
         """Return leverage and margin type in one instrument."""
         _known(symbol)
@@ -382,8 +409,18 @@ class PaperVenue:
 
     # ── Listeners ─────────────────────────────────────────────────────────────────────────────────
 
-    def listen(self, sink: Callable[[AccountEvent], None]) -> Callable[[], None]:
-        """Hand every event to `sink`, on whichever thread caused it; return what stops it."""
+    def listen(self, account: VenueAccount, sink: Callable[[AccountEvent], None]) -> Callable[[], None]:
+        """Hand every event of one account to `sink`, on whichever thread caused it; return what stops it."""
+
+        def its_own(event: AccountEvent) -> None:
+            if event.account_id == account.id:
+                sink(event)
+
+        sink(AccountEvent(account.id, stream=StreamState.LIVE))
+        return self.listen_to_all(its_own)
+
+    def listen_to_all(self, sink: Callable[[AccountEvent], None]) -> Callable[[], None]:
+        """Hand every event of every account to `sink`, on whichever thread caused it; return what stops it."""
         self._sinks = (*self._sinks, sink)
 
         def stop() -> None:

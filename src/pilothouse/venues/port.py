@@ -4,13 +4,14 @@ Accepted: it stands in the venue's books. Rejected: it does not and, sent like t
 say; the house asks by client order id and never sends blindly again.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
 from typing import Protocol
 
+from pilothouse.core.candle import Candle
 from pilothouse.core.fill import Fill
 from pilothouse.core.instrument import Instrument
 from pilothouse.core.order import OrderTerms
@@ -189,6 +190,19 @@ class Transfer:
     at: datetime
 
 
+class StreamState(StrEnum):
+    """How well an account is heard.
+
+    LOST          nothing is heard; it is being opened again
+    CATCHING_UP   it is open, and what happened meanwhile is being asked for: decide nothing until it is told
+    LIVE          everything that happened has been told
+    """
+
+    LOST = "lost"
+    CATCHING_UP = "catching_up"
+    LIVE = "live"
+
+
 @dataclass(frozen=True, slots=True)
 class AccountEvent:
     """Something that happened to an account on its own: exactly one field besides the account is set."""
@@ -196,6 +210,26 @@ class AccountEvent:
     account_id: str
     report: OrderReport | None = None
     funding: FundingPayment | None = None
+    stream: StreamState | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Examined:
+    """What was found when an account was tried: nothing was changed by it.
+
+    label           in which its owner knows the credential again; no secret
+    clock_ahead     of the venue, against ours
+    hedge_mode      whether it keeps long and short apart: then it cannot be traded here
+    may_trade, may_withdraw   as the venue says of the credential; None: it does not say
+    """
+
+    label: str
+    clock_ahead: timedelta
+    balance: VenueBalance
+    hedge_mode: bool
+    may_trade: bool | None
+    may_withdraw: bool | None
+    positions: tuple[VenuePosition, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -294,10 +328,44 @@ class Venue(Protocol):
         """Set the margin type and return it; no change is success; raises Refused, Unavailable or Unknown."""
         ...
 
-    def listen(self, sink: Callable[[AccountEvent], None]) -> Callable[[], None]:
-        """Hand every event of every account to `sink` as it happens; return what stops it."""
+    def examine(self, account: VenueAccount) -> Examined:
+        """Try an account's credential without changing anything.
+
+        Raises Refused (it does not fit, or the venue does not take it) or Unavailable.
+        """
+        ...
+
+    def listen(self, account: VenueAccount, sink: Callable[[AccountEvent], None]) -> Callable[[], None]:
+        """Hand every event of one account to `sink` as it happens, until what this returns is called.
+
+        `sink` must not block. A stream that broke is opened again by itself; its state is told, and after each
+        reconnect what was missed is told before LIVE.
+        """
         ...
 
     def watch(self, sink: Callable[[Sequence[Quote]], None]) -> Callable[[], None]:
-        """Hand quotes to `sink` as they change; return what stops it."""
+        """Hand quotes of what is followed to `sink` as they change; return what stops it. `sink` must not block."""
+        ...
+
+    def follow(self, symbols: Collection[str]) -> None:
+        """Follow the prices of these symbols too from now on; what is followed already stays so. Does not wait."""
+        ...
+
+    def quotes(self, symbols: Collection[str] = ()) -> list[Quote]:
+        """Ask for the present prices of `symbols` (none named: of what is followed). Raises Unavailable."""
+        ...
+
+    def timeframes(self) -> tuple[str, ...]:
+        """Return how long candles may be here, such as 1m, 1h, 1d; empty if the venue has none."""
+        ...
+
+    def candles(self, symbol: str, timeframe: str, start: datetime, end: datetime) -> list[Candle]:
+        """Return candles that open from `start` to `end`, oldest first; as many as one question gives.
+
+        Raises NotFound for a timeframe or symbol it does not have, or Unavailable.
+        """
+        ...
+
+    def close(self) -> None:
+        """End what is open. Safe to call twice."""
         ...

@@ -100,7 +100,7 @@ def build(settings: Settings, parts: Parts = _REAL) -> House:
         patience=parts.patience or Patience(),
     )
     owners = _Owners(database)
-    unlisten = paper.listen(lambda event: reconcile.on_event(desk, owners.of(event), event))
+    unlisten = paper.listen_to_all(lambda event: reconcile.on_event(desk, owners.of(event), event))
     return House(
         settings=settings,
         clock=clock,

@@ -55,7 +55,7 @@ def venue(tmp_path: Path, clock: FrozenClock, faults: PaperFaults) -> Iterator[P
 def events(venue: PaperVenue) -> list[AccountEvent]:
     """Return a list that grows with every event."""
     told: list[AccountEvent] = []
-    venue.listen(told.append)
+    venue.listen_to_all(told.append)
     return told
 
 

@@ -1,7 +1,7 @@
 """AsterDEX perpetual futures as a venue of the house: the port on one side, the wire on the other."""
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
@@ -9,6 +9,7 @@ from typing import Final
 
 import structlog
 
+from pilothouse.core.candle import Candle
 from pilothouse.core.errors import NotFound, Refused, Unavailable, Unknown
 from pilothouse.core.fill import Fill
 from pilothouse.core.instrument import Instrument
@@ -39,6 +40,7 @@ from pilothouse.venues.port import (
     AmendOutcome,
     CancelOutcome,
     Card,
+    Examined,
     FindOutcome,
     FundingPayment,
     MarginType,
@@ -80,24 +82,6 @@ class Accounts:
     all: Callable[[], Sequence[VenueAccount]]
 
 
-@dataclass(frozen=True, slots=True)
-class Examined:
-    """What was found when an account was tried: nothing was changed by it.
-
-    clock_ahead     of the venue, against ours
-    hedge_mode      whether it keeps long and short apart: then it cannot be traded here
-    may_trade, may_withdraw   as the venue says of the account; None: it does not say
-    """
-
-    signer: str
-    clock_ahead: timedelta
-    balance: VenueBalance
-    hedge_mode: bool
-    may_trade: bool | None
-    may_withdraw: bool | None
-    positions: tuple[VenuePosition, ...]
-
-
 class AsterVenue:
     """AsterDEX at one endpoint; safe for many threads. `close()` it."""
 
@@ -115,12 +99,12 @@ class AsterVenue:
         """Speak to `endpoint`; nothing is sent before the first question.
 
         http        closed with this; by default one with its usual limits
-        followed    the symbols that are traded and followed here; empty: every perpetual that settles in `settlement`
+        followed    the symbols whose prices are followed from the beginning; more come with `follow`
         """
         self._endpoint = endpoint
         self._accounts = accounts
         self._tools = tools
-        self._followed = frozenset(followed)
+        self._followed = set(followed)
         self._settlement = settlement
         self._patience = patience if patience is not None else Patience()
         self._rest = Rest(endpoint, http if http is not None else HttpClient(endpoint.rest_url, limits=_LIMITS), tools)
@@ -130,6 +114,10 @@ class AsterVenue:
         self._names = names
         self._streams = Streams()
         self._lock = threading.Lock()
+        self._prices = market.Prices(endpoint.venue)
+        self._watchers: tuple[Callable[[Sequence[Quote]], None], ...] = ()
+        self._feeds: list[Callable[[], None]] = []
+        self._fed: set[str] = set()
         self._rules: dict[str, Rules] = {}
         self._rules_at: datetime | None = None
         self._marks: dict[str, Quote] = {}
@@ -178,7 +166,7 @@ class AsterVenue:
         rules = {
             symbol: each
             for symbol, each in rules_of(info, leverage).items()
-            if each.instrument.quote == self._settlement and (not self._followed or symbol in self._followed)
+            if each.instrument.quote == self._settlement
         }
         with self._lock:
             self._rules, self._rules_at = rules, now
@@ -198,14 +186,21 @@ class AsterVenue:
         fresh = quote is not None and abs(self._tools.clock.now() - quote.at) < _MARK_FOR
         return Market(rules, quote.mark if quote is not None and fresh else None)
 
-    def quotes(self) -> list[Quote]:
-        """Ask for the present prices of everything that is followed. Raises Unavailable."""
-        quotes = market.quotes_of(self._rest, [instrument.symbol for instrument in self.instruments()])
+    def quotes(self, symbols: Collection[str] = ()) -> list[Quote]:
+        """Ask for the present prices of `symbols`; none named: of what is followed. Raises Unavailable."""
+        quotes = market.quotes_of(self._rest, sorted(symbols or self._followed))
         self._marks |= {quote.symbol: quote for quote in quotes}
         return quotes
 
-    def candles(self, symbol: str, timeframe: str, start: datetime, end: datetime) -> list[market.Candle]:
-        """Ask for candles that open from `start` to `end`, oldest first, up to 1,500. Raises Unavailable."""
+    def timeframes(self) -> tuple[str, ...]:
+        """Return how long candles may be here."""
+        return market.TIMEFRAMES
+
+    def candles(self, symbol: str, timeframe: str, start: datetime, end: datetime) -> list[Candle]:
+        """Ask for candles that open from `start` to `end`, oldest first, up to 1,500. Raises NotFound, Unavailable."""
+        if timeframe not in market.TIMEFRAMES:
+            known = ", ".join(market.TIMEFRAMES)
+            raise NotFound(f"{self._endpoint.title} has no candles of {timeframe[:20]!r}; it has {known}")
         return market.candles_of(self._rest, symbol, timeframe, start, end, self._tools.clock.now())
 
     def depth(self, symbol: str, levels: int = 100) -> market.Depth:
@@ -316,7 +311,7 @@ class AsterVenue:
         told = wire.row(self._read(account, Call("GET", ACCOUNT, weight=5)))
         hedge = self.hedge_mode(account)
         return Examined(
-            signer=signer.address,
+            label=signer.address,
             clock_ahead=ahead,
             balance=wire.balance_of(told, self._settlement),
             hedge_mode=hedge,
@@ -345,22 +340,11 @@ class AsterVenue:
 
     # ── Listeners ─────────────────────────────────────────────────────────────────────────────────
 
-    def listen(self, sink: Callable[[AccountEvent], None]) -> Callable[[], None]:
-        """Hand every event of every account to `sink`, on the streams' thread; return what stops it.
+    def listen(self, account: VenueAccount, sink: Callable[[AccountEvent], None]) -> Callable[[], None]:
+        """Hand every event of one account to `sink`, on the streams' thread; return what stops it.
 
-        `sink` must not block. After each reconnect it is first told what was missed. Accounts are those there are
-        now; call again for those that came later, with `listen_to`.
+        `sink` must not block. After each reconnect it is first told what was missed.
         """
-        stops = [self.listen_to(account, sink) for account in self._accounts.all()]
-
-        def stop() -> None:
-            for each in stops:
-                each()
-
-        return stop
-
-    def listen_to(self, account: VenueAccount, sink: Callable[[AccountEvent], None]) -> Callable[[], None]:
-        """As `listen`, for one account."""
         funded_at = self._tools.clock.now()
 
         def learn_and_tell(event: AccountEvent) -> None:
@@ -380,40 +364,48 @@ class AsterVenue:
         return self._streams.start(stream.run())
 
     def watch(self, sink: Callable[[Sequence[Quote]], None]) -> Callable[[], None]:
-        """Hand the present quotes to `sink` at once and then each as it changes; return what stops it.
-
-        Raises Unavailable if the venue has never told its instruments.
-        """
-        symbols = [instrument.symbol for instrument in self.instruments()]
-        prices = market.Prices(self._endpoint.venue)
-        first: list[Quote] = []
-        try:
-            first = self.quotes()
-        except Unavailable as unavailable:
-            _log.warning("quotes_not_read", venue=self._endpoint.venue, why=str(unavailable))
-        prices.put(first)
-        if first:
-            sink(first)
-
-        def keep_and_tell(quotes: Sequence[Quote]) -> None:
-            for quote in quotes:
-                self._marks[quote.symbol] = quote
-            sink(quotes)
-
-        stops = [
-            self._streams.start(
-                MarketStream(
-                    self._endpoint.stream_url, symbols[at : at + SYMBOLS_EACH], prices, keep_and_tell, self._patience
-                ).run()
-            )
-            for at in range(0, len(symbols), SYMBOLS_EACH)
-        ]
+        """Hand quotes of what is followed to `sink` as they change; return what stops it. `sink` must not block."""
+        with self._lock:
+            self._watchers = (*self._watchers, sink)
+            followed = set(self._followed)
+        self.follow(followed)
 
         def stop() -> None:
-            for each in stops:
+            with self._lock:
+                self._watchers = tuple(other for other in self._watchers if other is not sink)
+                feeds = [] if self._watchers else self._feeds
+                if not self._watchers:
+                    self._feeds, self._fed = [], set()
+            for each in feeds:
                 each()
 
         return stop
+
+    def follow(self, symbols: Collection[str]) -> None:
+        """Follow the prices of these symbols too, as soon as somebody watches; does not wait."""
+        with self._lock:
+            self._followed |= set(symbols)
+            fresh = sorted(self._followed - self._fed) if self._watchers else []
+            self._fed |= set(fresh)
+            self._feeds += [
+                self._streams.start(
+                    MarketStream(
+                        self._endpoint.stream_url,
+                        fresh[at : at + SYMBOLS_EACH],
+                        self._prices,
+                        self._keep_and_tell,
+                        self._patience,
+                        first=self.quotes,
+                    ).run()
+                )
+                for at in range(0, len(fresh), SYMBOLS_EACH)
+            ]
+
+    def _keep_and_tell(self, quotes: Sequence[Quote]) -> None:
+        for quote in quotes:
+            self._marks[quote.symbol] = quote
+        for watcher in self._watchers:
+            watcher(quotes)
 
     def _note(self, account: VenueAccount, report: OrderReport) -> None:
         """Remember where something happened, and which orders stand."""

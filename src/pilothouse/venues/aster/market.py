@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any, Final
 
+from pilothouse.core.candle import Candle
 from pilothouse.core.clock import from_micros, millis
 from pilothouse.core.quote import Quote
 from pilothouse.venues.aster import wire
@@ -15,22 +16,6 @@ TIMEFRAMES: Final = ("1m", "3m", "5m", "15m", "30m", "1h", "2h", "4h", "6h", "8h
 """How long a candle may be."""
 
 CANDLES_MOST: Final = 1_500
-
-
-@dataclass(frozen=True, slots=True)
-class Candle:
-    """One candle. Prices in quote per base, volume in base.
-
-    closed   whether nothing can change it any more
-    """
-
-    opened_at: datetime
-    open: Decimal
-    high: Decimal
-    low: Decimal
-    close: Decimal
-    volume: Decimal
-    closed: bool
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,7 +23,7 @@ from pilothouse.kit import exact_json
 from pilothouse.kit.retry import pause_after
 from pilothouse.venues.aster import wire
 from pilothouse.venues.aster.market import Prices
-from pilothouse.venues.port import AccountEvent
+from pilothouse.venues.port import AccountEvent, StreamState
 
 SYMBOLS_EACH: Final = 60
 """How many instruments one connection follows: three streams for each, and a connection may have two hundred."""
@@ -189,12 +189,19 @@ class AccountStream(_Held):
         self._sink = sink
         self._clock = clock
         self._told_until = clock.now()
+        self._state = StreamState.LOST
 
     async def run(self) -> None:
         """Hold it open until cancelled."""
         await self.hold(self._once)
 
     async def _once(self) -> None:
+        try:
+            await self._hear()
+        finally:
+            self._say(StreamState.LOST)
+
+    async def _hear(self) -> None:
         key = await asyncio.to_thread(self._account.open_key)
         async with self.connection(f"{self._url}/ws/{key}") as socket:
             waiting: asyncio.Queue[wire.Row] = asyncio.Queue(maxsize=100_000)
@@ -202,6 +209,12 @@ class AccountStream(_Held):
                 tasks.create_task(self._read(socket, waiting))
                 tasks.create_task(self._keep())
                 tasks.create_task(self._tell(waiting))
+
+    def _say(self, state: StreamState) -> None:
+        """Tell how well the account is heard, each state once."""
+        if state is not self._state:
+            self._state = state
+            self._sink(AccountEvent(self._account.account_id, stream=state))
 
     async def _read(self, socket: ClientConnection, waiting: "asyncio.Queue[wire.Row]") -> None:
         """Take in messages at once, so that none waits in the network while a gap is filled."""
@@ -233,11 +246,13 @@ class AccountStream(_Held):
 
     async def _tell(self, waiting: "asyncio.Queue[wire.Row]") -> None:
         """Fill the gap, then tell what comes, in its order."""
+        self._say(StreamState.CATCHING_UP)
         opened_at = self._clock.now()
         for event in await asyncio.to_thread(self._account.missed, self._told_until):
             self._sink(event)
         self._told_until = opened_at
         self.failures = 0
+        self._say(StreamState.LIVE)
         while True:
             message = await waiting.get()
             await self._tell_one(message)
@@ -269,10 +284,13 @@ class MarketStream(_Held):
         prices: Prices,
         sink: Callable[[Sequence[Quote]], None],
         patience: Patience,
+        *,
+        first: Callable[[Sequence[str]], Sequence[Quote]],
     ) -> None:
         """Tell `sink` each quote as it changes, on the streams' thread; it must not block.
 
         symbols   up to SYMBOLS_EACH
+        first     asks for the prices to begin with, at each opening; may raise Unavailable
         """
         assert 0 < len(symbols) <= SYMBOLS_EACH, "one connection follows so many instruments"
         super().__init__(f"prices of {symbols[0]} and {len(symbols) - 1} more", patience)
@@ -280,6 +298,7 @@ class MarketStream(_Held):
         self._symbols = symbols
         self._prices = prices
         self._sink = sink
+        self._first = first
 
     async def run(self) -> None:
         """Hold it open until cancelled."""
@@ -290,6 +309,7 @@ class MarketStream(_Held):
         names = [f"{symbol.lower()}@{kind}" for symbol in self._symbols for kind in kinds]
         async with self.connection(f"{self._url}/stream") as socket:
             await socket.send(exact_json.dumps({"method": "SUBSCRIBE", "params": names, "id": 1}))
+            await self._begin()
             while True:
                 async with asyncio.timeout(self.patience.market_silent_s):
                     raw = await socket.recv()
@@ -297,6 +317,17 @@ class MarketStream(_Held):
                 if isinstance(message, dict) and isinstance(message.get("error"), dict):
                     raise StreamEnded(f"the venue refuses the subscription: {message['error'].get('msg')}")
                 self._take(message)
+
+    async def _begin(self) -> None:
+        """Tell the present prices: a quiet instrument may tell none for long. What comes tells them anyway."""
+        try:
+            begun = await asyncio.to_thread(self._first, self._symbols)
+        except Unavailable as unavailable:
+            _log.warning("quotes_not_read", stream=self.name, why=str(unavailable))
+            return
+        self._prices.put(begun)
+        if begun:
+            self._sink(begun)
 
     def _take(self, message: Any) -> None:
         inner = message.get("data", message) if isinstance(message, dict) else message

@@ -187,7 +187,7 @@ def test_an_account_is_examined_without_changing_anything(venue: AsterVenue, rec
     recorder.on("GET", POSITIONS, Say([position_row()]))
     found = venue.examine(ACCOUNT)
 
-    assert found.signer == ADDRESS.lower()
+    assert found.label == ADDRESS.lower()
     assert abs(found.clock_ahead) < timedelta(seconds=1)
     assert (found.hedge_mode, found.may_trade, found.may_withdraw) == (False, True, False)
     assert len(found.positions) == 1

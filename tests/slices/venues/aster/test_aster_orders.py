@@ -270,7 +270,8 @@ def test_a_price_outside_of_the_band_is_not_sent(venue: AsterVenue, recorder: Re
                 Say([{"symbol": "BTCUSDT", "bidPrice": "49999", "askPrice": "50001", "time": time}]))  # fmt: skip
     recorder.on("GET", "/fapi/v3/premiumIndex", Say([{"symbol": "BTCUSDT", "markPrice": "50000", "time": time}]))
     recorder.on("GET", "/fapi/v3/ticker/price", Say([{"symbol": "BTCUSDT", "price": "50000"}]))
-    (quote,) = venue.quotes()
+    venue.instruments()
+    (quote,) = venue.quotes(["BTCUSDT"])
     high = venue.place(ACCOUNT, [limit(price="57500.1")])[0]
     low = venue.place(ACCOUNT, [limit(price="42499.9", side=Side.SELL)])[0]
 

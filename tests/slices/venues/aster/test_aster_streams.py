@@ -16,7 +16,7 @@ from pilothouse.core.quote import Quote
 from pilothouse.venues.aster.adapter import AsterVenue
 from pilothouse.venues.aster.stream import Patience
 from pilothouse.venues.port import AccountEvent, VenueStatus
-from tests.slices.venues.aster.conftest import QUICK, now_ms, open_venue, order_row, trade_row
+from tests.slices.venues.aster.conftest import ACCOUNT, QUICK, now_ms, open_venue, order_row, trade_row
 from tests.slices.venues.aster.recorder import Recorder, Say, StreamRecorder
 
 KEY = "/fapi/v3/listenKey"
@@ -55,7 +55,7 @@ def listening(
     """Listen to the account; yield what is told."""
     venue = open_venue(recorder, folder, stream_url=streams.url, patience=patience)
     told: queue.Queue[AccountEvent] = queue.Queue()
-    stop = venue.listen(told.put)
+    stop = venue.listen(ACCOUNT, told.put)
     try:
         yield told
     finally:
@@ -65,7 +65,9 @@ def listening(
 
 def report(told: "queue.Queue[AccountEvent]") -> Any:
     """Return the next report that is told."""
-    return told.get(timeout=20).report
+    while (event := told.get(timeout=20)).stream is not None:
+        pass
+    return event.report
 
 
 def test_a_trade_is_told_with_its_fill(recorder: Recorder, streams: StreamRecorder, tmp_path: Path) -> None:
@@ -248,6 +250,7 @@ def test_a_liquidation_is_told_as_the_venues_own_order(
 def market(recorder: Recorder, streams: StreamRecorder, tmp_path: Path) -> Iterator[AsterVenue]:
     """Return an adapter with a stream of prices, whose questions for prices fail."""
     found = open_venue(recorder, tmp_path, stream_url=streams.url, patience=replace(QUICK, market_silent_s=1.0))
+    found.follow(["BTCUSDT"])
     yield found
     found.close()
 
