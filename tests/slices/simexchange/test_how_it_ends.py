@@ -15,7 +15,7 @@ _CLOSE = {"algoType": "CONDITIONAL", "symbol": "BTCUSDT", "side": "SELL", "type"
 
 def quarter(desk: Desk) -> str:
     """Return the contract that has a last day."""
-    return next(each["symbol"] for each in desk.ask("GET", "exchangeInfo")["symbols"] if "_" in each["symbol"])
+    return next(symbol for symbol, its in desk.exchange.floor.contracts.items() if its.delivers_us is not None)
 
 
 def test_a_quarter_is_settled_on_its_last_day() -> None:
