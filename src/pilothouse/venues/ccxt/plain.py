@@ -63,24 +63,6 @@ class Rules:
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
-    """One part of a credential.
-
-    name     as the house asks for it
-    words    what it is, for who enters it
-    ccxt     what ccxt calls it
-    secret   whether it is hidden while it is entered
-    needed   whether the exchange takes no request without it
-    """
-
-    name: str
-    words: str
-    ccxt: str
-    secret: bool = True
-    needed: bool = True
-
-
-@dataclass(frozen=True, slots=True)
 class Trial:
     """What was found out about a credential; None: the exchange does not say."""
 
@@ -90,31 +72,20 @@ class Trial:
     may_withdraw: bool | None = None
 
 
-KEY_AND_SECRET: Final = (
-    Part("api_key", "API key", "apiKey", secret=False),
-    Part("api_secret", "API secret", "secret"),
-)
-
-
 class Quirks:
     """One exchange. Keeps nothing of its own but in `Session.shared`; one object serves all accounts and threads.
 
     exchange     ccxt's name
     kind         what is traded: "swap" (linear, against `settlement`) or "spot"
     settlement   the currency that accounts are kept in
-    parts        of a credential
     options      of ccxt
-    window_s     after so many seconds from its stamp a request can no longer be accepted; None: never certain
-    timeframe_s  how long candles may be; None: what ccxt says
     """
 
     exchange: ClassVar[str] = ""
     title: ClassVar[str] = ""
     kind: ClassVar[str] = "swap"
     settlement: ClassVar[str] = "USDT"
-    parts: ClassVar[tuple[Part, ...]] = KEY_AND_SECRET
     options: ClassVar[Mapping[str, Any]] = {}
-    window_s: ClassVar[Decimal | None] = None
 
     # ── The wire ──────────────────────────────────────────────────────────────────────────────────
 

@@ -11,11 +11,13 @@ from pilothouse.kit.clocks import SystemClock
 from pilothouse.kit.sealed import Secret
 from pilothouse.kit.throttle import OwnBooks, Throttle
 from pilothouse.venues.ccxt.adapter import Accounts, CcxtVenue
+from pilothouse.venues.ccxt.card import card_of
 from pilothouse.venues.ccxt.exchange import Endpoint, Keys
 from pilothouse.venues.ccxt.known import quirks_of
 from pilothouse.venues.ccxt.rest import Tools
+from pilothouse.venues.ccxt.sheets import sheet_of
 from pilothouse.venues.ccxt.stream import Patience
-from pilothouse.venues.port import Accepted, Card, OrderRequest, PlaceOutcome, VenueAccount, VenueStatus
+from pilothouse.venues.port import Accepted, OrderRequest, PlaceOutcome, VenueAccount, VenueStatus
 
 ACCOUNT = VenueAccount("acc_1", "usr_1")
 KEYS = Keys.of({"apiKey": Secret("K"), "secret": Secret("S")})
@@ -28,7 +30,7 @@ def opened(name: str, base: str, *, keys: Keys = KEYS, patience: Patience = QUIC
     quirks = quirks_of(name)
     endpoint = Endpoint.at(f"{name}@{base}", quirks.exchange, base, stream_url)
     accounts = Accounts(lambda _: keys, lambda: [ACCOUNT])
-    card = Card(name, quirks.title, simulated=False, acceptance_window_s=quirks.window_s)
+    card = card_of(name, sheet_of(name))
     tools = Tools(clock, Throttle(OwnBooks(), clock))
     return CcxtVenue(endpoint, quirks, card, accounts, tools, patience=patience)
 

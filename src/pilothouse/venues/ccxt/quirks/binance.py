@@ -6,7 +6,6 @@ makes an order of another number and perhaps another client id. Here both are on
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
-from decimal import Decimal
 from typing import Any, ClassVar, Final
 
 import ccxt
@@ -58,7 +57,6 @@ class Binance(Quirks):
     order_paths    that place an order, counted for the account too
     """
 
-    window_s: ClassVar[Decimal | None] = Decimal(10)  # recvWindow of 5 s, and as much for clocks
     options: ClassVar[Mapping[str, Any]] = {
         "recvWindow": RECEIVE_WINDOW_MS,
         "warnOnFetchOpenOrdersWithoutSymbol": False,
