@@ -16,7 +16,7 @@ POSITION_MOST = 100_000_000
 
 MAKER_PPM, TAKER_PPM = 200, 500
 
-_STEPS = ((50_000, 1_000), (600_000, 100), (3_000_000, 75), (12_000_000, 50), (70_000_000, 25), (POSITION_MOST, 20))
+_STEPS = ((50_000, 125), (600_000, 100), (3_000_000, 75), (12_000_000, 50), (70_000_000, 25), (POSITION_MOST, 20))
 _LIQUIDATION_PPM = 2_000
 
 
@@ -81,7 +81,7 @@ def brackets_for(leverage_max: int) -> tuple[Bracket, ...]:
         return brackets((POSITION_MOST, 0, 1))
     steps: list[tuple[int, int, int]] = []
     for cap, most in _STEPS:
-        leverage = min(leverage_max, most)
+        leverage = min(leverage_max, most) if steps else leverage_max
         if steps and steps[-1][2] == leverage:
             steps.pop()
         steps.append((cap, 500_000 // leverage, leverage))

@@ -91,7 +91,7 @@ def activate(floor: Floor, order: Order, now: int) -> None:
         if short is not None:
             floor.finish(order, Status.EXPIRED, short.message, now)
             return
-    if order.tif is TimeInForce.GTX and would_take(floor, order):
+    if order.tif is TimeInForce.GTX and order.type.has_limit and would_take(floor, order):
         floor.finish(order, Status.EXPIRED, "it would have taken when it was triggered", now)
         return
     _work(floor, account, order, now)

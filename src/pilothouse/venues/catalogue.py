@@ -4,17 +4,19 @@ An adapter is imported when its first venue is opened, so that who trades on pap
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 
 from pilothouse.core.errors import Invalid, NotFound, Problem
 from pilothouse.kit.sealed import Secret
 from pilothouse.venues.aster.card import CARDS as ASTER
 from pilothouse.venues.keys import VenueKey
-from pilothouse.venues.opening import CredentialField, Opening
+from pilothouse.venues.opening import Accounts, CredentialField, Opening
 from pilothouse.venues.paper import open_paper
 from pilothouse.venues.paper_card import CARD as PAPER
-from pilothouse.venues.port import Card, Venue
+from pilothouse.venues.paper_real import open_real_paper
+from pilothouse.venues.paper_real_card import card_on
+from pilothouse.venues.port import Card, Venue, VenueAccount
 
 Checked = tuple[dict[str, Secret], str]
 """A credential as it is kept, and what may be shown of it."""
@@ -45,6 +47,12 @@ def _paper(_: VenueKey, opening: Opening) -> Venue:
     return open_paper(opening.data_dir, clock=opening.clock, seed=opening.seed)
 
 
+def _real_paper(key: VenueKey, opening: Opening) -> Venue:
+    assert key.rides is not None, "only such a venue is opened here"
+    source = open_venue(key.rides, replace(opening, accounts=_NOBODY))
+    return open_real_paper(str(key), source, opening.data_dir, clock=opening.clock)
+
+
 def _nothing_to_check(_: VenueKey, parts: Mapping[str, Secret]) -> Checked:
     return dict(parts), ""
 
@@ -60,6 +68,12 @@ def _check_aster(key: VenueKey, parts: Mapping[str, Secret]) -> Checked:
 
     return credential.checked(parts, opened.endpoint_of(key).chain_id)
 
+
+def _no_credential(account: VenueAccount) -> Mapping[str, Secret]:
+    raise NotFound(f"the paper account {account.id} has no credential: public prices need none")
+
+
+_NOBODY = Accounts(_no_credential, lambda: ())
 
 _ASTER_FIELDS = (
     CredentialField("user", "address of the account that trades", secret=False),
@@ -116,6 +130,9 @@ def open_venue(key: VenueKey, opening: Opening) -> Venue:
 
 def _line(name: str) -> Line:
     line = _LINES.get(name)
+    behind = VenueKey(name).rides
+    if line is None and behind is not None and not behind.is_paper:
+        return Line(card_on(_line(behind.name).card), (), _real_paper, _nothing_to_check)
     if line is None:
         raise VenueUnknown(f"there is no venue {name[:40]!r}; there are {', '.join(_LINES)}")
     return line

@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from functools import partial
 from pathlib import Path
-from typing import Final
+from typing import Final, Protocol
 
 import structlog
 
@@ -33,7 +33,7 @@ from pilothouse.venues.paper import PaperVenue
 from pilothouse.venues.paper_durable import DurableFloor
 from pilothouse.venues.paper_faults import PaperFaults
 from pilothouse.venues.paper_real_card import card_on
-from pilothouse.venues.port import AccountEvent, Card, OrderRequest, PlaceOutcome, Venue, VenueAccount
+from pilothouse.venues.port import AccountEvent, Card, OrderRequest, PlaceOutcome, VenueAccount
 
 _WRITE_EVERY: Final = 200
 _INSTRUMENTS_AGAIN: Final = timedelta(seconds=30)
@@ -41,6 +41,43 @@ _log = structlog.get_logger("pilothouse.venues.paper")
 
 Seen = tuple[Quote, int]
 """A quote, and the microsecond at which it was certainly so."""
+
+
+class PriceSource(Protocol):
+    """The public part of a venue, as in port.Venue."""
+
+    @property
+    def card(self) -> Card:
+        """Return what the venue can do."""
+        ...
+
+    def instruments(self) -> Sequence[Instrument]:
+        """Return everything that can be traded there."""
+        ...
+
+    def watch(self, sink: Callable[[Sequence[Quote]], None]) -> Callable[[], None]:
+        """Hand quotes of what is followed to `sink`; return what stops it."""
+        ...
+
+    def follow(self, symbols: Collection[str]) -> None:
+        """Follow the prices of these symbols too."""
+        ...
+
+    def quotes(self, symbols: Collection[str] = ()) -> list[Quote]:
+        """Ask for present prices."""
+        ...
+
+    def timeframes(self) -> tuple[str, ...]:
+        """Return how long candles may be."""
+        ...
+
+    def candles(self, symbol: str, timeframe: str, start: datetime, end: datetime) -> list[Candle]:
+        """Return candles."""
+        ...
+
+    def close(self) -> None:
+        """End what is open."""
+        ...
 
 
 class RealPrices(Refused):
@@ -55,7 +92,7 @@ class RealPaper(PaperVenue):
     def __init__(
         self,
         url: str,
-        source: Venue,
+        source: PriceSource,
         *,
         clock: Clock,
         witness: Callable[[str], None] | None = None,
@@ -74,9 +111,7 @@ class RealPaper(PaperVenue):
         self._rung = threading.Condition()
         self._closing = False
         super().__init__(url, clock=clock, witness=witness, faults=faults)
-        self._thread = threading.Thread(target=self._work, name="pilothouse-paper-prices", daemon=True)
-        if threaded:
-            self._thread.start()
+        self._thread: threading.Thread | None = None
         self._unwatch = source.watch(self._hear if threaded else self._hear_now)
         self.follow(self._floor.glance(_touched))
 
@@ -90,7 +125,7 @@ class RealPaper(PaperVenue):
         with self._rung:
             self._closing = True
             self._rung.notify_all()
-        if self._thread.is_alive() and self._thread is not threading.current_thread():
+        if self._thread is not None and self._thread is not threading.current_thread():
             self._thread.join()
         super().close()
         self._source.close()
@@ -138,7 +173,8 @@ class RealPaper(PaperVenue):
     def watch(self, sink: Callable[[Sequence[Quote]], None]) -> Callable[[], None]:
         """Hand what is known to `sink` at once, then every quote as it has met the orders; return what stops it."""
         self._watchers = (*self._watchers, sink)
-        known = list(self._latest.values())
+        with self._rung:
+            known = list(self._latest.values())
         if known:
             sink(known)
 
@@ -154,6 +190,13 @@ class RealPaper(PaperVenue):
     def candles(self, symbol: str, timeframe: str, start: datetime, end: datetime) -> list[Candle]:
         """Return candles of the source. Raises NotFound or Unavailable."""
         return self._source.candles(symbol, timeframe, start, end)
+
+    @property
+    def settlement(self) -> str:
+        """Return the currency in which every account here is kept. Raises Unavailable before the source told it."""
+        if not self._floor.contracts:
+            self.instruments()
+        return super().settlement
 
     # ── Orders ────────────────────────────────────────────────────────────────────────────────────
 
@@ -212,9 +255,9 @@ class RealPaper(PaperVenue):
 
     def _ask(self, symbols: Collection[str]) -> list[Quote]:
         """Ask the source; what it answers is certainly so since the question."""
-        asked_at = micros(self._clock.now())
-        quotes = self._source.quotes(sorted(symbols))
-        self._meet([(quote, asked_at) for quote in quotes])
+        asked_at = self._clock.now()
+        quotes = [replace(quote, at=max(quote.at, asked_at)) for quote in self._source.quotes(sorted(symbols))]
+        self._meet([(quote, micros(asked_at)) for quote in quotes])
         return quotes
 
     def _hear(self, quotes: Sequence[Quote]) -> None:
@@ -222,6 +265,10 @@ class RealPaper(PaperVenue):
         now = micros(self._clock.now())
         with self._rung:
             self._heard += [(quote, min(micros(quote.at), now)) for quote in quotes]
+            if not self._closing and (self._thread is None or not self._thread.is_alive()):
+                # Also after one that died of what it met: deaf for ever would be worse.
+                self._thread = threading.Thread(target=self._work, name="pilothouse-paper-prices", daemon=True)
+                self._thread.start()
             self._rung.notify()
 
     def _hear_now(self, quotes: Sequence[Quote]) -> None:
@@ -252,7 +299,8 @@ class RealPaper(PaperVenue):
             return heard, words.events(self._floor.contracts, changes)
 
         heard, events = self._floor.change("paper_told", change, answer, at_once=False).certain()
-        self._latest |= {quote.symbol: quote for quote in heard}
+        with self._rung:
+            self._latest |= {quote.symbol: quote for quote in heard}
         self._tell(events)
         if heard:
             for watcher in self._watchers:
@@ -300,7 +348,7 @@ def journal_file(key: str) -> str:
 
 def open_real_paper(
     key: str,
-    source: Venue,
+    source: PriceSource,
     data_dir: Path,
     *,
     clock: Clock,
