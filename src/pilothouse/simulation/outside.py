@@ -5,7 +5,7 @@ better than the market that was told: who takes pays its best price or a worse o
 once the best price of the other side reaches it or the market has traded through it.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 from pilothouse.core.order import OrderType
@@ -31,7 +31,7 @@ LEVEL_WORTH = 10_000 * UNITS_PER_QUOTE
 
 GAP_PPM = 100
 RETURNS_US = 1_000_000
-"""What was taken comes back when the book has changed on that side, or after so many microseconds."""
+"""What was taken comes back when the book has changed on that side, or after at most so many microseconds."""
 
 WORTH_MOST = POSITION_MOST * UNITS_PER_QUOTE
 """A price at which one lot is worth more is not heard: it could not be counted."""
@@ -75,6 +75,7 @@ class OutsideDesk(Desk):
     gap       microseconds for which nothing was told before it; zero unless that was too long
     rate, funds_at   what funding is announced and not yet paid
     paid      up to which instant funding was paid
+    made      of which instant the ladder of each side is
     """
 
     told: Told | None = None
@@ -83,6 +84,7 @@ class OutsideDesk(Desk):
     rate: int = 0
     funds_at: int | None = None
     paid: int = 0
+    made: dict[int, int] = field(default_factory=lambda: {1: 0, -1: 0})
 
     def __post_init__(self) -> None:
         """Begin without a price."""
@@ -104,7 +106,7 @@ class OutsideDesk(Desk):
         self.gap = 0 if before is None or told.seen - before.seen <= STALE_US else told.seen - before.seen
         self.is_trade = before is not None and not self.gap and told.last != before.last
         for sign in (1, -1):
-            if before is None or _side(told, sign) != _side(before, sign) or told.seen - before.seen >= RETURNS_US:
+            if before is None or _side(told, sign) != _side(before, sign) or told.seen - self.made[sign] >= RETURNS_US:
                 self._ladders.pop(sign, None)
         self.told = told
         self.prices = Prices(told.bid, told.mark, told.ask, told.last)
@@ -116,6 +118,7 @@ class OutsideDesk(Desk):
         found = self._ladders.get(sign)
         if found is None:
             found = self._ladders[sign] = depth(self.contract, self.told, sign)
+            self.made[sign] = 0 if self.told is None else self.told.seen
         return found
 
 

@@ -212,7 +212,7 @@ class RealPaper(PaperVenue):
         now = micros(self._clock.now())
         stale = self._floor.glance(lambda floor: {one for one in known if not floor.desks[one].is_priced(now)})
         if stale:
-            with suppress(Unavailable):  # then they are refused, in the venue's words
+            with suppress(Unavailable, Refused, Unknown):  # then they are refused, in the venue's words
                 self._ask(stale)
 
     def _learn(self, symbols: Collection[str]) -> None:
@@ -221,7 +221,7 @@ class RealPaper(PaperVenue):
             return
         asked = self._instruments_at
         if asked is None or self._clock.now() - asked > _INSTRUMENTS_AGAIN:
-            with suppress(Unavailable):
+            with suppress(Unavailable, Unknown):
                 self.instruments()
 
     def _take_in(self, floor: Floor, account_id: str, asked: Asked, now: int) -> Order | Refusal:

@@ -19,7 +19,7 @@ _CAPABILITIES: Final = (
         "quantity at the best price",
         "done",
         "as told where the venue tells it, else 10,000 of the quote currency; "
-        f"it comes back when the book changes there, or after {RETURNS_US // _SECOND} s",
+        f"it comes back when the book changes there, or within {RETURNS_US // _SECOND} s",
     ),
     Capability(
         "slippage by size",

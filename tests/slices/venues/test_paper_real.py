@@ -87,9 +87,14 @@ def test_what_was_taken_is_gone_until_the_book_changes(venue: RealPaper, clock: 
 
     worse = accepted(venue.place(ACCOUNT, [request(clock.now(), Side.BUY, "0.010")])[0])
     source.feed("60000.0", "60000.1", ask_quantity=Decimal("0.011"))
-    again = accepted(venue.place(ACCOUNT, [request(clock.now(), Side.BUY, "0.010")])[0])
+    again = accepted(venue.place(ACCOUNT, [request(clock.now(), Side.BUY, "0.011")])[0])
+    for _ in range(10):
+        clock.advance(timedelta(milliseconds=100))
+        source.feed("60000.0", "60000.1", ask_quantity=Decimal("0.011"))
+    later = accepted(venue.place(ACCOUNT, [request(clock.now(), Side.BUY, "0.010")])[0])
 
-    assert (worse.fills[0].price, again.fills[0].price) == (Decimal("60006.2"), Decimal("60000.1"))
+    best = Decimal("60000.1")
+    assert [report.fills[0].price for report in (worse, again, later)] == [Decimal("60006.2"), best, best]
 
 
 def test_a_limit_fills_at_its_own_price_once_the_market_is_there(
