@@ -57,7 +57,7 @@ class Prices:
         if kind == "bookTicker":
             parts = self._of(message)
             parts.bid, parts.ask = wire.number(message, "b"), wire.number(message, "a")
-            parts.bid_quantity, parts.ask_quantity = wire.number(message, "B"), wire.number(message, "A")
+            parts.bid_quantity, parts.ask_quantity = _size(message, "B"), _size(message, "A")
         elif kind == "markPriceUpdate":
             parts = self._of(message)
             parts.mark = wire.number(message, "p")
@@ -110,7 +110,7 @@ def quotes_of(rest: Rest, symbols: Iterable[str]) -> list[Quote]:
         if 0 < bid < ask:
             at = wire.instant(book, "time") if book.get("time") else wire.instant(mark, "time")
             marked, traded = wire.number(mark, "markPrice"), wire.number(last, "price")
-            sizes = wire.number(book, "bidQty"), wire.number(book, "askQty")
+            sizes = _size(book, "bidQty"), _size(book, "askQty")
             funding = _funding(mark, "lastFundingRate", "nextFundingTime")
             quotes.append(Quote(symbol, bid, ask, marked, traded, at, rest.endpoint.venue, *sizes, *funding))
     return quotes
@@ -141,6 +141,11 @@ def depth_of(rest: Rest, symbol: str, levels: int = 100) -> Depth:
     book = wire.row(rest.read(call))
     at = wire.instant(book, "T", "E")
     return Depth(int(wire.number(book, "lastUpdateId")), _levels(book.get("bids")), _levels(book.get("asks")), at)
+
+
+def _size(told: wire.Row, name: str) -> Decimal | None:
+    """Return what stands at a price, if it is told."""
+    return wire.number(told, name) if told.get(name) is not None else None
 
 
 def _funding(told: wire.Row, rate: str, at: str) -> tuple[Decimal | None, datetime | None]:
