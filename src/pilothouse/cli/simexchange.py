@@ -23,7 +23,9 @@ def simexchange(
     host: Annotated[str, typer.Option(help="The address to listen on.")] = "127.0.0.1",
     profile: Annotated[str, typer.Option(help="Which venue it is: aster, binance or both.")] = "both",
     seed: Annotated[int, typer.Option(help="The same seed is the same market.", min=0)] = 1,
-    tape: Annotated[Path | None, typer.Option(help="A CSV file of trades or candles that leads the prices.")] = None,
+    tape: Annotated[
+        Path | None, typer.Option(help="A CSV or Parquet file of trades or candles that leads the prices.")
+    ] = None,
     speed: Annotated[int, typer.Option(help="How fast its time runs; 0: only when told to.", min=0)] = 1,
     latency_ms: Annotated[str, typer.Option(help="How long each answer waits, such as 5..20.")] = "0",
     faults: Annotated[Path | None, typer.Option(help="A JSON file with rules of what is to go wrong.")] = None,

@@ -143,17 +143,6 @@ def test_control_needs_its_token() -> None:
         assert abs(skewed - running.sim.exchange.clock.now() // 1_000 - 2_000) < 1_000
 
 
-def test_a_tape_leads_the_price(tmp_path: Path) -> None:
-    """What a real market did is told again, from the moment the exchange starts."""
-    tape = tmp_path / "tape.csv"
-    tape.write_text("time,symbol,price,quantity\n1700000000000,BTCUSDT,64000.1,1\n1700000060000,BTCUSDT,70000,1\n")
-    desk = Desk(tape=tape)
-    desk.steps(1)
-    assert desk.exchange.floor.desks["BTCUSDT"].prices.last == 640_001
-    desk.steps(241)
-    assert abs(desk.exchange.floor.desks["BTCUSDT"].prices.last - 700_000) < 700
-
-
 def test_faults_come_from_a_file(tmp_path: Path) -> None:
     """A rehearsal is written down."""
     path = tmp_path / "faults.json"
