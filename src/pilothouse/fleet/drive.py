@@ -85,7 +85,7 @@ def hold(tx: Tx, desk: Desk, fresh: SignalRecord) -> SignalRecord:
     assert fresh.symbol is not None, "an alert that waits has an instrument"
     record = replace(fresh, message=WAITS, changed_at=desk.clock.now())
     store.add(tx, record)
-    another_turn(tx, desk, record.account_id, record.symbol)
+    another_turn(tx, desk, record.account_id, fresh.symbol)
     return record
 
 
