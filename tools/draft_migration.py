@@ -121,7 +121,16 @@ def _same_variants(one: TypeEngine[Any], other: TypeEngine[Any]) -> bool:
 
 
 def _rendered(context: AutogenContext, operations: Iterable[ops.MigrateOperation]) -> list[str]:
-    return [line for operation in operations for line in render.render_op(context, operation)]
+    return [line for operation in operations for line in _indented(render.render_op(context, operation))]
+
+
+def _indented(lines: Iterable[str]) -> Iterator[str]:
+    """Indent what stands in a batch, which Alembic leaves to its own printer."""
+    inside = False
+    for line in lines:
+        line = line.replace("VARCHAR(", "String(")  # noqa: PLW2901 - as the tables say it
+        yield line if not inside or not line else "\n".join(f"    {part}" for part in line.split("\n"))
+        inside = bool(line) and (inside or line.startswith("with "))
 
 
 def _rooms_reversed(lines: list[str]) -> list[str]:

@@ -17,10 +17,10 @@ from pilothouse.core.order import OrderTerms, OrderType
 from pilothouse.kit.clocks import SystemClock
 from pilothouse.kit.sealed import Secret
 from pilothouse.kit.throttle import OwnBooks, Throttle
-from pilothouse.venues.aster.adapter import Accounts, AsterVenue
-from pilothouse.venues.aster.rest import Tools
-from pilothouse.venues.aster.sign import AsterKeys
-from pilothouse.venues.catalogue import open_aster
+from pilothouse.venues.aster.adapter import AsterVenue
+from pilothouse.venues.aster.opened import open_aster
+from pilothouse.venues.keys import VenueKey
+from pilothouse.venues.opening import Accounts, Opening
 from pilothouse.venues.port import (
     Absent,
     Accepted,
@@ -48,12 +48,11 @@ def exchange() -> Iterator[RunningExchange]:
 def venue(exchange: RunningExchange, tmp_path_factory: pytest.TempPathFactory) -> Iterator[AsterVenue]:
     """Yield our adapter, pointed at it."""
     folder: Path = tmp_path_factory.mktemp("nonces")
-    keys = AsterKeys(WALLET, WALLET, Secret(WALLET_KEY))
-    tools = Tools(SystemClock(), Throttle(OwnBooks(), SystemClock()), folder)
-    accounts = Accounts(lambda _: keys, lambda: [ACCOUNT])
-    stream = exchange.base.replace("http", "ws")
+    parts = {"user": Secret(WALLET), "signer": Secret(WALLET), "private_key": Secret(WALLET_KEY)}
+    accounts = Accounts(lambda _: parts, lambda: [ACCOUNT])
+    opening = Opening(SystemClock(), folder, Throttle(OwnBooks(), SystemClock()), accounts)
     followed = ("BTCUSDT", "ETHUSDT")
-    opened = open_aster("aster", accounts, tools, base_url=exchange.base, stream_url=stream, followed=followed)
+    opened = open_aster(VenueKey("aster", exchange.base), opening, followed=followed)
     yield opened
     opened.close()
 

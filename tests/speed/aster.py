@@ -27,7 +27,8 @@ from pilothouse.kit.clocks import SystemClock
 from pilothouse.kit.sealed import Secret
 from pilothouse.kit.throttle import OwnBooks, Throttle
 from pilothouse.venues.aster.adapter import Accounts, AsterVenue
-from pilothouse.venues.aster.rest import MAINNET, Tools
+from pilothouse.venues.aster.endpoint import MAINNET
+from pilothouse.venues.aster.rest import Tools
 from pilothouse.venues.aster.rules import Limits
 from pilothouse.venues.aster.sign import AsterKeys, Signer
 from pilothouse.venues.port import AccountEvent, OrderRequest, VenueAccount

@@ -1,5 +1,6 @@
 """Trading accounts: whose, at which venue, in which currency."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -25,6 +26,8 @@ _COLUMNS = (
     _CELLS.state,
     _CELLS.generation,
     _CELLS.created_at,
+    _CELLS.armed_at,
+    _CELLS.endpoint,
 )
 _ACTIVE = select(*_COLUMNS).where(_CELLS.state == "active").order_by(_CELLS.id)
 _INSERT = insert(trading_accounts)
@@ -57,6 +60,18 @@ class NameTaken(Conflict):
     code = "name_taken"
 
 
+class NotLive(Conflict):
+    """Only a live account is armed and disarmed."""
+
+    code = "not_live"
+
+
+class AccountGone(Conflict):
+    """The account is closed."""
+
+    code = "account_closed"
+
+
 class NotPaper(Conflict):
     """Only a paper account can start over."""
 
@@ -65,7 +80,13 @@ class NotPaper(Conflict):
 
 @dataclass(frozen=True, slots=True)
 class TradingAccount:
-    """An account at a venue; `generation` counts how often a paper account was started over, from 1."""
+    """An account at a venue.
+
+    venue        key of the venue, such as paper or aster
+    generation   counts how often a paper account was started over, from 1
+    armed_at     since when a live account may send
+    endpoint     base_url and stream_url where they are not the venue's own
+    """
 
     id: str
     owner_id: str
@@ -76,18 +97,39 @@ class TradingAccount:
     state: AccountState
     generation: int
     created_at: datetime
+    armed_at: datetime | None = None
+    endpoint: Mapping[str, str] | None = None
+
+    @property
+    def may_send(self) -> bool:
+        """Say whether its orders leave the house: those of a live account only once somebody armed it."""
+        return self.mode is not Mode.LIVE or self.armed_at is not None
+
+    @property
+    def stream_url(self) -> str:
+        """Return another address for streams than what follows from the venue's key; empty if there is none."""
+        return (self.endpoint or {}).get("stream_url", "")
 
 
 def open_account(
-    tx: Tx, *, owner_id: str, name: str, venue: str, mode: Mode, currency: str, now: datetime, who: str = "house"
+    tx: Tx,
+    *,
+    owner_id: str,
+    name: str,
+    venue: str,
+    mode: Mode,
+    currency: str,
+    now: datetime,
+    who: str = "house",
+    endpoint: Mapping[str, str] | None = None,
 ) -> TradingAccount:
-    """Return a new account. Raises NameTaken. The venue is told by whoever calls this."""
+    """Return a new account, a live one disarmed. Raises NameTaken. The venue is told by whoever calls this."""
     tx.lock(f"owner:{owner_id}")
     taken = tx.execute(select(_CELLS.id).where(owned(trading_accounts, owner_id), _CELLS.name == name)).first()
     if taken:
         raise NameTaken(f"there is an account called {name[:60]!r} already")
     account = TradingAccount(
-        tx.ids.fresh("acc"), owner_id, name, venue, Mode(mode), currency, AccountState.ACTIVE, 1, now
+        tx.ids.fresh("acc"), owner_id, name, venue, Mode(mode), currency, AccountState.ACTIVE, 1, now, None, endpoint
     )
     tx.execute(
         _INSERT,
@@ -101,6 +143,8 @@ def open_account(
             "state": account.state,
             "generation": account.generation,
             "created_at": now,
+            "armed_at": None,
+            "endpoint": dict(endpoint) if endpoint else None,
         },
     )
     detail = {"account_id": account.id, "name": name, "venue": venue, "mode": account.mode}
@@ -144,6 +188,38 @@ def close(tx: Tx, owner_id: str, account_id: str, *, now: datetime, who: str = "
     return get(tx, owner_id, account_id)
 
 
+def arm(tx: Tx, owner_id: str, account_id: str, *, now: datetime, who: str = "house") -> TradingAccount:
+    """Let a live account send orders; again is no error. Raises AccountNotFound, NotLive or AccountGone."""
+    account = _live(tx, owner_id, account_id)
+    if account.state is not AccountState.ACTIVE:
+        raise AccountGone(f"the account {account.name!r} is closed")
+    if account.armed_at is None:
+        _change(tx, owner_id, account_id, armed_at=now)
+        record(tx, owner_id=owner_id, who=who, what="account.armed", now=now, detail={"account_id": account_id})
+    return get(tx, owner_id, account_id)
+
+
+def disarm(tx: Tx, owner_id: str, account_id: str, *, now: datetime, who: str = "house") -> TradingAccount:
+    """Keep a live account from sending orders; again is no error. Raises AccountNotFound or NotLive.
+
+    What stands at the venue stays there: its stops guard what is held.
+    """
+    account = _live(tx, owner_id, account_id)
+    if account.armed_at is not None:
+        _change(tx, owner_id, account_id, armed_at=None)
+        record(tx, owner_id=owner_id, who=who, what="account.disarmed", now=now, detail={"account_id": account_id})
+    return get(tx, owner_id, account_id)
+
+
+def _live(tx: Tx, owner_id: str, account_id: str) -> TradingAccount:
+    """Return a live account, locked against orders being decided meanwhile."""
+    tx.lock(f"account:{account_id}")
+    account = get(tx, owner_id, account_id)
+    if account.mode is not Mode.LIVE:
+        raise NotLive(f"the account {account.name!r} is {account.mode}: it sends without being armed")
+    return account
+
+
 def start_over(tx: Tx, owner_id: str, account_id: str, *, now: datetime, who: str = "house") -> TradingAccount:
     """Count a new generation of a paper account; its history stays. Raises AccountNotFound or NotPaper."""
     account = get(tx, owner_id, account_id)
@@ -164,8 +240,20 @@ def _change(tx: Tx, owner_id: str, account_id: str, **values: object) -> None:
 
 
 def _account(row: Row[*tuple[Any, ...]]) -> TradingAccount:
-    id_, owner_id, name, venue, mode, currency, state, generation, created_at = row
-    return TradingAccount(id_, owner_id, name, venue, Mode(mode), currency, AccountState(state), generation, created_at)
+    id_, owner_id, name, venue, mode, currency, state, generation, created_at, armed_at, endpoint = row
+    return TradingAccount(
+        id_,
+        owner_id,
+        name,
+        venue,
+        Mode(mode),
+        currency,
+        AccountState(state),
+        generation,
+        created_at,
+        armed_at,
+        endpoint,
+    )
 
 
 # Asked for each alert, so that a row that stayed as it was is not made into a record again.

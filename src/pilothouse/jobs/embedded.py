@@ -41,6 +41,7 @@ def recover(house: House) -> None:
     doubtful, freed = house.database.write(work, name="recover")
     if doubtful or freed:
         _log.info("took over from an earlier process", orders_to_ask_about=doubtful, messages=freed)
+    house.open_all()
     reconcile_all(house)
 
 

@@ -7,7 +7,7 @@ from pilothouse.kit.columns import Exact, Instant, JsonText, Name, Serial, metad
 instruments = Table(
     "instruments",
     metadata,
-    Column("venue", String(32), primary_key=True),
+    Column("venue", String(200), primary_key=True),
     Column("symbol", String(40), primary_key=True),
     Column("base", String(16), nullable=False),
     Column("quote", String(16), nullable=False),

@@ -1,47 +1,121 @@
-"""The venues there are: one line each. Wiring opens them by name; nothing else knows an adapter."""
+"""The venues there are: one line each. Wiring opens them by their key; nothing else knows an adapter.
 
-from collections.abc import Mapping, Sequence
-from pathlib import Path
+An adapter is imported when its first venue is opened, so that who trades on paper does not wait for the others.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from types import MappingProxyType
 
-from pilothouse.core.clock import Clock
-from pilothouse.core.errors import NotFound
-from pilothouse.venues.aster.adapter import Accounts, AsterVenue
+from pilothouse.core.errors import Invalid, NotFound, Problem
+from pilothouse.kit.sealed import Secret
 from pilothouse.venues.aster.card import CARDS as ASTER
-from pilothouse.venues.aster.rest import MAINNET, TESTNET, Tools, endpoint_at
+from pilothouse.venues.keys import VenueKey
+from pilothouse.venues.opening import CredentialField, Opening
 from pilothouse.venues.paper import open_paper
 from pilothouse.venues.paper_card import CARD as PAPER
 from pilothouse.venues.port import Card, Venue
 
-CARDS: Mapping[str, Card] = MappingProxyType({PAPER.venue: PAPER, **ASTER})
-"""What each venue can do, by its name."""
+Checked = tuple[dict[str, Secret], str]
+"""A credential as it is kept, and what may be shown of it."""
 
 
-def open_venue(name: str, data_dir: Path, *, clock: Clock, seed: int = 1) -> Venue:
-    """Open a venue that needs nothing but a folder, by its name. Raises NotFound."""
-    if name != PAPER.venue:
-        raise NotFound(f"no venue {name} opens by itself; {PAPER.venue} does")
-    return open_paper(data_dir, clock=clock, seed=seed)
+class VenueUnknown(NotFound):
+    """No venue has this name."""
+
+    code = "venue_unknown"
 
 
-def open_aster(
-    name: str,
-    accounts: Accounts,
-    tools: Tools,
-    *,
-    base_url: str = "",
-    stream_url: str = "",
-    followed: Sequence[str] = (),
-) -> AsterVenue:
-    """Open AsterDEX (`aster`) or its testnet (`aster-testnet`); nothing is sent yet.
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One venue, or several that one adapter speaks to.
 
-    base_url, stream_url   another address than the venue's own, as for a simulated exchange
-    followed               the symbols whose prices are followed from the beginning
-
-    Raises NotFound, or Refused for an address without TLS that is not on this machine.
+    fields   what a credential consists of; none: it needs none
+    open     opens it; nothing is sent yet
+    check    returns a credential as it is kept once it is certain that it fits together; raises Refused
     """
-    like = {each.venue: each for each in (MAINNET, TESTNET)}.get(name)
-    if like is None:
-        raise NotFound(f"there is no venue {name}; there are {', '.join(CARDS)}")
-    endpoint = endpoint_at(like, base_url, stream_url) if base_url else like
-    return AsterVenue(endpoint, accounts, tools, followed=followed)
+
+    card: Card
+    fields: tuple[CredentialField, ...]
+    open: Callable[[VenueKey, Opening], Venue]
+    check: Callable[[VenueKey, Mapping[str, Secret]], Checked]
+
+
+def _paper(_: VenueKey, opening: Opening) -> Venue:
+    return open_paper(opening.data_dir, clock=opening.clock, seed=opening.seed)
+
+
+def _nothing_to_check(_: VenueKey, parts: Mapping[str, Secret]) -> Checked:
+    return dict(parts), ""
+
+
+def _aster(key: VenueKey, opening: Opening) -> Venue:
+    from pilothouse.venues.aster.opened import open_aster  # noqa: PLC0415 - who trades on paper needs none of it
+
+    return open_aster(key, opening)
+
+
+def _check_aster(key: VenueKey, parts: Mapping[str, Secret]) -> Checked:
+    from pilothouse.venues.aster import credential, opened  # noqa: PLC0415 - as above
+
+    return credential.checked(parts, opened.endpoint_of(key).chain_id)
+
+
+_ASTER_FIELDS = (
+    CredentialField("user", "address of the account that trades", secret=False),
+    CredentialField(
+        "signer", "address of the agent that signs for it; the account itself if it has none", secret=False
+    ),
+    CredentialField("private_key", "private key of the signer, 64 hex digits", secret=True),
+)
+
+_LINES: Mapping[str, Line] = MappingProxyType(
+    {
+        PAPER.venue: Line(PAPER, (), _paper, _nothing_to_check),
+        **{name: Line(card, _ASTER_FIELDS, _aster, _check_aster) for name, card in ASTER.items()},
+    }
+)
+
+CARDS: Mapping[str, Card] = MappingProxyType({name: line.card for name, line in _LINES.items()})
+"""What each venue can do that is known by name without asking an adapter."""
+
+
+def names() -> tuple[str, ...]:
+    """Return the names of the venues that are tested in depth."""
+    return tuple(_LINES)
+
+
+def card_of(name: str) -> Card:
+    """Return what a venue can do. Raises VenueUnknown."""
+    return _line(name).card
+
+
+def credential_fields(name: str) -> tuple[CredentialField, ...]:
+    """Return what a credential consists of; empty for paper. Raises VenueUnknown."""
+    return _line(name).fields
+
+
+def checked_credential(key: VenueKey, parts: Mapping[str, Secret]) -> Checked:
+    """Return a credential as it is kept and what may be shown of it; nobody is asked.
+
+    Raises VenueUnknown, Invalid for a part that is missing or unknown, or Refused if the parts do not fit together.
+    """
+    line = _line(key.name)
+    wanted = {field.name: field for field in line.fields}
+    problems = [Problem(name, "nothing", field.words) for name, field in wanted.items() if name not in parts]
+    problems += [Problem(name, "unknown", f"one of {', '.join(wanted)}") for name in parts if name not in wanted]
+    if problems:
+        raise Invalid(problems)
+    return line.check(key, parts)
+
+
+def open_venue(key: VenueKey, opening: Opening) -> Venue:
+    """Open a venue; nothing is sent yet. Raises VenueUnknown, or NotPrivate for streams in the open."""
+    return _line(key.name).open(key, opening)
+
+
+def _line(name: str) -> Line:
+    line = _LINES.get(name)
+    if line is None:
+        raise VenueUnknown(f"there is no venue {name[:40]!r}; there are {', '.join(_LINES)}")
+    return line

@@ -20,14 +20,20 @@ from pilothouse.kit.db import Database, Tx
 from pilothouse.kit.fresh_ids import FreshIds
 from pilothouse.kit.meters import Meters
 from pilothouse.kit.settings import Settings
+from pilothouse.kit.throttle import SharedBooks, Throttle
 from pilothouse.marketdata import instruments as instrument_store
 from pilothouse.marketdata.instruments import InstrumentBook
 from pilothouse.marketdata.quotes import QuoteBoard
 from pilothouse.venues import symbols
+from pilothouse.venues.catalogue import open_venue
+from pilothouse.venues.keys import VenueKey
+from pilothouse.venues.opening import Opening
 from pilothouse.venues.paper import open_paper
 from pilothouse.venues.paper_faults import PaperFaults
-from pilothouse.venues.port import AccountEvent, VenueAccount
+from pilothouse.venues.port import AccountEvent, Venue, VenueAccount
 from pilothouse.wiring.house import House
+from pilothouse.wiring.open_venues import OpenVenues
+from pilothouse.wiring.sealed_keys import KeyRing
 from pilothouse.wiring.subscriptions import HEARD
 
 PAPER = "paper"
@@ -74,6 +80,14 @@ def build(settings: Settings, parts: Parts = _REAL) -> House:
         faults=parts.paper_faults,
     )
     quotes, instruments = QuoteBoard(), InstrumentBook()
+    ring = KeyRing(database, settings.data)
+    throttle = Throttle(SharedBooks(database), clock)
+
+    def opener(key: VenueKey, stream_url: str) -> Venue:
+        accounts = ring.at(str(key))
+        return open_venue(key, Opening(clock, settings.data, throttle, accounts, stream_url, settings.market_seed))
+
+    venues = OpenVenues(opener, database, instruments, quotes, clock)
     process = parts.process or f"{os.uname().nodename}:{os.getpid()}:{secrets.token_hex(3)}"
 
     def open_records(tx: Tx) -> tuple[str, str]:
@@ -83,15 +97,14 @@ def build(settings: Settings, parts: Parts = _REAL) -> House:
         return key, users.ensure_operator(tx, now=now).id
 
     house_key, operator_id = database.write(open_records, name="open")
-    quotes.put(PAPER, paper.quotes())
-    unwatch = paper.watch(lambda fresh: quotes.put(PAPER, fresh))
+    venues.put(PAPER, paper)
     desk = Desk(
         database=database,
         clock=clock,
         ids=ids,
         house_key=bytes.fromhex(house_key),
         process=process,
-        venues={PAPER: paper},
+        venues=venues,
         instrument_of=instruments.get,
         resolve=Resolver(instruments),
         quote_of=quotes.get,
@@ -108,13 +121,14 @@ def build(settings: Settings, parts: Parts = _REAL) -> House:
         process=process,
         database=database,
         desk=desk,
-        venues=desk.venues,
+        venues=venues,
+        ring=ring,
         paper=paper,
         quotes=quotes,
         instruments=instruments,
         meters=desk.meters,
         operator_id=operator_id,
-        closers=(desk.lanes.close, unlisten, unwatch, paper.close, database.close),
+        closers=(desk.lanes.close, unlisten, venues.close, database.close),
     )
 
 

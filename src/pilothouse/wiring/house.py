@@ -1,9 +1,15 @@
 """The house: what is opened once and handed to every door and job. Nothing is decided here."""
 
-from collections.abc import Callable, Mapping
+import threading
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
+import structlog
+
+from pilothouse.accounts import trading_accounts
+from pilothouse.accounts.trading_accounts import TradingAccount
 from pilothouse.core.clock import Clock
+from pilothouse.core.errors import Refused
 from pilothouse.core.ids import Ids
 from pilothouse.execution.desk import Desk
 from pilothouse.kit.db import Database
@@ -13,7 +19,10 @@ from pilothouse.marketdata.instruments import InstrumentBook
 from pilothouse.marketdata.quotes import QuoteBoard
 from pilothouse.observability.invariants.rule import Memory
 from pilothouse.venues.paper import PaperVenue
-from pilothouse.venues.port import Venue
+from pilothouse.wiring.open_venues import OpenVenues
+from pilothouse.wiring.sealed_keys import KeyRing
+
+_log = structlog.get_logger("pilothouse.house")
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +32,9 @@ class House:
     operator_id   the owner of what the first start made
     paper         the paper venue, which is stepped by this house; None where another process steps it
     closers       called in order by `close`
+    ring          credentials of accounts at their venues, opened
     remembered    what observability remembers from one look to the next
+    accounts_changed   rings when an account was opened or forgotten, so that its stream is held or ended
     """
 
     settings: Settings
@@ -32,7 +43,8 @@ class House:
     process: str
     database: Database
     desk: Desk
-    venues: Mapping[str, Venue]
+    venues: OpenVenues
+    ring: KeyRing
     paper: PaperVenue | None
     quotes: QuoteBoard
     instruments: InstrumentBook
@@ -40,6 +52,35 @@ class House:
     operator_id: str
     closers: tuple[Callable[[], object], ...]
     remembered: Memory = field(default_factory=Memory)
+    accounts_changed: threading.Event = field(default_factory=threading.Event)
+
+    def open_for(self, account: TradingAccount) -> None:
+        """Let an account be traded: its venue is opened, its instruments known, its quotes followed, its stream held.
+
+        Again is no error, and reads a replaced credential. Raises Refused if there is no such venue; a venue that does
+        not answer is asked again by the schedule.
+        """
+        self.ring.drop(account.id)
+        self.venues.open(account)
+        self.accounts_changed.set()
+
+    def open_all(self) -> None:
+        """Open the venues of all active accounts that are not open yet; one that cannot be is logged."""
+        for account in self.database.read(trading_accounts.active_accounts):
+            if account.venue not in self.venues:
+                try:
+                    self.venues.open(account)
+                except Refused as refused:
+                    _log.error("venue_not_opened", account=account.id, venue=account.venue, why=str(refused))
+
+    def forget(self, account: TradingAccount) -> None:
+        """Let go of an account that was closed: its stream ends, and its venue if no other account is there."""
+        self.ring.drop(account.id)
+        self.accounts_changed.set()
+        active = self.database.read(trading_accounts.active_accounts)
+        is_needed = any(one.venue == account.venue and one.id != account.id for one in active)
+        if not is_needed and not (self.paper is not None and self.venues.get(account.venue) is self.paper):
+            self.venues.close_one(account.venue)
 
     def close(self) -> None:
         """Finish what is queued and let go of everything, in order."""

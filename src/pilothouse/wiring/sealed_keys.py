@@ -1,14 +1,13 @@
 """From the sealed credentials in the books to adapters that sign with them."""
 
+import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from pilothouse.accounts import venue_keys
-from pilothouse.core.errors import Invalid, Problem
 from pilothouse.kit.db import Database
 from pilothouse.kit.sealed import Sealer, Secret, load_or_make_key
-from pilothouse.venues.aster.adapter import Accounts
-from pilothouse.venues.aster.sign import AsterKeys, Signer
+from pilothouse.venues.opening import Accounts
 from pilothouse.venues.port import VenueAccount
 
 KEY_FILE = "sealing.key"
@@ -17,8 +16,6 @@ KEY_FILE = "sealing.key"
 OLDER_KEYS = "sealing.key.old-*"
 """Keys from before a rotation: they open until everything was sealed anew."""
 
-USER, SIGNER, PRIVATE_KEY = "user", "signer", "private_key"
-
 
 def open_sealer(data: Path) -> Sealer:
     """Return the sealer of a data folder, whose key is made at the first start. Raises KeyFileUnsafe."""
@@ -26,44 +23,35 @@ def open_sealer(data: Path) -> Sealer:
     return Sealer(load_or_make_key(data / KEY_FILE), *older)
 
 
-def aster_parts(user: str, signer: str, private_key: Secret, chain_id: int) -> dict[str, Secret]:
-    """Return a credential for AsterDEX as it is kept, once it is certain that it fits together.
+class KeyRing:
+    """Credentials that were opened, each once; safe for many threads."""
 
-    Raises KeyNotUsable or KeyNotOfSigner, and Invalid for an address that is none.
-    """
-    problems = [
-        Problem(name, "no address", "0x and 40 hex digits")
-        for name, text in ((USER, user), (SIGNER, signer))
-        if not _is_address(text)
-    ]
-    if problems:
-        raise Invalid(problems)
-    Signer.of(AsterKeys(user, signer, private_key), chain_id)
-    return {USER: Secret(user.strip()), SIGNER: Secret(signer.strip()), PRIVATE_KEY: private_key}
+    def __init__(self, database: Database, data: Path) -> None:
+        """Read them from `database`; the sealer of the folder `data` is opened with the first of them."""
+        self._database = database
+        self._data = data
+        self._opened: dict[str, Mapping[str, Secret]] = {}
+        self._lock = threading.Lock()
 
+    def parts_of(self, account: VenueAccount) -> Mapping[str, Secret]:
+        """Return the parts of an account's credential. Raises KeysMissing or SealBroken."""
+        parts = self._opened.get(account.id)
+        if parts is None:
+            with self._lock:
+                sealer = open_sealer(self._data)
+                parts = self._database.read(lambda tx: venue_keys.reveal(tx, sealer, account.id))
+                self._opened[account.id] = parts
+        return parts
 
-def aster_accounts(database: Database, sealer: Sealer, venue: str) -> Accounts:
-    """Return the accounts at `venue` that can sign. Keys are opened once, and again when the adapter is opened anew."""
-    opened: dict[str, AsterKeys] = {}
+    def drop(self, account_id: str) -> None:
+        """Forget an account's credential: it is read anew when it is needed again."""
+        with self._lock:
+            self._opened.pop(account_id, None)
 
-    def keys_of(account: VenueAccount) -> AsterKeys:
-        keys = opened.get(account.id)
-        if keys is None:
-            parts: Mapping[str, Secret] = database.read(lambda tx: venue_keys.reveal(tx, sealer, account.id))
-            keys = AsterKeys(parts[USER].reveal(), parts[SIGNER].reveal(), parts[PRIVATE_KEY])
-            opened[account.id] = keys
-        return keys
+    def at(self, venue: str) -> Accounts:
+        """Return the accounts at one venue, by its key, that can sign."""
 
-    def every_account() -> Sequence[VenueAccount]:
-        return [VenueAccount(*each) for each in database.read(lambda tx: venue_keys.with_keys(tx, venue))]
+        def every_account() -> Sequence[VenueAccount]:
+            return [VenueAccount(*each) for each in self._database.read(lambda tx: venue_keys.with_keys(tx, venue))]
 
-    return Accounts(keys_of=keys_of, all=every_account)
-
-
-def _is_address(text: str) -> bool:
-    digits = text.strip().lower().removeprefix("0x")
-    return (
-        text.strip().lower().startswith("0x")
-        and len(digits) == 40
-        and all(each in "0123456789abcdef" for each in digits)
-    )
+        return Accounts(parts_of=self.parts_of, all=every_account)

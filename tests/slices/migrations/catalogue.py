@@ -50,7 +50,7 @@ def _read(connection: Connection) -> list[str]:
 def _lines(statement: str) -> list[str]:
     """Return the parts of an SQLite statement, each with the table it belongs to; their order says nothing."""
     head, _, body = statement.partition("(")
-    head = " ".join(head.split())
+    head = " ".join(head.split()).replace('"', "")  # SQLite quotes the name of a table that was made anew
     if "CREATE TABLE" not in head:
         return [" ".join(statement.split())]
     parts = [" ".join(part.split()) for part in re.split(r",\s*\n", body.rsplit(")", 1)[0])]

@@ -16,7 +16,10 @@ from pilothouse.core.instrument import OffGrid, Side
 from pilothouse.core.order import OrderType, TimeInForce
 from pilothouse.core.quote import Quote
 from pilothouse.kit.clocks import FrozenClock
+from pilothouse.kit.throttle import OwnBooks, Throttle
 from pilothouse.venues.catalogue import CARDS, open_venue
+from pilothouse.venues.keys import VenueKey
+from pilothouse.venues.opening import Accounts, Opening
 from pilothouse.venues.paper import PaperVenue
 from pilothouse.venues.paper_faults import Fault, PaperFaults
 from pilothouse.venues.port import (
@@ -539,15 +542,20 @@ def test_questions_can_fail_without_lying(venue: PaperVenue, clock: FrozenClock,
     assert venue.settings(ACCOUNT, BTC) == (7, MarginType.CROSSED)
 
 
+def _opening(folder: Path, clock: FrozenClock) -> Opening:
+    accounts = Accounts(lambda _: {}, list)
+    return Opening(clock, folder, Throttle(OwnBooks(), clock), accounts)
+
+
 def test_the_catalogue_knows_what_it_opens(tmp_path: Path, clock: FrozenClock) -> None:
     """A name leads to a venue whose card has that name."""
-    opened = open_venue("paper", tmp_path, clock=clock)
+    opened = open_venue(VenueKey("paper"), _opening(tmp_path, clock))
     assert opened.card is CARDS["paper"]
     assert opened.card.simulated
     assert isinstance(opened, PaperVenue)
     opened.close()
     with pytest.raises(NotFound, match="paper"):
-        open_venue("atlantis", tmp_path, clock=clock)
+        open_venue(VenueKey("atlantis"), _opening(tmp_path, clock))
 
 
 def test_an_amended_order_asks_for_what_is_still_missing(

@@ -19,9 +19,10 @@ from pilothouse.kit.throttle import Use
 from pilothouse.venues.aster import market, wire
 from pilothouse.venues.aster.card import card_of
 from pilothouse.venues.aster.codes import Outcome
+from pilothouse.venues.aster.endpoint import Endpoint
 from pilothouse.venues.aster.history import OPEN_ORDERS, POSITIONS, History, OrderNames
 from pilothouse.venues.aster.orders import Market, Orders
-from pilothouse.venues.aster.rest import Call, Endpoint, Failed, Rest, Said, Tools
+from pilothouse.venues.aster.rest import Call, Failed, Rest, Said, Tools
 from pilothouse.venues.aster.rules import LeverageOutOfRange, Rules, leverage_of, limits_of, rules_of
 from pilothouse.venues.aster.sign import AsterKeys, Signer
 from pilothouse.venues.aster.stream import (

@@ -3,7 +3,7 @@
 from decimal import Decimal
 from typing import Final
 
-from pilothouse.venues.aster.rest import MAINNET, TESTNET, Endpoint
+from pilothouse.venues.aster.endpoint import MAINNET, TESTNET, Endpoint
 from pilothouse.venues.port import Capability, Card
 
 ACCEPTANCE_WINDOW_S: Final = Decimal(70)

@@ -7,15 +7,14 @@ anew. Attempted again is only what certainly was not done, or what changes nothi
 import threading
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, Final
-from urllib.parse import urlsplit
 
 from pilothouse.core.clock import Clock, from_micros, micros
-from pilothouse.core.errors import Refused, Unavailable
+from pilothouse.core.errors import Unavailable
 from pilothouse.kit import http_client
 from pilothouse.kit.exact_json import NotJson
 from pilothouse.kit.http_client import Answered, HttpClient
@@ -23,9 +22,10 @@ from pilothouse.kit.retry import retrying
 from pilothouse.kit.throttle import NOTHING, Budget, Throttle, Use
 from pilothouse.venues.aster import wire
 from pilothouse.venues.aster.codes import TOO_MANY, Outcome, outcome_of
+from pilothouse.venues.aster.endpoint import Endpoint
 from pilothouse.venues.aster.nonce import Nonces, StampTooOld
 from pilothouse.venues.aster.rules import Limits
-from pilothouse.venues.aster.sign import MAINNET_CHAIN, TESTNET_CHAIN, AsterKeys, Signer
+from pilothouse.venues.aster.sign import AsterKeys, Signer
 
 _FORM: Final = {"Content-Type": "application/x-www-form-urlencoded"}
 _KEPT_PART: Final = 4  # a quarter of the weight is for orders
@@ -35,57 +35,6 @@ _CLOCK_FOR: Final = timedelta(minutes=10)
 _CLOCK_AGAIN: Final = timedelta(seconds=30)
 _READ_PATIENCE: Final = timedelta(seconds=2)
 _MESSAGE_MOST: Final = 300
-
-
-@dataclass(frozen=True, slots=True)
-class Endpoint:
-    """Where a venue is reached, and what it is called here.
-
-    rest_url, stream_url   https and wss in the open; anything else is for this machine
-    chain_id               of the signatures' domain
-    """
-
-    venue: str
-    title: str
-    rest_url: str
-    stream_url: str
-    chain_id: int
-
-
-MAINNET: Final = Endpoint(
-    "aster", "AsterDEX perpetuals", "https://fapi.asterdex.com", "wss://fstream.asterdex.com", MAINNET_CHAIN
-)
-TESTNET: Final = Endpoint(
-    "aster-testnet",
-    "AsterDEX perpetuals (testnet)",
-    "https://fapi.asterdex-testnet.com",
-    "wss://fstream5.asterdex-testnet.com",
-    TESTNET_CHAIN,
-)
-
-
-class NotPrivate(Refused):
-    """Requests would travel in the open."""
-
-    code = "address_not_private"
-
-
-def endpoint_at(like: Endpoint, rest_url: str, stream_url: str = "") -> Endpoint:
-    """Return an endpoint like another one, at another address.
-
-    stream_url   if it is not named: the host of streams beside a host of the venue, else the same host and port
-
-    Raises NotPrivate for an address without TLS that is not on this machine.
-    """
-    parts = urlsplit(rest_url.rstrip("/"))
-    if not stream_url:
-        host = parts.netloc.replace("fapi.", "fstream.", 1) if parts.netloc.startswith("fapi.") else parts.netloc
-        stream_url = f"{'wss' if parts.scheme == 'https' else 'ws'}://{host}{parts.path}"
-    for each in (parts, urlsplit(stream_url)):
-        here = each.hostname in {"127.0.0.1", "::1", "localhost"}
-        if each.scheme not in {"https", "wss"} and not here:
-            raise NotPrivate(f"{each.scheme}://{each.netloc} is no address with TLS; what is signed is not for others")
-    return replace(like, rest_url=rest_url.rstrip("/"), stream_url=stream_url.rstrip("/"))
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,9 +12,7 @@ from Crypto.Hash import keccak
 
 from pilothouse.core.errors import Refused
 from pilothouse.kit.sealed import Secret
-
-MAINNET_CHAIN: Final = 1666
-TESTNET_CHAIN: Final = 714
+from pilothouse.venues.aster.endpoint import MAINNET_CHAIN
 
 _DOMAIN_NAME: Final = b"AsterSignTransaction"
 _DOMAIN_VERSION: Final = b"1"

@@ -15,8 +15,9 @@ from pilothouse.kit.http_client import HttpClient, HttpLimits
 from pilothouse.kit.sealed import Secret
 from pilothouse.kit.throttle import OwnBooks, Throttle
 from pilothouse.venues.aster.adapter import Accounts, AsterVenue
-from pilothouse.venues.aster.rest import Endpoint, Tools
-from pilothouse.venues.aster.sign import MAINNET_CHAIN, AsterKeys
+from pilothouse.venues.aster.endpoint import MAINNET_CHAIN, Endpoint
+from pilothouse.venues.aster.rest import Tools
+from pilothouse.venues.aster.sign import AsterKeys
 from pilothouse.venues.aster.stream import Patience
 from pilothouse.venues.port import OrderRequest, VenueAccount
 from tests.slices.venues.aster.recorder import Recorder, Say, StreamRecorder

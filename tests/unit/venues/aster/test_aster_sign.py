@@ -4,9 +4,8 @@ import pytest
 from coincurve import PublicKey
 
 from pilothouse.kit.sealed import Secret
+from pilothouse.venues.aster.endpoint import MAINNET_CHAIN, TESTNET_CHAIN
 from pilothouse.venues.aster.sign import (
-    MAINNET_CHAIN,
-    TESTNET_CHAIN,
     AsterKeys,
     KeyNotOfSigner,
     KeyNotUsable,

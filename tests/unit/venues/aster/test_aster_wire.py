@@ -15,9 +15,10 @@ from pilothouse.core.instrument import Instrument, Side
 from pilothouse.core.order import OrderTerms, OrderType, TimeInForce
 from pilothouse.core.rounding import is_on_grid, plain
 from pilothouse.venues.aster import wire
-from pilothouse.venues.aster.rest import MAINNET, endpoint_at
+from pilothouse.venues.aster.endpoint import MAINNET, endpoint_at
 from pilothouse.venues.aster.rules import Rules, refusal
-from pilothouse.venues.catalogue import CARDS, open_aster, open_venue
+from pilothouse.venues.catalogue import CARDS, card_of, credential_fields, names, open_venue
+from pilothouse.venues.keys import VenueKey
 from pilothouse.venues.port import OrderRequest, VenueStatus
 
 NOON = datetime(2026, 1, 5, 12, tzinfo=UTC)
@@ -191,8 +192,7 @@ def test_an_address_in_the_open_is_refused(rest: str) -> None:
 def test_only_venues_there_are_can_be_opened() -> None:
     """A misspelled venue is no paper account."""
     assert {"paper", "aster", "aster-testnet"} <= CARDS.keys()
-    for wrong in ("astre", "paper"):
-        with pytest.raises(NotFound):
-            open_aster(wrong, None, None)  # type: ignore[arg-type]  # it is refused before they are used
-    with pytest.raises(NotFound):
-        open_venue("aster", None, clock=None)  # type: ignore[arg-type]  # as above
+    assert all(card_of(name).venue == name for name in names())
+    assert [field.name for field in credential_fields("aster") if field.secret] == ["private_key"]
+    with pytest.raises(NotFound, match="aster-testnet"):
+        open_venue(VenueKey("astre"), None)  # type: ignore[arg-type]  # it is refused before it is used

@@ -1,0 +1,138 @@
+"""The venues that are open: opened when the first of their accounts needs them, closed with the house.
+
+A venue that does not answer stops nobody: it is open, its instruments are those it named when it was last asked, and
+it is asked again until it answers.
+"""
+
+import threading
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import suppress
+
+import structlog
+
+from pilothouse.accounts import trading_accounts
+from pilothouse.accounts.trading_accounts import TradingAccount
+from pilothouse.core.clock import Clock
+from pilothouse.core.errors import Unavailable
+from pilothouse.kit.db import Database
+from pilothouse.marketdata import instruments as instrument_store
+from pilothouse.marketdata.instruments import InstrumentBook
+from pilothouse.marketdata.quotes import QuoteBoard
+from pilothouse.venues.keys import VenueKey
+from pilothouse.venues.port import Venue
+
+_log = structlog.get_logger("pilothouse.venues")
+
+Opener = Callable[[VenueKey, str], Venue]
+"""(key, another address for streams or nothing) -> the open venue; raises Refused"""
+
+
+class OpenVenues(Mapping[str, Venue]):
+    """Venues by their key as accounts name them: iterated, those that are open. Safe for many threads.
+
+    Asking for one that is not open opens it, if an active account is there: not from inside of a transaction.
+    """
+
+    def __init__(
+        self, opener: Opener, database: Database, instruments: InstrumentBook, quotes: QuoteBoard, clock: Clock
+    ) -> None:
+        """Open with `opener`; keep what venues tell of their markets in `instruments`, `quotes` and `database`."""
+        self._opener = opener
+        self._database = database
+        self._instruments = instruments
+        self._quotes = quotes
+        self._clock = clock
+        self._open: dict[str, Venue] = {}
+        self._feeds: dict[str, Callable[[], None]] = {}
+        self._stale: set[str] = set()
+        self._lock = threading.RLock()
+
+    # ── As a mapping: what is open now ────────────────────────────────────────────────────────────
+
+    def __getitem__(self, name: str) -> Venue:
+        found = self._open.get(name)
+        return found if found is not None else self._open_for_some_account(name)
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._open
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(tuple(self._open))
+
+    def __len__(self) -> int:
+        return len(self._open)
+
+    # ── Opening and closing ───────────────────────────────────────────────────────────────────────
+
+    def put(self, name: str, venue: Venue) -> None:
+        """Know a venue that somebody else opened, and let its quotes in."""
+        with self._lock:
+            self._open = {**self._open, name: venue}
+            self._feeds[name] = venue.watch(lambda fresh: self._quotes.put(name, fresh))
+
+    def open(self, account: TradingAccount) -> Venue:
+        """Open the venue of an account, if it is not open yet, with its instruments and quotes.
+
+        Asks the venue for its instruments if nobody has yet; one that does not answer is open all the same.
+        Raises Refused if there is no such venue.
+        """
+        name = account.venue
+        with self._lock:
+            venue = self._open.get(name)
+            if venue is None:
+                venue = self._opener(VenueKey.parse(name), account.stream_url)
+                known = self._database.read(lambda tx: instrument_store.load(tx, name))
+                if known:
+                    self._instruments.put(name, known)
+                self._stale.add(name)
+                self.put(name, venue)
+        if name in self._stale:
+            self.refresh(name)
+        return venue
+
+    def _open_for_some_account(self, name: str) -> Venue:
+        """Open a venue whose account came in by another process of this house. Raises KeyError if it has none."""
+        active = self._database.read(trading_accounts.active_accounts)
+        account = next((each for each in active if each.venue == name), None)
+        if account is None:
+            raise KeyError(name)
+        return self.open(account)
+
+    def refresh(self, name: str) -> bool:
+        """Ask a venue for its instruments and keep them; False if it did not answer: then what was known stays."""
+        venue = self._open[name]
+        try:
+            told = venue.instruments()
+        except Unavailable as unavailable:
+            _log.warning("instruments_not_refreshed", venue=name, why=str(unavailable))
+            self._stale.add(name)
+            return False
+        if told:
+            now = self._clock.now()
+            fresh = self._database.write(lambda tx: instrument_store.refresh(tx, name, told, now), name="instruments")
+            self._instruments.put(name, fresh)
+        self._stale.discard(name)
+        return True
+
+    def missing(self) -> Collection[str]:
+        """Return the venues whose instruments were not told since they were opened."""
+        return tuple(self._stale & self._open.keys())
+
+    def close_one(self, name: str) -> None:
+        """Close a venue that no account needs any more."""
+        with self._lock:
+            venue = self._open.get(name)
+            self._open = {each: one for each, one in self._open.items() if each != name}
+            unwatch = self._feeds.pop(name, None)
+            self._stale.discard(name)
+        if unwatch is not None:
+            unwatch()
+        if venue is not None:
+            venue.close()
+            self._quotes.forget(name)
+
+    def close(self) -> None:
+        """Close every venue; safe to call twice."""
+        for name in tuple(self):
+            with suppress(KeyError):
+                self.close_one(name)
