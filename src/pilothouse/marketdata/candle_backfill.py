@@ -114,9 +114,17 @@ def ask(shelf: Shelf, venue: Venue, series: Series, span: Span) -> Answer:
     # The candle before comes along, where it is kept: it costs nothing and tells if the venue has changed its mind.
     before = series.each.floor(start - 1)
     known = any(a <= before < b for a, b in shelf.database.read(lambda tx: candle_records.covered(tx, series)))
-    first = before if known else start
-    told = venue.candles(series.symbol, series.timeframe, _instant(first), _instant(until - 1))
-    return read(series, [each for each in told if first <= millis(each.opened_at) < until], span, _now(shelf))
+    told = _told(venue, series, before if known else start, until)
+    if known and all(millis(each.opened_at) < start for each in told):
+        # Nothing but that one: an answer may be full with it. That there is nothing more must be asked for itself.
+        told += _told(venue, series, start, until)
+    return read(series, told, span, _now(shelf))
+
+
+def _told(venue: Venue, series: Series, start: int, until: int) -> list[Candle]:
+    """Return what the venue answers to the question, and nothing beside it."""
+    told = venue.candles(series.symbol, series.timeframe, _instant(start), _instant(until - 1))
+    return [each for each in told if start <= millis(each.opened_at) < until]
 
 
 def read(series: Series, told: Sequence[Candle], span: Span, now_ms: int) -> Answer:
@@ -157,7 +165,7 @@ def keep(shelf: Shelf, series: Series, answer: Answer, *, take_new: bool = False
             raise CandlesTaken(f"another process writes {series} now")
         return held
 
-    held = retrying(take, on=CandlesTaken, attempts=10, first=0.05, longest=2.0)
+    held = retrying(take, on=CandlesTaken, attempts=6, first=0.05, longest=1.0)
     try:
         gone = _gone(shelf, series, answer)
         found = shelf.files.merge(

@@ -1,4 +1,4 @@
-"""Candles as columns of whole numbers: exact candles in, arrays that numeric code reads at once out. Nothing is a float.
+"""Candles as columns of whole numbers: exact candles in, arrays for numeric code out. Nothing is a float.
 
 A price is stored as how many steps of 10^-digits it is, with the fewest digits that hold every price of the block; a
 volume likewise. So the same candles are always the same columns, however they came.

@@ -7,6 +7,7 @@ in digits stands in the file itself, so that any reader of Parquet can read it w
 import json
 import os
 import secrets
+import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -108,10 +109,10 @@ class CandleFiles:
             return None
         except (pa.ArrowException, OSError, ValueError) as error:
             raise CandlesDamaged(f"{path} cannot be read ({error}): move it away, then download it again") from error
-        if not table.schema.equals(_SCHEMA) or told.get("series") != list(_named(series)) or told.get("form") != _FORM:
+        price_digits, volume_digits = (told.get(name, -1) for name in ("price_digits", "volume_digits"))
+        if told != _told(series, table.num_rows, price_digits, volume_digits) or not table.schema.equals(_SCHEMA):
             raise CandlesDamaged(f"{path} does not hold {series}: move it away, then download it again")
-        columns = (table.column(name).to_numpy() for name in COLUMNS)
-        return Bars.of(columns, int(told["price_digits"]), int(told["volume_digits"]))
+        return Bars.of((table.column(name).to_numpy() for name in COLUMNS), price_digits, volume_digits)
 
     def _write(self, series: Series, name: str, bars: Bars, may_write: Callable[[], bool]) -> None:
         folder = self.folder_of(series)
@@ -119,13 +120,7 @@ class CandleFiles:
         for left in folder.glob(f"{_DRAFT}*"):  # of somebody who died while writing
             left.unlink(missing_ok=True)
         draft = folder / f"{_DRAFT}{secrets.token_hex(8)}"
-        told = {
-            "form": _FORM,
-            "series": _named(series),
-            "price_digits": bars.price_digits,
-            "volume_digits": bars.volume_digits,
-            "reads": "price = count / 10^price_digits, volume = count / 10^volume_digits; opened_ms since 1970, UTC",
-        }
+        told = _told(series, len(bars), bars.price_digits, bars.volume_digits)
         schema = _SCHEMA.with_metadata({_KEY: json.dumps(told)})
         table = pa.Table.from_arrays([pa.array(column) for column in bars.columns], schema=schema)
         handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
@@ -212,8 +207,17 @@ def without_doubles(told: Bars) -> tuple[Bars, tuple[Conflict, ...]]:
     return kept, tuple(found.conflicts()) if found is not None else ()
 
 
-def _named(series: Series) -> tuple[str, str, str]:
-    return series.venue, series.symbol, series.timeframe
+def _told(series: Series, rows: int, price_digits: int, volume_digits: int) -> dict[str, Any]:
+    """Return what a file says of itself, with a checksum: Parquet has one for the columns, but none for this."""
+    told = {
+        "form": _FORM,
+        "series": [series.venue, series.symbol, series.timeframe],
+        "rows": rows,
+        "price_digits": price_digits,
+        "volume_digits": volume_digits,
+        "reads": "price = count / 10^price_digits, volume = count / 10^volume_digits; opened_ms since 1970, UTC",
+    }
+    return {**told, "crc32": zlib.crc32(json.dumps(told).encode())}
 
 
 def _make(folder: Path) -> None:

@@ -1,4 +1,4 @@
-"""Follow candles: what is followed goes in; each candle is fetched shortly after it closed, and what failed again later.
+"""Follow candles: each is fetched shortly after it closed, and what failed again later.
 
 Runs between other things, so one turn asks few questions. It starts where it stopped: a house that was away for a day
 fetches that day first.
@@ -27,11 +27,17 @@ _LONGEST_PAUSE_S: Final = 300.0
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """What one question for a followed series brought; `error` is empty where it brought something or was answered."""
+    """What asking for a followed series brought.
+
+    fetched   None: nothing was left to ask, or nobody answered
+    error     empty where it was answered
+    more      whether more has closed that was not answered yet
+    """
 
     follow: Follow
     fetched: Fetched | None
     error: str
+    more: bool
 
 
 def turn(shelf: Shelf, venue_of: Callable[[str], Venue], *, questions_most: int = QUESTIONS_MOST) -> Iterator[Turn]:
@@ -45,38 +51,38 @@ def turn(shelf: Shelf, venue_of: Callable[[str], Venue], *, questions_most: int 
     while due and asked < questions_most:
         again: list[Follow] = []
         for each in due[: questions_most - asked]:
-            found, more = _one(shelf, venue_of, each)
-            asked += 1
+            found = _one(shelf, venue_of, each)
+            asked += found.fetched is not None or bool(found.error)
             yield found
-            if more:
+            if found.more:
                 again.append(each)
         due = again
 
 
-def _one(shelf: Shelf, venue_of: Callable[[str], Venue], follow: Follow) -> tuple[Turn, bool]:
-    """Ask once for one series and say when to ask next; returns also whether to go on at once."""
+def _one(shelf: Shelf, venue_of: Callable[[str], Venue], follow: Follow) -> Turn:
+    """Ask for the earliest of what is left of one series, and say when to ask next."""
     series = follow.series
     fetched: Fetched | None = None
-    error = ""
     try:
-        spans = _left(shelf, follow)
-        if spans:
-            fetched = fetch(shelf, venue_of(series.venue), series, spans[0])
-            spans = _left(shelf, follow)
-            if spans and not fetched.settled:
-                error = "the venue has not told the newest candle yet"
+        for span in _left(shelf, follow):
+            fetched = fetch(shelf, venue_of(series.venue), series, span)
+            if fetched.settled:
+                break
+        left = _left(shelf, follow)
     except PilothouseError as failed:
-        error = str(failed)
-        spans = []
-    if error:
-        failures = follow.failures + 1
-        pause = pause_after(failures, first=_FIRST_PAUSE_S, longest=_LONGEST_PAUSE_S)
-        _next(shelf, follow, shelf.clock.now() + timedelta(seconds=pause), failures, error)
-        return Turn(follow, fetched, error), False
-    if spans:
-        return Turn(follow, fetched, ""), True
-    _next(shelf, follow, next_close(follow, shelf.clock.now()), 0, None)
-    return Turn(follow, fetched, ""), False
+        return _failed(shelf, follow, fetched, str(failed))
+    if left and fetched is not None and not fetched.settled:
+        return _failed(shelf, follow, fetched, "the venue has not told the newest candle yet")
+    if not left:
+        _next(shelf, follow, next_close(follow, shelf.clock.now()), 0, None)
+    return Turn(follow, fetched, "", more=bool(left))
+
+
+def _failed(shelf: Shelf, follow: Follow, fetched: Fetched | None, error: str) -> Turn:
+    failures = follow.failures + 1
+    pause = pause_after(failures, first=_FIRST_PAUSE_S, longest=_LONGEST_PAUSE_S)
+    _next(shelf, follow, shelf.clock.now() + timedelta(seconds=pause), failures, error)
+    return Turn(follow, fetched, error, more=False)
 
 
 def next_close(follow: Follow, now: datetime) -> datetime:

@@ -1,4 +1,4 @@
-"""Every query about candles: for which time the venue was asked, where it had none, what it told twice, what is followed.
+"""Every query about candles: what was asked for, where there was none, what was told twice, what is followed.
 
 The candles themselves lie in files (`candle_files.py`); these records say what the files hold and why something is not
 there.
@@ -197,7 +197,7 @@ def follows(tx: Tx) -> list[Follow]:
 
 
 def follow(tx: Tx, series: Series, *, since_ms: int, now: datetime) -> None:
-    """Fetch this series' candles as they close, from `since_ms` on, beginning at once. The same again starts it anew."""
+    """Fetch this series' candles as they close, from `since_ms` on, beginning at once; again starts it anew."""
     values = {"since_ms": since_ms, "next_at": now, "failures": 0, "error": None}
     tx.execute(_FOLLOW[tx.dialect], _named(series) | values)
 
