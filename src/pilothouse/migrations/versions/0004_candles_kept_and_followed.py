@@ -1,6 +1,6 @@
 """Candles: what was asked for, where there was none, what was told twice, and what is followed.
 
-Revision 0003, behind 0002.
+Revision 0004, behind 0003.
 """
 
 from alembic import op
@@ -8,8 +8,8 @@ from sqlalchemy import BigInteger, Boolean, Column, Integer, PrimaryKeyConstrain
 
 from pilothouse.kit.columns import Instant, JsonText, Name, Serial
 
-revision = "0003"
-down_revision = "0002"
+revision = "0004"
+down_revision = "0003"
 branch_labels = None
 depends_on = None
 
