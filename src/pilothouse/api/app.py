@@ -21,6 +21,7 @@ from pilothouse import __version__
 from pilothouse.api import (
     accounts,
     alert_hooks,
+    candles,
     care,
     compat,
     events,
@@ -50,6 +51,7 @@ ROUTERS = (
     orders.router,
     portfolio.router,
     market.router,
+    candles.router,
     alert_hooks.router,
     accounts.router,
     keys.router,
