@@ -201,15 +201,14 @@ class Play:
 
     def _set(self) -> None:
         who, symbol = self._who(), self._symbol()
-        path, params = self.draw.choice(
-            [
-                ("leverage", {"symbol": symbol, "leverage": self.draw.randint(1, 125)}),
-                ("marginType", {"symbol": symbol, "marginType": self.draw.choice(["ISOLATED", "CROSSED"])}),
-                ("positionSide/dual", {"dualSidePosition": self.draw.choice(["true", "false"])}),
-                ("positionMargin", {"symbol": symbol, "amount": "7.5", "type": self.draw.choice([1, 2])}),
-                ("countdownCancelAll", {"symbol": symbol, "countdownTime": 500}),
-            ]
-        )
+        choices: list[tuple[str, dict[str, Any]]] = [
+            ("leverage", {"symbol": symbol, "leverage": self.draw.randint(1, 125)}),
+            ("marginType", {"symbol": symbol, "marginType": self.draw.choice(["ISOLATED", "CROSSED"])}),
+            ("positionSide/dual", {"dualSidePosition": self.draw.choice(["true", "false"])}),
+            ("positionMargin", {"symbol": symbol, "amount": "7.5", "type": self.draw.choice([1, 2])}),
+            ("countdownCancelAll", {"symbol": symbol, "countdownTime": 500}),
+        ]
+        path, params = self.draw.choice(choices)
         self._ask("POST", path, who, **params)
 
     def _clear(self) -> None:
