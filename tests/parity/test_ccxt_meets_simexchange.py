@@ -348,7 +348,9 @@ def test_what_nobody_can_say_is_unknown_though_nothing_was_done(
 @pytest.mark.parametrize("kind", [OrderType.LIMIT, OrderType.STOP_MARKET])
 def test_a_duplicate_is_adopted_and_another_order_is_not(venue: CcxtVenue, kind: OrderType) -> None:
     """Sent again after all, the same order is there once; under its id another one is refused."""
-    price = {"price": Decimal("60000.0")} if kind is OrderType.LIMIT else {"stop_price": Decimal("70000.0")}
+    price: dict[str, Any] = (
+        {"price": Decimal("60000.0")} if kind is OrderType.LIMIT else {"stop_price": Decimal("70000.0")}
+    )
     request = order(Side.BUY, "0.010", kind, **price)
     assert isinstance(placed(venue, request), Accepted)
 
