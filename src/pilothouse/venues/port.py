@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from pilothouse.core.candle import Candle
 from pilothouse.core.fill import Fill
@@ -254,6 +254,15 @@ class Card:
     simulated: bool
     acceptance_window_s: Decimal | None
     capabilities: tuple[Capability, ...] = field(default=())
+
+
+@runtime_checkable
+class TellsWhereTraded(Protocol):
+    """A venue that can say in which instruments something happened, so that not each of them has to be asked."""
+
+    def traded_since(self, account: VenueAccount, since: datetime) -> Collection[str]:
+        """Return the symbols in which an account traded since then. Raises Unavailable."""
+        ...
 
 
 class Venue(Protocol):

@@ -5,8 +5,10 @@ it is asked again until it answers.
 """
 
 import threading
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
+from datetime import datetime, timedelta
+from typing import Final
 
 import structlog
 
@@ -22,6 +24,8 @@ from pilothouse.venues.keys import VenueKey
 from pilothouse.venues.port import Venue
 
 _log = structlog.get_logger("pilothouse.venues")
+
+_EVERY: Final = timedelta(hours=1)
 
 Opener = Callable[[VenueKey, str], Venue]
 """(key, another address for streams or nothing) -> the open venue; raises Refused"""
@@ -45,6 +49,7 @@ class OpenVenues(Mapping[str, Venue]):
         self._open: dict[str, Venue] = {}
         self._feeds: dict[str, Callable[[], None]] = {}
         self._stale: set[str] = set()
+        self._refreshed_at: dict[str, datetime] = {}
         self._lock = threading.RLock()
 
     # ── As a mapping: what is open now ────────────────────────────────────────────────────────────
@@ -112,11 +117,17 @@ class OpenVenues(Mapping[str, Venue]):
             fresh = self._database.write(lambda tx: instrument_store.refresh(tx, name, told, now), name="instruments")
             self._instruments.put(name, fresh)
         self._stale.discard(name)
+        self._refreshed_at[name] = self._clock.now()
         return True
 
-    def missing(self) -> Collection[str]:
-        """Return the venues whose instruments were not told since they were opened."""
-        return tuple(self._stale & self._open.keys())
+    def due_for_refresh(self) -> tuple[str, ...]:
+        """Return the venues that are to be asked for their instruments: not told yet, or an hour ago."""
+        now = self._clock.now()
+        return tuple(
+            name
+            for name in self
+            if name in self._stale or ((at := self._refreshed_at.get(name)) is not None and now - at > _EVERY)
+        )
 
     def close_one(self, name: str) -> None:
         """Close a venue that no account needs any more."""

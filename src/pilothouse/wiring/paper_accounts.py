@@ -26,7 +26,7 @@ def start_over(house: House, owner_id: str, account_id: str, *, by: str) -> None
     if house.paper is None:
         raise Unavailable("the paper market is run by another process of this house: ask there")
     house.paper.reset_account(VenueAccount(account.id, account.owner_id), PAPER_DEPOSIT)
-    reconcile(house.desk, Trader(account.owner_id, account.id, account.venue))
+    reconcile(house.desk, Trader.of(account))
     now = house.clock.now()
 
     def work(tx: Tx) -> None:
