@@ -4,6 +4,7 @@ A venue that does not answer stops nobody: it is open, its instruments are those
 it is asked again until it answers.
 """
 
+import queue
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
@@ -15,7 +16,7 @@ import structlog
 from pilothouse.accounts import trading_accounts
 from pilothouse.accounts.trading_accounts import TradingAccount
 from pilothouse.core.clock import Clock
-from pilothouse.core.errors import Unavailable
+from pilothouse.core.errors import PilothouseError, Unavailable
 from pilothouse.kit.db import Database
 from pilothouse.marketdata import instruments as instrument_store
 from pilothouse.marketdata.instruments import InstrumentBook
@@ -51,6 +52,9 @@ class OpenVenues(Mapping[str, Venue]):
         self._stale: set[str] = set()
         self._refreshed_at: dict[str, datetime] = {}
         self._lock = threading.RLock()
+        self._missed: queue.SimpleQueue[tuple[str, str] | None] = queue.SimpleQueue()
+        self._follower: threading.Thread | None = None
+        quotes.missed = self._follow_soon
 
     # ── As a mapping: what is open now ────────────────────────────────────────────────────────────
 
@@ -129,6 +133,28 @@ class OpenVenues(Mapping[str, Venue]):
             if name in self._stale or ((at := self._refreshed_at.get(name)) is not None and now - at > _EVERY)
         )
 
+    # ── Prices that somebody asked for ────────────────────────────────────────────────────────────
+
+    def _follow_soon(self, name: str, symbol: str) -> None:
+        """Let a venue follow a symbol, on another thread: who misses a price may be inside of a transaction."""
+        if self._instruments.all(name).get(symbol) is None:
+            return
+        with self._lock:
+            if self._follower is None:
+                self._follower = threading.Thread(target=self._follow_missed, name="pilothouse-follow", daemon=True)
+                self._follower.start()
+        self._missed.put((name, symbol))
+
+    def _follow_missed(self) -> None:
+        while (wanted := self._missed.get()) is not None:
+            name, symbol = wanted
+            venue = self._open.get(name)
+            if venue is not None:
+                try:
+                    venue.follow([symbol])
+                except PilothouseError as error:
+                    _log.warning("symbol_not_followed", venue=name, symbol=symbol, why=str(error))
+
     def close_one(self, name: str) -> None:
         """Close a venue that no account needs any more."""
         with self._lock:
@@ -144,6 +170,7 @@ class OpenVenues(Mapping[str, Venue]):
 
     def close(self) -> None:
         """Close every venue; safe to call twice."""
+        self._missed.put(None)
         for name in tuple(self):
             with suppress(KeyError):
                 self.close_one(name)
