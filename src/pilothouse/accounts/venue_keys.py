@@ -4,6 +4,7 @@ A credential is a few named texts (an address, a key, a secret), kept as one sea
 moved to another account, or to another field, it does not open.
 """
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -17,7 +18,7 @@ from pilothouse.accounts.trading_accounts import get
 from pilothouse.core.errors import Invalid, NotFound, Problem
 from pilothouse.kit import exact_json
 from pilothouse.kit.db import Tx
-from pilothouse.kit.sealed import Sealer, Secret
+from pilothouse.kit.sealed import Sealer, Secret, sealed_by
 
 _CELLS = venue_keys.c
 _SEALED = select(_CELLS.sealed).where(_CELLS.account_id == bindparam("of_id"))
@@ -127,6 +128,11 @@ def with_keys(tx: Tx, venue: str) -> list[tuple[str, str]]:
         .order_by(trading_accounts.c.id)
     )
     return [(row[0], row[1]) for row in rows]
+
+
+def sealed_with(tx: Tx) -> dict[str, int]:
+    """Return how many credentials each key has sealed, by the key's id."""
+    return dict(Counter(sealed_by(sealed) for (sealed,) in tx.execute(select(_CELLS.sealed))))
 
 
 def seal_anew(tx: Tx, sealer: Sealer, *, now: datetime) -> int:

@@ -25,6 +25,7 @@ from pilothouse.cli import (
     fills,
     halt,
     hooks,
+    keys,
     limits,
     openapi,
     orders,
@@ -73,6 +74,7 @@ app.command("halt", rich_help_panel="Trade")(halt.halt)
 app.command("resume", rich_help_panel="Trade")(halt.resume)
 app.add_typer(account.app, name="account", rich_help_panel="Set up")
 app.add_typer(hooks.app, name="hooks", rich_help_panel="Set up")
+app.add_typer(keys.app, name="keys", rich_help_panel="Set up")
 app.add_typer(limits.app, name="limits", rich_help_panel="Set up")
 app.add_typer(paper.app, name="paper", rich_help_panel="Set up")
 app.add_typer(token.app, name="token", rich_help_panel="Set up")

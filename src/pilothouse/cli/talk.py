@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 import httpx
 
 from pilothouse.core.errors import Invalid, Problem, Refused, Unavailable, Unknown
+from pilothouse.kit.env_file import read_env_file
 from pilothouse.kit.settings import Settings
 
 FIRST_STEPS: Final = "first-steps.json"
@@ -84,9 +85,15 @@ class Way:
     account: str = ""
 
 
+def environment() -> dict[str, str]:
+    """Return the variables of this process, over those of a `.env` file in the folder it runs in."""
+    file = read_env_file(Path.cwd())
+    return dict(os.environ) if file is None else file.under(os.environ)
+
+
 def settings() -> Settings:
     """Return what the environment says; raises Invalid naming every variable that is wrong."""
-    return Settings.from_environment(os.environ)
+    return Settings.from_environment(environment())
 
 
 def find(url: str | None, token: str | None) -> Way:

@@ -83,31 +83,18 @@ def _issue_offline(settings: "Settings", label: str, scopes: list[str]) -> dict[
     """
     from pilothouse.accounts import tokens, trading_accounts
     from pilothouse.accounts.access import Scope
+    from pilothouse.cli import offline
     from pilothouse.core.errors import Refused
-    from pilothouse.kit.clocks import SystemClock
-    from pilothouse.kit.db import Database
-    from pilothouse.kit.lease import house_lock
 
-    if not settings.data.is_dir():
-        raise Refused(f"there is no data folder {settings.data}: the first `pilothouse up` makes it, and a token")
-    clock = SystemClock()
-    with house_lock(settings.data):
-        database = Database(settings.database_url, clock=clock)
-        try:
-            owners = {account.owner_id for account in database.read(trading_accounts.active_accounts)}
-            if len(owners) != 1:
-                raise Refused(
-                    f"this data folder has {len(owners)} owners of accounts: nobody can say whose token it is"
-                )
-            owner = owners.pop()
-            made, plain = database.write(
-                lambda tx: tokens.issue(
-                    tx, owner_id=owner, label=label, scopes=[Scope(one) for one in scopes], now=clock.now(), who="cli"
-                ),
-                name="token",
-            )
-        finally:
-            database.close()
+    with offline.books(settings, made_by_first_start="a token") as database:
+        owners = {account.owner_id for account in database.read(trading_accounts.active_accounts)}
+        if len(owners) != 1:
+            raise Refused(f"this data folder has {len(owners)} owners of accounts: nobody can say whose token it is")
+        owner, now = owners.pop(), database.clock.now()
+        wanted = [Scope(one) for one in scopes]
+        made, plain = database.write(
+            lambda tx: tokens.issue(tx, owner_id=owner, label=label, scopes=wanted, now=now, who="cli"), name="token"
+        )
     return {"id": made.id, "label": made.label, "scopes": scopes, "token": plain.reveal()}
 
 

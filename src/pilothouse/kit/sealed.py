@@ -95,17 +95,36 @@ class Sealer:
 
     def __init__(self, key: bytes, *older: bytes) -> None:
         """Seal with `key` from now on and open with it and with `older`; each is 32 bytes."""
-        self._current = _key_id(key)
-        self._ciphers = {_key_id(each): AESGCM(each) for each in (key, *older)}
+        self._current = key_id(key)
+        self._ciphers = {key_id(each): AESGCM(each) for each in (key, *older)}
+
+    @property
+    def current(self) -> str:
+        """Return the id of the key that seals; it tells nothing of the key."""
+        return self._current
+
+    @property
+    def known(self) -> frozenset[str]:
+        """Return the ids of every key that opens."""
+        return frozenset(self._ciphers)
+
+    def renew(self, key: bytes) -> None:
+        """Seal with `key` from now on; what was sealed before still opens. Safe beside others that seal and open."""
+        self._ciphers = {**self._ciphers, key_id(key): AESGCM(key)}
+        self._current = key_id(key)
+
+    def forget_older(self) -> None:
+        """Open only what the current key sealed, from now on."""
+        self._ciphers = {self._current: self._ciphers[self._current]}
 
     def seal(self, plain: bytes, aad: str) -> str:
         """Return `plain` sealed, as text `v1.<key id>.<base64>`.
 
         aad   the place it is sealed for, such as "venue_keys/key_01/secret"; opening it elsewhere fails
         """
-        nonce = secrets.token_bytes(_NONCE_BYTES)
-        box = nonce + self._ciphers[self._current].encrypt(nonce, plain, aad.encode())
-        return f"v1.{self._current}.{urlsafe_b64encode(box).decode('ascii')}"
+        nonce, current = secrets.token_bytes(_NONCE_BYTES), self._current
+        box = nonce + self._ciphers[current].encrypt(nonce, plain, aad.encode())
+        return f"v1.{current}.{urlsafe_b64encode(box).decode('ascii')}"
 
     def open(self, sealed: str, aad: str) -> bytes:
         """Return what was sealed for `aad`. Raises SealBroken."""
@@ -122,7 +141,19 @@ class Sealer:
 
     def is_current(self, sealed: str) -> bool:
         """Say whether `sealed` was sealed with the current key; if not, seal it anew when there is time."""
-        return sealed.startswith(f"v1.{self._current}.")
+        return sealed_by(sealed) == self._current
+
+
+def sealed_by(sealed: str) -> str:
+    """Return the id of the key that sealed this; empty for what no key of ours sealed."""
+    version, _, rest = sealed.partition(".")
+    return rest.partition(".")[0] if version == "v1" else ""
+
+
+def key_id(key: bytes) -> str:
+    """Return 12 hex digits that name `key` and tell nothing of it."""
+    assert len(key) == _KEY_BYTES, "AES-256 takes a key of 32 bytes"
+    return hashlib.sha256(b"pilothouse key id\x00" + key).hexdigest()[:12]
 
 
 def load_or_make_key(path: Path) -> bytes:
@@ -148,7 +179,7 @@ def write_private(path: Path, text: str) -> None:
     """Write `text` to `path` (mode 0600), durably, and all of it or nothing; what was there is replaced."""
     draft = _draft(path, text)
     draft.replace(path)
-    _sync_folder(path.parent)
+    sync_folder(path.parent)
 
 
 def _write_once(path: Path, text: str) -> None:
@@ -160,7 +191,7 @@ def _write_once(path: Path, text: str) -> None:
         return
     finally:
         draft.unlink()
-    _sync_folder(path.parent)
+    sync_folder(path.parent)
 
 
 def _draft(path: Path, text: str) -> Path:
@@ -174,19 +205,13 @@ def _draft(path: Path, text: str) -> Path:
     return draft
 
 
-def _sync_folder(folder: Path) -> None:
+def sync_folder(folder: Path) -> None:
     """Make the names in `folder` durable."""
     handle = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(handle)
     finally:
         os.close(handle)
-
-
-def _key_id(key: bytes) -> str:
-    """Return 12 hex digits that name `key` and tell nothing of it."""
-    assert len(key) == _KEY_BYTES, "AES-256 takes a key of 32 bytes"
-    return hashlib.sha256(b"pilothouse key id\x00" + key).hexdigest()[:12]
 
 
 def _sha256(text: str) -> bytes:

@@ -83,6 +83,19 @@ def _public_url(text: str) -> str:
     return text.rstrip("/")
 
 
+def _sealing_keys(text: str) -> str:
+    keys = [each.strip().lower() for each in text.split(",")]
+    if not all(re.fullmatch(r"[0-9a-f]{64}", each) for each in keys) or len(set(keys)) != len(keys):
+        raise ValueError(text)
+    return ",".join(keys)
+
+
+def _file(text: str) -> str:
+    if "\0" in text or Path(text).is_dir():
+        raise ValueError(text)
+    return str(Path(text).expanduser().absolute())
+
+
 def _setting(default: str, kind: _Kind, help_: str, *, secret: bool = False, shown: str = "") -> Any:
     """Declare a setting; its name is that of its field, in capitals behind PILOTHOUSE_.
 
@@ -132,6 +145,24 @@ class Settings:
         _Kind(_public_url, "an http or https address without query"),
         "The address under which this house is reached from outside; hook addresses are printed with it.",
         shown="unset: the host and port above",
+    )
+    live: str = _setting(
+        "no",
+        _one_of("no", "yes"),
+        "yes: live accounts are armed as soon as they were tested, each once; who disarms one later is obeyed.",
+    )
+    sealing_key: str = _setting(
+        "",
+        _Kind(_sealing_keys, "64 hex digits; older keys, which only open, behind it with commas between"),
+        "The key that seals credentials of venue accounts, instead of a file.",
+        secret=True,
+        shown="unset: it is kept in a file",
+    )
+    sealing_key_file: str = _setting(
+        "",
+        _Kind(_file, "the path of a file with 64 hex digits and mode 0600"),
+        "The file that holds the key that seals credentials of venue accounts.",
+        shown="sealing.key in the data folder, made at the first start",
     )
     log_level: str = _setting(
         "INFO",

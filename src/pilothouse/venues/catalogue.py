@@ -10,6 +10,10 @@ from types import MappingProxyType
 from pilothouse.core.errors import Invalid, NotFound, Problem
 from pilothouse.kit.sealed import Secret
 from pilothouse.venues.aster.card import CARDS as ASTER
+from pilothouse.venues.ccxt.card import card_of as card_of_ccxt
+from pilothouse.venues.ccxt.card import is_known as is_known_to_ccxt
+from pilothouse.venues.ccxt.sheets import CARDS as CCXT
+from pilothouse.venues.ccxt.sheets import sheet_of
 from pilothouse.venues.keys import VenueKey
 from pilothouse.venues.opening import CredentialField, Opening
 from pilothouse.venues.paper import open_paper
@@ -30,13 +34,13 @@ class VenueUnknown(NotFound):
 class Line:
     """One venue, or several that one adapter speaks to.
 
-    fields   what a credential consists of; none: it needs none
+    fields   returns what a credential consists of; nothing: it needs none
     open     opens it; nothing is sent yet
     check    returns a credential as it is kept once it is certain that it fits together; raises Refused
     """
 
     card: Card
-    fields: tuple[CredentialField, ...]
+    fields: Callable[[], tuple[CredentialField, ...]]
     open: Callable[[VenueKey, Opening], Venue]
     check: Callable[[VenueKey, Mapping[str, Secret]], Checked]
 
@@ -61,6 +65,32 @@ def _check_aster(key: VenueKey, parts: Mapping[str, Secret]) -> Checked:
     return credential.checked(parts, opened.endpoint_of(key).chain_id)
 
 
+def _ccxt(key: VenueKey, opening: Opening) -> Venue:
+    from pilothouse.venues.ccxt.opened import open_ccxt  # noqa: PLC0415 - ccxt alone takes two seconds to load
+
+    return open_ccxt(key, opening)
+
+
+def _check_ccxt(key: VenueKey, parts: Mapping[str, Secret]) -> Checked:
+    from pilothouse.venues.ccxt.opened import checked  # noqa: PLC0415 - as above
+
+    return checked(key, parts)
+
+
+def _ccxt_line(name: str) -> Line:
+    """Return the line of an exchange that ccxt knows. Its fields are known without ccxt where it is tested in depth."""
+    sheet = sheet_of(name)
+
+    def fields() -> tuple[CredentialField, ...]:
+        if sheet is not None:
+            return tuple(CredentialField(part.name, part.words, part.secret) for part in sheet.parts)
+        from pilothouse.venues.ccxt.opened import fields_of  # noqa: PLC0415 - as above
+
+        return fields_of(name)
+
+    return Line(card_of_ccxt(name, sheet), fields, _ccxt, _check_ccxt)
+
+
 _ASTER_FIELDS = (
     CredentialField("user", "address of the account that trades", secret=False),
     CredentialField(
@@ -71,8 +101,9 @@ _ASTER_FIELDS = (
 
 _LINES: Mapping[str, Line] = MappingProxyType(
     {
-        PAPER.venue: Line(PAPER, (), _paper, _nothing_to_check),
-        **{name: Line(card, _ASTER_FIELDS, _aster, _check_aster) for name, card in ASTER.items()},
+        PAPER.venue: Line(PAPER, tuple, _paper, _nothing_to_check),
+        **{name: Line(card, lambda: _ASTER_FIELDS, _aster, _check_aster) for name, card in ASTER.items()},
+        **{name: _ccxt_line(name) for name in CCXT},
     }
 )
 
@@ -92,7 +123,7 @@ def card_of(name: str) -> Card:
 
 def credential_fields(name: str) -> tuple[CredentialField, ...]:
     """Return what a credential consists of; empty for paper. Raises VenueUnknown."""
-    return _line(name).fields
+    return _line(name).fields()
 
 
 def checked_credential(key: VenueKey, parts: Mapping[str, Secret]) -> Checked:
@@ -101,7 +132,7 @@ def checked_credential(key: VenueKey, parts: Mapping[str, Secret]) -> Checked:
     Raises VenueUnknown, Invalid for a part that is missing or unknown, or Refused if the parts do not fit together.
     """
     line = _line(key.name)
-    wanted = {field.name: field for field in line.fields}
+    wanted = {field.name: field for field in line.fields()}
     problems = [Problem(name, "nothing", field.words) for name, field in wanted.items() if name not in parts]
     problems += [Problem(name, "unknown", f"one of {', '.join(wanted)}") for name in parts if name not in wanted]
     if problems:
@@ -116,6 +147,8 @@ def open_venue(key: VenueKey, opening: Opening) -> Venue:
 
 def _line(name: str) -> Line:
     line = _LINES.get(name)
+    if line is None and is_known_to_ccxt(name):
+        return _ccxt_line(name)
     if line is None:
-        raise VenueUnknown(f"there is no venue {name[:40]!r}; there are {', '.join(_LINES)}")
+        raise VenueUnknown(f"there is no venue {name[:40]!r}; there are {', '.join(_LINES)}, and the exchanges of ccxt")
     return line

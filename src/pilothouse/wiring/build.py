@@ -34,6 +34,7 @@ from pilothouse.venues.port import AccountEvent, Venue, VenueAccount
 from pilothouse.wiring.house import House
 from pilothouse.wiring.open_venues import OpenVenues
 from pilothouse.wiring.sealed_keys import KeyRing
+from pilothouse.wiring.sealing_key import SealingKey
 from pilothouse.wiring.subscriptions import HEARD
 
 PAPER = "paper"
@@ -65,11 +66,13 @@ _REAL = Parts()
 def build(settings: Settings, parts: Parts = _REAL) -> House:
     """Open everything over a database that is migrated already; nothing runs yet.
 
-    Raises Unavailable if the database does not answer.
+    Raises Unavailable if the database does not answer, KeyGivenTwice or KeyFileMissing for a sealing key that is not as
+    the settings say.
     """
     clock = parts.clock or SystemClock()
     ids = parts.ids or FreshIds(clock)
     settings.data.mkdir(mode=0o700, parents=True, exist_ok=True)
+    place = SealingKey.of(settings)
     database = Database(settings.database_url, clock=clock, ids=ids, witness=parts.witness, writers=parts.writers)
     database.heard_kinds |= HEARD
     paper = open_paper(
@@ -80,7 +83,7 @@ def build(settings: Settings, parts: Parts = _REAL) -> House:
         faults=parts.paper_faults,
     )
     quotes, instruments = QuoteBoard(), InstrumentBook()
-    ring = KeyRing(database, settings.data)
+    ring = KeyRing(database, place)
     throttle = Throttle(SharedBooks(database), clock)
 
     def opener(key: VenueKey, stream_url: str) -> Venue:

@@ -2,46 +2,49 @@
 
 import threading
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 
 from pilothouse.accounts import venue_keys
 from pilothouse.kit.db import Database
-from pilothouse.kit.sealed import Sealer, Secret, load_or_make_key
+from pilothouse.kit.sealed import SealBroken, Sealer, Secret
 from pilothouse.venues.opening import Accounts
 from pilothouse.venues.port import VenueAccount
-
-KEY_FILE = "sealing.key"
-"""What seals credentials, in the data folder (mode 0600); without it they do not open."""
-
-OLDER_KEYS = "sealing.key.old-*"
-"""Keys from before a rotation: they open until everything was sealed anew."""
-
-
-def open_sealer(data: Path) -> Sealer:
-    """Return the sealer of a data folder, whose key is made at the first start. Raises KeyFileUnsafe."""
-    older = [load_or_make_key(path) for path in sorted(data.glob(OLDER_KEYS))]
-    return Sealer(load_or_make_key(data / KEY_FILE), *older)
+from pilothouse.wiring.sealing_key import SealingKey
 
 
 class KeyRing:
     """Credentials that were opened, each once; safe for many threads."""
 
-    def __init__(self, database: Database, data: Path) -> None:
-        """Read them from `database`; the sealer of the folder `data` is opened with the first of them."""
+    def __init__(self, database: Database, place: SealingKey) -> None:
+        """Read them from `database`; their key is read, or made, when the first of them is needed."""
         self._database = database
-        self._data = data
+        self._place = place
+        self._sealer: Sealer | None = None
         self._opened: dict[str, Mapping[str, Secret]] = {}
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
+
+    @property
+    def sealer(self) -> Sealer:
+        """Return what seals and opens, the same one each time: a rotation renews it. Raises KeyFileUnsafe."""
+        with self._lock:
+            if self._sealer is None:
+                self._sealer = self._place.sealer()
+            return self._sealer
 
     def parts_of(self, account: VenueAccount) -> Mapping[str, Secret]:
         """Return the parts of an account's credential. Raises KeysMissing or SealBroken."""
         parts = self._opened.get(account.id)
         if parts is None:
             with self._lock:
-                sealer = open_sealer(self._data)
-                parts = self._database.read(lambda tx: venue_keys.reveal(tx, sealer, account.id))
-                self._opened[account.id] = parts
+                parts = self._opened[account.id] = self._revealed(account.id)
         return parts
+
+    def _revealed(self, account_id: str) -> Mapping[str, Secret]:
+        sealer = self.sealer
+        try:
+            return self._database.read(lambda tx: venue_keys.reveal(tx, sealer, account_id))
+        except SealBroken:  # another process of this house may have rotated the key meanwhile
+            self._sealer = fresh = self._place.sealer()
+            return self._database.read(lambda tx: venue_keys.reveal(tx, fresh, account_id))
 
     def drop(self, account_id: str) -> None:
         """Forget an account's credential: it is read anew when it is needed again."""

@@ -16,7 +16,8 @@ from pilothouse.venues.aster.sign import KeyNotOfSigner, Signer
 from pilothouse.venues.catalogue import checked_credential
 from pilothouse.venues.keys import VenueKey
 from pilothouse.venues.port import VenueAccount
-from pilothouse.wiring.sealed_keys import KEY_FILE, KeyRing, open_sealer
+from pilothouse.wiring.sealed_keys import KeyRing
+from pilothouse.wiring.sealing_key import KEY_FILE, SealingKey
 from tests.conftest import NOON
 
 KEY = Secret("0xac0974bec39a17e36ba4a6b4d238ff944bacb478cbed5efcae784d7bf4f2ff80")
@@ -30,7 +31,8 @@ def _typed(user: str, signer: str) -> dict[str, Secret]:
 
 def test_an_account_signs_with_what_was_sealed_for_it(database: Database, tmp_path: Path) -> None:
     """From the form in which it was typed to the address that the venue sees."""
-    sealer = open_sealer(tmp_path)
+    place = SealingKey(tmp_path / KEY_FILE)
+    sealer = place.sealer()
     owner = database.write(lambda tx: users.add_user(tx, name="a", role="member", now=NOON), name="user").id
     opened = database.write(
         lambda tx: trading_accounts.open_account(
@@ -40,7 +42,7 @@ def test_an_account_signs_with_what_was_sealed_for_it(database: Database, tmp_pa
     )
     parts, label = checked_credential(ASTER, _typed(ADDRESS, ADDRESS))
     database.write(lambda tx: venue_keys.keep(tx, sealer, owner, opened.id, parts, label=label, now=NOON), name="keep")
-    ring = KeyRing(database, tmp_path)
+    ring = KeyRing(database, place)
     accounts = ring.at("aster")
     (account,) = accounts.all()
 
@@ -52,7 +54,7 @@ def test_an_account_signs_with_what_was_sealed_for_it(database: Database, tmp_pa
 
 def test_an_account_without_a_key_says_so(database: Database, tmp_path: Path) -> None:
     """And sends nothing."""
-    accounts = KeyRing(database, tmp_path).at("aster")
+    accounts = KeyRing(database, SealingKey(tmp_path / KEY_FILE)).at("aster")
 
     with pytest.raises(KeysMissing):
         accounts.parts_of(VenueAccount("acc_x", "usr_x"))

@@ -8,6 +8,13 @@ import pytest
 from pilothouse.core.errors import Invalid
 from pilothouse.kit.settings import Settings, described
 
+WORKED_OUT = {
+    "PILOTHOUSE_DATABASE_URL",
+    "PILOTHOUSE_PUBLIC_URL",
+    "PILOTHOUSE_SEALING_KEY",
+    "PILOTHOUSE_SEALING_KEY_FILE",
+}
+
 
 def problems(environment: dict[str, str]) -> dict[str, str]:
     """Return what is wrong with `environment`, by name."""
@@ -75,6 +82,15 @@ def test_a_password_in_the_database_address_is_shown_nowhere() -> None:
     )
 
 
+@pytest.mark.parametrize("wrong", ["canary", "ab" * 31, "zz" * 32, f"{'ab' * 32},", f"{'ab' * 32},{'AB' * 32}"])
+def test_a_sealing_key_that_is_none_is_refused_and_not_shown(wrong: str) -> None:
+    """It is one slip away from the real one."""
+    found = problems({"PILOTHOUSE_SEALING_KEY": wrong})["PILOTHOUSE_SEALING_KEY"]
+    assert "64 hex digits" in found
+    assert wrong not in found
+    assert "ab" * 32 not in repr(Settings.from_environment({"PILOTHOUSE_SEALING_KEY": "ab" * 32}))
+
+
 def test_every_setting_is_described_once() -> None:
     """The documentation is written from this, and cannot forget one."""
     listed = described()
@@ -83,5 +99,5 @@ def test_every_setting_is_described_once() -> None:
     ]
     assert all(each.help and each.allowed for each in listed)
     for each in listed:  # a documented default is one that would be accepted
-        if each.name not in {"PILOTHOUSE_DATABASE_URL", "PILOTHOUSE_PUBLIC_URL"}:
+        if each.name not in WORKED_OUT:
             Settings.from_environment({each.name: each.default})

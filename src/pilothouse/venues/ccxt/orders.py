@@ -1,0 +1,169 @@
+"""Orders at an exchange: placed, cancelled, changed and asked for; each ends in exactly one outcome of the port."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+
+from pilothouse.core.errors import NotFound, Refused
+from pilothouse.core.rounding import plain
+from pilothouse.kit.throttle import Use
+from pilothouse.venues.ccxt.bounds import refusal
+from pilothouse.venues.ccxt.codes import Outcome
+from pilothouse.venues.ccxt.exchange import Failed, Keys
+from pilothouse.venues.ccxt.plain import Rules
+from pilothouse.venues.ccxt.rest import Rest, Said
+from pilothouse.venues.port import (
+    Absent,
+    Accepted,
+    AmendOutcome,
+    CancelOutcome,
+    FindOutcome,
+    Gone,
+    OrderReport,
+    OrderRequest,
+    PlaceOutcome,
+    Rejected,
+    Unknown,
+    VenueAccount,
+)
+from pilothouse.venues.replace import replace_order
+
+
+@dataclass(frozen=True, slots=True)
+class Market:
+    """What is known of an instrument while an order is about to be sent: both may be None."""
+
+    rules: Rules | None
+    mark: Decimal | None
+
+
+class Orders:
+    """The orders of every account at one endpoint."""
+
+    def __init__(self, rest: Rest, keys_of: Callable[[VenueAccount], Keys], market_of: Callable[[str], Market]) -> None:
+        """Sign with what `keys_of` finds; refuse what `market_of` says would be refused."""
+        self._rest = rest
+        self._quirks = rest.quirks
+        self._keys_of = keys_of
+        self._market_of = market_of
+
+    def place(self, account: VenueAccount, orders: Sequence[OrderRequest]) -> list[PlaceOutcome]:
+        """Place orders one after the other, in their order."""
+        outcomes: list[PlaceOutcome] = []
+        try:
+            keys = self._keys_of(account)
+            for request in orders:  # one by one: what was sent before a refusal keeps its outcome
+                outcome = self._refusal(request) or self._place(account, keys, request)
+                outcomes.append(outcome)
+        except Refused as refused:  # the account cannot sign, or must not send: none of what is left was sent
+            no = Rejected(refused.code, str(refused), may_be_repeated=not isinstance(refused, NotFound))
+            outcomes += [no] * (len(orders) - len(outcomes))
+        return outcomes
+
+    def _refusal(self, request: OrderRequest) -> Rejected | None:
+        market = self._market_of(request.terms.symbol)
+        return None if market.rules is None else refusal(request, market.rules, market.mark)
+
+    def _place(self, account: VenueAccount, keys: Keys, request: OrderRequest) -> PlaceOutcome:
+        heard = self._rest.ask(
+            lambda session: self._quirks.place(session, request),
+            account.id,
+            keys,
+            use=Use.ORDER,
+            stamped_at=request.stamped_at,
+        )
+        if isinstance(heard, Said):
+            return _answered(request, heard.value)
+        match heard.outcome:
+            case Outcome.REJECTED:
+                return Rejected(heard.code, heard.message, would_trigger=self._quirks.would_trigger(heard))
+            case Outcome.NOT_NOW | Outcome.STALE:
+                return Rejected(heard.code, heard.message, may_be_repeated=True)
+            case Outcome.EXISTS:
+                return self._adopt(account, request, heard)
+            case Outcome.UNKNOWN | Outcome.ABSENT | Outcome.GONE | Outcome.NO_CHANGE:
+                return Unknown(str(heard))
+
+    def _adopt(self, account: VenueAccount, request: OrderRequest, failed: Failed) -> PlaceOutcome:
+        """Find the order that has this client id already: it is ours if it is the same order."""
+        found = self.find(account, request.terms.symbol, request.client_order_id)
+        if not isinstance(found, Accepted):
+            return Unknown(f"{failed}, and it was not found")
+        theirs, ours = found.report.terms, request.terms
+        same = (theirs.symbol, theirs.side, theirs.type) == (ours.symbol, ours.side, ours.type)
+        if not same or (not request.close_position and theirs.quantity != ours.quantity):
+            return Rejected(
+                failed.code,
+                f"{request.client_order_id} is {theirs.side} {plain(theirs.quantity)} {theirs.symbol} there",
+            )
+        return found
+
+    def cancel(self, account: VenueAccount, symbol: str, client_order_id: str) -> CancelOutcome:
+        """Cancel one order. What cannot be done now is Unknown: to ask again does no harm."""
+        heard = self._rest.ask(
+            lambda session: self._quirks.cancel(session, symbol, client_order_id),
+            account.id,
+            self._keys_of(account),
+            use=Use.ORDER,
+        )
+        if isinstance(heard, Said):
+            if heard.value is not None:
+                return Accepted(heard.value)
+            found = self.find(account, symbol, client_order_id)
+            return found if isinstance(found, Accepted) else Unknown("it was cancelled, and is not told of now")
+        if heard.outcome in {Outcome.GONE, Outcome.ABSENT}:
+            return self._gone(account, symbol, client_order_id)
+        if heard.outcome is Outcome.REJECTED:
+            return Rejected(heard.code, heard.message)
+        return Unknown(str(heard))
+
+    def _gone(self, account: VenueAccount, symbol: str, client_order_id: str) -> Gone:
+        found = self.find(account, symbol, client_order_id)
+        return Gone(found.report if isinstance(found, Accepted) else None)
+
+    def amend(self, account: VenueAccount, client_order_id: str, wanted: OrderRequest) -> AmendOutcome:
+        """Change an order in place where the exchange can; end and replace any other."""
+        if not self._quirks.can_amend(wanted):
+            return replace_order(self, account, client_order_id, wanted)
+        why = self._refusal(wanted)
+        if why is not None:
+            return why
+        heard = self._rest.ask(
+            lambda session: self._quirks.amend(session, client_order_id, wanted),
+            account.id,
+            self._keys_of(account),
+            use=Use.ORDER,
+            stamped_at=wanted.stamped_at,
+        )
+        if isinstance(heard, Said):
+            return Accepted(heard.value)
+        if heard.outcome in {Outcome.GONE, Outcome.ABSENT}:
+            return self._gone(account, wanted.terms.symbol, client_order_id)
+        if heard.outcome is Outcome.NO_CHANGE:
+            found = self.find(account, wanted.terms.symbol, client_order_id)
+            return found if isinstance(found, Accepted) else Unknown(str(heard))
+        if heard.outcome is Outcome.REJECTED:
+            return Rejected(heard.code, heard.message)
+        if heard.outcome in {Outcome.NOT_NOW, Outcome.STALE}:
+            return Rejected(heard.code, heard.message, may_be_repeated=True)
+        return Unknown(str(heard))
+
+    def find(self, account: VenueAccount, symbol: str, client_order_id: str) -> FindOutcome:
+        """Ask for one order by our id, with all of its fills."""
+        heard = self._rest.ask(
+            lambda session: self._quirks.find(session, symbol, client_order_id),
+            account.id,
+            self._keys_of(account),
+            use=Use.ORDER,
+        )
+        if isinstance(heard, Failed):
+            return Absent() if heard.outcome is Outcome.ABSENT else Unknown(str(heard))
+        if heard.value.client_order_id != client_order_id:
+            return Unknown(f"asked for {client_order_id}, the exchange answered for {heard.value.client_order_id}")
+        return Accepted(heard.value)
+
+
+def _answered(request: OrderRequest, report: OrderReport) -> PlaceOutcome:
+    if report.client_order_id != request.client_order_id:
+        return Unknown(f"the exchange answered for {report.client_order_id}, another order")
+    return Accepted(report)

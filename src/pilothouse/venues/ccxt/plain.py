@@ -1,0 +1,561 @@
+"""An exchange asked by ccxt's common words: what holds for all of them, and may be put differently for each.
+
+An exchange tested in depth has a subclass beside this file that says what is particular about it, and tells its
+errors apart by a table in `codes_<exchange>.py`. Whatever is asked here is asked of a Session: every request goes
+through the house's own wire, and an answer that is an error leaves as NotDone.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Any, ClassVar, Final, Protocol
+
+import ccxt
+
+from pilothouse.core.candle import Candle
+from pilothouse.core.clock import Clock, from_micros, millis
+from pilothouse.core.errors import NotFound, Refused
+from pilothouse.core.fill import Fill
+from pilothouse.core.instrument import Instrument
+from pilothouse.core.order import OrderType, TimeInForce
+from pilothouse.core.quote import Quote
+from pilothouse.core.rounding import EXACT, plain
+from pilothouse.kit.sealed import digest
+from pilothouse.kit.throttle import Budget
+from pilothouse.venues.ccxt import words
+from pilothouse.venues.ccxt.codes import Fault, Outcome, plain_outcome
+from pilothouse.venues.ccxt.exchange import Endpoint, Failed, NotDone, Outgoing, Session
+from pilothouse.venues.ccxt.stream import AccountSpeech, MarketSpeech
+from pilothouse.venues.ccxt.words import Traded
+from pilothouse.venues.port import (
+    FundingPayment,
+    MarginType,
+    OrderReport,
+    OrderRequest,
+    Transfer,
+    VenueBalance,
+    VenuePosition,
+)
+
+TOLD_FOR: Final = timedelta(days=7)
+"""How far back is asked where there is no id to begin behind."""
+
+_PAGE: Final = 100
+_PAGES_MOST: Final = 50
+_HUNDREDTHS: Final = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """One instrument and what the exchange asks of orders in it.
+
+    market_min, market_max   of a market order, base
+    up, down                 a buy at most at mark x up, a sell at least at mark x down; None: no such bound
+    """
+
+    instrument: Instrument
+    market_min: Decimal = words.ZERO
+    market_max: Decimal = words.WHOLE_POSITION
+    up: Decimal | None = None
+    down: Decimal | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """What was found out about a credential; None: the exchange does not say."""
+
+    label: str
+    hedge_mode: bool = False
+    may_trade: bool | None = None
+    may_withdraw: bool | None = None
+
+
+class Quirks:
+    """One exchange. Keeps nothing of its own but in `Session.shared`; one object serves all accounts and threads.
+
+    exchange     ccxt's name
+    kind         what is traded: "swap" (linear, against `settlement`) or "spot"
+    settlement   the currency that accounts are kept in
+    options      of ccxt
+    """
+
+    exchange: ClassVar[str] = ""
+    title: ClassVar[str] = ""
+    kind: ClassVar[str] = "swap"
+    settlement: ClassVar[str] = "USDT"
+    options: ClassVar[Mapping[str, Any]] = {}
+
+    # ── The wire ──────────────────────────────────────────────────────────────────────────────────
+
+    def prepare(self, x: Any) -> None:
+        """Set what ccxt is to leave out or to do, once, on a new object: no fee for anybody but the exchange."""
+
+    def testnet(self, x: Any) -> None:
+        """Turn a new object to the exchange's testnet. Raises Refused if there is none."""
+        if "test" not in x.urls:
+            raise Refused(f"ccxt knows no testnet of {self.exchange}")
+        x.set_sandbox_mode(True)
+
+    def changes(self, out: Outgoing) -> bool:
+        """Say whether a request may change something: if its answer is lost, nobody can say what was done."""
+        return out.method != "GET"
+
+    def fault_of(self, session: Session, status: int, text: str, value: Any, out: Outgoing) -> Fault | None:
+        """Return the error in an answer, or None if it is none: here, what ccxt raises at it says which it is."""
+        kind = ""
+        try:
+            session.x.handle_errors(
+                status, "", out.url, out.method, {}, text, value, dict(out.headers), out.body or None
+            )
+        except ccxt.BaseError as error:
+            kind = type(error).__name__
+        except (TypeError, ValueError, LookupError, AttributeError):  # it did not expect such an answer
+            kind = "BadResponse"
+        if not kind and 200 <= status < 300:
+            return None
+        return Fault(status, self.code_of(value), self.text_of(value) or text, kind)
+
+    def code_of(self, value: Any) -> str:
+        """Return the exchange's own code in an error; empty if there is none."""
+        told = value.get("code", value.get("retCode", "")) if isinstance(value, Mapping) else ""
+        return str(told) if isinstance(told, str | int) and not isinstance(told, bool) else ""
+
+    def text_of(self, value: Any) -> str:
+        """Return the exchange's own words in an error; empty if there are none."""
+        names = ("msg", "message", "retMsg", "error")
+        told = next((value[name] for name in names if value.get(name)), "") if isinstance(value, Mapping) else ""
+        return told if isinstance(told, str) else ""
+
+    def outcome(self, fault: Fault) -> Outcome:
+        """Return what an error means."""
+        return plain_outcome(fault)
+
+    def would_trigger(self, failed: Failed) -> bool:
+        """Say whether an order was refused because its trigger was passed already."""
+        return False
+
+    # ── Limits ────────────────────────────────────────────────────────────────────────────────────
+
+    def costs(self, venue: str, address: str, session: Session, out: Outgoing) -> Mapping[Budget, int]:
+        """Return what a request takes from which budgets: here by ccxt's table, in hundredths of its measure."""
+        pace = Decimal(str(session.x.rateLimit or 100))
+        limit = max(1, int(Decimal(60_000 * _HUNDREDTHS) / pace))
+        weight = int(Decimal(str(out.cost)) * _HUNDREDTHS)
+        return {Budget(f"{venue}:{address}:weight", limit, kept=limit // 4): weight}
+
+    def used(self, costs: Mapping[Budget, int], headers: Mapping[str, str]) -> Mapping[Budget, int]:
+        """Return what the exchange says was used of which budget in this window."""
+        return {}
+
+    def blocked(self, costs: Mapping[Budget, int], fault: Fault) -> Iterable[Budget]:
+        """Return the budgets of which nobody may spend when an answer says that it is too much."""
+        return costs
+
+    @staticmethod
+    def owner(session: Session) -> str:
+        """Return a name for whose limits an account's are: the same for the same key, and not the key."""
+        return digest(session.keys.get("apiKey") or session.keys.get("walletAddress"))[:16]
+
+    # ── Names ─────────────────────────────────────────────────────────────────────────────────────
+
+    def client_id(self, client_order_id: str) -> str:
+        """Return our client id as the exchange takes it; the same for the same, for ever."""
+        return client_order_id
+
+    def our_id(self, told: str) -> str:
+        """Return the client id that `client_id` made `told` of; what it did not make, as it is."""
+        return told
+
+    def symbol_of(self, market: words.Row) -> str:
+        """Return what an instrument is called here: the exchange's own id."""
+        return words.text(market, "id")
+
+    def offers(self, market: words.Row) -> bool:
+        """Say whether a market is one of those that are traded here."""
+        if market.get("active") is False or market.get("quote") != self.settlement:
+            return False
+        if self.kind == "spot":
+            return market.get("spot") is True
+        return market.get("swap") is True and market.get("linear") is True and market.get("settle") == self.settlement
+
+    def markets(self, session: Session, *, fresh: bool = False) -> Mapping[str, Traded]:
+        """Return what is traded, by our symbols; the markets are read once for all sessions of a venue."""
+        known: Any = session.shared.get("x")
+        if known is None or fresh:
+            session.x.load_markets(fresh)
+            session.shared["x"] = known = session.x
+            session.shared["traded"] = {
+                (symbol := self.symbol_of(market)): words.traded_of(symbol, market)
+                for market in known.markets.values()
+                if self.offers(market)
+            }
+        if session.x.markets is not known.markets:
+            session.x.set_markets_from_exchange(known)
+        traded: Mapping[str, Traded] = session.shared["traded"]
+        return traded
+
+    def traded(self, session: Session, symbol: str) -> Traded:
+        """Return both names of an instrument. Raises NotFound."""
+        found = self.markets(session).get(symbol)
+        if found is None:
+            raise NotFound(f"{self.title} trades no {symbol[:40]!r}")
+        return found
+
+    def named(self, session: Session, told: words.Row) -> Traded | None:
+        """Return the names of what ccxt tells something of; None if it is not traded here."""
+        unified = told.get("symbol")
+        return next((each for each in self.markets(session).values() if each.unified == unified), None)
+
+    # ── What can be traded ────────────────────────────────────────────────────────────────────────
+
+    def server_time(self, session: Session) -> datetime | None:
+        """Ask for the exchange's time; None if it does not tell it."""
+        if not session.x.has.get("fetchTime"):
+            return None
+        return from_micros(int(session.x.fetch_time()) * 1_000)
+
+    def instruments(self, session: Session) -> dict[str, Rules]:
+        """Ask for everything that can be traded, by symbol."""
+        found = {}
+        for symbol, traded in self.markets(session, fresh=True).items():
+            market = session.x.markets[traded.unified]
+            limits = words.row((market.get("limits") or {}).get("leverage") or {})
+            most = int(words.number_or_zero(limits, "max")) if self.kind == "swap" else 1
+            instrument = words.instrument_of(symbol, market, session.x.precisionMode, most or 1)
+            if instrument is not None:
+                found[symbol] = Rules(instrument)
+        return found
+
+    def quotes(self, session: Session, symbols: Sequence[str], venue: str) -> list[Quote]:
+        """Ask for the present prices of `symbols`."""
+        quotes = []
+        for symbol in symbols:
+            traded = self.traded(session, symbol)
+            ticker = words.row(session.x.fetch_ticker(traded.unified))
+            bid, ask = words.number_or_zero(ticker, "bid"), words.number_or_zero(ticker, "ask")
+            last = words.number_or_zero(ticker, "last") or bid
+            mark = words.number_or_zero(ticker, "markPrice") or last
+            if 0 < bid < ask:
+                at = words.instant(ticker, "timestamp") if ticker.get("timestamp") else session.now()
+                quotes.append(Quote(symbol, bid, ask, mark, last, at, venue))
+        return quotes
+
+    def timeframes(self, session: Session) -> tuple[str, ...]:
+        """Return how long candles may be; asks nothing."""
+        return tuple(session.x.timeframes or ()) if session.x.has.get("fetchOHLCV") else ()
+
+    def candles(self, session: Session, symbol: str, timeframe: str, start: datetime, end: datetime) -> list[Candle]:
+        """Ask for candles that open from `start` to `end`, oldest first."""
+        span = timedelta(seconds=int(session.x.parse_timeframe(timeframe)))
+        told = session.x.fetch_ohlcv(self.traded(session, symbol).unified, timeframe, millis(start), 500)
+        candles = []
+        for row in told:
+            named = dict(zip(("at", "open", "high", "low", "close", "volume"), row, strict=False))
+            at = words.instant(named, "at")
+            if start <= at <= end:
+                prices = [words.number(named, name) for name in ("open", "high", "low", "close", "volume")]
+                first, high, low, last, volume = prices
+                candles.append(Candle(at, first, high, low, last, volume, closed=at + span <= session.now()))
+        return candles
+
+    # ── Orders ────────────────────────────────────────────────────────────────────────────────────
+
+    def place(self, session: Session, request: OrderRequest) -> OrderReport:
+        """Send one order, once, and return what was answered. Raises NotDone."""
+        terms, traded = request.terms, self.traded(session, request.terms.symbol)
+        told = session.x.create_order(
+            traded.unified,
+            "limit" if terms.type.has_limit else "market",
+            terms.side.value.lower(),
+            plain(EXACT.divide(terms.quantity, traded.size)),
+            plain(terms.price) if terms.price is not None else None,
+            self.order_params(request),
+        )
+        session.names.learn(session.account_id, str(words.row(told).get("id") or ""), request.client_order_id)
+        return self.placed(request, words.row(told))
+
+    def order_params(self, request: OrderRequest) -> dict[str, Any]:
+        """Return what ccxt is told beside kind, side, amount and price."""
+        terms = request.terms
+        params: dict[str, Any] = {"clientOrderId": self.client_id(request.client_order_id)}
+        if terms.reduce_only and self.kind == "swap":
+            params["reduceOnly"] = True
+        if terms.price is not None:
+            if terms.time_in_force is TimeInForce.GTX:
+                params["postOnly"] = True
+            else:
+                params["timeInForce"] = terms.time_in_force.value
+        if terms.stop_price is not None:
+            params[self.trigger_name(terms.type)] = plain(terms.stop_price)
+        return params
+
+    def trigger_name(self, kind: OrderType) -> str:
+        """Return what ccxt calls the trigger of a stop or take-profit here."""
+        profits = kind in {OrderType.TAKE_PROFIT, OrderType.TAKE_PROFIT_MARKET}
+        return "takeProfitPrice" if profits else "stopLossPrice"
+
+    def placed(self, request: OrderRequest, told: words.Row) -> OrderReport:
+        """Return what the answer to an order says of it: many name little more than its number."""
+        terms = request.terms
+        traded = Traded(terms.symbol, terms.symbol)
+        report = words.report_of(
+            {"timestamp": millis(request.stamped_at), **{name: each for name, each in told.items() if each is not None}}
+            | {"side": terms.side.value, "amount": plain(terms.quantity)},
+            traded,
+            request.client_order_id,
+        )
+        return OrderReport(
+            request.client_order_id,
+            report.venue_order_id,
+            terms,
+            report.status,
+            min(report.filled_quantity, terms.quantity),
+            report.at,
+        )
+
+    def cancel(self, session: Session, symbol: str, client_order_id: str) -> OrderReport | None:
+        """Cancel one order; return what was answered of it, None if nothing was. Raises NotDone."""
+        traded = self.traded(session, symbol)
+        session.x.cancel_order(None, traded.unified, {"clientOrderId": self.client_id(client_order_id)})
+        return None
+
+    def can_amend(self, wanted: OrderRequest) -> bool:
+        """Say whether such an order is changed in place; else it is ended and replaced."""
+        return False
+
+    def amend(self, session: Session, client_order_id: str, wanted: OrderRequest) -> OrderReport:
+        """Change an order in place, where `can_amend` says so. Raises NotDone."""
+        raise NotDone(Failed(Outcome.REJECTED, "not_offered", f"{self.title} changes no order in place"))
+
+    def find(self, session: Session, symbol: str, client_order_id: str) -> OrderReport:
+        """Ask for one order by our id, with all of its fills. Raises NotDone: Outcome.ABSENT if it is not known."""
+        traded = self.traded(session, symbol)
+        params = {"clientOrderId": self.client_id(client_order_id)}
+        told = words.row(session.x.fetch_order(None, traded.unified, params))
+        number = words.text(told, "id")
+        session.names.learn(session.account_id, number, client_order_id)
+        report = words.report_of(told, traded, client_order_id)
+        if report.filled_quantity == 0:
+            return report
+        return words.report_of(told, traded, client_order_id, self.fills_of(session, traded, number, report))
+
+    def fills_of(self, session: Session, traded: Traded, number: str, report: OrderReport) -> list[Fill]:
+        """Ask for the fills of one order, oldest first."""
+        since = millis(report.at - TOLD_FOR)
+        told = session.x.fetch_my_trades(traded.unified, since, _PAGE, {"orderId": number})
+        mine = [row for row in words.rows(told) if str(row.get("order")) == number]
+        return sorted((words.fill_of(row, traded, report.client_order_id) for row in mine), key=lambda fill: fill.at)
+
+    def open_orders(self, session: Session) -> list[OrderReport]:
+        """Ask for every order that stands."""
+        reports = []
+        for told in self.orders_that_stand(session):
+            traded = self.named(session, told)
+            if traded is not None:
+                report = words.report_of(told, traded, self.our_id(str(told.get("clientOrderId") or "")))
+                session.names.learn(session.account_id, report.venue_order_id, report.client_order_id)
+                reports.append(report)
+        return reports
+
+    def orders_that_stand(self, session: Session) -> list[words.Row]:
+        """Ask for every order that stands, as ccxt tells it; those that wait for a trigger too."""
+        self.markets(session)
+        told = words.rows(session.x.fetch_open_orders())
+        with suppress(ccxt.NotSupported, ccxt.ArgumentsRequired):
+            seen = {each.get("id") for each in told}
+            told = told + [
+                each
+                for each in words.rows(session.x.fetch_open_orders(None, None, None, {"trigger": True}))
+                if each.get("id") not in seen
+            ]
+        return told
+
+    # ── History ───────────────────────────────────────────────────────────────────────────────────
+
+    def fills_after(self, session: Session, symbol: str, venue_trade_id: str | None) -> list[Fill]:
+        """Ask for the fills behind `venue_trade_id`, oldest first; None: of seven days.
+
+        Where the exchange's numbers do not grow, the last seven days are told; who books them knows each by its id.
+        """
+        traded = self.traded(session, symbol)
+        since = session.now() - TOLD_FOR
+        told = self._paged(
+            lambda at: session.x.fetch_my_trades(traded.unified, at, _PAGE), millis(since), lambda row: str(row["id"])
+        )
+        fills = [words.fill_of(row, traded, self.owner_of(session, traded, row)) for row in told]
+        numbers = [fill.venue_trade_id for fill in fills]
+        if venue_trade_id in numbers:
+            fills = fills[numbers.index(str(venue_trade_id)) + 1 :]
+        return fills
+
+    def fills_since(self, session: Session, symbol: str, since: datetime) -> list[Fill]:
+        """Ask for the fills since an instant, oldest first."""
+        return [fill for fill in self.fills_after(session, symbol, None) if fill.at >= since]
+
+    def funding_since(self, session: Session, since: datetime) -> list[FundingPayment]:
+        """Ask for the funding payments since an instant, oldest first."""
+        return [each for each in self.funding_after(session, None) if each.at >= since]
+
+    def owner_of(self, session: Session, traded: Traded, trade: words.Row) -> str | None:
+        """Return the client id of the order that an own trade belongs to; None if the exchange no longer knows it."""
+        number = str(trade.get("order") or "")
+        known = session.names.of(session.account_id, number)
+        if known is not None:
+            return known
+        try:
+            order = words.row(session.x.fetch_order(number, traded.unified))
+        except NotDone as not_done:
+            if not_done.failed.outcome is not Outcome.ABSENT:
+                raise
+            return None
+        told = order.get("clientOrderId")
+        name = self.our_id(str(told)) if told else f"venue-{number}"
+        session.names.learn(session.account_id, number, name)
+        return name
+
+    def _paged(self, ask: Callable[[int], Any], since: int, key: Callable[[words.Row], str]) -> list[words.Row]:
+        """Return what is told from an instant on, page by page, oldest first."""
+        found: dict[str, words.Row] = {}
+        for _ in range(_PAGES_MOST):
+            page = words.rows(ask(since))
+            fresh = [row for row in page if key(row) not in found]
+            found |= {key(row): row for row in fresh}
+            if len(page) < _PAGE or not fresh:
+                break
+            since = max(millis(words.instant(row, "timestamp")) for row in page)
+        return sorted(found.values(), key=lambda row: (words.instant(row, "timestamp"), key(row)))
+
+    def funding_after(self, session: Session, venue_id: str | None) -> list[FundingPayment]:
+        """Ask for the funding payments behind `venue_id`, oldest first; None: of seven days."""
+        if self.kind == "spot" or not session.x.has.get("fetchFundingHistory"):
+            return []
+        self.markets(session)
+        since = session.now() - TOLD_FOR
+        told = self._paged(
+            lambda at: session.x.fetch_funding_history(None, at, _PAGE), millis(since), lambda row: str(row["id"])
+        )
+        payments = []
+        for row in told:
+            traded = self.named(session, row)
+            if traded is not None:
+                amount = words.number(row, "amount")
+                at = words.instant(row, "timestamp")
+                name = words.text(row, "id")
+                payments.append(FundingPayment(name, traded.symbol, amount, str(row.get("code") or ""), at))
+        return _behind(payments, venue_id)
+
+    def transfers_after(self, session: Session, venue_id: str | None) -> list[Transfer]:
+        """Ask for what came in or left behind `venue_id`, oldest first; None: of seven days."""
+        if not session.x.has.get("fetchTransfers"):
+            return []
+        return []
+
+    # ── The account now ───────────────────────────────────────────────────────────────────────────
+
+    def positions(self, session: Session) -> list[VenuePosition]:
+        """Ask for every position that is not flat; on a spot exchange, for everything that is held."""
+        if self.kind == "spot":
+            return self.holdings(session)
+        self.markets(session)
+        held = []
+        for told in words.rows(session.x.fetch_positions()):
+            traded = self.named(session, told)
+            if traded is not None and words.number_or_zero(told, "contracts") != 0:
+                held.append(words.position_of(told, traded))
+        return held
+
+    def holdings(self, session: Session) -> list[VenuePosition]:
+        """Ask for the coins that are held: whatever was there before is among them."""
+        total = words.row(words.row(session.x.fetch_balance()).get("total"))
+        by_base = {session.x.markets[each.unified]["base"]: each for each in self.markets(session).values()}
+        return [
+            holding(by_base[asset].symbol, quantity)
+            for asset in total
+            if asset in by_base and (quantity := words.number_or_zero(total, asset)) != 0
+        ]
+
+    def balance(self, session: Session) -> VenueBalance:
+        """Ask what the account holds of its settlement currency."""
+        told = words.row(session.x.fetch_balance())
+        held = words.row(told.get(self.settlement) or {})
+        total, free = words.number_or_zero(held, "total"), words.number_or_zero(held, "free")
+        used = words.number_or_zero(held, "used")
+        return VenueBalance(self.settlement, total, free, total, words.ZERO, total, used, words.ZERO)
+
+    def settings(self, session: Session, symbol: str) -> tuple[int, MarginType]:
+        """Ask for leverage and margin type in one instrument."""
+        if self.kind == "spot":
+            return 1, MarginType.CROSSED
+        told = words.row(session.x.fetch_leverage(self.traded(session, symbol).unified))
+        isolated = told.get("marginMode") == "isolated"
+        leverage = int(words.number_or_zero(told, "longLeverage")) or 1
+        return leverage, MarginType.ISOLATED if isolated else MarginType.CROSSED
+
+    def set_leverage(self, session: Session, symbol: str, leverage: int) -> int:
+        """Set the leverage and return it. Raises NotDone, or Refused where there is none."""
+        if self.kind == "spot":
+            if leverage == 1:
+                return 1
+            raise Refused(f"{self.title} has no leverage: what is bought is paid for")
+        session.x.set_leverage(leverage, self.traded(session, symbol).unified)
+        return leverage
+
+    def set_margin_type(self, session: Session, symbol: str, margin_type: MarginType) -> MarginType:
+        """Set the margin type and return it. Raises NotDone, or Refused where there is none."""
+        if self.kind == "spot":
+            if margin_type is MarginType.CROSSED:
+                return margin_type
+            raise Refused(f"{self.title} has no margin: what is bought is paid for")
+        word = "isolated" if margin_type is MarginType.ISOLATED else "cross"
+        session.x.set_margin_mode(word, self.traded(session, symbol).unified)
+        return margin_type
+
+    def examine(self, session: Session) -> Trial:
+        """Find out about a credential without changing anything. Raises NotDone."""
+        self.balance(session)  # it answers only whom it knows
+        key = session.keys.get("apiKey") or session.keys.get("walletAddress")
+        hedged: Any = False
+        if self.kind == "swap" and session.x.has.get("fetchPositionMode"):
+            with suppress(ccxt.NotSupported, ccxt.ArgumentsRequired):
+                self.markets(session)
+                hedged = words.row(session.x.fetch_position_mode()).get("hedged")
+        return Trial(label(key), hedge_mode=hedged is True)
+
+    # ── Streams ───────────────────────────────────────────────────────────────────────────────────
+
+    def account_speech(self, ask: "Ask", account_id: str, endpoint: Endpoint) -> AccountSpeech | None:
+        """Return how the exchange tells of an account; None: it is asked every few seconds.
+
+        ask   does a piece of work with the account's keys and returns its value; raises Unavailable
+        """
+        return None
+
+    def market_speech(self, endpoint: Endpoint, clock: Clock) -> MarketSpeech | None:
+        """Return how the exchange tells prices; None: it is asked every few seconds. A new one for each connection."""
+        return None
+
+
+class Ask(Protocol):
+    """Does a piece of work for one account and returns its value. Blocks; raises Unavailable."""
+
+    def __call__(self, work: Callable[[Session], Any]) -> Any:
+        """Do it."""
+        ...
+
+
+def holding(symbol: str, quantity: Decimal) -> VenuePosition:
+    """Return coins that are held: no entry price is known of them, and nothing is owed on them."""
+    zero = words.ZERO
+    return VenuePosition(symbol, quantity, zero, zero, zero, 1, MarginType.CROSSED, None, None, zero)
+
+
+def label(key: str) -> str:
+    """Return a key so that its owner knows it again, and nobody else."""
+    return f"{key[:4]}…{key[-4:]}" if len(key) > 12 else "•••"
+
+
+def _behind(payments: list[FundingPayment], venue_id: str | None) -> list[FundingPayment]:
+    names = [each.venue_id for each in payments]
+    return payments[names.index(venue_id) + 1 :] if venue_id in names else payments

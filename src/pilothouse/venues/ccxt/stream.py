@@ -1,0 +1,376 @@
+"""Accounts and prices of an exchange, heard without asking for each: messages in, events and quotes out, in order.
+
+A stream may end, fall silent, or stay away; each time it is opened anew, after pauses that grow. What happened on an
+account in between is asked for and told before anything that came after it. An exchange without a stream of its own
+here is asked again and again instead, which is told in the same way.
+"""
+
+import asyncio
+import threading
+from collections.abc import Callable, Coroutine, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final, Protocol
+
+import structlog
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import WebSocketException
+
+from pilothouse.core.clock import Clock
+from pilothouse.core.errors import PilothouseError, Unavailable
+from pilothouse.core.quote import Quote
+from pilothouse.kit import exact_json
+from pilothouse.kit.retry import pause_after
+from pilothouse.venues.port import AccountEvent, StreamState
+
+_TROUBLE: Final = (OSError, TimeoutError, WebSocketException, PilothouseError)
+_WAITING_MOST: Final = 100_000
+_log = structlog.get_logger("pilothouse.venues.ccxt.stream")
+
+
+class StreamEnded(Unavailable):
+    """The stream is of no more use: its key has expired, it was refused, or it fell silent."""
+
+    code = "stream_ended"
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How long to wait, in seconds.
+
+    open_s, ping_s   for a connection, and between pings to which an answer must come in the same time
+    silent_s         of an account: it is reopened when nothing came for so long, as a quiet one is told from a dead
+                     one by nothing else
+    market_silent_s  of prices, which never rest
+    poll_s           between two questions where there is no stream: of an account
+    price_poll_s     the same, of prices
+    first_s, most_s  of the pause before it is opened anew
+    """
+
+    open_s: float = 5.0
+    ping_s: float = 20.0
+    silent_s: float = 900.0
+    market_silent_s: float = 20.0
+    poll_s: float = 5.0
+    price_poll_s: float = 2.0
+    first_s: float = 0.1
+    most_s: float = 30.0
+
+
+class AccountSpeech(Protocol):
+    """How an exchange tells of one account. All of it blocks, is called on threads, and by one at a time.
+
+    keep_s   seconds between two calls of `keep`
+    """
+
+    keep_s: float
+
+    def open(self) -> tuple[str, Sequence[str]]:
+        """Return the address to open, and what to say there first. Raises Unavailable."""
+        ...
+
+    def keep(self) -> None:
+        """Keep it alive. Raises StreamEnded if it is no more, Unavailable if nobody answers."""
+        ...
+
+    def understood(self, message: Any) -> Sequence[AccountEvent]:
+        """Return what a message tells. Raises StreamEnded if it says that it is over, Unavailable."""
+        ...
+
+
+class MarketSpeech(Protocol):
+    """How an exchange tells prices of some instruments. `understood` must not block.
+
+    each   how many instruments one connection follows
+    """
+
+    each: int
+
+    def open(self, symbols: Sequence[str]) -> Sequence[tuple[str, Sequence[str]]]:
+        """Return the addresses to open, and what to say at each first."""
+        ...
+
+    def put(self, quotes: Sequence[Quote]) -> None:
+        """Begin with quotes that were asked for."""
+        ...
+
+    def understood(self, message: Any) -> Quote | None:
+        """Return the quote that a message completes, if it does. Raises StreamEnded for a refusal."""
+        ...
+
+
+class Streams:
+    """The thread on which streams are held open. `close()` it."""
+
+    def __init__(self) -> None:
+        """Hold none yet; the thread begins with the first."""
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._thread: threading.Thread | None = None
+        self._lock = threading.Lock()
+
+    def start(self, stream: Coroutine[Any, Any, None]) -> Callable[[], None]:
+        """Hold `stream` open; return what ends it."""
+        with self._lock:
+            if self._loop is None:
+                self._loop = asyncio.new_event_loop()
+                self._thread = threading.Thread(target=self._loop.run_forever, name="ccxt-streams", daemon=True)
+                self._thread.start()
+            future: Future[None] = asyncio.run_coroutine_threadsafe(stream, self._loop)
+        future.add_done_callback(_told_if_broken)
+
+        def stop() -> None:
+            future.cancel()
+
+        return stop
+
+    def close(self) -> None:
+        """End every stream and the thread. Safe to call twice."""
+        with self._lock:
+            loop, thread, self._loop, self._thread = self._loop, self._thread, None, None
+        if loop is None or thread is None:
+            return
+        asyncio.run_coroutine_threadsafe(_cancel_all(), loop).result(timeout=10)
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join()
+        loop.run_until_complete(loop.shutdown_default_executor())
+        loop.close()
+
+
+def _told_if_broken(done: "Future[None]") -> None:
+    """Say it when a stream ended by an error of ours: what the wire does to it is met inside of it."""
+    if not done.cancelled() and (error := done.exception()) is not None:
+        _log.critical("stream_broken", error=repr(error))
+
+
+async def _cancel_all() -> None:
+    others = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
+    for task in others:
+        task.cancel()
+    await asyncio.gather(*others, return_exceptions=True)
+
+
+async def _pause(seconds: float) -> None:
+    await asyncio.sleep(seconds)
+
+
+class _Held:
+    """Something that is opened again and again."""
+
+    def __init__(self, name: str, patience: Patience) -> None:
+        self.name = name
+        self.patience = patience
+        self.failures = 0
+
+    async def hold(self, once: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        """Open it, and open it again whenever it ends, until this is cancelled."""
+        while True:
+            await self._one(once)
+            pause = pause_after(max(self.failures, 1), first=self.patience.first_s, longest=self.patience.most_s)
+            await _pause(pause)
+
+    async def _one(self, once: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        try:
+            await once()
+        except* _TROUBLE as group:
+            self.failures += 1
+            why = "; ".join(f"{type(error).__name__}: {error}" for error in group.exceptions)
+            _log.warning("stream_ended", stream=self.name, why=why, failures=self.failures)
+
+    def connection(self, url: str) -> connect:
+        """Return a connection that is about to be opened: no proxy, bounded messages, pings that must be answered."""
+        ping = self.patience.ping_s
+        return connect(
+            url,
+            open_timeout=self.patience.open_s,
+            ping_interval=ping,
+            ping_timeout=ping,
+            close_timeout=1,
+            max_size=4_000_000,
+            compression=None,
+            proxy=None,
+        )
+
+
+# ── An account ────────────────────────────────────────────────────────────────────────────────────
+
+
+class AccountStream(_Held):
+    """One account, heard by a stream or, without one, by asking."""
+
+    def __init__(
+        self,
+        account_id: str,
+        speech: AccountSpeech | None,
+        missed: Callable[[datetime], Sequence[AccountEvent]],
+        sink: Callable[[AccountEvent], None],
+        clock: Clock,
+        patience: Patience,
+    ) -> None:
+        """Tell `sink` what happens from now on, on the streams' thread; it must not block.
+
+        speech   None: there is no stream
+        missed   returns what happened since an instant; blocks, may raise Unavailable
+        """
+        super().__init__(f"account {account_id}", patience)
+        self._id = account_id
+        self._speech = speech
+        self._missed = missed
+        self._sink = sink
+        self._clock = clock
+        self._told_until = clock.now()
+        self._state = StreamState.LOST
+
+    async def run(self) -> None:
+        """Hold it open until cancelled."""
+        await self.hold(self._once)
+
+    async def _once(self) -> None:
+        try:
+            if self._speech is None:
+                await self._ask_on()
+            else:
+                await self._hear(self._speech)
+        finally:
+            self._say(StreamState.LOST)
+
+    def _say(self, state: StreamState) -> None:
+        """Tell how well the account is heard, each state once."""
+        if state is not self._state:
+            self._state = state
+            self._sink(AccountEvent(self._id, stream=state))
+
+    async def _catch_up(self) -> None:
+        """Tell what happened since it was told last."""
+        begun = self._clock.now()
+        for event in await asyncio.to_thread(self._missed, self._told_until):
+            self._sink(event)
+        self._told_until = begun
+        self.failures = 0
+
+    async def _ask_on(self) -> None:
+        self._say(StreamState.CATCHING_UP)
+        while True:
+            await self._catch_up()
+            self._say(StreamState.LIVE)
+            await _pause(self.patience.poll_s)
+
+    async def _hear(self, speech: AccountSpeech) -> None:
+        url, first = await asyncio.to_thread(speech.open)
+        async with self.connection(url) as socket:
+            for each in first:
+                await socket.send(each)
+            waiting: asyncio.Queue[Any] = asyncio.Queue(maxsize=_WAITING_MOST)
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(self._read(socket, waiting))
+                tasks.create_task(self._keep(speech))
+                tasks.create_task(self._tell(speech, waiting, answers=len(first)))
+
+    async def _read(self, socket: ClientConnection, waiting: "asyncio.Queue[Any]") -> None:
+        """Take in messages at once, so that none waits in the network while a gap is filled."""
+        while True:
+            async with asyncio.timeout(self.patience.silent_s):
+                raw = await socket.recv()
+            waiting.put_nowait(exact_json.loads(raw))
+
+    async def _keep(self, speech: AccountSpeech) -> None:
+        pause = speech.keep_s
+        while True:
+            await _pause(pause)
+            pause = speech.keep_s if await self._kept(speech) else min(60.0, speech.keep_s)
+
+    async def _kept(self, speech: AccountSpeech) -> bool:
+        """Say whether it was kept alive. Raises StreamEnded if it is no more."""
+        try:
+            await asyncio.to_thread(speech.keep)
+        except StreamEnded:
+            raise
+        except Unavailable as unavailable:
+            _log.warning("stream_not_kept", stream=self.name, why=str(unavailable))
+            return False
+        return True
+
+    async def _tell(self, speech: AccountSpeech, waiting: "asyncio.Queue[Any]", *, answers: int) -> None:
+        """Fill the gap, then tell what comes, in its order.
+
+        answers   how many messages come first that answer what was said at the opening: from then on nothing is missed
+        """
+        self._say(StreamState.CATCHING_UP)
+        for _ in range(answers):
+            async with asyncio.timeout(self.patience.open_s):
+                await self._tell_one(speech, await waiting.get())
+        await self._catch_up()
+        self._say(StreamState.LIVE)
+        while True:
+            await self._tell_one(speech, await waiting.get())
+            if waiting.empty():
+                self._told_until = self._clock.now()
+
+    async def _tell_one(self, speech: AccountSpeech, message: Any) -> None:
+        for event in await asyncio.to_thread(speech.understood, message):
+            self._sink(event)
+
+
+# ── Prices ────────────────────────────────────────────────────────────────────────────────────────
+
+
+class MarketStream(_Held):
+    """The prices of some instruments, heard by a stream or, without one, by asking."""
+
+    def __init__(
+        self,
+        symbols: Sequence[str],
+        speech: MarketSpeech | None,
+        ask: Callable[[Sequence[str]], Sequence[Quote]],
+        sink: Callable[[Sequence[Quote]], None],
+        patience: Patience,
+    ) -> None:
+        """Tell `sink` each quote as it changes, on the streams' thread; it must not block.
+
+        ask   asks for the present prices; blocks, may raise Unavailable
+        """
+        super().__init__(f"prices of {symbols[0]} and {len(symbols) - 1} more", patience)
+        self._symbols = symbols
+        self._speech = speech
+        self._ask = ask
+        self._sink = sink
+
+    async def run(self) -> None:
+        """Hold it open until cancelled."""
+        await self.hold(self._once)
+
+    async def _once(self) -> None:
+        if self._speech is None:
+            while True:
+                self._hand_on(await asyncio.to_thread(self._ask, self._symbols))
+                await _pause(self.patience.price_poll_s)
+        await self._begin(self._speech)
+        async with asyncio.TaskGroup() as tasks:
+            for url, first in self._speech.open(self._symbols):
+                tasks.create_task(self._follow(self._speech, url, first))
+
+    async def _begin(self, speech: MarketSpeech) -> None:
+        """Tell the present prices: a quiet instrument may tell none for long. What comes tells them anyway."""
+        try:
+            begun = await asyncio.to_thread(self._ask, self._symbols)
+        except Unavailable as unavailable:
+            _log.warning("quotes_not_read", stream=self.name, why=str(unavailable))
+            return
+        speech.put(begun)
+        self._hand_on(begun)
+
+    async def _follow(self, speech: MarketSpeech, url: str, first: Sequence[str]) -> None:
+        async with self.connection(url) as socket:
+            for each in first:
+                await socket.send(each)
+            while True:
+                async with asyncio.timeout(self.patience.market_silent_s):
+                    raw = await socket.recv()
+                quote = speech.understood(exact_json.loads(raw))
+                if quote is not None:
+                    self._hand_on([quote])
+
+    def _hand_on(self, quotes: Sequence[Quote]) -> None:
+        if quotes:
+            self.failures = 0
+            self._sink(quotes)

@@ -1,0 +1,65 @@
+"""Our adapter for ccxt's exchanges, pointed at a simulated exchange."""
+
+import time
+from collections.abc import Callable
+from decimal import Decimal
+from typing import Any
+
+from pilothouse.core.instrument import Side
+from pilothouse.core.order import OrderTerms, OrderType
+from pilothouse.kit.clocks import SystemClock
+from pilothouse.kit.sealed import Secret
+from pilothouse.kit.throttle import OwnBooks, Throttle
+from pilothouse.venues.ccxt.adapter import Accounts, CcxtVenue
+from pilothouse.venues.ccxt.card import card_of
+from pilothouse.venues.ccxt.exchange import Endpoint, Keys
+from pilothouse.venues.ccxt.known import quirks_of
+from pilothouse.venues.ccxt.rest import Tools
+from pilothouse.venues.ccxt.sheets import sheet_of
+from pilothouse.venues.ccxt.stream import Patience
+from pilothouse.venues.port import Accepted, OrderRequest, PlaceOutcome, VenueAccount, VenueStatus
+
+ACCOUNT = VenueAccount("acc_1", "usr_1")
+KEYS = Keys.of({"apiKey": Secret("K"), "secret": Secret("S")})
+QUICK = Patience(first_s=0.05, most_s=0.2)
+
+
+def opened(name: str, base: str, *, keys: Keys = KEYS, patience: Patience = QUICK, stream_url: str = "") -> CcxtVenue:
+    """Return the adapter for an exchange of this name, at this address."""
+    clock = SystemClock()
+    quirks = quirks_of(name)
+    endpoint = Endpoint.at(f"{name}@{base}", quirks.exchange, base, stream_url)
+    accounts = Accounts(lambda _: keys, lambda: [ACCOUNT])
+    card = card_of(name, sheet_of(name))
+    tools = Tools(clock, Throttle(OwnBooks(), clock))
+    return CcxtVenue(endpoint, quirks, card, accounts, tools, patience=patience)
+
+
+def order(
+    side: Side, quantity: str, kind: OrderType = OrderType.MARKET, *, close_position: bool = False, **terms: Any
+) -> OrderRequest:
+    """Return an order in bitcoin with a client id of its own."""
+    asked = OrderTerms("BTCUSDT", side, kind, Decimal(quantity), **terms)
+    return OrderRequest(f"t{time.monotonic_ns()}", asked, SystemClock().now(), close_position)
+
+
+def placed(venue: CcxtVenue, request: OrderRequest) -> PlaceOutcome:
+    """Place one order."""
+    (outcome,) = venue.place(ACCOUNT, [request])
+    return outcome
+
+
+def status(venue: CcxtVenue, client_order_id: str) -> VenueStatus | None:
+    """Return where an order is, if the exchange knows it."""
+    found = venue.find(ACCOUNT, "BTCUSDT", client_order_id)
+    return found.report.status if isinstance(found, Accepted) else None
+
+
+def within(seconds: float, check: Callable[[], bool]) -> bool:
+    """Wait until something is true, for a while."""
+    deadline = time.monotonic() + seconds
+    while not check():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.02)
+    return True
