@@ -30,7 +30,6 @@ from pilothouse.venues.catalogue import checked_credential
 from pilothouse.venues.keys import VenueKey
 from pilothouse.wiring.build import Parts, build
 from pilothouse.wiring.house import House
-from pilothouse.wiring.sealed_keys import open_sealer
 from tests.slices.simexchange.sim_house import WALLET, WALLET_KEY
 
 
@@ -103,7 +102,7 @@ class Living:
             VenueKey.parse(self.key),
             {"user": Secret(wallet), "signer": Secret(wallet), "private_key": Secret(private_key)},
         )
-        sealer = open_sealer(self.data)
+        sealer = house.ring.sealer
 
         def work(tx: Tx) -> TradingAccount:
             account = trading_accounts.open_account(
@@ -149,8 +148,12 @@ class Living:
     def alert(self, seconds: float = 10, **fields: str) -> Outcome:
         """Send an alert and return what came of it, once it is settled."""
         taken = self.send(**fields)
-        within(seconds, lambda: self.outcome(taken).settled)
+        within(seconds, lambda: self._is_over(self.outcome(taken)))
         return self.outcome(taken)
+
+    def _is_over(self, outcome: Outcome) -> bool:
+        moving = [order for order in outcome.orders if not order.state.is_final and not order.terms.rests]
+        return outcome.settled and not moving
 
     # ── Looking ───────────────────────────────────────────────────────────────────────────────────
 

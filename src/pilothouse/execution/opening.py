@@ -13,7 +13,7 @@ from pilothouse.core.errors import Unavailable
 from pilothouse.core.fill import Fill
 from pilothouse.core.instrument import Side
 from pilothouse.core.order import OrderEvent, OrderState, OrderTerms, OrderType, Purpose
-from pilothouse.execution import account_store, settle, store
+from pilothouse.execution import account_store, hearing, settle, store
 from pilothouse.execution.desk import Desk
 from pilothouse.execution.submit import Trader
 from pilothouse.execution.where import holds_more_than_ours
@@ -49,6 +49,14 @@ def begun(desk: Desk, trader: Trader, account: VenueAccount) -> datetime:
     taken_over = () if holds_more_than_ours(venue.card) else found.positions
     desk.database.write(lambda tx: _begin(tx, desk, account, found, taken_over, at), name="opening", urgent=True)
     return at
+
+
+def counts(tx: Tx, account_id: str, at: datetime) -> bool:
+    """Say whether what happened at that instant belongs into the books; before they are begun, nothing does."""
+    if hearing.of(tx, account_id) is None:
+        return True
+    known = account_store.reconciled_up_to(tx, account_id).get((_KIND, ""))
+    return known is not None and at >= from_micros(int(known))
 
 
 def _held(positions: Sequence[VenuePosition]) -> dict[str, Decimal]:

@@ -61,16 +61,27 @@ def on_event(desk: Desk, owner_id: str | None, event: AccountEvent) -> None:
     now = desk.clock.now()
     if event.funding is not None:
         payment = event.funding
+
+        def fund(tx: Tx) -> None:
+            if opening.counts(tx, event.account_id, payment.at):
+                settle.funded(tx, event.account_id, owner_id, [payment], now)
+
         desk.database.submit(
-            lambda tx: settle.funded(tx, event.account_id, owner_id, [payment], now),
+            fund,
             name="funding",
             urgent=True,
             lane=f"account:{event.account_id}",
         )
     if event.report is not None:
         report = event.report
+
+        def settled(tx: Tx) -> None:
+            # A stream also tells of the minutes before the account was added: those are in the first page of its books.
+            if opening.counts(tx, event.account_id, report.at):
+                take_in(tx, desk, event.account_id, owner_id, report)
+
         desk.database.submit(
-            lambda tx: take_in(tx, desk, event.account_id, owner_id, report),
+            settled,
             name="settle",
             urgent=True,
             lane=f"account:{event.account_id}",
