@@ -45,7 +45,7 @@ def balance(asking: Asking) -> Any:
 def account(asking: Asking) -> Any:
     """Tell everything about the account."""
     worth = asking.exchange.floor.standing(asking.account)
-    for symbol in asking.exchange.floor.contracts:
+    for symbol in asking.listed:
         for key in asking.exchange.slots_of(asking.account, symbol):
             asking.account.holding(key)
     found = [_position(asking, symbol, key) for symbol, key in _slots(asking)]
@@ -100,7 +100,7 @@ def _withdrawable(worth: Standing) -> int:
 def _slots(asking: Asking) -> list[tuple[str, str]]:
     """Return every slot that is shown: instrument and slot."""
     sides = SIDES if asking.account.hedged else SIDES[:1]
-    return [(symbol, slot(symbol, side)) for symbol in asking.exchange.floor.contracts for side in sides]
+    return [(symbol, slot(symbol, side)) for symbol in asking.listed for side in sides]
 
 
 def _position(asking: Asking, symbol: str, key: str) -> dict[str, Any]:
@@ -286,6 +286,7 @@ def position_margin(asking: Asking) -> Any:
     if refusal is not None:
         raise refused(refusal)
     asking.exchange.settle("MARGIN_TRANSFER")
+    asking.file.margins.append((asking.now, symbol, side, units if kind == 1 else -units))
     return {"amount": request.need("amount"), "code": 200, "msg": "Successfully modify position margin.", "type": kind}
 
 
@@ -427,9 +428,27 @@ def income(asking: Asking) -> Any:
     ]
 
 
-def margin_history(_asking: Asking) -> Any:
-    """Tell that changes of isolated margins are not kept here."""
-    return []
+def margin_history(asking: Asking) -> Any:
+    """Tell what was set aside for isolated positions by hand, or taken back; oldest first."""
+    symbol, request = asking.symbol(), asking.request
+    kind, start, end = request.whole("type"), request.whole("startTime"), request.whole("endTime")
+    found = [
+        {
+            "symbol": symbol,
+            "type": 1 if units > 0 else 2,
+            "deltaType": "USER_ADJUST",
+            "amount": money(abs(units)),
+            "asset": SETTLEMENT,
+            "time": at // 1_000,
+            "positionSide": side,
+        }
+        for at, of, side, units in asking.file.margins
+        if of == symbol
+        and (kind is None or (units > 0) == (kind == 1))
+        and (start is None or at // 1_000 >= start)
+        and (end is None or at // 1_000 <= end)
+    ]
+    return found[-request.limit(500, 500) :]
 
 
 def open_listen_key(asking: Asking) -> Any:

@@ -16,6 +16,7 @@ def place(asking: Asking) -> Any:
         raise missing("algoType")
     if request.need("type").upper() not in CONDITIONAL:
         raise WireError(-1116)
+    asking.symbol()
     wanted = read_order(
         request, asking.exchange.floor, asking.account, asking.exchange.grids, asking.profile, "clientAlgoId"
     )

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from pilothouse.simexchange.exchange import Exchange
-from pilothouse.simexchange.records import AccountFile
+from pilothouse.simexchange.records import BINANCE, AccountFile
 from pilothouse.simexchange.requests import Request
 from pilothouse.simexchange.wire_errors import WireError
 from pilothouse.simulation.account import Account
@@ -29,6 +29,7 @@ class Asking:
     version: int
     file_or_none: AccountFile | None = None
     wallet: str = ""
+    is_spot: bool = False
     now: int = field(init=False)
 
     def __post_init__(self) -> None:
@@ -54,9 +55,15 @@ class Asking:
     def symbol(self) -> str:
         """Return the instrument named; it must be there."""
         found = self.request.need("symbol").upper()
-        if found not in self.exchange.floor.contracts:
+        contract = self.exchange.floor.contracts.get(found)
+        if contract is None or (contract.delivers_us is not None and found not in self.listed):
             raise WireError(-1121)
         return found
+
+    @property
+    def listed(self) -> list[str]:
+        """Return what is traded on this side of this venue."""
+        return self.exchange.listed(with_quarters=self.profile == BINANCE and not self.is_spot)
 
     def symbols(self) -> list[str]:
         """Return the one instrument named, or all of them."""
@@ -64,10 +71,10 @@ class Asking:
             return [self.symbol()]
         many = self.request.items("symbols")
         if many:
-            if any(one not in self.exchange.floor.contracts for one in many):
+            if any(one not in self.listed for one in many):
                 raise WireError(-1121)
             return many
-        return list(self.exchange.floor.contracts)
+        return self.listed
 
 
 Handler = Callable[[Asking], Any]

@@ -125,7 +125,7 @@ class Candles:
         if not minutes:
             price = self._contract.start_ticks
             return Candle(at_ms, price, price, price, price, 0, 0, 0, 0, 0)
-        return _joined(minutes[0].opened, minutes)
+        return joined(minutes)
 
     def _past(self) -> Iterator[Candle]:
         """Make the minutes before the exchange began: a walk that ends where its market starts."""
@@ -157,16 +157,17 @@ def _merged(interval: str, minutes: list[Candle]) -> Iterator[Candle]:
     for minute in minutes:
         if minute.opened > ends:
             if part:
-                yield _joined(opened_at(interval, part[0].opened), part)
+                yield joined(part, opened_at(interval, part[0].opened))
             part, ends = [], closes_at(interval, opened_at(interval, minute.opened))
         part.append(minute)
     if part:
-        yield _joined(opened_at(interval, part[0].opened), part)
+        yield joined(part, opened_at(interval, part[0].opened))
 
 
-def _joined(opened: int, minutes: list[Candle]) -> Candle:
+def joined(minutes: list[Candle], opened: int | None = None) -> Candle:
+    """Return one candle for minutes, at least one, that follow on each other; it opens with the first unless told."""
     return Candle(
-        opened,
+        minutes[0].opened if opened is None else opened,
         minutes[0].open,
         max(each.high for each in minutes),
         min(each.low for each in minutes),

@@ -7,8 +7,10 @@ to whoever listens.
 import hashlib
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from pilothouse.core.clock import micros
 from pilothouse.simexchange import spot_events, user_events
 from pilothouse.simexchange.book_view import BookView
 from pilothouse.simexchange.candles import Candles
@@ -22,11 +24,12 @@ from pilothouse.simexchange.wire_errors import TEXTS, WireError
 from pilothouse.simulation import exchange as trading
 from pilothouse.simulation.account import Account
 from pilothouse.simulation.book import flow
-from pilothouse.simulation.contracts import CONTRACTS, UNITS_PER_QUOTE, Contract
+from pilothouse.simulation.contracts import CONTRACTS, SETTLEMENT, UNITS_PER_QUOTE, Contract
+from pilothouse.simulation.delivery import quarterly, with_basis
 from pilothouse.simulation.floor import Changes, Desk, Floor
 from pilothouse.simulation.market import STEP_US
 from pilothouse.simulation.orders import Asked, Movement, MovementKind, Order, Refusal, Status, triggers
-from pilothouse.simulation.slots import slot
+from pilothouse.simulation.slots import slot, symbol_of
 from pilothouse.simulation.spot import SpotMarket
 
 SPOT = "spot:"
@@ -56,13 +59,14 @@ class Exchange:
         clock: ExchangeClock,
         *,
         seed: int = 1,
-        contracts: Mapping[str, Contract] = CONTRACTS,
+        contracts: Mapping[str, Contract] | None = None,
         tape: list[Mark] | None = None,
     ) -> None:
         self.clock = clock
         self.seed = seed
         now = clock.now()
         self.started = now
+        contracts = contracts if contracts is not None else {**CONTRACTS, **_quarter(now)}
         self.floor = Floor(seed, contracts)
         self.floor.crossing = True
         self.floor.funded_at = now
@@ -82,9 +86,19 @@ class Exchange:
         self.next_algo = 1
         self.next_income = 1
         self.trigger_refusals = 0
+        self._delivered: set[str] = set()
         self._tape = deque(tape or ())
         self._tape_shift = now - self._tape[0].at if self._tape else 0
         self._crowd_trades(now)  # so that there is a last trade from the first moment on
+
+    def listed(self, *, with_quarters: bool) -> list[str]:
+        """Return what is traded: the perpetuals and, if asked for, the quarter that has not ended."""
+        now = self.clock.now()
+        return [
+            symbol
+            for symbol, contract in self.floor.contracts.items()
+            if contract.delivers_us is None or (with_quarters and now < contract.delivers_us)
+        ]
 
     # ── accounts ──────────────────────────────────────────────────────────────────────────────────
 
@@ -193,9 +207,11 @@ class Exchange:
         """Give an open limit order another size and price; raises WireError if the exchange does not."""
         if not told.order.is_open:
             raise WireError(-2013)
-        refusal = trading.amend(self.floor, told.order, lots, price, self.clock.now())
+        now, before = self.clock.now(), (told.order.lots, told.order.price or 0)
+        refusal = trading.amend(self.floor, told.order, lots, price, now)
         if refusal is not None:
             raise refused(refusal)
+        told.amended.append((now, before[0], lots, before[1], price))
         self._tell_order(self.files[told.order.account_id], told, "AMENDMENT", told.order.status, None)
         self.settle("ORDER")
 
@@ -210,6 +226,9 @@ class Exchange:
             raise WireError(-20132)
         if len(file.open_algos()) >= 200:
             raise WireError(-4045, "Reach max stop order limit.")
+        held = self.floor.accounts[file.id].reducible(wanted.symbol, wanted.sign, wanted.side)
+        if wanted.tif == "GTE_GTC" and not held:
+            raise WireError(-4509)
         desk = self.floor.desks[wanted.symbol]
         at = desk.working(by_last=wanted.working == "CONTRACT_PRICE")
         if wanted.stop is not None and triggers(wanted.type, wanted.sign, wanted.stop, at):
@@ -290,15 +309,30 @@ class Exchange:
         while self._tape and self._tape[0].at + self._tape_shift <= now:
             mark = self._tape.popleft()
             led[mark.symbol] = mark.ticks
+        for symbol, contract in self.floor.contracts.items():
+            if contract.delivers_us is not None:
+                self._lead_quarter(symbol, contract.delivers_us, led, now)
         trading.pay_funding(self.floor, now)
         self.settle("FUNDING_FEE")
         trading.step(self.floor, now, stride, led)
         self._crowd_trades(now)
-        for symbol in self.floor.desks if self.spot.accounts else ():
+        for symbol in self.listed(with_quarters=False) if self.spot.accounts else ():
             self.spot.step(symbol, now)
         self.settle_spot()
         self.settle("ORDER")
         self._after_prices(now)
+
+    def _lead_quarter(self, symbol: str, ends: int, led: dict[str, int], now: int) -> None:
+        """Let a quarter follow its perpetual, and settle it on its last day."""
+        perpetual = symbol.partition("_")[0]
+        led.setdefault(symbol, with_basis(led.get(perpetual, self.floor.desks[perpetual].prices.mark), now, ends))
+        if now >= ends and symbol not in self._delivered:
+            self._delivered.add(symbol)
+            trading.deliver(self.floor, symbol, now)
+            for file in self.files.values():
+                for algo in file.open_algos(symbol):
+                    self.end_algo(file, algo, "EXPIRED", "the contract was delivered")
+            self.settle("ADJUSTMENT")
 
     def set_price(self, symbol: str, ticks: int) -> None:
         """Put one market at a price; it meets its orders there."""
@@ -324,7 +358,19 @@ class Exchange:
                     told.expiry = "8"
                     self.floor.finish(order, Status.EXPIRED, "good till date", now)
         self.settle("ORDER")
+        self._call_margins(now)
         self.drop_listen_keys(expired_only=True)
+
+    def _call_margins(self, now: int) -> None:
+        """Warn, once, whoever is near to losing a position by force."""
+        for file in self.files.values():
+            account = self.floor.accounts[file.id]
+            near = trading.nearly_lost(self.floor, account) if any(h.lots for h in account.holdings.values()) else []
+            fresh = [key for key in near if key not in file.called]
+            file.called = set(near)
+            if fresh and self.watched(file.id):
+                event = user_events.margin_call(self.floor, self.grids, file.id, fresh, now)
+                self._tell(file.id, "MARGIN_CALL", event)
 
     def look(self, symbol: str) -> BookView:
         """Return the book as it is; who listens hears of every change before anybody sees it."""
@@ -367,8 +413,20 @@ class Exchange:
                 told.announced = True
                 self._tell_order(self.files[order.account_id], told, "NEW", Status.NEW, None)
         self._tell_accounts(changes, reason)
+        if changes.executions:
+            self._end_idle_algos(changes)
         for told, order in touched:
             self._tell_life(self.files[order.account_id], told, by_order.get(order.number, ()))
+
+    def _end_idle_algos(self, changes: Changes) -> None:
+        """Expire the conditional orders that were for a position which has gone."""
+        for account_id, key in list(changes.holdings):
+            file, account = self.files[account_id], self.floor.accounts[account_id]
+            for algo in file.open_algos(symbol_of(key)) if file.algos else ():
+                bound = algo.closes or algo.tif == "GTE_GTC"
+                held = account.reducible(algo.symbol, algo.sign, algo.side)
+                if bound and slot(algo.symbol, algo.side) == key and not held:
+                    self.end_algo(file, algo, "EXPIRED", "The position was closed.")
 
     def _told(self, order: Order) -> Told:
         """Return what is remembered of an order; one that nobody asked for is a forced close."""
@@ -443,6 +501,9 @@ class Exchange:
                 account = self.spot.accounts[order.account_id]
                 position = spot_events.account_position(account, contract, now)
                 self._tell(owner, "outboundAccountPosition", position)
+                made = account.lists.get(order.list_id)
+                if made is not None and fill is None:
+                    self._tell(owner, "listStatus", spot_events.list_status(account, made, now))
 
     def _book_fill(self, file: AccountFile, fill: Fill) -> None:
         if fill.realised:
@@ -461,6 +522,8 @@ class Exchange:
 
     def _crowd_trades(self, now: int) -> None:
         for symbol, desk in self.floor.desks.items():
+            if symbol in self._delivered:
+                continue
             lots = max(desk.contract.lots_min, flow(desk.contract, desk.state, self.seed, 1) // 16)
             self._public(symbol, desk.prices.last, lots, now, is_buy=desk.prices.last >= desk.prices.ask)
 
@@ -488,6 +551,19 @@ class Exchange:
         """Return the slots of an instrument that an account has in its position mode."""
         sides = ("LONG", "SHORT") if account.hedged else ("BOTH",)
         return [slot(symbol, side) for side in sides]
+
+
+def _quarter(now: int) -> dict[str, Contract]:
+    """Return the Bitcoin contract of the quarter: it ends on the last Friday of March, June, September or December."""
+    at = datetime.fromtimestamp(now // 1_000_000, UTC)
+    year, month = at.year, at.month + -at.month % 3
+    while True:
+        last = datetime(year + month // 12, month % 12 + 1, 1, 8, tzinfo=UTC) - timedelta(days=1)
+        ends = last - timedelta(days=(last.weekday() - 4) % 7)
+        if ends > at:
+            symbol = f"BTC{SETTLEMENT}_{ends:%y%m%d}"
+            return {symbol: quarterly(CONTRACTS[f"BTC{SETTLEMENT}"], symbol, micros(ends))}
+        year, month = year + month // 12, month % 12 + 3
 
 
 def refused(refusal: Refusal) -> WireError:

@@ -8,7 +8,15 @@ from typing import Any
 
 import msgspec
 
-from pilothouse.simexchange import account_rest, algo_rest, aster_rest, market_rest, order_rest, spot_rest
+from pilothouse.simexchange import (
+    account_rest,
+    algo_rest,
+    aster_rest,
+    elsewhere_rest,
+    market_rest,
+    order_rest,
+    spot_rest,
+)
 from pilothouse.simexchange.asking import KEYED, MANAGED, PUBLIC, Asking, Route
 from pilothouse.simexchange.exchange import DEPOSIT_DEFAULT, Exchange
 from pilothouse.simexchange.faults import AFTER, INSTEAD, Faults, Rule, answer_of
@@ -23,11 +31,14 @@ REQUESTS_KEPT = 100_000
 
 SEND, RESET, SILENT = "send", "reset", "silent"
 
-_FUTURES = re.compile(r"/(fapi|api)/v([0-9])/(.+)")
-_ELSEWHERE = re.compile(r"/(?:sapi|dapi|eapi|papi|futures/data|sapi/api)(?:/v([0-9]))?/(.+)")
+_KNOWN = re.compile(r"/(fapi|api|sapi/api)/v([0-9])/(.+)")
 
 _SHARED = market_rest.ROUTES | order_rest.ROUTES | account_rest.ROUTES
 _ROUTES = {ASTER: _SHARED | aster_rest.ROUTES, BINANCE: _SHARED | algo_rest.ROUTES}
+_SPOT_ROUTES = {
+    ASTER: spot_rest.ROUTES | spot_rest.ASTER_NAMES | {("POST", "noop"): aster_rest.ROUTES["POST", "noop"]},
+    BINANCE: spot_rest.ROUTES,
+}
 
 
 @dataclass(slots=True)
@@ -92,7 +103,7 @@ class Front:
 
     def answer(self, request: Request) -> Reply:
         """Answer a request; whatever goes wrong is an answer too."""
-        found = _FUTURES.fullmatch(request.path)
+        found = _KNOWN.fullmatch(request.path)
         name = found.group(3) if found else request.path
         rule = self.faults.strike(request, name) if self.faults.rules or "x-sim-fault" in request.headers else None
         headers: list[tuple[str, str]] = []
@@ -136,17 +147,22 @@ class Front:
             return ASTER
         return ASTER if version == 3 else BINANCE
 
+    def _spot_profile(self, request: Request, family: str) -> str:
+        """Return whose spot market is asked: Aster's by its own prefix, by its signatures, or where it is alone."""
+        signed = "signer" in request.params and "x-mbx-apikey" not in request.headers
+        return ASTER if self.profile == ASTER or family != "api" or signed else BINANCE
+
     def _known(
         self, request: Request, found: re.Match[str], rule: Rule | None, headers: list[tuple[str, str]]
     ) -> tuple[Any, str]:
-        is_spot, version, name = found.group(1) == "api", int(found.group(2)), found.group(3)
-        profile = BINANCE if is_spot else self.profile_of(request, version)
-        routes = spot_rest.ROUTES if is_spot else _ROUTES[profile]
+        is_spot, version, name = found.group(1) != "fapi", int(found.group(2)), found.group(3)
+        profile = self._spot_profile(request, found.group(1)) if is_spot else self.profile_of(request, version)
+        routes = (_SPOT_ROUTES if is_spot else _ROUTES)[profile]
         route = routes.get((request.method, name))
         if route is None:
             known = any(path == name for _, path in routes)
             raise WireError(-1000, f"Path {request.path} not found", status=405 if known else 404)
-        asking = Asking(self.exchange, request, profile, name, version)
+        asking = Asking(self.exchange, request, profile, name, version, is_spot=is_spot)
         asking.now += self.skew_us
         used = self.limits.weigh(request.ip, route.weight, asking.now)
         headers.append(("X-MBX-USED-WEIGHT-1M", str(used)))
@@ -197,36 +213,8 @@ class Front:
         self.exchange.keys.add_api_key(key)
 
     def _elsewhere(self, request: Request) -> Any:
-        """Answer what is not about futures: enough for clients that look there when they start."""
-        found = _ELSEWHERE.fullmatch(request.path)
-        name = found.group(2) if found else ""
-        if found is None:
-            raise WireError(-1000, f"Path {request.path} not found", status=404)
-        now_ms = (self.exchange.clock.now() + self.skew_us) // 1_000
-        if name.endswith("exchangeInfo"):
-            return {"timezone": "UTC", "serverTime": now_ms, "rateLimits": [], "exchangeFilters": [], "symbols": []}
-        if name.endswith("/time") or name == "time":
-            return {"serverTime": now_ms}
-        if name.endswith("ping"):
-            return {}
-        if name == "system/status":
-            return {"status": 0, "msg": "normal"}
-        key = self.exchange.keys.signed(request, now_ms)
-        if name == "account/apiRestrictions":
-            return {
-                "ipRestrict": False,
-                "createTime": self.exchange.started // 1_000,
-                "enableReading": True,
-                "enableFutures": key.may_trade,
-                "enableWithdrawals": key.may_withdraw,
-                "enableInternalTransfer": False,
-                "enableSpotAndMarginTrading": key.may_trade,
-                "permitsUniversalTransfer": False,
-                "enableVanillaOptions": False,
-                "enableMargin": False,
-                "enablePortfolioMarginTrading": False,
-            }
-        return []
+        """Answer what is not about trading: statistics, and what clients look for when they start."""
+        return elsewhere_rest.answered(self.exchange, request, (self.exchange.clock.now() + self.skew_us) // 1_000)
 
     # ── what goes wrong ───────────────────────────────────────────────────────────────────────────
 

@@ -13,6 +13,7 @@ from pilothouse.simulation.contracts import SETTLEMENT, Contract
 from pilothouse.simulation.funding import INTERVAL_US, rate
 
 _KINDS = ["LIMIT", "MARKET", "STOP", "STOP_MARKET", "TAKE_PROFIT", "TAKE_PROFIT_MARKET", "TRAILING_STOP_MARKET"]
+_CONTRACT_TYPES = frozenset({"PERPETUAL", "CURRENT_QUARTER", "NEXT_QUARTER"})
 _DEPTHS = (5, 10, 20, 50, 100, 500, 1_000)
 RATE_LIMITS = [
     {"rateLimitType": "REQUEST_WEIGHT", "interval": "MINUTE", "intervalNum": 1, "limit": 2_400},
@@ -42,9 +43,9 @@ def exchange_info(asking: Asking) -> Any:
         "exchangeFilters": [],
         "assets": [{"asset": SETTLEMENT, "marginAvailable": True, "autoAssetExchange": "0"}],
         "symbols": [
-            _instrument(asking, contract, binance=binance)
-            for contract in asking.exchange.floor.contracts.values()
-            if not asking.request.text("symbol") or asking.request.text("symbol").upper() == contract.symbol
+            _instrument(asking, asking.exchange.floor.contracts[symbol], binance=binance)
+            for symbol in asking.listed
+            if not asking.request.text("symbol") or asking.request.text("symbol").upper() == symbol
         ],
     }
 
@@ -76,9 +77,9 @@ def _instrument(asking: Asking, contract: Contract, *, binance: bool) -> dict[st
     maintenance, required = contract.brackets[0].maintenance_ppm, 1_000_000 // contract.instrument.leverage_max
     return {
         "symbol": contract.symbol,
-        "pair": contract.symbol,
-        "contractType": "PERPETUAL",
-        "deliveryDate": 4_133_404_800_000,
+        "pair": contract.symbol.partition("_")[0],
+        "contractType": "PERPETUAL" if contract.delivers_us is None else "CURRENT_QUARTER",
+        "deliveryDate": 4_133_404_800_000 if contract.delivers_us is None else contract.delivers_us // 1_000,
         "onboardDate": asking.exchange.candles[contract.symbol].first_ms,
         "status": "TRADING",
         "maintMarginPercent": fixed(maintenance, 4),
@@ -169,7 +170,7 @@ def aggregate_words(trade: PublicTrade, price: str, quantity: str) -> dict[str, 
 def klines(asking: Asking) -> Any:
     """Tell candles, the open one last."""
     if not asking.request.text("symbol") and asking.request.text("pair"):
-        asking.request.params["symbol"] = asking.request.text("pair")
+        asking.request.params["symbol"] = _of_pair(asking)
     symbol, request = asking.symbol(), asking.request
     interval = request.need("interval")
     if interval not in INTERVALS:
@@ -178,6 +179,25 @@ def klines(asking: Asking) -> Any:
         interval, request.whole("startTime"), request.whole("endTime"), request.limit(500, 1_500)
     )
     return [candle_row(asking, symbol, interval, candle) for candle in found]
+
+
+def _of_pair(asking: Asking) -> str:
+    """Return the instrument that a pair and a type of contract name."""
+    pair, kind = asking.request.text("pair").upper(), asking.request.text("contractType", "PERPETUAL").upper()
+    if kind == "PERPETUAL":
+        return pair
+    quarters = [each for each in asking.listed if each.startswith(f"{pair}_")]
+    if kind != "CURRENT_QUARTER" or not quarters:
+        raise WireError(-1135, "Invalid contractType.") if kind not in _CONTRACT_TYPES else WireError(-1121)
+    return quarters[0]
+
+
+def premium_klines(asking: Asking) -> Any:
+    """Tell candles of the premium: none here, where mark and index are one."""
+    nothing = "0.00000000"
+    return [
+        [row[0], nothing, nothing, nothing, nothing, "0", row[6], "0", row[8], "0", "0", "0"] for row in klines(asking)
+    ]
 
 
 def candle_row(asking: Asking, symbol: str, interval: str, candle: Candle) -> list[Any]:
@@ -272,11 +292,11 @@ def premium_index(asking: Asking) -> Any:
             {
                 "symbol": symbol,
                 "markPrice": grid.price(desk.prices.mark),
-                "indexPrice": grid.price(desk.prices.mark),
+                "indexPrice": grid.price(exchange.floor.desks[symbol.partition("_")[0]].prices.mark),
                 "estimatedSettlePrice": grid.price(desk.prices.mark),
-                "lastFundingRate": fixed(rate(desk.state), 8),
-                "interestRate": "0.00010000",
-                "nextFundingTime": next_funding(asking.now) // 1_000,
+                "lastFundingRate": "" if desk.contract.delivers_us else fixed(rate(desk.state), 8),
+                "interestRate": "" if desk.contract.delivers_us else "0.00010000",
+                "nextFundingTime": 0 if desk.contract.delivers_us else next_funding(asking.now) // 1_000,
                 "time": asking.now_ms,
             }
         )
@@ -296,6 +316,8 @@ def funding_rates(asking: Asking) -> Any:
     limit = request.limit(100, 1_000)
     found: list[dict[str, Any]] = []
     for symbol in asking.symbols():
+        if asking.exchange.floor.contracts[symbol].delivers_us is not None:
+            continue
         grid, candles = asking.exchange.grids[symbol], asking.exchange.candles[symbol]
         first = max(start, candles.first_ms * 1_000)
         at = first + -first % INTERVAL_US
@@ -323,7 +345,8 @@ def funding_info(asking: Asking) -> Any:
             "interestRate": "0.00010000",
             "disclaimer": False,
         }
-        for symbol in asking.exchange.floor.contracts
+        for symbol in asking.listed
+        if asking.exchange.floor.contracts[symbol].delivers_us is None
     ]
 
 
@@ -367,6 +390,8 @@ ROUTES: dict[tuple[str, str], Route] = {
     ("GET", "klines"): Route(klines, weight=2),
     ("GET", "continuousKlines"): Route(klines, weight=2),
     ("GET", "indexPriceKlines"): Route(klines, weight=2),
+    ("GET", "premiumIndexKlines"): Route(premium_klines, weight=2),
+    ("GET", "rpiDepth"): Route(depth, weight=20),
     ("GET", "markPriceKlines"): Route(klines, weight=2),
     ("GET", "premiumIndex"): Route(premium_index),
     ("GET", "fundingRate"): Route(funding_rates),

@@ -22,6 +22,7 @@ def place(asking: Asking) -> Any:
     request = asking.request
     if refuses_old_path(request.text("type"), asking.profile):
         raise WireError(-4120)
+    asking.symbol()
     wanted = read_order(
         request, asking.exchange.floor, asking.account, asking.exchange.grids, asking.profile, "newClientOrderId"
     )
@@ -67,6 +68,37 @@ def amend(asking: Asking) -> Any:
         raise WireError(-1117)
     asking.exchange.amend(told, lots, price)
     return _words(asking, told)
+
+
+def amendments(asking: Asking) -> Any:
+    """Tell how the orders of an instrument were amended, or one of them; the latest first."""
+    symbol, request = asking.symbol(), asking.request
+    number, client_id = request.whole("orderId"), request.text("origClientOrderId")
+    start, end = request.whole("startTime"), request.whole("endTime")
+    grid = asking.exchange.grids[symbol]
+    found = [
+        {
+            "amendmentId": told.order.number * 1_000 + count,
+            "symbol": symbol,
+            "pair": symbol,
+            "orderId": told.order.number,
+            "clientOrderId": told.order.client_id,
+            "time": at // 1_000,
+            "amendment": {
+                "price": {"before": grid.price(price_before), "after": grid.price(price)},
+                "origQty": {"before": grid.quantity(lots_before), "after": grid.quantity(lots)},
+                "count": count,
+            },
+            "priceMatch": told.match,
+        }
+        for told in asking.file.orders.values()
+        if told.order.symbol == symbol
+        and (number is None or told.order.number == number)
+        and (not client_id or told.order.client_id == client_id)
+        for count, (at, lots_before, lots, price_before, price) in enumerate(told.amended, start=1)
+        if (start is None or at // 1_000 >= start) and (end is None or at // 1_000 <= end)
+    ]
+    return found[::-1][: request.limit(50, 100)]
 
 
 def cancel(asking: Asking) -> Any:
@@ -236,6 +268,7 @@ ROUTES: dict[tuple[str, str], Route] = {
     ("POST", "order"): Route(place, SIGNED, 0, orders=1),
     ("PUT", "order"): Route(amend, SIGNED, 1, orders=1),
     ("DELETE", "order"): Route(cancel, SIGNED),
+    ("GET", "orderAmendment"): Route(amendments, SIGNED),
     ("GET", "order"): Route(order, SIGNED),
     ("POST", "order/test"): Route(try_out, SIGNED),
     ("POST", "batchOrders"): Route(place_many, SIGNED, 5, orders=5),

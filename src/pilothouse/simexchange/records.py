@@ -38,6 +38,7 @@ class Told:
     kind      the type in the venue's words; it stays when the order triggers
     working   MARK_PRICE or CONTRACT_PRICE
     told      lots of it that user events have told
+    amended   (microseconds, lots before, lots after, ticks before, ticks after)
     """
 
     order: Order
@@ -51,6 +52,7 @@ class Told:
     told_worth: int = 0
     announced: bool = False
     expiry: str = "0"
+    amended: list[tuple[int, int, int, int, int]] = field(default_factory=list)
 
 
 @dataclass(slots=True)
@@ -122,7 +124,9 @@ class AccountFile:
     """Everything about one account that the floor does not keep.
 
     countdowns   symbol -> microseconds at which all its orders are cancelled
-    order_times  (minute, count), (ten seconds, count): how many orders came
+    minute, ten_seconds  (which one, how many orders came in it)
+    called       the slots that a margin call was about, while they are still near to being lost
+    margins      what was set aside by hand: (microseconds, symbol, side, quote units)
     """
 
     id: str
@@ -140,6 +144,8 @@ class AccountFile:
     minute: tuple[int, int] = (0, 0)
     ten_seconds: tuple[int, int] = (0, 0)
     changed: dict[str, int] = field(default_factory=dict)
+    called: set[str] = field(default_factory=set)
+    margins: list[tuple[int, str, str, int]] = field(default_factory=list)
 
     def keep(self, told: Told) -> None:
         """Remember an order."""

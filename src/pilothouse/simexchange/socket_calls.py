@@ -7,43 +7,74 @@ import msgspec
 
 from pilothouse.simexchange.exchange import SPOT
 from pilothouse.simexchange.front import SEND, Front
+from pilothouse.simexchange.market_rest import RATE_LIMITS
 from pilothouse.simexchange.requests import Request
-from pilothouse.simexchange.spot_rest import START_QUOTE
+from pilothouse.simexchange.spot_intake import START_QUOTE
 from pilothouse.simexchange.streams import Hub, Listening
 from pilothouse.simexchange.wire_errors import WireError
 from pilothouse.simulation.contracts import UNITS_PER_QUOTE
 
-_METHODS: Mapping[str, tuple[str, str]] = {
+_SHARED: dict[str, tuple[str, str]] = {
     "ping": ("GET", "ping"),
     "time": ("GET", "time"),
-    "exchangeInfo": ("GET", "exchangeInfo"),
     "depth": ("GET", "depth"),
-    "klines": ("GET", "klines"),
     "ticker.price": ("GET", "ticker/price"),
     "ticker.book": ("GET", "ticker/bookTicker"),
     "order.place": ("POST", "order"),
-    "order.test": ("POST", "order/test"),
-    "order.modify": ("PUT", "order"),
     "order.cancel": ("DELETE", "order"),
     "order.status": ("GET", "order"),
-    "openOrders.status": ("GET", "openOrders"),
-    "openOrders.cancelAll": ("DELETE", "openOrders"),
-    "allOrders": ("GET", "allOrders"),
-    "myTrades": ("GET", "myTrades"),
-    "orderList.place.oco": ("POST", "orderList/oco"),
+}
+_FUTURES: Mapping[str, tuple[str, str]] = _SHARED | {
+    "order.modify": ("PUT", "order"),
     "algoOrder.place": ("POST", "algoOrder"),
     "algoOrder.cancel": ("DELETE", "algoOrder"),
     "account.status": ("GET", "account"),
-    "v2/account.status": ("GET", "account"),
     "account.balance": ("GET", "balance"),
-    "v2/account.balance": ("GET", "balance"),
     "account.position": ("GET", "positionRisk"),
+    "v2/account.status": ("GET", "account"),
+    "v2/account.balance": ("GET", "balance"),
     "v2/account.position": ("GET", "positionRisk"),
     "userDataStream.start": ("POST", "listenKey"),
     "userDataStream.ping": ("PUT", "listenKey"),
     "userDataStream.stop": ("DELETE", "listenKey"),
 }
-_SPOT_NAMES = {"listenKey": "userDataStream"}
+_SPOT: Mapping[str, tuple[str, str]] = _SHARED | {
+    "exchangeInfo": ("GET", "exchangeInfo"),
+    "trades.recent": ("GET", "trades"),
+    "trades.historical": ("GET", "historicalTrades"),
+    "trades.aggregate": ("GET", "aggTrades"),
+    "klines": ("GET", "klines"),
+    "uiKlines": ("GET", "uiKlines"),
+    "avgPrice": ("GET", "avgPrice"),
+    "ticker": ("GET", "ticker"),
+    "ticker.24hr": ("GET", "ticker/24hr"),
+    "ticker.tradingDay": ("GET", "ticker/tradingDay"),
+    "order.test": ("POST", "order/test"),
+    "order.cancelReplace": ("POST", "order/cancelReplace"),
+    "order.amend.keepPriority": ("PUT", "order/amend/keepPriority"),
+    "order.amendments": ("GET", "order/amendments"),
+    "openOrders.status": ("GET", "openOrders"),
+    "openOrders.cancelAll": ("DELETE", "openOrders"),
+    "allOrders": ("GET", "allOrders"),
+    "myTrades": ("GET", "myTrades"),
+    "myPreventedMatches": ("GET", "myPreventedMatches"),
+    "myAllocations": ("GET", "myAllocations"),
+    "orderList.place": ("POST", "order/oco"),
+    "orderList.place.oco": ("POST", "orderList/oco"),
+    "orderList.place.oto": ("POST", "orderList/oto"),
+    "orderList.place.otoco": ("POST", "orderList/otoco"),
+    "orderList.status": ("GET", "orderList"),
+    "orderList.cancel": ("DELETE", "orderList"),
+    "openOrderLists.status": ("GET", "openOrderList"),
+    "allOrderLists": ("GET", "allOrderList"),
+    "account.status": ("GET", "account"),
+    "account.commission": ("GET", "account/commission"),
+    "account.rateLimits.orders": ("GET", "rateLimit/order"),
+    "userDataStream.start": ("POST", "userDataStream"),
+    "userDataStream.ping": ("PUT", "userDataStream"),
+    "userDataStream.stop": ("DELETE", "userDataStream"),
+}
+_WEIGHT = "X-MBX-USED-WEIGHT-1M"
 
 
 class SocketCalls:
@@ -57,19 +88,41 @@ class SocketCalls:
         number, method = asked.get("id"), str(asked.get("method"))
         params = asked.get("params") or {}
         request = _request(params if isinstance(params, dict) else {})
-        if method == "userDataStream.subscribe.signature":
-            return {"id": number, **self._subscribe(request, connection)}
-        if method == "userDataStream.unsubscribe":
-            self._hub.leave(connection)
-            return {"id": number, "status": 200, "result": {}}
-        if method not in _METHODS:
+        own = self._of_session(method, request, connection)
+        if own is not None:
+            return {"id": number, **own}
+        verb, name = (_SPOT if self._is_spot else _FUTURES).get(method, ("", ""))
+        if not verb:
             return {"id": number, "status": 400, "error": {"code": -1000, "msg": f"Unknown method {method}"}}
-        verb, name = _METHODS[method]
         request.method = verb
-        request.path = f"/api/v3/{_SPOT_NAMES.get(name, name)}" if self._is_spot else f"/fapi/v1/{name}"
+        version = 3 if self._is_spot or method.startswith("v2/") else 2 if method.startswith("account.") else 1
+        request.path = f"/api/v3/{name}" if self._is_spot else f"/fapi/v{version}/{name}"
         reply = self._front.answer(request)
         body = msgspec.json.decode(reply.body) if reply.how == SEND and reply.body[:1] in {b"{", b"["} else {}
-        return {"id": number, "status": reply.status, ("result" if reply.status == 200 else "error"): body}
+        answer = {"id": number, "status": reply.status, ("result" if reply.status == 200 else "error"): body}
+        used = dict(reply.headers).get(_WEIGHT)
+        if used is not None and params.get("returnRateLimits", True):
+            answer["rateLimits"] = [RATE_LIMITS[0] | {"count": int(used)}]
+        return answer
+
+    def _of_session(self, method: str, request: Request, connection: Listening) -> dict[str, Any] | None:
+        """Answer what is about the connection itself; None: it is not."""
+        listens = self._hub.follows(connection)
+        if method == "userDataStream.subscribe.signature":
+            return self._subscribe(request, connection)
+        if method == "userDataStream.unsubscribe":
+            self._hub.leave(connection)
+            return {"status": 200, "result": {}}
+        if method == "session.subscriptions":
+            return {"status": 200, "result": [{"subscriptionId": 0}] if listens else []}
+        if method in {"session.logon", "userDataStream.subscribe"}:
+            # Only Ed25519 keys may log on; those here are of the other kind, and so nobody has logged on either.
+            return {"status": 400, "error": {"code": -4056, "msg": "HMAC_SHA256 API key is not supported."}}
+        if method in {"session.status", "session.logout"}:
+            now_ms = self._front.exchange.clock.now() // 1_000
+            told = {"apiKey": None, "authorizedSince": None, "connectedSince": now_ms, "returnRateLimits": True}
+            return {"status": 200, "result": told | {"serverTime": now_ms, "userDataStream": listens}}
+        return None
 
     def _subscribe(self, request: Request, connection: Listening) -> dict[str, Any]:
         exchange = self._front.exchange

@@ -5,7 +5,7 @@ from typing import Any
 from pilothouse.simexchange.figures import Grid, money
 from pilothouse.simulation.contracts import SETTLEMENT, Contract
 from pilothouse.simulation.orders import Status
-from pilothouse.simulation.spot import SpotAccount, SpotFill, SpotOrder
+from pilothouse.simulation.spot import SpotAccount, SpotFill, SpotList, SpotOrder
 
 
 def side_of(sign: int) -> str:
@@ -15,7 +15,7 @@ def side_of(sign: int) -> str:
 
 def order_words(order: SpotOrder, grid: Grid) -> dict[str, Any]:
     """Return an order as it is asked for."""
-    return {
+    words: dict[str, Any] = {
         "symbol": order.symbol,
         "orderId": order.number,
         "orderListId": order.list_id or -1,
@@ -25,18 +25,26 @@ def order_words(order: SpotOrder, grid: Grid) -> dict[str, Any]:
         "executedQty": grid.quantity(order.filled),
         "origQuoteOrderQty": money(order.quote),
         "cummulativeQuoteQty": money(order.traded),
-        "status": order.status.value,
+        "status": order.word,
         "timeInForce": order.tif,
         "type": order.kind,
         "side": side_of(order.sign),
         "stopPrice": grid.price(order.stop or 0),
-        "icebergQty": "0.00000000",
+        "icebergQty": grid.quantity(order.shown),
         "time": order.at // 1_000,
         "updateTime": order.updated // 1_000,
         "workingTime": order.at // 1_000,
-        "isWorking": not order.waits,
+        "isWorking": not order.waits and not order.after,
         "selfTradePreventionMode": "EXPIRE_MAKER",
     }
+    if order.trail is not None:
+        words |= {"trailingDelta": order.trail.callback_ppm // 100, "trailingTime": order.at // 1_000 * _begun(order)}
+    return words
+
+
+def _begun(order: SpotOrder) -> int:
+    """Return 1 if a trail follows the market already, else 0."""
+    return int(order.trail is not None and order.trail.best is not None)
 
 
 def placed_words(order: SpotOrder, grid: Grid, form: str) -> dict[str, Any]:
@@ -58,6 +66,42 @@ def placed_words(order: SpotOrder, grid: Grid, form: str) -> dict[str, Any]:
             for fill in order.fills
         ]
     return words
+
+
+def list_words(account: SpotAccount, made: SpotList, grid: Grid, *, reports: bool) -> dict[str, Any]:
+    """Return a list and its orders; `reports`: with what is known of each."""
+    legs, stands = account.of_list(made), account.stands(made)
+    words: dict[str, Any] = {
+        "orderListId": made.number,
+        "contingencyType": made.kind,
+        "listStatusType": "EXEC_STARTED" if stands else "ALL_DONE",
+        "listOrderStatus": "EXECUTING" if stands else "ALL_DONE",
+        "listClientOrderId": made.name,
+        "transactionTime": max((each.updated for each in legs), default=made.at) // 1_000,
+        "symbol": made.symbol,
+        "orders": [{"symbol": each.symbol, "orderId": each.number, "clientOrderId": each.client_id} for each in legs],
+    }
+    if reports:
+        words["orderReports"] = [placed_words(each, grid, "RESULT") for each in legs]
+    return words
+
+
+def list_status(account: SpotAccount, made: SpotList, now: int) -> dict[str, Any]:
+    """Return a listStatus event."""
+    legs, stands = account.of_list(made), account.stands(made)
+    return {
+        "e": "listStatus",
+        "E": now,
+        "s": made.symbol,
+        "g": made.number,
+        "c": made.kind,
+        "l": "EXEC_STARTED" if stands else "ALL_DONE",
+        "L": "EXECUTING" if stands else "ALL_DONE",
+        "r": "NONE",
+        "C": made.name,
+        "T": max((each.updated for each in legs), default=made.at) // 1_000,
+        "O": [{"s": each.symbol, "i": each.number, "c": each.client_id} for each in legs],
+    }
 
 
 def trade_words(fill: SpotFill, order: SpotOrder, grid: Grid) -> dict[str, Any]:
@@ -88,8 +132,10 @@ def execution_report(order: SpotOrder, fill: SpotFill | None, grid: Grid, now: i
         status = "FILLED" if filled == order.lots else "PARTIALLY_FILLED"
     elif order.status in {Status.CANCELED, Status.EXPIRED}:
         kind = status = order.status.value
+    elif order.amended and order.amended[-1][0] == order.updated:
+        kind, status = "REPLACED", order.status.value
     else:
-        kind, status, filled, traded = "NEW", "NEW", 0, 0
+        kind, status, filled, traded = "NEW", ("PENDING_NEW" if order.after else "NEW"), 0, 0
     return {
         "e": "executionReport",
         "E": now,
@@ -101,7 +147,7 @@ def execution_report(order: SpotOrder, fill: SpotFill | None, grid: Grid, now: i
         "q": grid.quantity(order.lots),
         "p": grid.price(order.price or 0),
         "P": grid.price(order.stop or 0),
-        "F": "0.00000000",
+        "F": grid.quantity(order.shown),
         "g": order.list_id or -1,
         "C": order.client_id if kind == "CANCELED" else "",
         "x": kind,
@@ -115,7 +161,7 @@ def execution_report(order: SpotOrder, fill: SpotFill | None, grid: Grid, now: i
         "N": fill.asset if fill else None,
         "T": order.updated // 1_000,
         "t": fill.trade if fill else -1,
-        "w": not order.waits and order.is_open,
+        "w": not order.waits and order.is_open and not order.after,
         "m": fill.maker if fill else False,
         "M": False,
         "O": order.at // 1_000,

@@ -16,6 +16,9 @@ from pilothouse.simexchange.requests import Request
 from pilothouse.simexchange.user_events import order_update
 from pilothouse.simulation.funding import rate
 
+_FOR_ALL = frozenset({"ticker", "miniTicker", "bookTicker", "markPrice", "forceOrder", "contractInfo", "assetIndex"})
+_WINDOWS = {"1h": 60, "4h": 240, "1d": 1_440}
+
 _encode = msgspec.json.encode
 
 
@@ -31,6 +34,14 @@ class Listening(Protocol):
         ...
 
 
+def route_of(name: str, *, is_key: bool) -> str:
+    """Return the part of the venue's addresses that carries a stream."""
+    if is_key or ("@" not in name and not name.startswith("!")):
+        return "private"
+    kind = name.partition("@")[2] or name[1:]
+    return "public" if kind.startswith(("depth", "bookTicker", "trade", "rpiDepth")) else "market"
+
+
 class Hub:
     """All subscriptions of one exchange."""
 
@@ -41,14 +52,24 @@ class Hub:
         self._later = later
         self._market: dict[str, dict[Listening, None]] = {}
         self._users: dict[str, dict[Listening, tuple[str, frozenset[str]]]] = {}
+        self._deaf: dict[Listening, dict[str, None]] = {}
         self._open: dict[tuple[str, str], int] = {}
         self._held: list[tuple[str, str, dict[str, Any]]] = []
         self._second = 0
         exchange.listeners.append(self._hear)
         exchange.watched = self._is_watched
 
-    def subscribe(self, connection: Listening, name: str, events: frozenset[str] = frozenset()) -> bool:
-        """Let a connection hear a stream or, by a listen key, a user's events; False if there is no such stream."""
+    def subscribe(
+        self, connection: Listening, name: str, events: frozenset[str] = frozenset(), route: str = ""
+    ) -> bool:
+        """Let a connection hear a stream or, by a listen key, a user's events; False if nothing will be heard.
+
+        route   public, market or private: what is not carried there is subscribed to and stays silent, as at the
+                venue; empty: an address of old, which carries everything
+        """
+        if route and route != route_of(name, is_key=name in self.exchange.listen_keys):
+            self._deaf.setdefault(connection, {})[name] = None
+            return False
         owner = self.exchange.listen_keys.get(name)
         if owner is not None:
             self._users.setdefault(owner[0], {})[connection] = (name, events)
@@ -65,20 +86,27 @@ class Hub:
     def unsubscribe(self, connection: Listening, name: str) -> None:
         """Let a connection no longer hear a stream."""
         self._market.get(name, {}).pop(connection, None)
+        self._deaf.get(connection, {}).pop(name, None)
         for listeners in self._users.values():
             if listeners.get(connection, ("", frozenset()))[0] == name:
                 del listeners[connection]
 
     def leave(self, connection: Listening) -> None:
         """Forget a connection."""
+        self._deaf.pop(connection, None)
         for listeners in self._market.values():
             listeners.pop(connection, None)
         for users in self._users.values():
             users.pop(connection, None)
 
+    def follows(self, connection: Listening) -> bool:
+        """Say whether a connection hears a user's events."""
+        return any(connection in users for users in self._users.values())
+
     def heard_by(self, connection: Listening) -> list[str]:
         """Return what a connection hears."""
         found = [name for name, listeners in self._market.items() if connection in listeners]
+        found += self._deaf.get(connection, {})
         return found + [users[connection][0] for users in self._users.values() if connection in users]
 
     def drop_all(self, account_id: str = "") -> int:
@@ -99,8 +127,18 @@ class Hub:
     def _is_stream(self, name: str) -> bool:
         symbol, _, kind = name.partition("@")
         if name.startswith("!"):
-            return symbol[1:] in {"ticker", "miniTicker", "bookTicker", "markPrice", "forceOrder", "contractInfo"}
-        return bool(kind) and symbol.partition("_")[0].upper() in self.exchange.floor.contracts
+            return symbol[1:] in _FOR_ALL or symbol.startswith(("!ticker_", "!miniTicker"))
+        return bool(kind) and self._traded(symbol) in self.exchange.floor.contracts
+
+    def _traded(self, name: str) -> str:
+        """Return the instrument of a stream: btcusdt, btcusdt_260327, btcusdt_perpetual or btcusdt_currentQuarter."""
+        found = name.upper()
+        if found in self.exchange.floor.contracts:
+            return found
+        pair, _, kind = found.partition("_")
+        if kind.replace("_", "") == "CURRENTQUARTER":
+            return next((each for each in self.exchange.floor.contracts if each.startswith(f"{pair}_")), "")
+        return pair
 
     # ── what the exchange says ────────────────────────────────────────────────────────────────────
 
@@ -172,8 +210,9 @@ class Hub:
             "b": [[grid.price(ticks), grid.quantity(lots)] for ticks, lots in event["bids"]],
             "a": [[grid.price(ticks), grid.quantity(lots)] for ticks, lots in event["asks"]],
         }
-        for speed in ("", "@0ms", "@100ms", "@250ms", "@500ms"):
+        for speed in ("", "@0ms", "@100ms", "@250ms", "@500ms", "@1000ms"):
             self._publish(f"{symbol.lower()}@depth{speed}", words)
+        self._publish(f"{symbol.lower()}@rpiDepth@500ms", words)
         bid, ask = max(view.bids, default=0), min(view.asks, default=0)
         best = {
             "e": "bookTicker",
@@ -213,12 +252,14 @@ class Hub:
         is_new, self._second = second != self._second, second
         for symbol in self.exchange.floor.contracts:
             lower = symbol.lower()
-            if any(name.startswith((f"{lower}@depth", f"{lower}@bookTicker", "!bookTicker")) for name in names):
+            if any(
+                name.startswith((f"{lower}@depth", f"{lower}@rpi", f"{lower}@bookTicker", "!book")) for name in names
+            ):
                 self._books(symbol, names)
         for name in names:
             symbol, _, kind = name.partition("@")
             if "kline_" in kind.lower():
-                self._kline(name, symbol.partition("_")[0].upper(), kind)
+                self._kline(name, self._traded(symbol), kind)
         if is_new:
             self._by_the_second(names)
 
@@ -236,7 +277,8 @@ class Hub:
                 "b": [[grid.price(ticks), grid.quantity(lots)] for ticks, lots in bids],
                 "a": [[grid.price(ticks), grid.quantity(lots)] for ticks, lots in asks],
             }  # fmt: skip
-            self._publish(name, words)
+            # On the spot market the same stream has other names for the same; addresses do not tell which is meant.
+            self._publish(name, words | {"lastUpdateId": view.last, "bids": words["b"], "asks": words["a"]})
 
     def _kline(self, name: str, symbol: str, kind: str) -> None:
         interval = kind.rpartition("_")[2]
@@ -277,7 +319,9 @@ class Hub:
             "B": "0",
         }
         if kind.startswith("continuousKline"):
-            return {"e": "continuous_kline", "E": self._now_ms(), "ps": symbol, "ct": "PERPETUAL", "k": inner}
+            of = "PERPETUAL" if self.exchange.floor.contracts[symbol].delivers_us is None else "CURRENT_QUARTER"
+            pair = symbol.partition("_")[0]
+            return {"e": "continuous_kline", "E": self._now_ms(), "ps": pair, "ct": of, "k": inner}
         return {"e": "kline", "E": self._now_ms(), "s": symbol, "k": inner}
 
     def _by_the_second(self, names: list[str]) -> None:
@@ -296,7 +340,8 @@ class Hub:
                 self._publish(f"{lower}@ticker", ticker)
                 self._publish(f"{lower}@miniTicker", mini)
         self._publish("!ticker@arr", tickers)
-        self._publish("!miniTicker@arr", minis)
+        for pace in ("", "@1000ms", "@3000ms") if self._second % 3 == 0 else ("", "@1000ms"):
+            self._publish(f"!miniTicker@arr{pace}", minis)
         self._publish("!markPrice@arr@1s", marks)
         if self._second % 3 == 0:
             self._publish("!markPrice@arr", marks)
@@ -306,7 +351,8 @@ class Hub:
         price = grid.price(desk.prices.mark)
         return {
             "e": "markPriceUpdate", "E": self._now_ms(), "s": symbol, "p": price, "i": price, "P": price,
-            "r": fixed(rate(desk.state), 8), "T": next_funding(self.exchange.clock.now()) // 1_000,
+            "r": "" if desk.contract.delivers_us else fixed(rate(desk.state), 8),
+            "T": 0 if desk.contract.delivers_us else next_funding(self.exchange.clock.now()) // 1_000,
         }  # fmt: skip
 
     def _tickers(self, symbol: str) -> tuple[dict[str, Any], dict[str, Any]]:

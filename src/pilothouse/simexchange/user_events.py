@@ -6,6 +6,7 @@ from pilothouse.simexchange.figures import Grid, fixed, money
 from pilothouse.simexchange.records import BINANCE, Algo, Fill, Told
 from pilothouse.simulation.contracts import SETTLEMENT, Contract
 from pilothouse.simulation.floor import Floor
+from pilothouse.simulation.margin import maintenance
 from pilothouse.simulation.orders import Status
 from pilothouse.simulation.slots import side_of, symbol_of
 
@@ -128,6 +129,31 @@ def account_update(
         "T": now // 1_000,
         "a": {"m": reason, "B": [balance], "P": positions},
     }
+
+
+def margin_call(floor: Floor, grids: dict[str, Grid], account_id: str, slots: list[str], now: int) -> dict[str, Any]:
+    """Return a MARGIN_CALL about positions that are near to being closed by force."""
+    account, positions = floor.accounts[account_id], []
+    for key in slots:
+        symbol = symbol_of(key)
+        holding, desk, grid = account.holding(key), floor.desks[symbol], grids[symbol]
+        mark = desk.prices.mark
+        positions.append(
+            {
+                "s": symbol,
+                "ps": side_of(key),
+                "pa": grid.quantity(holding.lots),
+                "mt": "ISOLATED" if holding.is_isolated else "CROSSED",
+                "iw": money(holding.isolated),
+                "mp": grid.price(mark),
+                "up": money(holding.unrealised(desk.contract, mark)),
+                "mm": money(maintenance(desk.contract, abs(holding.notional(desk.contract, mark)))),
+            }
+        )
+    event = {"e": "MARGIN_CALL", "E": now // 1_000, "p": positions}
+    if any(not account.holding(key).is_isolated for key in slots):
+        event["cw"] = money(floor.standing(account).cross_wallet)
+    return event
 
 
 def configured(symbol: str, leverage: int, now: int) -> dict[str, Any]:

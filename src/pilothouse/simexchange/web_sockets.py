@@ -17,6 +17,7 @@ _BUFFERED_MAX = 8 * 1_024 * 1_024
 """A client that does not read is cut off, as real venues do."""
 
 _PREFIXES = ("/fstream", "/sstream", "/public", "/market", "/private")
+_ROUTES = {"/public": "public", "/market": "market", "/private": "private"}
 
 
 class WebSocketConnection:
@@ -24,6 +25,7 @@ class WebSocketConnection:
 
     def __init__(self, transport: asyncio.Transport, hub: Hub, front: Front) -> None:
         self._combined = False
+        self._route = ""
         self._calls: SocketCalls | None = None
         self._front = front
         self._transport, self._hub = transport, hub
@@ -97,6 +99,7 @@ class WebSocketConnection:
         for prefix in _PREFIXES:
             if place.startswith(prefix + "/"):
                 place = place.removeprefix(prefix)
+                self._route = _ROUTES.get(prefix, "")
                 break
         if place.startswith(("/ws-api", "/ws-fapi")):
             self._calls = SocketCalls(self._front, self._hub, is_spot=place.startswith("/ws-api"))
@@ -109,7 +112,7 @@ class WebSocketConnection:
         if request.text("listenKey"):
             names.append(request.text("listenKey"))
         for name in names:
-            self._hub.subscribe(self, name, events)
+            self._hub.subscribe(self, name, events, self._route)
 
     def _asked(self, text: bytes) -> None:
         try:
@@ -128,7 +131,7 @@ class WebSocketConnection:
             self._refuse(None, 2, "Invalid request: request ID must be an unsigned integer")
         elif method == "SUBSCRIBE" and isinstance(names, list):
             for name in names:
-                self._hub.subscribe(self, str(name))
+                self._hub.subscribe(self, str(name), route=self._route)
             self._reply(number, None)
         elif method == "UNSUBSCRIBE" and isinstance(names, list):
             for name in names:

@@ -58,6 +58,7 @@ TEXTS: Mapping[int, str] = {
     -4164: "Order's notional must be no smaller than 5 (unless you choose reduce only).",
     -4168: "Unable to adjust to isolated-margin mode under the Multi-Assets mode.",
     -4225: "Nonce Expired",
+    -4509: "Time in Force (TIF) GTE can only be used with open positions. Please ensure that positions are available.",
     -5021: "Due to the order could not be filled immediately, the FOK order has been rejected. The order will not be"
     " recorded in the order history",
     -5022: "Due to the order could not be executed as maker, the Post Only order will be rejected. The order will not"
@@ -70,18 +71,22 @@ TEXTS: Mapping[int, str] = {
 class WireError(Exception):
     """An answer that is no success; whoever handles a request raises it."""
 
-    def __init__(self, code: int, text: str = "", *, status: int = 400, retry_after: int = 0) -> None:
-        """Keep code and status; an empty `text` means the usual one of the code."""
+    def __init__(
+        self, code: int, text: str = "", *, status: int = 400, retry_after: int = 0, data: object = None
+    ) -> None:
+        """Keep code and status; an empty `text` means the usual one of the code; `data` is told beside them."""
         self.code = code
         self.text = text or TEXTS.get(code, "An unknown error occurred while processing the request.")
         self.status = status
         self.retry_after = retry_after
+        self.data = data
         super().__init__(f"{status} {code} {self.text}")
 
     @property
     def body(self) -> dict[str, object]:
         """Return what is written to the client."""
-        return {"code": self.code, "msg": self.text}
+        told: dict[str, object] = {"code": self.code, "msg": self.text}
+        return told if self.data is None else told | {"data": self.data}
 
 
 def missing(name: str) -> WireError:

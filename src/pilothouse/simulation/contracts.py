@@ -50,6 +50,7 @@ class Contract:
     flow_min, flow_max lots that the crowd trades against resting orders per step and side
     maker_ppm, taker_ppm, liquidation_ppm   commissions, parts per million of the notional; a forced close costs less
                        than the smallest maintenance margin, so that closing one position does not ruin the next
+    delivers_us        when it ends, microseconds since 1970; None: never
     """
 
     instrument: Instrument
@@ -68,6 +69,7 @@ class Contract:
     maker_ppm: int = 200
     taker_ppm: int = 500
     liquidation_ppm: int = 2_000
+    delivers_us: int | None = None
 
     @property
     def symbol(self) -> str:

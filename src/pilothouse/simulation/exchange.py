@@ -7,10 +7,11 @@ from collections.abc import Mapping
 
 from pilothouse.core.order import OrderType, TimeInForce
 from pilothouse.simulation.account import Account, Holding
+from pilothouse.simulation.delivery import deliver
 from pilothouse.simulation.entry import amend, place, quoted
 from pilothouse.simulation.floor import Floor
 from pilothouse.simulation.funding import due_between, payment, rate
-from pilothouse.simulation.liquidation import liquidate, liquidation_price
+from pilothouse.simulation.liquidation import liquidate, liquidation_price, nearly_lost
 from pilothouse.simulation.margin import bracket_for, initial
 from pilothouse.simulation.market import advance, moved_to, traded_at
 from pilothouse.simulation.matching import match
@@ -21,7 +22,9 @@ __all__ = [
     "add_isolated",
     "amend",
     "cancel",
+    "deliver",
     "liquidation_price",
+    "nearly_lost",
     "open_account",
     "pay_funding",
     "place",
@@ -67,7 +70,7 @@ def pay_funding(floor: Floor, now: int) -> None:
     floor.funded_at = due
     for account in floor.accounts.values():
         for key, holding in account.holdings.items():
-            if holding.lots:
+            if holding.lots and floor.contracts[symbol_of(key)].delivers_us is None:
                 _fund(floor, account, key, holding, due)
 
 

@@ -12,6 +12,9 @@ from pilothouse.simulation.margin import liquidation_ticks, maintenance
 from pilothouse.simulation.orders import MovementKind, Order, Status
 from pilothouse.simulation.slots import side_of, symbol_of
 
+CALL_PPM, CALL_PPM_OF = 800_000, 1_000_000
+"""From this share of their backing on, the owner of positions is warned."""
+
 
 def liquidate(floor: Floor, now: int) -> None:
     """Close by force whatever is no longer backed, in every account."""
@@ -19,6 +22,24 @@ def liquidate(floor: Floor, now: int) -> None:
         if any(holding.lots for holding in account.holdings.values()):
             _isolated(floor, account, now)
             _cross(floor, account, now)
+
+
+def nearly_lost(floor: Floor, account: Account) -> list[str]:
+    """Return the slots whose maintenance has eaten up four fifths of what backs them."""
+    worth = floor.standing(account)
+    cross = worth.cross_maintenance * CALL_PPM_OF >= worth.cross_balance * CALL_PPM
+    found = []
+    for key, holding in account.holdings.items():
+        if not holding.lots:
+            continue
+        if not holding.is_isolated:
+            found += [key] if cross else []
+            continue
+        desk = floor.desks[symbol_of(key)]
+        left = holding.isolated + holding.unrealised(desk.contract, desk.prices.mark)
+        if _maintenance_of(floor, key, holding) * CALL_PPM_OF >= left * CALL_PPM:
+            found.append(key)
+    return found
 
 
 def backing(floor: Floor, account: Account, key: str) -> int:

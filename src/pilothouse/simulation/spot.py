@@ -14,6 +14,7 @@ from pilothouse.simulation.contracts import SETTLEMENT, UNITS_PER_QUOTE, Contrac
 from pilothouse.simulation.division import divided_up
 from pilothouse.simulation.floor import Desk
 from pilothouse.simulation.orders import Refusal, Status
+from pilothouse.simulation.trailing import Trail
 
 COMMISSION_PPM = 1_000
 _STOPS = frozenset({"STOP_LOSS", "STOP_LOSS_LIMIT"})
@@ -43,7 +44,11 @@ class SpotOrder:
 
     quote     units of quote currency to spend or receive, where a market order is given so; else zero
     locked    units still set aside for it
-    list_id   the list it belongs to: when one of two fills or is cancelled, the other goes; zero: none
+    list_id   the list it belongs to; zero: none
+    tie       what it shares with the orders of which only one may trade: when one does or goes, so does the other
+    after     the number of the order that must fill before this one comes into the books; zero: it is there
+    trail     its trigger follows the market; `stop` is then where that begins, if anywhere
+    shown     lots of it that the book shows at a time; zero: all
     """
 
     number: int
@@ -60,6 +65,11 @@ class SpotOrder:
     at: int
     updated: int
     list_id: int = 0
+    tie: int = 0
+    after: int = 0
+    trail: Trail | None = None
+    shown: int = 0
+    amended: list[tuple[int, int, int]] = field(default_factory=list)
     filled: int = 0
     traded: int = 0
     locked: int = 0
@@ -77,6 +87,22 @@ class SpotOrder:
         """Say whether it waits for its trigger."""
         return self.kind in _TRIGGERED and not self.triggered
 
+    @property
+    def word(self) -> str:
+        """Return its status in the venue's words."""
+        return "PENDING_NEW" if self.after and self.is_open else self.status.value
+
+
+@dataclass(frozen=True, slots=True)
+class SpotList:
+    """Orders that belong together; `kind` is OCO or OTO."""
+
+    number: int
+    name: str
+    kind: str
+    symbol: str
+    at: int
+
 
 @dataclass(slots=True)
 class SpotAccount:
@@ -86,6 +112,15 @@ class SpotAccount:
     free: dict[str, int] = field(default_factory=dict)
     locked: dict[str, int] = field(default_factory=dict)
     orders: dict[int, SpotOrder] = field(default_factory=dict)
+    lists: dict[int, SpotList] = field(default_factory=dict)
+
+    def of_list(self, made: SpotList) -> list[SpotOrder]:
+        """Return the orders of a list."""
+        return [order for order in self.orders.values() if order.list_id == made.number]
+
+    def stands(self, made: SpotList) -> bool:
+        """Say whether anything of a list stands."""
+        return any(order.is_open for order in self.of_list(made))
 
     def by_client(self, client_id: str) -> SpotOrder | None:
         """Return the open order with a client id, else the latest."""
@@ -120,10 +155,76 @@ class SpotMarket:
 
         tied   the order of the same list that stands already: only one of both will spend, so they share what is locked
         """
-        account, desk = self.accounts[order.account_id], self._desks[order.symbol]
-        if any(each.is_open and each.client_id == order.client_id for each in account.orders.values()):
+        account = self.accounts[order.account_id]
+        if self._is_double(order):
             return Refusal("-2010", "Duplicate order sent.")
-        if order.waits and order.stop is not None and _met(order, desk.prices.last):
+        refusal = self._admit(order, tied)
+        if refusal is not None:
+            return refusal
+        self._enter(account, order)
+        if not order.waits:
+            self._work(order, now)
+        return None
+
+    def park(self, order: SpotOrder, working: SpotOrder) -> Refusal | None:
+        """Keep an order until another has filled; return why not, or None. Nothing is locked for it before that."""
+        if self._is_double(order):
+            return Refusal("-2010", "Duplicate order sent.")
+        order.after = working.number
+        self._enter(self.accounts[order.account_id], order)
+        if working.status is Status.FILLED:
+            self._release(working, order.at)
+        elif not working.is_open:
+            self._finish(order, Status.EXPIRED, order.at)
+        return None
+
+    def amend(self, order: SpotOrder, lots: int, now: int) -> Refusal | None:
+        """Make an open order smaller, in its place; return why not, or None."""
+        if not order.filled < lots < order.lots or order.tie:
+            return Refusal("-2038", "The requested action would change no state; rejecting.")
+        account, desk = self.accounts[order.account_id], self._desks[order.symbol]
+        order.amended.append((now, order.lots, lots))
+        order.lots, order.updated = lots, now
+        asset, whole_needs = self._needs(desk, order)
+        kept = whole_needs - whole_needs * order.filled // order.lots if not order.after else 0
+        freed = max(0, order.locked - kept)
+        order.locked -= freed
+        account.locked[asset] = account.locked.get(asset, 0) - freed
+        account.free[asset] = account.free.get(asset, 0) + freed
+        self.touched.append((order, None))
+        return None
+
+    def _is_double(self, order: SpotOrder) -> bool:
+        standing = self.accounts[order.account_id].orders.values()
+        return any(each.is_open and each.client_id == order.client_id for each in standing)
+
+    def _enter(self, account: SpotAccount, order: SpotOrder) -> None:
+        order.number, self.next_number = self.next_number, self.next_number + 1
+        account.orders[order.number] = order
+        self.touched.append((order, None))
+
+    def _release(self, working: SpotOrder, now: int) -> None:
+        """Let what waited for an order to fill come into the books."""
+        for order in list(self.accounts[working.account_id].orders.values()):
+            if order.after != working.number or not order.is_open:
+                continue
+            order.after, order.updated = 0, now
+            others = self.accounts[order.account_id].orders.values()
+            tied = next(
+                (o for o in others if order.tie and o.tie == order.tie and o is not order and not o.after), None
+            )
+            if self._admit(order, tied) is not None:
+                self._finish(order, Status.EXPIRED, now)
+                self._end_list(order, now)
+                continue
+            self.touched.append((order, None))
+            if not order.waits:
+                self._work(order, now)
+
+    def _admit(self, order: SpotOrder, tied: SpotOrder | None) -> Refusal | None:
+        """Lock what an order needs; return why it may not enter the books, or None."""
+        account, desk = self.accounts[order.account_id], self._desks[order.symbol]
+        if order.waits and order.trail is None and order.stop is not None and _met(order, desk.prices.last):
             return Refusal("-2010", "Stop price would trigger immediately.")
         takes = order.price is not None and desk.ladder(order.sign).reaches(order.price)
         if order.kind == "LIMIT_MAKER" and takes:
@@ -136,14 +237,9 @@ class SpotMarket:
         needs = max(0, needs - (tied.locked if tied is not None else 0))
         if account.free.get(asset, 0) < needs:
             return Refusal("-2010", "Account has insufficient balance for requested action.")
-        order.number, self.next_number = self.next_number, self.next_number + 1
         order.locked = needs
         account.free[asset] = account.free.get(asset, 0) - needs
         account.locked[asset] = account.locked.get(asset, 0) + needs
-        account.orders[order.number] = order
-        self.touched.append((order, None))
-        if not order.waits:
-            self._work(order, now)
         return None
 
     def cancel(self, order: SpotOrder, now: int) -> None:
@@ -158,7 +254,7 @@ class SpotMarket:
             order
             for account in self.accounts.values()
             for order in account.orders.values()
-            if order.is_open and order.symbol == symbol
+            if order.is_open and order.symbol == symbol and not order.after
         ]
         resting = [order for order in standing if not order.waits]
         for order in standing:
@@ -221,30 +317,34 @@ class SpotMarket:
         self._end_list(order, now)
         if order.status is Status.FILLED:
             self._unlock(order)
+            self._release(order, now)
 
     def _gather(self, order: SpotOrder) -> None:
         """Take over what the other order of a list has locked: this one spends it."""
-        if order.list_id:
+        if order.tie:
             for other in self.accounts[order.account_id].orders.values():
-                if other.list_id == order.list_id and other is not order:
+                if other.tie == order.tie and other is not order:
                     order.locked, other.locked = order.locked + other.locked, 0
 
     def _end_list(self, order: SpotOrder, now: int) -> None:
-        if not order.list_id:
+        if not order.tie or order.after:
             return
         for other in self.accounts[order.account_id].orders.values():
-            if other.list_id == order.list_id and other is not order and other.is_open:
+            if other.tie == order.tie and other is not order and other.is_open:
                 self._finish(other, Status.CANCELED if order.status is Status.CANCELED else Status.EXPIRED, now)
 
     def _finish(self, order: SpotOrder, status: Status, now: int) -> None:
         order.status, order.updated = status, now
         self._unlock(order)
         self.touched.append((order, None))
+        for other in list(self.accounts[order.account_id].orders.values()):
+            if other.after == order.number and other.is_open:
+                self._finish(other, status, now)
 
     def _unlock(self, order: SpotOrder) -> None:
         account, contract = self.accounts[order.account_id], self._desks[order.symbol].contract
         asset = SETTLEMENT if order.sign > 0 else contract.instrument.base
-        account.locked[asset] -= order.locked
+        account.locked[asset] = account.locked.get(asset, 0) - order.locked
         account.free[asset] = account.free.get(asset, 0) + order.locked
         order.locked = 0
 
@@ -278,6 +378,8 @@ def lot_units(contract: Contract) -> int:
 
 def _met(order: SpotOrder, last: int) -> bool:
     """Say whether a trigger is met: a stop loss to sell falls, one to buy rises; take-profits mirrored."""
+    if order.trail is not None:
+        return order.trail.meets(order.sign, last)
     if order.stop is None:
         return False
     rising = (order.kind in _STOPS) == (order.sign > 0)

@@ -23,7 +23,8 @@ class Desk:
 
     def __init__(self, **plan: Any) -> None:
         keys = (("K", "S"), ("K2", "S2"))
-        self.sim = SimulatedExchange(Plan(speed=0, start_us=micros(NOON), api_keys=keys, **plan), FrozenClock(NOON))
+        how = {"speed": 0, "start_us": micros(NOON), "api_keys": keys, **plan}
+        self.sim = SimulatedExchange(Plan(**how), FrozenClock(NOON))
         self.exchange = self.sim.exchange
         self.events: list[tuple[str, dict[str, Any]]] = []
         self.exchange.watched = lambda _account: True
@@ -45,6 +46,14 @@ class Desk:
         return self.sim.front.answer(
             Request(method, f"/fapi/v1/{path}", query, body, {"x-mbx-apikey": key, **(headers or {})}, "test")
         )
+
+    def spot(self, method: str, path: str, **params: Any) -> tuple[int, Any]:
+        """Ask the spot side, signed; return status and what was answered."""
+        text = self.signed(params)
+        query, body = (text, "") if method in {"GET", "DELETE"} else ("", text)
+        request = Request(method, f"/api/v3/{path}", query, body, {"x-mbx-apikey": "K"}, "test")
+        reply = self.sim.front.answer(request)
+        return reply.status, msgspec.json.decode(reply.body)
 
     def ask(self, method: str, path: str, key: str = "K", **params: Any) -> Any:
         """Ask and return what was answered, which is a success."""

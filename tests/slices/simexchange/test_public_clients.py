@@ -37,7 +37,11 @@ def client(request: pytest.FixtureRequest, running: RunningExchange) -> Iterator
 
 def test_market_data_is_read(client: Any) -> None:
     """What a client shows before anybody trades: instruments, candles, books, tickers, funding."""
-    assert set(client.markets) == {"BTC/USDT:USDT", "ETH/USDT:USDT", "SOL/USDT:USDT"}
+    perpetuals = {"BTC/USDT:USDT", "ETH/USDT:USDT", "SOL/USDT:USDT"}
+    coins = {"BTC/USDT", "ETH/USDT", "SOL/USDT"}
+    quarters = {each for each in client.markets if client.markets[each]["type"] == "future"}
+    assert set(client.markets) - quarters == (perpetuals if client.id == "binanceusdm" else perpetuals | coins)
+    assert len(quarters) == (client.id == "binanceusdm")
     candles = client.fetch_ohlcv(BTC, "1h", limit=50)
     assert [each[0] for each in candles] == list(range(candles[0][0], candles[-1][0] + 1, 3_600_000))
     assert all(low <= min(opened, close) <= max(opened, close) <= high for _, opened, high, low, close, _ in candles)
@@ -45,10 +49,16 @@ def test_market_data_is_read(client: Any) -> None:
     assert book["bids"][0][0] < book["asks"][0][0]
     ticker = client.fetch_ticker(BTC)
     assert abs(ticker["change"] / ticker["open"] * 100 - ticker["percentage"]) < 0.01
-    assert set(client.fetch_tickers()) == set(client.markets)
+    assert set(client.fetch_tickers()) == perpetuals | quarters
     assert client.fetch_trades(BTC, limit=5)
     assert client.fetch_funding_rate(BTC)["fundingRate"] is not None
     assert len(client.fetch_funding_rate_history(BTC, limit=10)) == 10
+    if client.id == "binanceusdm":
+        assert len(client.fetch_open_interest_history(BTC, "5m", limit=10)) == 10
+        assert client.fetch_long_short_ratio_history(BTC, "5m", limit=10)[0]["longShortRatio"] > 0
+        assert len(client.fetch_premium_index_ohlcv(BTC, "1h", limit=10)) == 10
+    else:
+        assert client.fetch_ticker("BTC/USDT")["symbol"] == "BTC/USDT"
 
 
 def test_an_order_fills_and_the_books_agree(client: Any, running: RunningExchange) -> None:

@@ -1,7 +1,10 @@
 """Every way in which clients subscribe is understood, on every path that the venues have."""
 
+import hashlib
+import hmac
 import json
 from collections.abc import Iterator
+from typing import Any
 
 import httpx
 import pytest
@@ -65,3 +68,69 @@ def test_changes_of_the_book_follow_on_each_other(running: RunningExchange) -> N
             assert told["U"] <= told["u"]
             last = told["u"]
         assert last > book["lastUpdateId"]
+
+
+@pytest.mark.parametrize(
+    ("route", "heard", "silent"),
+    [("public", "btcusdt@bookTicker", "btcusdt@aggTrade"), ("market", "btcusdt@aggTrade", "btcusdt@depth@100ms")],
+)
+def test_what_an_address_does_not_carry_stays_silent(
+    running: RunningExchange, route: str, heard: str, silent: str
+) -> None:
+    """The subscription is taken, and nothing ever comes: a client that goes the old way must notice by itself."""
+    with connect(running.base.replace("http", "ws") + f"/{route}/stream") as socket:
+        socket.send(json.dumps({"method": "SUBSCRIBE", "params": [silent, heard], "id": 1}))
+        assert json.loads(socket.recv(timeout=10)) == {"result": None, "id": 1}
+        told = {json.loads(socket.recv(timeout=10))["stream"] for _ in range(6)}
+        assert told == {heard}
+        socket.send(json.dumps({"method": "LIST_SUBSCRIPTIONS", "id": 2}))
+        listed = next(each for each in (json.loads(socket.recv(timeout=10)) for _ in range(50)) if "result" in each)
+        assert set(listed["result"]) == {heard, silent}
+
+
+def _call(socket: Any, desk: Desk, method: str, **params: Any) -> Any:
+    """Call a method over a socket, signed as such calls are: by the names in their order."""
+    params |= {"apiKey": "K", "timestamp": desk.exchange.clock.now() // 1_000}
+    text = "&".join(f"{name}={params[name]}" for name in sorted(params))
+    params["signature"] = hmac.new(b"S", text.encode(), hashlib.sha256).hexdigest()
+    socket.send(json.dumps({"id": "x", "method": method, "params": params}))
+    told = (json.loads(socket.recv(timeout=10)) for _ in range(50))
+    return next(each for each in told if each.get("id") == "x")
+
+
+def test_orders_and_accounts_may_be_asked_for_by_socket(running: RunningExchange) -> None:
+    """The same doors as over HTTP, with the weight that was used."""
+    desk = Desk.__new__(Desk)
+    desk.exchange = running.sim.exchange
+    with connect(running.base.replace("http", "ws") + "/ws-fapi/v1") as socket:
+        order = {"symbol": "BTCUSDT", "side": "BUY", "type": "LIMIT", "timeInForce": "GTC", "price": "62000"}
+        placed = _call(socket, desk, "order.place", **order, quantity="0.010")
+        assert (placed["status"], placed["result"]["status"]) == (200, "NEW")
+        assert placed["rateLimits"][0]["rateLimitType"] == "REQUEST_WEIGHT"
+        named = {"symbol": "BTCUSDT", "orderId": placed["result"]["orderId"]}
+        amended = _call(socket, desk, "order.modify", **named, side="BUY", quantity="0.020", price="62100")
+        assert amended["result"]["origQty"] == "0.020"
+        assert _call(socket, desk, "order.status", **named)["result"]["price"] == "62100.0"
+        assert _call(socket, desk, "order.cancel", **named)["result"]["status"] == "CANCELED"
+        assert _call(socket, desk, "order.cancel", **named)["error"]["code"] == -2011
+        assert "assets" in _call(socket, desk, "v2/account.status")["result"]
+        assert _call(socket, desk, "v2/account.balance")["result"][0]["asset"] == "USDT"
+        assert _call(socket, desk, "session.logon")["error"]["code"] == -4056
+        assert _call(socket, desk, "no.such")["status"] == 400
+
+
+def test_the_socket_of_spot_knows_its_own_methods(running: RunningExchange) -> None:
+    """Lists, windows and amendments by socket; what is about futures alone is not there."""
+    desk = Desk.__new__(Desk)
+    desk.exchange = running.sim.exchange
+    with connect(running.base.replace("http", "ws") + "/ws-api/v3") as socket:
+        assert _call(socket, desk, "session.subscriptions")["result"] == []
+        assert _call(socket, desk, "userDataStream.subscribe.signature")["status"] == 200
+        assert _call(socket, desk, "session.subscriptions")["result"] == [{"subscriptionId": 0}]
+        legs = {"aboveType": "STOP_LOSS", "aboveStopPrice": "90000", "belowType": "LIMIT_MAKER", "belowPrice": "60000"}
+        made = _call(socket, desk, "orderList.place.oco", symbol="BTCUSDT", side="BUY", quantity="0.010", **legs)
+        assert made["result"]["contingencyType"] == "OCO"
+        number = made["result"]["orderListId"]
+        assert _call(socket, desk, "orderList.cancel", symbol="BTCUSDT", orderListId=number)["status"] == 200
+        assert _call(socket, desk, "ticker", symbol="BTCUSDT", windowSize="1h")["result"]["symbol"] == "BTCUSDT"
+        assert _call(socket, desk, "algoOrder.place")["status"] == 400

@@ -9,7 +9,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pilothouse.simexchange.requests import Request
 from pilothouse.simexchange.soundness import complaints
 from pilothouse.simulation.contracts import SETTLEMENT
 from tests.slices.simexchange.raw_asking import Desk
@@ -82,23 +81,44 @@ def test_streams_and_calls_over_the_socket(running: RunningExchange) -> None:
 
 _DOINGS = st.lists(
     st.tuples(
-        st.sampled_from(["MARKET", "LIMIT", "STOP_LOSS", "TAKE_PROFIT_LIMIT", "cancel", "step", "price", "oco"]),
+        st.sampled_from(
+            ["MARKET", "LIMIT", "STOP_LOSS", "TAKE_PROFIT_LIMIT", "cancel", "step", "price", "oco", "oto", "otoco",
+             "trail", "amend", "replace"]
+        ),
         st.sampled_from(["BUY", "SELL"]),
         st.integers(1, 900),
         st.integers(-400, 400),
     ),
     max_size=25,
-)
+)  # fmt: skip
 
 
 def _spot(desk: Desk, method: str, path: str, **params: Any) -> int:
     """Ask the spot side; return the status."""
-    text = desk.signed(params)
-    request = Request(method, f"/api/v3/{path}", "", text, {"x-mbx-apikey": "K"}, "test")
-    return desk.sim.front.answer(request).status
+    return desk.spot(method, path, **params)[0]
 
 
-@settings(max_examples=30)
+def _listed(desk: Desk, kind: str, side: str, terms: dict[str, Any], mark: int) -> None:
+    """Send a list of orders around a price."""
+    up, down, near = f"{(mark + 500) // 10}", f"{(mark - 500) // 10}", f"{mark // 10}.{mark % 10}"
+    legs = {"aboveType": "LIMIT_MAKER", "abovePrice": up, "belowType": "STOP_LOSS", "belowStopPrice": down}
+    if (side == "BUY") == (kind == "oco"):
+        legs = {"aboveType": "STOP_LOSS", "aboveStopPrice": up, "belowType": "LIMIT_MAKER", "belowPrice": down}
+    if kind == "oco":
+        _spot(desk, "POST", "orderList/oco", **terms, **legs)
+        return
+    other = "SELL" if side == "BUY" else "BUY"
+    first = {"symbol": "BTCUSDT", "workingType": "LIMIT", "workingSide": side, "workingPrice": near,
+             "workingQuantity": terms["quantity"], "workingTimeInForce": "GTC", "pendingSide": other,
+             "pendingQuantity": terms["quantity"]}  # fmt: skip
+    if kind == "oto":
+        _spot(desk, "POST", "orderList/oto", **first, pendingType="MARKET")
+    else:
+        pending = {f"pending{name[0].upper()}{name[1:]}": value for name, value in legs.items()}
+        _spot(desk, "POST", "orderList/otoco", **first, **pending)
+
+
+@settings(max_examples=60)
 @given(_DOINGS)
 def test_no_coin_is_made_or_lost(doings: list[tuple[str, str, int, int]]) -> None:
     """What is free and locked is the start, and what trades brought and took, to the last unit."""
@@ -115,12 +135,18 @@ def test_no_coin_is_made_or_lost(doings: list[tuple[str, str, int, int]]) -> Non
             desk.steps(1 + lots % 3)
         elif kind == "price":
             desk.exchange.set_price("BTCUSDT", mark)
-        elif kind == "oco":
-            up, down = f"{(mark + 500) // 10}", f"{(mark - 500) // 10}"
-            legs = {"aboveType": "LIMIT_MAKER", "abovePrice": up, "belowType": "STOP_LOSS", "belowStopPrice": down}
-            if side == "BUY":
-                legs = {"aboveType": "STOP_LOSS", "aboveStopPrice": up, "belowType": "LIMIT_MAKER", "belowPrice": down}
-            _spot(desk, "POST", "orderList/oco", **terms, **legs)
+        elif kind in {"oco", "oto", "otoco"}:
+            _listed(desk, kind, side, terms, mark)
+        elif kind == "trail":
+            _spot(desk, "POST", "order", type="STOP_LOSS", trailingDelta=20, **terms)
+        elif kind in {"amend", "replace"}:
+            standing = [number for number, order in account.orders.items() if order.is_open]
+            named = standing[lots % len(standing)] if standing else 1
+            if kind == "amend":
+                _spot(desk, "PUT", "order/amend/keepPriority", symbol="BTCUSDT", orderId=named, newQty="0.001")
+            else:
+                mode = {"cancelReplaceMode": "ALLOW_FAILURE", "cancelOrderId": named, "timeInForce": "GTC"}
+                _spot(desk, "POST", "order/cancelReplace", type="LIMIT", price=price, **mode, **terms)
         else:
             if kind != "MARKET":
                 terms |= {"price": price, "stopPrice": price, "timeInForce": "GTC"}
