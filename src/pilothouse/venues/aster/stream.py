@@ -104,9 +104,13 @@ class Streams:
             task.add_done_callback(self._forget)
             task.add_done_callback(_told_if_broken)
 
+        def end() -> None:
+            for task in tasks:
+                self._end(task)
+
         def stop() -> None:
             with contextlib.suppress(RuntimeError):  # all of them have ended already
-                loop.call_soon_threadsafe(lambda: [self._end(task) for task in tasks])
+                loop.call_soon_threadsafe(end)
 
         loop.call_soon_threadsafe(begin)
         return stop
