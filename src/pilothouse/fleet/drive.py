@@ -6,6 +6,7 @@ the later ones wait, and a newer target or close supersedes the older ones that 
 """
 
 from dataclasses import replace
+from datetime import timedelta
 from decimal import Decimal
 
 from pilothouse.accounts.hooks import Hook, get
@@ -21,14 +22,25 @@ from pilothouse.core.signals import SignalKind
 from pilothouse.execution import cancel, hearing
 from pilothouse.execution.desk import Desk
 from pilothouse.execution.submit import DeniedByRisk, Trader, submit
+from pilothouse.execution.tell import MOVED_TOPIC
 from pilothouse.fleet import store
 from pilothouse.fleet.guard import alarm, guard_position, protect_with
 from pilothouse.fleet.scene import Scene, look
 from pilothouse.fleet.store import SignalRecord, SignalState
+from pilothouse.kit import outbox
 from pilothouse.kit.db import Tx
 
 _ABSOLUTE = (SignalKind.TARGET, SignalKind.CLOSE)
 """Signals that say where the position shall be, whatever older ones wanted."""
+
+TURN_MOST = 32
+"""So many signals of one instrument are decided in one transaction; what came behind them has another turn."""
+
+CROWDED_MOST = 1
+"""So many are decided while there is a crowd, in which alerts are stored and answered first: it goes on, slowly."""
+
+CROWDED_PAUSE = timedelta(milliseconds=250)
+WAITS = "Stored; waits for its turn"
 
 
 def advance(
@@ -40,18 +52,24 @@ def advance(
     Raises Unavailable if there is no price to decide with: then nothing is stored.
     """
     tx.lock(f"account:{trader.account_id}")
-    waiting = store.waiting_in(tx, trader.account_id, symbol)
+    most = CROWDED_MOST if desk.database.is_crowded else TURN_MOST
+    waiting = store.waiting_in(tx, trader.account_id, symbol, most + 1)
+    now = desk.clock.now()
+    deaf_since = hearing.deaf_since(tx, trader.account_id, now)
+    is_deaf = deaf_since is not None
+    decided = None
+    if len(waiting) > most:
+        waiting = waiting[:most]
+        decided, fresh = (hold(tx, desk, fresh) if fresh is not None else None), None
+        if not is_deaf:  # else it has its turn when the account is heard again
+            another_turn(tx, desk, trader.account_id, symbol)
     protection = store.protection_of(tx, trader.account_id, symbol)
     scene = look(tx, desk, trader, symbol)
     queue = [*waiting, *([fresh] if fresh else [])]
     kept, was_active = _supersede(tx, desk, queue, fresh)
-    now = desk.clock.now()
-    deaf_since = hearing.deaf_since(tx, trader.account_id, now)
-    is_deaf = deaf_since is not None
     held_up = scene.in_doubt() or (was_active and scene.view.moves())
     # What happened meanwhile is not known yet: it would be decided on a position that may be another one.
     held_up = held_up or (deaf_since is not None and now - deaf_since <= desk.patience.deaf)
-    decided = None
     for record in kept:
         is_fresh = record is fresh
         if held_up:
@@ -65,6 +83,29 @@ def advance(
     if trader.may_send and (protection is not None or scene.has_protective() or scene.protection_changed):
         guard_position(tx, desk, trader, scene)
     return decided
+
+
+def hold(tx: Tx, desk: Desk, fresh: SignalRecord) -> SignalRecord:
+    """Store a fresh alert that is decided later, in its turn; its instrument is given one."""
+    assert fresh.symbol is not None, "an alert that waits has an instrument"
+    record = replace(fresh, message=WAITS, changed_at=desk.clock.now())
+    store.add(tx, record)
+    another_turn(tx, desk, record.account_id, fresh.symbol)
+    return record
+
+
+def another_turn(tx: Tx, desk: Desk, account_id: str, symbol: str) -> None:
+    """Let an instrument have another turn: soon, or a little later while there is a crowd."""
+    now = desk.clock.now()
+    outbox.put(
+        tx,
+        MOVED_TOPIC,
+        key=account_id,
+        payload={"account_id": account_id, "symbol": symbol},
+        dedupe_key=f"{MOVED_TOPIC}/{account_id}:{symbol}/turn",
+        available_at=now + CROWDED_PAUSE if desk.database.is_crowded else now,
+        now=now,
+    )
 
 
 class HookBook:
@@ -100,7 +141,7 @@ def _supersede(
 def _why_waiting(*, is_deaf: bool) -> str:
     if is_deaf:
         return "Stored; waits until the account is heard at its venue again"
-    return "Stored; waits for its turn"
+    return WAITS
 
 
 def _decide(

@@ -10,6 +10,7 @@ from decimal import Decimal
 from pilothouse.accounts import house as house_values
 from pilothouse.accounts import trading_accounts, users
 from pilothouse.core.clock import Clock
+from pilothouse.core.errors import Refused
 from pilothouse.core.ids import Ids
 from pilothouse.core.instrument import Instrument
 from pilothouse.execution import reconcile, settle
@@ -27,12 +28,13 @@ from pilothouse.marketdata.quotes import QuoteBoard
 from pilothouse.venues import symbols
 from pilothouse.venues.catalogue import open_venue
 from pilothouse.venues.keys import VenueKey
-from pilothouse.venues.opening import Opening
-from pilothouse.venues.paper import open_paper
+from pilothouse.venues.opening import Accounts, Opening
+from pilothouse.venues.paper import PaperVenue, open_paper
 from pilothouse.venues.paper_faults import PaperFaults
 from pilothouse.venues.port import AccountEvent, Venue, VenueAccount
 from pilothouse.wiring.house import House
 from pilothouse.wiring.open_venues import OpenVenues
+from pilothouse.wiring.public_venues import PublicVenues
 from pilothouse.wiring.sealed_keys import KeyRing
 from pilothouse.wiring.sealing_key import SealingKey
 from pilothouse.wiring.subscriptions import HEARD
@@ -86,11 +88,13 @@ def build(settings: Settings, parts: Parts = _REAL) -> House:
     ring = KeyRing(database, place)
     throttle = Throttle(SharedBooks(database), clock)
 
-    def opener(key: VenueKey, stream_url: str) -> Venue:
-        accounts = ring.at(str(key))
+    def open_one(key: VenueKey, accounts: Accounts, stream_url: str = "") -> Venue:
         return open_venue(key, Opening(clock, settings.data, throttle, accounts, stream_url, settings.market_seed))
 
-    venues = OpenVenues(opener, database, instruments, quotes, clock)
+    venues = OpenVenues(
+        lambda key, stream_url: open_one(key, ring.at(str(key)), stream_url), database, instruments, quotes, clock
+    )
+    public = PublicVenues(venues, open_one)
     process = parts.process or f"{os.uname().nodename}:{os.getpid()}:{secrets.token_hex(3)}"
 
     def open_records(tx: Tx) -> tuple[str, str]:
@@ -126,12 +130,13 @@ def build(settings: Settings, parts: Parts = _REAL) -> House:
         desk=desk,
         venues=venues,
         ring=ring,
+        public=public,
         paper=paper,
         quotes=quotes,
         instruments=instruments,
         meters=desk.meters,
         operator_id=operator_id,
-        closers=(desk.lanes.close, unlisten, venues.close, database.close),
+        closers=(desk.lanes.close, unlisten, public.close, venues.close, database.close),
     )
 
 
@@ -173,13 +178,27 @@ class _Owners:
             return self._known.get(event.account_id)
 
 
+class NotPaperMoney(Refused):
+    """A venue that cannot keep the paper money of an account."""
+
+    code = "not_paper_money"
+
+
 def open_paper_account(house: House, account_id: str, deposit: Decimal = PAPER_DEPOSIT) -> None:
-    """Open the paper venue's side of a trading account, once, and book its first deposit."""
-    assert house.paper is not None, "this house has no paper venue"
+    """Open the paper venue's side of a trading account, once, and book its first deposit.
+
+    Raises Refused if its venue keeps no paper money or keeps another currency, Unavailable if its venue rides on the
+    prices of one that does not answer.
+    """
     account = house.database.read(lambda tx: trading_accounts.by_id(tx, account_id))
+    venue = house.venues.open(account)
+    if not isinstance(venue, PaperVenue):
+        raise NotPaperMoney(f"{account.venue} keeps no paper money")
+    if venue.settlement != account.currency:
+        raise NotPaperMoney(f"{account.venue} settles in {venue.settlement}, the account is in {account.currency}")
     venue_account = VenueAccount(account.id, account.owner_id)
-    house.paper.open_account(venue_account, deposit)
-    transfers = house.paper.transfers_after(venue_account, None)
+    venue.open_account(venue_account, deposit)
+    transfers = venue.transfers_after(venue_account, None)
     house.database.write(
         lambda tx: settle.transferred(tx, account.id, account.owner_id, transfers, house.clock.now()),
         name="deposit",

@@ -23,6 +23,7 @@ from pilothouse.venues.port import Venue
 from pilothouse.wiring import followed
 from pilothouse.wiring.changes import Changes
 from pilothouse.wiring.open_venues import OpenVenues
+from pilothouse.wiring.public_venues import PublicVenues
 from pilothouse.wiring.sealed_keys import KeyRing
 
 _log = structlog.get_logger("pilothouse.house")
@@ -36,6 +37,7 @@ class House:
     paper         the paper venue, which is stepped by this house; None where another process steps it
     closers       called in order by `close`
     ring          credentials of accounts at their venues, opened
+    public        any venue, for its public prices
     remembered    what observability remembers from one look to the next
     changes       which accounts were opened, changed or closed, so that their streams are held or ended
     """
@@ -48,6 +50,7 @@ class House:
     desk: Desk
     venues: OpenVenues
     ring: KeyRing
+    public: PublicVenues
     paper: PaperVenue | None
     quotes: QuoteBoard
     instruments: InstrumentBook
@@ -80,6 +83,13 @@ class House:
                 _log.error("venue_not_opened", account=account.id, venue=account.venue, why=str(refused))
                 continue
             self._follow(account, venue)
+
+    def step_markets(self) -> None:
+        """Let every paper venue that is open go on to now."""
+        now = self.clock.now()
+        for venue in self.venues.opened():
+            if isinstance(venue, PaperVenue):
+                venue.step(now)
 
     def forget(self, account: TradingAccount) -> None:
         """Let go of an account that was closed: its stream ends, and its venue if no other account is there."""

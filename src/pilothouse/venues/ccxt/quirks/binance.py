@@ -296,7 +296,8 @@ class BinanceUsdM(Binance):
             if 0 < bid < ask:
                 at = words.instant(book, "time") if book.get("time") else words.instant(mark, "time")
                 marked, traded = words.number(mark, "markPrice"), words.number(last, "price")
-                quotes.append(Quote(symbol, bid, ask, marked, traded, at, venue))
+                sizes, funding = told.sizes(book), told.funding(mark, "lastFundingRate", "nextFundingTime")
+                quotes.append(Quote(symbol, bid, ask, marked, traded, at, venue, *sizes, *funding))
         return quotes
 
     # ── Orders ────────────────────────────────────────────────────────────────────────────────────

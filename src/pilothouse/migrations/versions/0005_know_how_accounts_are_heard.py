@@ -1,6 +1,6 @@
 """It is kept how well each account is heard at its venue.
 
-Revision 0003, behind 0002.
+Revision 0005, behind 0004.
 """
 
 from alembic import op
@@ -8,8 +8,8 @@ from sqlalchemy import Column, PrimaryKeyConstraint, String
 
 from pilothouse.kit.columns import Id, Instant, Name
 
-revision = "0003"
-down_revision = "0002"
+revision = "0005"
+down_revision = "0004"
 branch_labels = None
 depends_on = None
 
