@@ -171,7 +171,9 @@ def _plainer(operation: str) -> str:
     Not those of check constraints: the naming convention would put its own words before them.
     """
     lines = re.sub(r", unique=False(?=[,)])", "", operation).split("\n")
-    return "\n".join(line if "CheckConstraint(" in line else re.sub(r"op\.f\((.*?)\)", r"\1", line) for line in lines)
+    return "\n".join(
+        line if "CheckConstraint(" in line else re.sub(r"\b(?:batch_)?op\.f\((.*?)\)", r"\1", line) for line in lines
+    )
 
 
 def _function(name: str, lines: list[str]) -> str:

@@ -7,8 +7,10 @@ from pilothouse.kit.columns import metadata
 
 SOURCE = Path(__file__).parents[2] / "src" / "pilothouse"
 
-# What belongs to nobody: the users themselves, the house's own values, public instruments, and the machinery.
-OWNERLESS = {"users", "house", "instruments", "outbox", "leases", "budgets", "migrated"}
+# What belongs to nobody: users themselves, the house's own values, public instruments and candles, the machinery.
+OWNERLESS = {"users", "house", "instruments", "outbox", "leases", "budgets", "migrated"} | {
+    f"candle_{each}" for each in ("coverage", "gaps", "conflicts", "follows")
+}
 
 
 def test_every_table_carries_its_owner() -> None:

@@ -4,7 +4,7 @@ Each answer carries its request id and how long it took; each request is one lin
 meters, by route: an address that holds a hook's token is never written down.
 """
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from functools import partial
 
@@ -21,6 +21,7 @@ from pilothouse import __version__
 from pilothouse.api import (
     accounts,
     alert_hooks,
+    candles,
     care,
     compat,
     events,
@@ -37,6 +38,7 @@ from pilothouse.api.deps import Guarded
 from pilothouse.api.events import Feed
 from pilothouse.api.hooks import PATHS, Intake
 from pilothouse.core.errors import Broken, PilothouseError
+from pilothouse.fleet.inbox import Door
 from pilothouse.kit import log
 from pilothouse.wiring.house import House
 
@@ -49,6 +51,7 @@ ROUTERS = (
     orders.router,
     portfolio.router,
     market.router,
+    candles.router,
     alert_hooks.router,
     accounts.router,
     keys.router,
@@ -88,15 +91,16 @@ def create_app(house: House) -> FastAPI:
         redirect_slashes=False,
     )
     app.state.house = house
+    doors = {door: intake.door(door) for door in PATHS}
     for door, path in PATHS.items():
-        app.router.routes.append(Route(path, _Raw(intake.door(door)), methods=["POST"], name=door.name.lower()))
+        app.router.routes.append(Route(path, _Raw(doors[door]), methods=["POST"], name=door.name.lower()))
     app.state.intake, app.state.feed = intake, feed
     app.state.health = system.Glimpses(house)
     app.state.end_streams = feed.end
     for router in ROUTERS:
         app.router.routes.extend(router.routes)  # flat, so that what is open can be seen and walked
     app.openapi = partial(openapi_of, app)  # type: ignore[method-assign]  # the way the framework offers
-    app.add_middleware(_Doorway, house=house)
+    app.add_middleware(_Doorway, house=house, doors=doors)
     app.add_exception_handler(PilothouseError, _refuse)
     app.add_exception_handler(RequestValidationError, _refuse_fields)
     app.add_exception_handler(HTTPException, _refuse_http)
@@ -129,9 +133,11 @@ class _Raw:
 class _Doorway:
     """Gives each request its id, measures it, logs it, and answers 500 for what nobody expected."""
 
-    def __init__(self, app: ASGIApp, house: House) -> None:
+    def __init__(self, app: ASGIApp, house: House, doors: Mapping[Door, ASGIApp]) -> None:
         self.app = app
         self.house = house
+        self._doors = {PATHS[door]: app for door, app in doors.items()}
+        self._hook = doors[Door.HOOK]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -142,7 +148,7 @@ class _Doorway:
         answer = _Answer(self, scope, send)
         with log.bind(correlation=request_id):
             try:
-                await self.app(scope, receive, answer)
+                await self._way(scope)(scope, receive, answer)
             except Exception:
                 _log.exception("request_failed", method=scope["method"], route=_route(scope))
                 if answer.status == 0:
@@ -150,6 +156,22 @@ class _Doorway:
                     await problems.answer(Request(scope), said)(scope, receive, answer)
             finally:
                 answer.note()
+
+    def _way(self, scope: Scope) -> ASGIApp:
+        """Return what answers: an alert goes straight to its door, whose route is there for everything else."""
+        if scope["method"] != "POST":
+            return self.app
+        path = scope["path"]
+        door = self._doors.get(path)
+        if door is None and path.startswith(_HOOKS):
+            token = path[len(_HOOKS) :]
+            if token and "/" not in token:
+                scope["path_params"] = {"url_token": token}
+                return self._hook
+        return door or self.app
+
+
+_HOOKS = "/hooks/"
 
 
 class _Answer:

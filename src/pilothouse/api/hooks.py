@@ -24,7 +24,7 @@ from pilothouse.bots.alert import Alert
 from pilothouse.core.errors import Invalid, PilothouseError
 from pilothouse.execution.portfolio import PositionView
 from pilothouse.fleet import inbox
-from pilothouse.fleet.answer import AnswerState, Outcome
+from pilothouse.fleet.answer import AnswerState, Outcome, outcome_of
 from pilothouse.fleet.inbox import BODY_BYTES_MAX, Door, Taken
 from pilothouse.fleet.store import SignalRecord, SignalState
 from pilothouse.kit.db import Tx
@@ -103,6 +103,8 @@ class Intake:
         self._count(taken)
         if signal.http_status != 200:
             return self._refused(scope, signal)
+        if taken.held:  # to wait for it would keep others out of the crowd waiting too
+            return 200, answer_object(outcome_of(signal, []), None, duplicate=False), {}
         try:
             outcome, view = await self._outcome(taken, waiter, deadline)
         finally:
@@ -140,7 +142,7 @@ class Intake:
             taken = inbox.take(tx, desk, hook, door, read, fingerprint=fingerprint, received_at=received_at)
             # What follows from here on, on any thread, is logged under the id of the alert.
             structlog.contextvars.bind_contextvars(correlation=taken.signal.id)
-            if taken.signal.http_status == 200:  # nobody waits for what was refused for its form
+            if taken.signal.http_status == 200 and not taken.held:  # nobody waits for what was refused for its form
                 tx.after_commit(partial(self.outcomes.join, taken.signal.id, waiter))
             return taken
 

@@ -21,6 +21,7 @@ from pilothouse import __version__
 from pilothouse.cli import (
     account,
     alert,
+    data,
     doctor,
     fills,
     halt,
@@ -75,6 +76,7 @@ app.command("resume", rich_help_panel="Trade")(halt.resume)
 app.add_typer(account.app, name="account", rich_help_panel="Set up")
 app.add_typer(hooks.app, name="hooks", rich_help_panel="Set up")
 app.add_typer(keys.app, name="keys", rich_help_panel="Set up")
+app.add_typer(data.app, name="data", rich_help_panel="Look")
 app.add_typer(limits.app, name="limits", rich_help_panel="Set up")
 app.add_typer(paper.app, name="paper", rich_help_panel="Set up")
 app.add_typer(token.app, name="token", rich_help_panel="Set up")

@@ -6,6 +6,7 @@ the later ones wait, and a newer target or close supersedes the older ones that 
 """
 
 from dataclasses import replace
+from datetime import timedelta
 from decimal import Decimal
 
 from pilothouse.accounts.hooks import Hook, get
@@ -21,14 +22,25 @@ from pilothouse.core.signals import SignalKind
 from pilothouse.execution import cancel
 from pilothouse.execution.desk import Desk
 from pilothouse.execution.submit import DeniedByRisk, Trader, submit
+from pilothouse.execution.tell import MOVED_TOPIC
 from pilothouse.fleet import store
 from pilothouse.fleet.guard import alarm, guard_position, protect_with
 from pilothouse.fleet.scene import Scene, look
 from pilothouse.fleet.store import SignalRecord, SignalState
+from pilothouse.kit import outbox
 from pilothouse.kit.db import Tx
 
 _ABSOLUTE = (SignalKind.TARGET, SignalKind.CLOSE)
 """Signals that say where the position shall be, whatever older ones wanted."""
+
+TURN_MOST = 32
+"""So many signals of one instrument are decided in one transaction; what came behind them has another turn."""
+
+CROWDED_MOST = 1
+"""So many are decided while there is a crowd, in which alerts are stored and answered first: it goes on, slowly."""
+
+CROWDED_PAUSE = timedelta(milliseconds=250)
+WAITS = "Stored; waits for its turn"
 
 
 def advance(
@@ -40,18 +52,23 @@ def advance(
     Raises Unavailable if there is no price to decide with: then nothing is stored.
     """
     tx.lock(f"account:{trader.account_id}")
-    waiting = store.waiting_in(tx, trader.account_id, symbol)
+    most = CROWDED_MOST if desk.database.is_crowded else TURN_MOST
+    waiting = store.waiting_in(tx, trader.account_id, symbol, most + 1)
+    decided = None
+    if len(waiting) > most:
+        waiting = waiting[:most]
+        decided, fresh = (hold(tx, desk, fresh) if fresh is not None else None), None
+        another_turn(tx, desk, trader.account_id, symbol)
     protection = store.protection_of(tx, trader.account_id, symbol)
     scene = look(tx, desk, trader, symbol)
     queue = [*waiting, *([fresh] if fresh else [])]
     kept, was_active = _supersede(tx, desk, queue, fresh)
     held_up = scene.in_doubt() or (was_active and scene.view.moves())
-    decided = None
     for record in kept:
         is_fresh = record is fresh
         if held_up:
             if is_fresh:
-                decided = _store(tx, desk, replace(record, message="Stored; waits for its turn"), is_fresh=True)
+                decided = _store(tx, desk, replace(record, message=WAITS), is_fresh=True)
             continue
         after, scene = _decide(
             tx, desk, trader, scene, record, hooks.of(tx, record.owner_id, record.hook_id), is_fresh=is_fresh
@@ -61,6 +78,29 @@ def advance(
     if protection is not None or scene.has_protective() or scene.protection_changed:
         guard_position(tx, desk, trader, scene)
     return decided
+
+
+def hold(tx: Tx, desk: Desk, fresh: SignalRecord) -> SignalRecord:
+    """Store a fresh alert that is decided later, in its turn; its instrument is given one."""
+    assert fresh.symbol is not None, "an alert that waits has an instrument"
+    record = replace(fresh, message=WAITS, changed_at=desk.clock.now())
+    store.add(tx, record)
+    another_turn(tx, desk, record.account_id, fresh.symbol)
+    return record
+
+
+def another_turn(tx: Tx, desk: Desk, account_id: str, symbol: str) -> None:
+    """Let an instrument have another turn: soon, or a little later while there is a crowd."""
+    now = desk.clock.now()
+    outbox.put(
+        tx,
+        MOVED_TOPIC,
+        key=account_id,
+        payload={"account_id": account_id, "symbol": symbol},
+        dedupe_key=f"{MOVED_TOPIC}/{account_id}:{symbol}/turn",
+        available_at=now + CROWDED_PAUSE if desk.database.is_crowded else now,
+        now=now,
+    )
 
 
 class HookBook:

@@ -62,10 +62,14 @@ class AlertIdTaken(Conflict):
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """An alert that is stored, or was before."""
+    """An alert that is stored, or was before.
+
+    held   whether it was only stored, because there is a crowd: it is decided in its turn
+    """
 
     signal: SignalRecord
     duplicate: bool
+    held: bool = False
 
 
 def hook_by_token(tx: Tx, url_token: str) -> Hook:
@@ -133,6 +137,8 @@ def take(
     except Refused as refusal:
         return Taken(_refuse(tx, record, refusal), duplicate=False)
     record = replace(record, symbol=instrument.symbol)
+    if desk.database.is_crowded:
+        return Taken(drive.hold(tx, desk, record), duplicate=False, held=True)
     decided = drive.advance(tx, desk, trader, instrument.symbol, drive.HookBook(hook), record)
     assert decided is not None, "a fresh alert is always decided or stored as pending"
     return Taken(decided, duplicate=False)

@@ -86,13 +86,19 @@ _BY_BODY = hot(
     .order_by(signals.c.received_at)
     .limit(1)
 )
-_WAITING_IN = hot(
-    _SELECT.where(
-        signals.c.state.in_([state.value for state in WAITING]),
-        signals.c.account_id == bindparam("account_id"),
-        signals.c.symbol == bindparam("symbol"),
-    ).order_by(signals.c.id)
-)
+# One state at a time, so that the index gives them in order however many wait; what is active came before the rest.
+_WAITING_IN = {
+    state: hot(
+        _SELECT.where(
+            signals.c.state == state.value,
+            signals.c.account_id == bindparam("account_id"),
+            signals.c.symbol == bindparam("symbol"),
+        )
+        .order_by(signals.c.id)
+        .limit(bindparam("most"))
+    )
+    for state in (SignalState.ACTIVE, SignalState.PENDING)
+}
 _WAITING = (
     select(signals.c.account_id, signals.c.symbol)
     .where(signals.c.state.in_([state.value for state in WAITING]))
@@ -238,9 +244,11 @@ def by_body(tx: Tx, hook_id: str, fingerprint: str, since: datetime) -> SignalRe
     return _record(row) if row else None
 
 
-def waiting_in(tx: Tx, account_id: str, symbol: str) -> list[SignalRecord]:
-    """Return the signals of one instrument that are not decided, in order of arrival."""
-    return [_record(row) for row in tx.execute(_WAITING_IN, {"account_id": account_id, "symbol": symbol})]
+def waiting_in(tx: Tx, account_id: str, symbol: str, most: int) -> list[SignalRecord]:
+    """Return the first `most` signals of one instrument that are not decided, in order of arrival."""
+    where = {"account_id": account_id, "symbol": symbol, "most": most}
+    found = [_record(row) for statement in _WAITING_IN.values() for row in tx.execute(statement, where)]
+    return found[:most]
 
 
 def waiting(tx: Tx) -> list[tuple[str, str]]:

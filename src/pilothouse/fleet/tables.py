@@ -32,7 +32,7 @@ signals = Table(
     UniqueConstraint("hook_id", "alert_key", name="uq_signals_alert_key"),
     Index("ix_signals_body", "hook_id", "fingerprint", "received_at"),
     Index("ix_signals_listed", "owner_id", "id"),
-    Index("ix_signals_waiting", "state", "account_id", "symbol"),
+    Index("ix_signals_waiting", "state", "account_id", "symbol", "id"),
 )
 
 protections = Table(

@@ -6,7 +6,7 @@ is sent, then the lanes, the messages and the clockwork run.
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import structlog
 
@@ -61,7 +61,10 @@ class Embedded:
         recover(house)
         drive_waiting(house)
         house.database.wake.add(self._ring)
-        loops: list[tuple[str, Callable[[], None]]] = [("schedule", self._keep_schedule)]
+        loops: list[tuple[str, Callable[[], None]]] = [
+            (name, self._keeper_of([one for one in SCHEDULE if one.aside is aside]))
+            for name, aside in (("schedule", False), ("aside", True))
+        ]
         loops += [(f"lane-{n}", self._work_lanes) for n in range(LANE_WORKERS)]
         loops += [(f"dispatch-{n}", self._loop_of(one)) for n, one in enumerate(self._dispatchers)]
         if house.paper is not None:
@@ -125,14 +128,17 @@ class Embedded:
             house.paper.step(house.clock.now())
             self._stopping.wait(max(0.0, MARKET_TICK_S - (time.monotonic() - begun)))
 
-    def _keep_schedule(self) -> None:
-        due = {periodic.name: time.monotonic() + periodic.first.total_seconds() for periodic in SCHEDULE}
-        while not self._stopping.is_set():
-            for periodic in SCHEDULE:
-                if time.monotonic() >= due[periodic.name] and not self._stopping.is_set():
-                    self._run(periodic)
-                    due[periodic.name] = time.monotonic() + periodic.every.total_seconds()
-            self._stopping.wait(min(1.0, max(0.0, min(due.values()) - time.monotonic())))
+    def _keeper_of(self, periodics: Sequence[Periodic]) -> Callable[[], None]:
+        def run() -> None:
+            due = {periodic.name: time.monotonic() + periodic.first.total_seconds() for periodic in periodics}
+            while not self._stopping.is_set():
+                for periodic in periodics:
+                    if time.monotonic() >= due[periodic.name] and not self._stopping.is_set():
+                        self._run(periodic)
+                        due[periodic.name] = time.monotonic() + periodic.every.total_seconds()
+                self._stopping.wait(min(1.0, max(0.0, min(due.values()) - time.monotonic())))
+
+        return run
 
     def _run(self, periodic: Periodic) -> None:
         """Run one periodic thing; its failure is logged and costs the others nothing."""

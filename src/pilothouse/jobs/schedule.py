@@ -18,6 +18,7 @@ from pilothouse.kit import outbox
 from pilothouse.kit.db import Tx
 from pilothouse.ledger import equity
 from pilothouse.ledger.exposure import holdings
+from pilothouse.marketdata import candle_records
 from pilothouse.observability import watch
 from pilothouse.wiring.house import House
 from pilothouse.wiring.subscriptions import trader_of
@@ -27,12 +28,16 @@ _log = structlog.get_logger("pilothouse.schedule")
 
 @dataclass(frozen=True, slots=True)
 class Periodic:
-    """Something done again and again; `first` after the start."""
+    """Something done again and again; `first` after the start.
+
+    aside   it may wait long for a venue, and nothing that trades may wait for it: it has a thread of its own
+    """
 
     name: str
     every: timedelta
     first: timedelta
     work: Callable[[House], None]
+    aside: bool = False
 
 
 def reconcile_all(house: House) -> None:
@@ -112,10 +117,25 @@ def check_invariants(house: House) -> None:
         _log.error("invariant broken", finding=str(finding))
 
 
+def follow_candles(house: House) -> None:
+    """Fetch candles that closed, of what is followed; nothing is loaded for it where nothing is."""
+    if not house.database.read(candle_records.follows):
+        return
+    from pilothouse.marketdata import candle_follow  # noqa: PLC0415 - who follows nothing needs no columns
+    from pilothouse.wiring.candle_desk import shelf_of  # noqa: PLC0415 - as above
+
+    for found in candle_follow.turn(shelf_of(house), house.public):
+        if found.error:
+            _log.warning("candles not fetched yet", series=str(found.follow.series), error=found.error)
+        elif found.fetched is not None and found.fetched.conflicts:
+            _log.warning("candles told differently", series=str(found.follow.series), count=found.fetched.conflicts)
+
+
 SCHEDULE: tuple[Periodic, ...] = (
     Periodic("reconcile", timedelta(seconds=30), timedelta(seconds=30), reconcile_all),
     Periodic("drive", timedelta(seconds=5), timedelta(seconds=1), drive_waiting),
     Periodic("equity", timedelta(seconds=60), timedelta(seconds=2), snapshot_equity),
     Periodic("invariants", timedelta(seconds=60), timedelta(seconds=20), check_invariants),
     Periodic("sweep", timedelta(seconds=300), timedelta(seconds=60), sweep),
+    Periodic("candles", timedelta(seconds=1), timedelta(seconds=3), follow_candles, aside=True),
 )

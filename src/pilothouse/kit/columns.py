@@ -57,13 +57,11 @@ class Exact(TypeDecorator[Decimal]):
 
     def process_bind_param(self, value: Any | None, dialect: Dialect) -> Any:
         """Refuse what is not exact; text for SQLite."""
-        if value is None:
-            return None
+        if dialect.name != "postgresql":
+            return self.to_sqlite(value)
         if isinstance(value, str):
-            raise NotExact(f"{value[:40]!r} is a text: parse it where it came in")
-        if dialect.name == "postgresql":
-            return exact(value)
-        return _text(value)
+            raise _is_text(value)
+        return None if value is None else exact(value)
 
     def process_result_value(self, value: Any | None, dialect: Dialect) -> Decimal | None:
         """Return the number in its shortest form."""
@@ -71,14 +69,22 @@ class Exact(TypeDecorator[Decimal]):
             return None
         return Decimal(plain(value) if isinstance(value, Decimal) else value)
 
+    @staticmethod
+    def to_sqlite(value: Any) -> str | None:
+        """Return the canonical text of an exact number. Raises NotExact."""
+        if type(value) is Decimal and value.is_finite():
+            text = plain(value)
+            if len(text) <= _CERTAINLY_KEPT:
+                return text
+        if isinstance(value, str):
+            raise _is_text(value)
+        return None if value is None else plain(exact(value))
 
-def _text(value: Any) -> str:
-    """Return the canonical text of an exact number; raises NotExact."""
-    if type(value) is Decimal and value.is_finite():
-        text = plain(value)
-        if len(text) <= _CERTAINLY_KEPT:
-            return text
-    return plain(exact(value))
+    from_sqlite = Decimal
+
+
+def _is_text(value: str) -> NotExact:
+    return NotExact(f"{value[:40]!r} is a text: parse it where it came in")
 
 
 class Instant(TypeDecorator[datetime]):
@@ -93,17 +99,26 @@ class Instant(TypeDecorator[datetime]):
 
     def process_bind_param(self, value: datetime | None, dialect: Dialect) -> Any:
         """Refuse an instant without a time zone: it is a guess."""
-        if value is None:
-            return None
-        if value.tzinfo is None:
-            raise NotExact(f"{value} has no time zone")
-        return value if dialect.name == "postgresql" else micros(value)
+        return self.to_sqlite(value) if dialect.name != "postgresql" or value is None else _aware(value)
 
     def process_result_value(self, value: Any | None, dialect: Dialect) -> datetime | None:
         """Return the instant in UTC."""
         if value is None:
             return None
         return value.astimezone(UTC) if isinstance(value, datetime) else from_micros(value)
+
+    @staticmethod
+    def to_sqlite(value: datetime | None) -> int | None:
+        """Return whole microseconds. Raises NotExact for an instant without a time zone."""
+        return None if value is None else micros(_aware(value))
+
+    from_sqlite = staticmethod(from_micros)
+
+
+def _aware(value: datetime) -> datetime:
+    if value.tzinfo is None:
+        raise NotExact(f"{value} has no time zone")
+    return value
 
 
 class JsonText(TypeDecorator[Any]):
@@ -114,8 +129,15 @@ class JsonText(TypeDecorator[Any]):
 
     def process_bind_param(self, value: Any | None, dialect: Dialect) -> str | None:
         """Write it as exact JSON; None is NULL."""
-        return None if value is None else dumps(value)
+        return self.to_sqlite(value)
 
     def process_result_value(self, value: str | None, dialect: Dialect) -> Any:
         """Read it; NULL is None."""
         return None if value is None else loads(value)
+
+    @staticmethod
+    def to_sqlite(value: Any) -> str | None:
+        """Write it as exact JSON; None is NULL."""
+        return None if value is None else dumps(value)
+
+    from_sqlite = staticmethod(loads)

@@ -72,7 +72,7 @@ class Database:
         self.heard_kinds: set[str] = set()
         self.witness = witness
         self._here = threading.local()
-        self._queue = UnitQueue()
+        self._queue = UnitQueue(clock.monotonic)
         kind, count = (_SqliteWriter, 1) if self.dialect == "sqlite" else (_PostgresWriter, writers)
         self._readers = open_engine(url, size=readers, read_only=True)
         self._kept_readers = KeptReaders(self._readers, readers)
@@ -148,6 +148,11 @@ class Database:
     def waiting(self) -> int:
         """How many units wait to be begun."""
         return len(self._queue)
+
+    @property
+    def is_crowded(self) -> bool:
+        """Say whether much waits, or did a moment ago: what can be done later, without harm, should be."""
+        return self._queue.is_crowded()
 
     def close(self) -> None:
         """Refuse new work, finish what waits, and let go of every connection. Safe to call twice."""

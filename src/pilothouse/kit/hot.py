@@ -20,6 +20,7 @@ from sqlalchemy.sql.dml import UpdateBase
 from sqlalchemy.types import TypeEngine
 
 from pilothouse.core.errors import Broken
+from pilothouse.kit.columns import Exact, Instant, JsonText
 
 # The driver's own way to write parameters, in which positions stand for names.
 _DIALECT = sqlite.dialect(paramstyle="qmark")
@@ -166,7 +167,7 @@ def _prepare(statement: Executable, names: tuple[str, ...], make: Callable[[Any]
         raise Broken(f"a hot statement was run without {', '.join(missing)}")
     columns = _columns(statement)
     types = {name: bind.type for bind, name in compiled.bind_names.items()}
-    binders = [state.processors.get(name) or _binder(types.get(name)) for name in order]
+    binders = [_binder(types.get(name)) for name in order]
     read = _reader(columns, make) if columns else None
     return _Prepared(
         sql=state.statement,
@@ -193,7 +194,7 @@ def _reader(
     A name that comes twice has its position only.
     """
     row: Any = namedtuple("Row", [name for name, _ in columns], rename=True)  # type: ignore[misc]  # noqa: PYI024 - named by the statement
-    made_of = [type_.dialect_impl(_DIALECT).result_processor(_DIALECT, None) for _, type_ in columns]
+    made_of = [_maker(type_) for _, type_ in columns]
     processors = [(at, process) for at, process in enumerate(made_of) if process is not None]
 
     def read(stored: tuple[Any, ...]) -> Any:
@@ -219,4 +220,17 @@ def _columns(statement: Executable) -> list[tuple[str, TypeEngine[Any]]]:
 
 
 def _binder(type_: TypeEngine[Any] | None) -> Processor | None:
+    """Return what turns a value into what SQLite stores: our own types' function as it is, without SQLAlchemy's around.
+
+    None: it is stored as it is.
+    """
+    if isinstance(type_, Exact | Instant | JsonText):
+        return type_.to_sqlite
     return None if type_ is None else type_.dialect_impl(_DIALECT).bind_processor(_DIALECT)
+
+
+def _maker(type_: TypeEngine[Any]) -> Processor | None:
+    """Return what turns something stored, and not NULL, into a value."""
+    if isinstance(type_, Exact | Instant | JsonText):
+        return type_.from_sqlite
+    return type_.dialect_impl(_DIALECT).result_processor(_DIALECT, None)

@@ -1,6 +1,7 @@
 """Units of work that wait their turn for the database."""
 
 import contextvars
+import math
 import threading
 from collections import deque
 from collections.abc import Callable
@@ -9,6 +10,12 @@ from typing import Any
 
 from pilothouse.core.errors import Unavailable
 from pilothouse.kit.transaction import Tx
+
+CROWD = 32
+"""So many units that wait at once are a crowd."""
+
+CROWDED_S = 0.25
+"""For so long after there was a crowd it counts as still there: it comes back as soon as it is let in."""
 
 
 class Closing(Unavailable):
@@ -47,11 +54,16 @@ class Unit:
 class UnitQueue:
     """First in, first out; urgent ones before all others. For many threads on both sides."""
 
-    def __init__(self) -> None:
-        """Begin empty and open."""
+    def __init__(self, monotonic: Callable[[], float]) -> None:
+        """Begin empty and open.
+
+        monotonic   tells seconds that never go back
+        """
         self._urgent: deque[Unit] = deque()
         self._others: deque[Unit] = deque()
         self._changed = threading.Condition(threading.Lock())
+        self._monotonic = monotonic
+        self._crowded_at = -math.inf
         self._closed: Exception | None = None
         # Behind a unit of its lane that is not done yet: nobody may begin these.
         self._behind: dict[str, deque[tuple[Unit, bool]]] = {}
@@ -67,6 +79,8 @@ class UnitQueue:
                     return
                 self._behind[unit.lane] = deque()
             (self._urgent if urgent else self._others).append(unit)
+            if len(self._urgent) + len(self._others) >= CROWD:
+                self._crowded_at = self._monotonic()
             self._changed.notify()
 
     def finished(self, unit: Unit) -> None:
@@ -110,6 +124,10 @@ class UnitQueue:
         with self._changed:
             self._closed = self._closed or reason
             self._changed.notify_all()
+
+    def is_crowded(self) -> bool:
+        """Say whether CROWD units waited at once within the last CROWDED_S seconds."""
+        return self._monotonic() - self._crowded_at < CROWDED_S
 
     @property
     def closed(self) -> bool:

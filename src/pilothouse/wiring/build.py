@@ -27,12 +27,13 @@ from pilothouse.marketdata.quotes import QuoteBoard
 from pilothouse.venues import symbols
 from pilothouse.venues.catalogue import open_venue
 from pilothouse.venues.keys import VenueKey
-from pilothouse.venues.opening import Opening
+from pilothouse.venues.opening import Accounts, Opening
 from pilothouse.venues.paper import open_paper
 from pilothouse.venues.paper_faults import PaperFaults
 from pilothouse.venues.port import AccountEvent, Venue, VenueAccount
 from pilothouse.wiring.house import House
 from pilothouse.wiring.open_venues import OpenVenues
+from pilothouse.wiring.public_venues import PublicVenues
 from pilothouse.wiring.sealed_keys import KeyRing
 from pilothouse.wiring.sealing_key import SealingKey
 from pilothouse.wiring.subscriptions import HEARD
@@ -86,11 +87,13 @@ def build(settings: Settings, parts: Parts = _REAL) -> House:
     ring = KeyRing(database, place)
     throttle = Throttle(SharedBooks(database), clock)
 
-    def opener(key: VenueKey, stream_url: str) -> Venue:
-        accounts = ring.at(str(key))
+    def open_one(key: VenueKey, accounts: Accounts, stream_url: str = "") -> Venue:
         return open_venue(key, Opening(clock, settings.data, throttle, accounts, stream_url, settings.market_seed))
 
-    venues = OpenVenues(opener, database, instruments, quotes, clock)
+    venues = OpenVenues(
+        lambda key, stream_url: open_one(key, ring.at(str(key)), stream_url), database, instruments, quotes, clock
+    )
+    public = PublicVenues(venues, open_one)
     process = parts.process or f"{os.uname().nodename}:{os.getpid()}:{secrets.token_hex(3)}"
 
     def open_records(tx: Tx) -> tuple[str, str]:
@@ -126,12 +129,13 @@ def build(settings: Settings, parts: Parts = _REAL) -> House:
         desk=desk,
         venues=venues,
         ring=ring,
+        public=public,
         paper=paper,
         quotes=quotes,
         instruments=instruments,
         meters=desk.meters,
         operator_id=operator_id,
-        closers=(desk.lanes.close, unlisten, venues.close, database.close),
+        closers=(desk.lanes.close, unlisten, public.close, venues.close, database.close),
     )
 
 

@@ -20,6 +20,7 @@ from pilothouse.marketdata.quotes import QuoteBoard
 from pilothouse.observability.invariants.rule import Memory
 from pilothouse.venues.paper import PaperVenue
 from pilothouse.wiring.open_venues import OpenVenues
+from pilothouse.wiring.public_venues import PublicVenues
 from pilothouse.wiring.sealed_keys import KeyRing
 
 _log = structlog.get_logger("pilothouse.house")
@@ -33,6 +34,7 @@ class House:
     paper         the paper venue, which is stepped by this house; None where another process steps it
     closers       called in order by `close`
     ring          credentials of accounts at their venues, opened
+    public        any venue, for its public prices
     remembered    what observability remembers from one look to the next
     accounts_changed   rings when an account was opened or forgotten, so that its stream is held or ended
     """
@@ -45,6 +47,7 @@ class House:
     desk: Desk
     venues: OpenVenues
     ring: KeyRing
+    public: PublicVenues
     paper: PaperVenue | None
     quotes: QuoteBoard
     instruments: InstrumentBook

@@ -1,0 +1,170 @@
+"""Candles as they go over the wire, field by field."""
+
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+
+from pilothouse.api.shapes import Amount, Asked, Instant, Page, SymbolText
+
+VenueText = Annotated[
+    str, StringConstraints(min_length=1, max_length=200, pattern=r"^[\x21-\x7e]+$"), Field(examples=["paper"])
+]
+TimeframeText = Annotated[str, StringConstraints(pattern=r"^[1-9][0-9]{0,3}[smhdwM]$"), Field(examples=["1m"])]
+Millis = Annotated[int, Field(ge=0, le=99_999_999_999_999, examples=[1_767_225_600_000])]
+SpanPair = Annotated[list[int], Field(min_length=2, max_length=2, examples=[[1_767_225_600_000, 1_767_312_000_000]])]
+
+
+class CandleShown(BaseModel):
+    """One closed candle."""
+
+    opened_at: Instant
+    open: Amount
+    high: Amount
+    low: Amount
+    close: Amount
+    volume: Amount = Field(description="Base.")
+
+
+class MissingShown(BaseModel):
+    """A stretch without candles."""
+
+    start: Instant
+    until: Instant
+    why: str = Field(description="not_asked, venue_has_none or lost", examples=["venue_has_none"])
+
+
+class CandlePage(Page[CandleShown]):
+    """One page of candles, oldest first, and what is missing in the time that it spans."""
+
+    venue: str
+    symbol: str
+    timeframe: str
+    source: str = Field(description="The length that is kept; the candles are put together from it.", examples=["1m"])
+    missing: list[MissingShown]
+
+
+class SpanShown(BaseModel):
+    """A stretch of time."""
+
+    start: Instant
+    until: Instant
+
+
+class GapShown(SpanShown):
+    """A stretch in which the venue had no candle when it was asked."""
+
+    asked_at: Instant
+
+
+class CoverageShown(BaseModel):
+    """What is kept of one series."""
+
+    venue: str
+    symbol: str
+    timeframe: str
+    start: Instant | None
+    until: Instant | None
+    candles: int
+    covered: list[SpanShown] = Field(description="For which time the venue was asked.")
+    gaps: list[GapShown]
+    missing: int = Field(description="How many the venue does not have.")
+    not_asked: int = Field(description="How many between first and last nobody asked for.")
+    conflicts: int = Field(description="How many were told twice, differently.")
+    followed: bool
+    error: str | None = Field(description="Why the newest of what is followed is not there.")
+
+
+class SeriesAsked(Asked):
+    """A series."""
+
+    venue: VenueText
+    symbol: SymbolText
+    timeframe: TimeframeText
+
+
+class PlanAsked(SeriesAsked):
+    """What is wanted."""
+
+    start: Instant
+    until: Instant | None = None
+    again: bool = Field(default=False, description="Also what was asked before.")
+
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={
+            "example": {"venue": "paper", "symbol": "BTCUSDT", "timeframe": "1m", "start": "2026-01-01T00:00:00Z"}
+        },
+    )
+
+
+class PlanShown(BaseModel):
+    """What is to be fetched for it."""
+
+    venue: str
+    symbol: str
+    timeframe: str = Field(description="The length to fetch.")
+    wanted: str
+    window: SpanPair
+    spans: list[SpanPair] = Field(description="What the venue has not answered yet, in milliseconds since 1970.")
+    candles: int
+    unasked: int
+
+
+class FetchAsked(SeriesAsked):
+    """One question to the venue."""
+
+    start_ms: Millis
+    until_ms: Millis
+    replace: bool = Field(default=False, description="Where it tells a candle differently, take the new one.")
+
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={
+            "example": {
+                "venue": "paper",
+                "symbol": "BTCUSDT",
+                "timeframe": "1m",
+                "start_ms": 1_767_225_600_000,
+                "until_ms": 1_767_312_000_000,
+            }
+        },
+    )
+
+
+class FetchedShown(BaseModel):
+    """What it answered."""
+
+    settled: list[SpanPair] = Field(description="For which time it has answered; ask again for the rest.")
+    candles: int
+    fresh: int
+    missing: int
+    conflicts: int
+
+
+class FollowAsked(SeriesAsked):
+    """What to fetch as it closes."""
+
+    since: Instant | None = Field(default=None, description="From when on; now if left out.")
+
+    model_config = ConfigDict(
+        extra="forbid", json_schema_extra={"example": {"venue": "paper", "symbol": "BTCUSDT", "timeframe": "1m"}}
+    )
+
+
+class UnfollowAsked(SeriesAsked):
+    """What to follow no more."""
+
+    model_config = ConfigDict(
+        extra="forbid", json_schema_extra={"example": {"venue": "paper", "symbol": "BTCUSDT", "timeframe": "1m"}}
+    )
+
+
+class FollowShown(BaseModel):
+    """Whether a series is followed now."""
+
+    venue: str
+    symbol: str
+    timeframe: str
+    followed: bool
+    wanted: str | None = None
+    since: Instant | None = None

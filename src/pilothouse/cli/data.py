@@ -1,0 +1,407 @@
+"""`pilothouse data`: candles of any venue, downloaded, followed, checked and shown."""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from pilothouse.cli.options import Json
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from pilothouse.cli.candle_reach import Reach, Row
+    from pilothouse.marketdata.candle_check import Checked
+    from pilothouse.marketdata.candles import Columns
+
+app = typer.Typer(help="Candles: download, follow, check, show.", no_args_is_help=True)
+
+Venue = Annotated[
+    str, typer.Argument(metavar="VENUE", help="The venue's key, such as aster or aster@http://127.0.0.1:18100.")
+]
+Symbols = Annotated[list[str], typer.Argument(metavar="SYMBOL...", help="Instruments, in any spelling.")]
+Symbol = Annotated[str, typer.Argument(metavar="SYMBOL", help="The instrument, as `data list` names it.")]
+Length = Annotated[str, typer.Option("--timeframe", "-t", metavar="LENGTH", help="How long a candle is: 1m, 4h, 1d.")]
+
+_ATTEMPTS, _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 6, 1.0, 30.0
+
+
+@dataclass(slots=True)
+class Brought:
+    """What a download of one instrument has brought so far."""
+
+    plan: "Row"
+    told: int = 0
+    fresh: int = 0
+    missing: int = 0
+    conflicts: int = 0
+    waiting: list[tuple[int, int]] = field(default_factory=list)
+
+    def shown(self) -> "Row":
+        """Return it as `--json` shows it."""
+        named = {name: self.plan[name] for name in ("venue", "symbol", "timeframe", "wanted")}
+        counts = {"told": self.told, "fresh": self.fresh, "missing": self.missing, "conflicts": self.conflicts}
+        return {**named, "candles": self.plan["candles"], **counts, "not_closed_yet": len(self.waiting)}
+
+
+@app.command("download")
+def download(
+    venue: Venue,
+    symbols: Symbols,
+    *,
+    length: Length = "1m",
+    since: Annotated[str, typer.Option("--from", metavar="TIME", help="2025-01-01, an ISO 8601 instant, or 30d.")],
+    until: Annotated[str | None, typer.Option("--until", metavar="TIME", help="As --from; left out: now.")] = None,
+    again: Annotated[bool, typer.Option("--again", help="Ask also for what was asked before, and compare.")] = False,
+    replace: Annotated[
+        bool, typer.Option("--replace", help="As --again, and where the venue tells a candle differently, take that.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Fetch closed candles. Ctrl-C keeps what is done; the same command goes on where it stopped."""
+    from pilothouse.cli import show, talk
+    from pilothouse.cli.candle_reach import reach, since_when
+
+    settings = talk.settings()
+    start, end = since_when(since, show.now()), since_when(until, show.now()) if until else None
+    done: list[Brought] = []
+    with reach(settings) as way, _progress(as_json=as_json) as begin:
+        for symbol in symbols:
+            plan = way.plan(venue, symbol, length, start, end, again or replace)
+            brought = Brought(plan)
+            done.append(brought)
+            try:
+                _fetch_all(
+                    way, brought, begin(f"{plan['symbol']} {plan['timeframe']}", plan["unasked"]), replace=replace
+                )
+            except KeyboardInterrupt:
+                if not as_json:
+                    _tell(done, as_json=False)
+                raise
+    _tell(done, as_json=as_json)
+
+
+def _fetch_all(way: "Reach", brought: Brought, tell: Callable[[int], None], *, replace: bool) -> None:
+    """Ask until everything of the plan is settled, or may still come."""
+    from pilothouse.core.errors import Unavailable
+    from pilothouse.kit.retry import retrying
+    from pilothouse.marketdata.spans import without
+    from pilothouse.marketdata.timeframes import timeframe
+
+    plan, each = brought.plan, timeframe(brought.plan["timeframe"])
+    left = [(span[0], span[1]) for span in plan["spans"]]
+    while left:
+        span = left[0]
+        found = retrying(
+            lambda span=span: way.fetch(plan, span, replace),  # type: ignore[misc]  # bound now, called at once
+            on=Unavailable,
+            attempts=_ATTEMPTS,
+            first=_FIRST_PAUSE_S,
+            longest=_LONGEST_PAUSE_S,
+        )
+        settled = [(one[0], one[1]) for one in found["settled"]]
+        if not settled:
+            brought.waiting.append(span)
+        left = without(left, settled or [span])
+        brought.told += found["candles"]
+        brought.fresh += found["fresh"]
+        brought.missing += found["missing"]
+        brought.conflicts += found["conflicts"]
+        tell(plan["unasked"] - sum(each.count(*one) for one in left))
+
+
+@contextmanager
+def _progress(*, as_json: bool) -> Iterator[Callable[[str, int], Callable[[int], None]]]:
+    """Yield what begins a bar and returns how it is moved; nothing is drawn where nobody looks."""
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    from pilothouse.cli.show import complaints
+
+    screen = complaints()
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=screen, disable=as_json or not screen.is_terminal) as progress:
+
+        def begin(words: str, total: int) -> Callable[[int], None]:
+            task = progress.add_task(words, total=total)
+            return lambda done: progress.update(task, completed=done)
+
+        yield begin
+
+
+def _tell(done: Sequence[Brought], *, as_json: bool) -> None:
+    from pilothouse.cli import show
+
+    rows = [one.shown() for one in done]
+
+    def draw(screen: "Console") -> None:
+        made = show.table("symbol", "kept as", ">candles", ">new", ">venue has none", ">told differently")
+        for row in rows:
+            counts = [f"{row[name]:,}" for name in ("told", "fresh", "missing", "conflicts")]
+            made.add_row(row["symbol"], row["timeframe"], *counts)
+        screen.print(made)
+        for row in rows:
+            if row["wanted"] != row["timeframe"]:
+                kept, wanted = row["timeframe"], row["wanted"]
+                screen.print(f"{row['venue']} has no {wanted}: {kept} is kept, and {wanted} is put together from it.")
+            if row["not_closed_yet"]:
+                screen.print(f"{row['symbol']}: the newest candle was not told yet; the same command asks again.")
+            if row["conflicts"]:
+                screen.print(f"{row['symbol']}: `pilothouse data check` shows what the venue told differently.")
+
+    show.out({"downloads": rows}, as_json=as_json, draw=draw)
+
+
+@app.command("follow")
+def follow(
+    venue: Venue,
+    symbols: Symbols,
+    *,
+    length: Length = "1m",
+    since: Annotated[str | None, typer.Option("--from", metavar="TIME", help="Fetch first what closed since.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Fetch candles shortly after they close, for as long as the house runs."""
+    from pilothouse.cli import show, talk
+    from pilothouse.cli.candle_reach import reach, since_when
+
+    at = since_when(since, show.now()) if since else None
+    with reach(talk.settings()) as way:
+        rows = [way.follow(venue, symbol, length, at) for symbol in symbols]
+    words = [f"{row['symbol']} {row['timeframe']} is followed since {row['since'][:16]}Z" for row in rows]
+    show.out({"follows": rows}, as_json=as_json, draw=lambda screen: screen.print("\n".join(words)))
+
+
+@app.command("unfollow")
+def unfollow(venue: Venue, symbols: Symbols, *, length: Length = "1m", as_json: Json = False) -> None:
+    """Fetch them no more; what is kept stays."""
+    from pilothouse.cli import show, talk
+    from pilothouse.cli.candle_reach import reach
+
+    with reach(talk.settings()) as way:
+        rows = [way.unfollow(venue, symbol, length) for symbol in symbols]
+    words = [f"{row['symbol']} {row['timeframe']} is not followed any more" for row in rows]
+    show.out({"follows": rows}, as_json=as_json, draw=lambda screen: screen.print("\n".join(words)))
+
+
+@app.command("list")
+def list_series(*, as_json: Json = False) -> None:
+    """List what is kept and what is followed."""
+    from pilothouse.cli import show, talk
+    from pilothouse.cli.candle_reach import opened
+    from pilothouse.wiring.candle_desk import overview
+
+    with opened(talk.settings()) as (house, _):
+        rows = overview(house.database)
+    show.out({"items": rows}, as_json=as_json, draw=lambda screen: _draw_list(screen, rows))
+
+
+def _draw_list(screen: "Console", rows: "list[Row]") -> None:
+    from pilothouse.cli import show
+
+    made = show.table("*venue", "symbol", "each", "from", "until", ">candles", ">gaps", "")
+    for row in rows:
+        notes = ["followed"] if row["followed"] else []
+        notes += [f"{row['conflicts']} told differently"] if row["conflicts"] else []
+        notes += [f"{row['not_asked']:,} not asked"] if row["not_asked"] else []
+        span = [str(row[name] or show.NOTHING)[:10] for name in ("start", "until")]
+        made.add_row(
+            row["venue"], row["symbol"], row["timeframe"], *span, f"{row['candles']:,}", f"{row['missing']:,}",
+            ", ".join(notes),
+        )  # fmt: skip
+    nothing = "No candles are kept. Begin: pilothouse data download VENUE SYMBOL --timeframe 1m --from 30d"
+    show.listed(screen, rows, made, nothing)
+    for row in rows:
+        if row["error"]:
+            screen.print(f"{row['symbol']} {row['timeframe']}: {row['error']}", style="yellow")
+
+
+@app.command("check")
+def check(
+    venue: Annotated[str | None, typer.Argument(metavar="[VENUE]", help="Only this venue.")] = None,
+    symbol: Annotated[str | None, typer.Argument(metavar="[SYMBOL]", help="Only this instrument.")] = None,
+    *,
+    as_json: Json = False,
+) -> None:
+    """Read every candle that is kept: gaps, doubles, impossible bars, order, damage, fingerprint. Repairs nothing."""
+    from pilothouse.cli import show, talk
+    from pilothouse.cli.candle_reach import opened
+    from pilothouse.marketdata import candle_check, candle_records
+    from pilothouse.wiring.candle_desk import files_of
+
+    settings = talk.settings()
+    with opened(settings) as (house, _):
+        every = house.database.read(candle_records.every_series)
+        chosen = [one for one in every if venue in {None, one.venue} and symbol in {None, one.symbol}]
+        found = [candle_check.check(house.database, files_of(settings), one) for one in chosen]
+    rows = [_checked(one) for one in found]
+    sound = all(one.is_sound for one in found)
+    show.out({"ok": sound, "items": rows}, as_json=as_json, draw=lambda screen: _draw_checked(screen, rows))
+    if not sound:
+        raise typer.Exit(1)
+
+
+_SHOWN_MOST = 20
+_FAULTS = ("duplicates", "out_of_order", "off_grid", "impossible", "outside")
+
+
+def _checked(found: "Checked") -> "Row":
+    """Return what was found as plain data; of long lists the first, and how many there are."""
+    from dataclasses import asdict
+
+    missing = [{"start": _iso(one.start_ms), "until": _iso(one.until_ms), "why": one.why} for one in found.missing]
+    faults: Row = {name: [_iso(at) for at in getattr(found, name)[:_SHOWN_MOST]] for name in _FAULTS}
+    counts = {f"{name}_count": len(getattr(found, name)) for name in _FAULTS}
+    return {
+        **asdict(found.series),
+        "ok": found.is_sound,
+        "candles": len(found.bars),
+        "fingerprint": found.bars.fingerprint(),
+        "missing": missing[:_SHOWN_MOST],
+        "missing_count": len(missing),
+        "lost": sum(one.why == "lost" for one in found.missing),
+        **faults,
+        **counts,
+        "conflicts": [
+            {
+                "opened_at": _iso(one.conflict.opened_ms),
+                "kept": _numbers(one.conflict.kept),
+                "told": None if one.conflict.told is None else _numbers(one.conflict.told),
+                "told_at": one.told_at.isoformat(),
+                "taken": one.taken,
+            }
+            for one in found.conflicts[:_SHOWN_MOST]
+        ],
+        "conflicts_count": len(found.conflicts),
+        "damaged": found.damaged,
+    }
+
+
+def _draw_checked(screen: "Console", rows: "list[Row]") -> None:
+    from rich.text import Text
+
+    for row in rows:
+        mark = Text("✓ ", style="green") if row["ok"] else Text("✗ ", style="bold red")
+        words = f"{row['venue']} {row['symbol']} {row['timeframe']}  {row['candles']:,} candles"
+        screen.print(mark.append(words, style="bold"), Text(f"  {row['fingerprint'][:16]}", style="dim"))
+        if row["damaged"]:
+            screen.print(f"  {row['damaged']}", style="red")
+        for gap in row["missing"]:
+            style = "red" if gap["why"] == "lost" else "dim"
+            words = {"lost": "lost from the files", "venue_has_none": "the venue has none"}.get(gap["why"], gap["why"])
+            screen.print(f"  {gap['start'][:16]} to {gap['until'][:16]}  {words}", style=style)
+        for name in _FAULTS:
+            if row[f"{name}_count"]:
+                at = ", ".join(one[:16] for one in row[name][:3])
+                screen.print(f"  {name.replace('_', ' ')}: {row[f'{name}_count']:,} ({at})", style="yellow")
+        for one in row["conflicts"]:
+            told = "no more" if one["told"] is None else " ".join(one["told"])
+            kept = "the new one was taken" if one["taken"] else "the first is kept"
+            screen.print(
+                f"  {one['opened_at'][:16]} told as {' '.join(one['kept'])}, then {told}: {kept}", style="yellow"
+            )
+    if not rows:
+        screen.print("Nothing is kept yet.", style="dim")
+    if any(row["lost"] or row["damaged"] for row in rows):
+        screen.print("What is lost comes back with: pilothouse data download ... --again", style="dim")
+
+
+@app.command("show")
+def show_series(
+    venue: Venue,
+    symbol: Symbol,
+    *,
+    length: Length = "1m",
+    since: Annotated[str | None, typer.Option("--from", metavar="TIME", help="As of data download.")] = None,
+    until: Annotated[str | None, typer.Option("--until", metavar="TIME", help="As of data download.")] = None,
+    plot: Annotated[bool, typer.Option("--plot", help="Draw them.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Show what is kept of one instrument: coverage, gaps and the newest candles. Another length is put together."""
+    from pilothouse.cli import show, talk
+    from pilothouse.cli.candle_reach import opened, since_when
+    from pilothouse.core.clock import millis
+    from pilothouse.marketdata.candles import load
+    from pilothouse.wiring.candle_desk import files_of, kept_series, overview
+
+    settings, now = talk.settings(), show.now()
+    with opened(settings) as (house, _):
+        series = kept_series(venue, symbol, length)
+        rows = overview(house.database, venue=series.venue, symbol=symbol)
+        begins = [millis(at) for row in rows if (at := show.instant(row["start"])) is not None]
+        ends = [millis(at) for row in rows if (at := show.instant(row["until"])) is not None]
+        start = millis(since_when(since, now)) if since else min(begins, default=0)
+        end = millis(since_when(until, now)) if until else max(ends, default=0)
+        found = load(house.database, files_of(settings), series, start, max(start, end))
+    told = _shown(found)
+    show.out(told, as_json=as_json, draw=lambda screen: _draw_series(screen, found, told, plot=plot))
+
+
+def _shown(found: "Columns") -> "Row":
+    from dataclasses import asdict
+
+    newest = found.bars.where(slice(-10, None)).candles()
+    return {
+        **asdict(found.series),
+        "source": found.source,
+        "start": _iso(found.start_ms),
+        "until": _iso(found.until_ms),
+        "candles": len(found.bars),
+        "price_step": str(found.bars.price_step),
+        "volume_step": str(found.bars.volume_step),
+        "fingerprint": found.fingerprint(),
+        "missing": [
+            {"start": _iso(one.start_ms), "until": _iso(one.until_ms), "why": one.why} for one in found.missing
+        ],
+        "newest": [{"opened_at": _iso_of(one), "numbers": _numbers(one)} for one in newest],
+    }
+
+
+def _draw_series(screen: "Console", found: "Columns", told: "Row", *, plot: bool) -> None:
+    from pilothouse.cli import show
+    from pilothouse.cli.candle_chart import chart
+
+    screen.print(
+        show.pairs(
+            [
+                (
+                    "candles",
+                    f"{told['candles']:,} of {told['timeframe']}, {told['start'][:16]} to {told['until'][:16]}",
+                ),
+                ("kept as", told["source"] + (", put together" if found.resampled else "")),
+                ("fingerprint", told["fingerprint"]),
+                ("missing", f"{len(told['missing'])} stretches" if told["missing"] else "nothing"),
+            ]
+        )
+    )
+    for one in told["missing"][:_SHOWN_MOST]:
+        screen.print(f"  {one['start'][:16]} to {one['until'][:16]}  {one['why'].replace('_', ' ')}", style="dim")
+    if plot:
+        bars = found.bars
+        four = list(zip(*(column.tolist() for column in bars.columns[1:5]), strict=True))
+        for line in chart(four, height=15, step=bars.price_step, columns=max(20, screen.width - 16)):
+            screen.print(line)
+        return
+    made = show.table("opened", ">open", ">high", ">low", ">close", ">volume")
+    for one in told["newest"]:
+        made.add_row(one["opened_at"][:16], *map(show.number, one["numbers"]))
+    screen.print(made)
+
+
+def _numbers(candle: Any) -> list[str]:
+    from pilothouse.core.rounding import plain
+
+    return [plain(each) for each in (candle.open, candle.high, candle.low, candle.close, candle.volume)]
+
+
+def _iso_of(candle: Any) -> str:
+    from pilothouse.core.clock import iso
+
+    return iso(candle.opened_at)
+
+
+def _iso(at_ms: int) -> str:
+    from pilothouse.core.clock import from_micros, iso
+
+    return iso(from_micros(at_ms * 1_000))
