@@ -122,10 +122,9 @@ class Embedded:
 
     def _step_market(self) -> None:
         house = self._house
-        assert house.paper is not None, "the market thread runs only with a market"
         while not self._stopping.is_set():
             begun = time.monotonic()
-            house.paper.step(house.clock.now())
+            house.step_markets()
             self._stopping.wait(max(0.0, MARKET_TICK_S - (time.monotonic() - begun)))
 
     def _keeper_of(self, periodics: Sequence[Periodic]) -> Callable[[], None]:

@@ -108,7 +108,7 @@ def _markets(house: Living) -> Iterator[Check]:
 
 
 def _market_kind(house: Living, venue: str) -> str:
-    return "simulated market, its prices are made up" if house.desk.venues[venue].card.simulated else "real market"
+    return house.desk.venues[venue].card.market
 
 
 def _concerns(house: Living) -> Iterator[Check]:

@@ -28,6 +28,11 @@ CARD = Card(
         Capability("account events", "done"),
         Capability("amend", "done", "the order is ended and another takes its place"),
         Capability("closePosition", "done", "as a reduce-only order for the quantity it names"),
+        Capability("closePosition of a position that has grown", "to do", "it closes the quantity it was placed with"),
+        Capability("price bands", "exempt", "the made-up market takes a limit at any price on the grid"),
+        Capability("a wire that can fail", "exempt", "it runs in our own process: faults are armed by hand"),
+        Capability("credentials", "exempt", "there is no key: an account belongs to its owner"),
+        Capability("rules that change", "exempt", "its instruments are the same for ever"),
         Capability("hedge mode", "exempt", "the house trades one-way"),
         Capability("trailing stops", "exempt", "not offered by the port"),
         Capability(

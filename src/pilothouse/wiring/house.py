@@ -76,6 +76,13 @@ class House:
                 except Refused as refused:
                     _log.error("venue_not_opened", account=account.id, venue=account.venue, why=str(refused))
 
+    def step_markets(self) -> None:
+        """Let every paper venue that is open go on to now."""
+        now = self.clock.now()
+        for venue in self.venues.opened():
+            if isinstance(venue, PaperVenue):
+                venue.step(now)
+
     def forget(self, account: TradingAccount) -> None:
         """Let go of an account that was closed: its stream ends, and its venue if no other account is there."""
         self.ring.drop(account.id)

@@ -62,6 +62,10 @@ class OpenVenues(Mapping[str, Venue]):
     def __len__(self) -> int:
         return len(self._open)
 
+    def opened(self) -> tuple[Venue, ...]:
+        """Return the venues that are open, the earliest first."""
+        return tuple(self._open.values())
+
     # ── Opening and closing ───────────────────────────────────────────────────────────────────────
 
     def put(self, name: str, venue: Venue) -> None:

@@ -2,7 +2,7 @@
 
 import threading
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Final
@@ -69,6 +69,12 @@ class HedgeMode(Refused):
     """The account keeps long and short apart; the house trades one-way."""
 
     code = "hedge_mode"
+
+
+class NotTaken(Refused):
+    """The venue does not take the credential: the signer is no agent of the account, or has expired."""
+
+    code = "credential_not_taken"
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,6 +168,7 @@ class AsterVenue:
 
     def _read_rules(self, now: datetime) -> None:
         info = wire.row(self._rest.read(Call("GET", "/fapi/v3/exchangeInfo", weight=1, public=True)))
+        self._rest.read_clock()
         self._rest.limit(limits_of(info))
         leverage = self._leverages()
         rules = {
@@ -189,9 +196,17 @@ class AsterVenue:
 
     def quotes(self, symbols: Collection[str] = ()) -> list[Quote]:
         """Ask for the present prices of `symbols`; none named: of what is followed. Raises Unavailable."""
-        quotes = market.quotes_of(self._rest, sorted(symbols or self._followed))
+        quotes = self._in_our_time(self._quotes_there(sorted(symbols or self._followed)))
         self._marks |= {quote.symbol: quote for quote in quotes}
         return quotes
+
+    def _quotes_there(self, symbols: Sequence[str]) -> list[Quote]:
+        """Ask for prices, stamped by the venue's clock. Raises Unavailable."""
+        return market.quotes_of(self._rest, symbols)
+
+    def _in_our_time(self, quotes: Sequence[Quote]) -> list[Quote]:
+        """Return quotes stamped by our clock: how old they are is told by it alone."""
+        return [replace(quote, at=self._rest.in_our_time(quote.at)) for quote in quotes]
 
     def timeframes(self) -> tuple[str, ...]:
         """Return how long candles may be here."""
@@ -202,7 +217,8 @@ class AsterVenue:
         if timeframe not in market.TIMEFRAMES:
             known = ", ".join(market.TIMEFRAMES)
             raise NotFound(f"{self._endpoint.title} has no candles of {timeframe[:20]!r}; it has {known}")
-        return market.candles_of(self._rest, symbol, timeframe, start, end, self._tools.clock.now())
+        their_now = self._rest.in_their_time(self._tools.clock.now())
+        return market.candles_of(self._rest, symbol, timeframe, start, end, their_now)
 
     def depth(self, symbol: str, levels: int = 100) -> market.Depth:
         """Ask for the best levels of a book. Raises Unavailable."""
@@ -309,7 +325,12 @@ class AsterVenue:
         keys = self._accounts.keys_of(account)
         signer = Signer.of(keys, self._endpoint.chain_id)
         ahead = self._rest.read_clock()
-        told = wire.row(self._read(account, Call("GET", ACCOUNT, weight=5)))
+        heard = self._rest.ask(Call("GET", ACCOUNT, weight=5), keys)
+        if isinstance(heard, Failed) and heard.outcome is Outcome.REJECTED:
+            raise NotTaken(f"{self._endpoint.title} does not take this credential: {heard.message} ({heard.code})")
+        if isinstance(heard, Failed):
+            raise Unavailable(f"{self._endpoint.title} did not answer {ACCOUNT} ({heard})")
+        told = wire.row(heard.value)
         hedge = self.hedge_mode(account)
         return Examined(
             label=signer.address,
@@ -396,13 +417,14 @@ class AsterVenue:
                         self._prices,
                         self._keep_and_tell,
                         self._patience,
-                        first=self.quotes,
+                        first=self._quotes_there,
                     ).run()
                 )
                 for at in range(0, len(fresh), SYMBOLS_EACH)
             ]
 
-    def _keep_and_tell(self, quotes: Sequence[Quote]) -> None:
+    def _keep_and_tell(self, told: Sequence[Quote]) -> None:
+        quotes = self._in_our_time(told)
         for quote in quotes:
             self._marks[quote.symbol] = quote
         for watcher in self._watchers:

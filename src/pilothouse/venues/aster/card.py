@@ -42,6 +42,11 @@ _CAPABILITIES: Final = (
     Capability("trailing stops", "exempt", "not offered by the port; somebody else's are shown"),
     Capability("auto-deleveraging", "done", "told as orders of the venue's own"),
     Capability("chase and strategy orders", "exempt", "not offered by the port"),
+    Capability(
+        "permission to withdraw",
+        "exempt",
+        "the venue tells it of an account and not of a key: sign with an agent, which cannot withdraw",
+    ),
     Capability("legacy signature", "exempt", "removed from the venue's pages; not used"),
     Capability(
         "voiding a lost request (noop)", "to do", "the venue promises nothing for it; lost orders are asked for"

@@ -38,6 +38,9 @@ TOO_MANY: Final = frozenset({429, 418})
 WOULD_TRIGGER: Final = frozenset({-2021, -4142})
 """Codes of a stop whose price was passed already."""
 
+HEDGED: Final = -4061
+"""Refused because the account keeps long and short apart and the order names neither."""
+
 THROTTLED: Final = -1008
 """Refused before it was looked at, whatever the HTTP status."""
 

@@ -1,6 +1,7 @@
 """What has happened on an account at AsterDEX: fills, funding, transfers, and what was missed while nobody listened.
 
-The venue lists fills by instrument and income by time, seven days at once, and tells of neither whose order it was.
+The venue lists fills by instrument and income by time, seven days at once, and tells of neither whose order it was. It
+is asked in the time of its own clock.
 """
 
 import threading
@@ -80,7 +81,7 @@ class History:
         """Return the fills behind `venue_trade_id`, oldest first; without it, those of the last seven days."""
         keys = self._keys_of(account)
         if venue_trade_id is None:
-            now = self._clock.now()
+            now = self._their_now()
             told: Iterable[wire.Row] = self._trades_between(keys, symbol, now - TOLD_FOR + _SLACK, now + _SLACK)
         else:
             told = self._trades_from(keys, symbol, int(venue_trade_id) + 1)
@@ -188,7 +189,7 @@ class History:
         Payments of one instant, as funding is, may become visible one after the other: for ten minutes those that
         share the instant of `venue_id` are told again. Who books them knows them by their ids.
         """
-        now = self._clock.now()
+        now = self._their_now()
         after = _place_of(venue_id) if venue_id is not None else None
         start = from_micros(after[0] * 1_000) if after is not None else now - TOLD_FOR + _SLACK
         strict = after is not None and now - start > _SIBLINGS_FOR
@@ -204,7 +205,7 @@ class History:
 
     def _income_from(self, keys: AsterKeys, start: datetime, kind: str | None) -> Iterator[wire.Row]:
         """Yield income from an instant on; spans of seven days, pages by time."""
-        now = self._clock.now() + _SLACK
+        now = self._their_now() + _SLACK
         chosen = (("incomeType", kind),) if kind is not None else ()
         while start < now:
             stop = min(start + TOLD_FOR - _MILLISECOND, now)
@@ -224,7 +225,7 @@ class History:
                   positions, its open orders and its income
         """
         keys = self._keys_of(account)
-        begun = when - _SLACK
+        begun = self._rest.in_their_time(when) - _SLACK
         touched = set(symbols)
         touched |= {wire.text(row, "symbol") for row in wire.rows(self._rest.read(_open_orders(), keys))}
         for row in wire.rows(self._rest.read(Call("GET", POSITIONS, weight=5), keys)):
@@ -238,11 +239,17 @@ class History:
             events += [
                 AccountEvent(account.id, report=report) for report in self._orders_since(account, keys, symbol, begun)
             ]
-        return events + self.funding_since(account, begun)
+        return events + self._funding_from(account, begun)
 
     def funding_since(self, account: VenueAccount, when: datetime) -> list[AccountEvent]:
         """Return the funding payments since an instant, as a stream would tell them."""
-        place = f"{millis(when)}.0.."
+        return self._funding_from(account, self._rest.in_their_time(when))
+
+    def _their_now(self) -> datetime:
+        return self._rest.in_their_time(self._clock.now())
+
+    def _funding_from(self, account: VenueAccount, begun: datetime) -> list[AccountEvent]:
+        place = f"{millis(begun)}.0.."
         return [AccountEvent(account.id, funding=each) for each in self.funding_after(account, place)]
 
     def _orders_since(
@@ -250,7 +257,7 @@ class History:
     ) -> Iterator[OrderReport]:
         """Yield every order of an instrument that changed since an instant, with what it filled since then."""
         fills: dict[str, list[Fill]] = {}
-        now = self._clock.now() + _SLACK
+        now = self._their_now() + _SLACK
         for row in self._trades_between(keys, symbol, begun, now):
             fill = self._fill(account, keys, row)
             fills.setdefault(fill.venue_order_id, []).append(fill)

@@ -63,6 +63,20 @@ class Nonces:
             finally:
                 fcntl.flock(self._file, fcntl.LOCK_UN)
 
+    def come_back_to(self, now_us: int) -> None:
+        """Go on from `now_us`, in microseconds of the venue's clock, if the last nonce lies too far ahead of it.
+
+        For when the venue has said that a nonce lies outside of its window: given by a clock that was wrong, it was
+        taken for nothing. Should a nonce be given a second time by this, the venue refuses it, and it is signed anew.
+        """
+        with self._lock:
+            fcntl.flock(self._file, fcntl.LOCK_EX)
+            try:
+                if self._read() > now_us + _AHEAD_US:
+                    os.pwrite(self._file, str(now_us).zfill(_DIGITS).encode("ascii"), 0)
+            finally:
+                fcntl.flock(self._file, fcntl.LOCK_UN)
+
     def close(self) -> None:
         """Let go of the file."""
         os.close(self._file)

@@ -10,7 +10,7 @@ from pilothouse.core.order import OrderType
 from pilothouse.core.rounding import plain
 from pilothouse.kit.throttle import Use
 from pilothouse.venues.aster import wire
-from pilothouse.venues.aster.codes import WOULD_TRIGGER, Outcome
+from pilothouse.venues.aster.codes import HEDGED, WOULD_TRIGGER, Outcome
 from pilothouse.venues.aster.history import History, OrderNames
 from pilothouse.venues.aster.rest import Call, Failed, Heard, Rest, Said, failure_of, is_error
 from pilothouse.venues.aster.rules import Rules, refusal
@@ -34,6 +34,8 @@ from pilothouse.venues.replace import replace_order
 ORDER: Final = "/fapi/v3/order"
 BATCH: Final = "/fapi/v3/batchOrders"
 BATCH_MOST: Final = 5
+
+_HEDGED: Final = "(the account is in hedge mode, and the house trades one-way: set it to one-way mode at the venue)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +123,8 @@ class Orders:
         match heard.outcome:
             case Outcome.REJECTED:
                 code = int(heard.code) if heard.code.lstrip("-").isdigit() else 0
-                return Rejected(heard.code, heard.message, would_trigger=code in WOULD_TRIGGER)
+                message = f"{heard.message} {_HEDGED}" if code == HEDGED else heard.message
+                return Rejected(heard.code, message, would_trigger=code in WOULD_TRIGGER)
             case Outcome.NOT_NOW | Outcome.STALE:
                 return Rejected(heard.code, heard.message, may_be_repeated=True)
             case Outcome.EXISTS:

@@ -36,6 +36,9 @@ _CLOCK_AGAIN: Final = timedelta(seconds=30)
 _READ_PATIENCE: Final = timedelta(seconds=2)
 _MESSAGE_MOST: Final = 300
 
+OUTSIDE_OF_WINDOW: Final = "-1021"
+"""The code of a nonce that is too far from the venue's clock."""
+
 
 @dataclass(frozen=True, slots=True)
 class Said:
@@ -159,7 +162,17 @@ class Rest:
             except Unavailable:
                 with self._lock:  # not with every order: a venue that does not answer would hold each of them up
                     self._clock_read_at = now - _CLOCK_FOR + _CLOCK_AGAIN
-        return micros(stamped_at + self._offset)
+        return micros(self.in_their_time(stamped_at))
+
+    def in_their_time(self, instant: datetime) -> datetime:
+        """Return what the venue's clock shows at an instant of ours, as far as it was read."""
+        with self._lock:
+            return instant + self._offset
+
+    def in_our_time(self, instant: datetime) -> datetime:
+        """Return what our clock shows at an instant of the venue's, as far as it was read."""
+        with self._lock:
+            return instant - self._offset
 
     # ── Asking ────────────────────────────────────────────────────────────────────────────────────
 
@@ -175,7 +188,7 @@ class Rest:
 
         def attempt() -> Heard:
             heard = self._attempt(keys, call)
-            if isinstance(heard, Failed) and self._may_go_again(call, heard, begun):
+            if isinstance(heard, Failed) and self._may_go_again(keys, call, heard, begun):
                 raise _Again(heard)
             return heard
 
@@ -195,7 +208,7 @@ class Rest:
         """Learn what other processes have spent, so that the first order need not."""
         self._tools.throttle.learn([self._weight])
 
-    def _may_go_again(self, call: Call, failed: Failed, begun: datetime) -> bool:
+    def _may_go_again(self, keys: AsterKeys | None, call: Call, failed: Failed, begun: datetime) -> bool:
         if self._tools.clock.now() - (call.stamped_at or begun) > _AGAIN_WITHIN:
             return False
         if failed.outcome is Outcome.STALE:
@@ -203,6 +216,9 @@ class Rest:
                 self.read_clock()
             except Unavailable:
                 return False
+            if failed.code == OUTSIDE_OF_WINDOW and keys is not None:
+                now = micros(self.in_their_time(self._tools.clock.now()))
+                self._nonces_of(self._signer(keys).address).come_back_to(now)
             return True
         if failed.code == "not_sent":
             return True

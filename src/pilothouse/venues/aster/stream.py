@@ -122,7 +122,8 @@ def _told_if_broken(done: "Future[None]") -> None:
 async def _cancel_all() -> None:
     others = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
     for task in others:
-        task.cancel()
+        if not task.cancelling():  # one that says goodbye already would be torn from it and leave its connection open
+            task.cancel()
     await asyncio.gather(*others, return_exceptions=True)
 
 

@@ -91,3 +91,27 @@ def test_a_file_that_was_torn_begins_anew(tmp_path: Path) -> None:
     (tmp_path / "signer").write_text("12ab")
 
     assert Nonces(tmp_path / "signer").next(START) == START
+
+
+def test_a_clock_that_was_ahead_is_come_back_from(tmp_path: Path) -> None:
+    """Half a minute of refused orders for a clock that was corrected at once would be half a minute unprotected."""
+    nonces = Nonces(tmp_path / "signer")
+    nonces.next(START + 30 * SECOND)
+    with pytest.raises(StampTooOld):
+        nonces.next(START)
+
+    nonces.come_back_to(START)
+
+    assert nonces.next(START) == START + 1
+
+
+@given(ahead=st.integers(-100 * SECOND, 8 * SECOND))
+def test_nonces_still_grow_when_there_is_nothing_to_come_back_from(
+    tmp_path_factory: pytest.TempPathFactory, ahead: int
+) -> None:
+    """A nonce that the venue may have taken is not given again."""
+    nonces = Nonces(tmp_path_factory.mktemp("nonces") / "signer")
+    last = nonces.next(START + ahead)
+    nonces.come_back_to(START)
+    assert nonces.next(START + ahead) > last
+    nonces.close()

@@ -1,0 +1,52 @@
+"""The numbers of the cards: read from the tests themselves, so that no list can say what no test proves."""
+
+import ast
+from dataclasses import dataclass
+from pathlib import Path
+
+FOLDER = Path(__file__).parent
+
+GROUPS = {
+    "V-O": "Orders",
+    "V-U": "When the answer does not come",
+    "V-R": "Reads",
+    "V-S": "Streams",
+    "V-L": "Limits",
+    "V-T": "Time",
+    "V-I": "Instruments",
+    "V-X": "Examining a credential",
+}
+"""The beginning of a number -> what its cards are about, in the order in which they are shown."""
+
+
+@dataclass(frozen=True, slots=True)
+class Number:
+    """One card: its number, what it asks in words, and the test that asks it."""
+
+    number: str
+    words: str
+    test: str
+
+
+def all_numbers() -> list[Number]:
+    """Return every card, in the order of its number. A number that stands twice is there twice."""
+    found = [number for path in sorted(FOLDER.glob("test_*.py")) for number in _in(path)]
+    groups = list(GROUPS)
+    return sorted(found, key=lambda each: (groups.index(each.number[:3]), each.number))
+
+
+def _in(path: Path) -> list[Number]:
+    found = []
+    for node in ast.parse(path.read_text(encoding="utf-8")).body:
+        if isinstance(node, ast.FunctionDef) and (number := _number_of(node)) is not None:
+            words = node.name.removeprefix("test_").replace("_", " ")
+            found.append(Number(number, words[0].upper() + words[1:], f"{path.name}::{node.name}"))
+    return found
+
+
+def _number_of(test: ast.FunctionDef) -> str | None:
+    """Return the number in `@pytest.mark.card("V-O01")`, if the test has one."""
+    for each in test.decorator_list:
+        if isinstance(each, ast.Call) and ast.unparse(each.func) == "pytest.mark.card":
+            return str(ast.literal_eval(each.args[0]))
+    return None
