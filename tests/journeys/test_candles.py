@@ -21,7 +21,7 @@ NewHouse = Callable[..., HouseProcess]
 @pytest.fixture(scope="module")
 def venue() -> Iterator[str]:
     """Yield the key of a simulated exchange that thinks for a moment before each answer."""
-    with RunningExchange(profile="aster", latency_ms=(60, 60)) as exchange:
+    with RunningExchange(profile="aster", latency_ms=(100, 100)) as exchange:
         yield f"aster@{exchange.base}"
 
 
@@ -52,7 +52,7 @@ def _written(house: HouseProcess) -> list[int]:
 def test_a_download_that_is_killed_goes_on_and_ends_the_same(new_house: NewHouse, venue: str) -> None:
     """SIGKILL between any two answers: no half file, nothing twice, nothing lost."""
     today = SystemClock().now().date()
-    days = ("--from", str(today - timedelta(days=22)), "--until", str(today - timedelta(days=1)))
+    days = ("--from", str(today - timedelta(days=13)), "--until", str(today - timedelta(days=1)))
     words = ("download", venue, "BTCUSDT", "--timeframe", "1m", *days)
     house, quiet = new_house(), new_house()
     for _ in range(2):
@@ -64,14 +64,14 @@ def test_a_download_that_is_killed_goes_on_and_ends_the_same(new_house: NewHouse
         assert process.returncode == -9, "it was done before it could be killed"
         checked = _ask(house, "check")  # killed between a file and its note, even the series is not noted yet
         assert checked["ok"]
-        assert sum(each["candles"] for each in checked["items"]) < 21 * 1_440
+        assert sum(each["candles"] for each in checked["items"]) < 12 * 1_440
 
     _ask(house, *words)
     _ask(quiet, *words)
 
     (one,), (other,) = (_ask(each, "check")["items"] for each in (house, quiet))
     assert one["ok"]
-    assert one["candles"] == 21 * 1_440
+    assert one["candles"] == 12 * 1_440
     assert one["fingerprint"] == other["fingerprint"]
     assert not list((house.data / "candles").rglob(".draft-*"))
 
