@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.house_process import HouseProcess
-from tests.speed import aster, floor, record, simexchange_orders
+from tests.speed import aster, candles, floor, record, simexchange_orders
 from tests.speed.load import Plan
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -126,6 +126,8 @@ def main() -> None:
         aster.measure(figures.add)
         print("\n  The simulated exchange, so that load tests measure who trades\n")
         simexchange_orders.measure(figures.add)
+        print("\n  A year of minutes from the disk\n")
+        candles.measure(figures.add)
         with HouseProcess(place / "house") as house:
             _bench(house, figures, hurried, paced)
     figures.write()
