@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.house_process import HouseProcess
-from tests.speed import aster, ccxt_orders, floor, record
+from tests.speed import aster, candles, ccxt_orders, floor, record
 from tests.speed.load import Plan
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -130,6 +130,8 @@ def main() -> None:
         aster.measure(figures.add)
         print("\n  Binance through ccxt, against the same\n")
         ccxt_orders.measure(figures.add, figures.figure("aster: an order, processor"))
+        print("\n  A year of minutes from the disk\n")
+        candles.measure(figures.add)
         with HouseProcess(place / "house") as house:
             _bench(house, figures, hurried, paced)
     figures.write()
