@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from pilothouse.core.candle import Candle
 from pilothouse.core.fill import Fill
@@ -258,11 +258,25 @@ class Card:
     prices_of: str = ""
 
     @property
+    def makes_prices(self) -> bool:
+        """Say whether its prices are made up, not only its money."""
+        return self.simulated and not self.prices_of
+
+    @property
     def market(self) -> str:
         """Return what kind of market it is, for people."""
         if self.prices_of:
             return f"paper money on real prices of {self.prices_of}"
         return "simulated market, its prices are made up" if self.simulated else "real market"
+
+
+@runtime_checkable
+class TellsWhereTraded(Protocol):
+    """A venue that can say in which instruments something happened, so that not each of them has to be asked."""
+
+    def traded_since(self, account: VenueAccount, since: datetime) -> Collection[str]:
+        """Return the symbols in which an account traded since then. Raises Unavailable."""
+        ...
 
 
 class Venue(Protocol):

@@ -28,7 +28,7 @@ def start_over(house: House, owner_id: str, account_id: str, *, by: str) -> None
         raise Unavailable("the paper market is run by another process of this house: ask there")
     venue_account = VenueAccount(account.id, account.owner_id)
     venue.reset_account(venue_account, venue.opening_deposit(venue_account))
-    reconcile(house.desk, Trader(account.owner_id, account.id, account.venue))
+    reconcile(house.desk, Trader.of(account))
     now = house.clock.now()
 
     def work(tx: Tx) -> None:
