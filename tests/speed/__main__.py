@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.house_process import HouseProcess
-from tests.speed import aster, floor, record
+from tests.speed import aster, floor, record, stream_to_book
 from tests.speed.load import Plan
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -124,6 +124,7 @@ def main() -> None:
         _add_yardstick(figures)
         print("\n  The adapter for AsterDEX, against somebody who answers without thinking\n")
         aster.measure(figures.add)
+        stream_to_book.measure(figures.add)
         with HouseProcess(place / "house") as house:
             _bench(house, figures, hurried, paced)
     figures.write()
