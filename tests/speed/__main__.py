@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.house_process import HouseProcess
-from tests.speed import aster, floor, record, stream_to_book
+from tests.speed import aster, candles, floor, record, stream_to_book
 from tests.speed.load import Plan
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -125,6 +125,8 @@ def main() -> None:
         print("\n  The adapter for AsterDEX, against somebody who answers without thinking\n")
         aster.measure(figures.add)
         stream_to_book.measure(figures.add)
+        print("\n  A year of minutes from the disk\n")
+        candles.measure(figures.add)
         with HouseProcess(place / "house") as house:
             _bench(house, figures, hurried, paced)
     figures.write()
