@@ -108,7 +108,7 @@ def _snapshot(house: House, account: TradingAccount) -> None:
     marks = {symbol: quote.mark for symbol, quote in house.quotes.all(account.venue).items()}
 
     def work(tx: Tx) -> None:
-        worth = holdings(tx, account.id, now).equity(marks)
+        worth = holdings(tx, account.id, now, account.currency).equity(marks)
         equity.snapshot(tx, owner_id=account.owner_id, account_id=account.id, worth=worth, now=now)
 
     try:
