@@ -124,7 +124,7 @@ class Caller:
         account = self.account(tx, account_id)
         if account.state is not AccountState.ACTIVE:
             raise AccountClosed(f"the account {account.name!r} is closed")
-        return Trader(account.owner_id, account.id, account.venue)
+        return Trader.of(account)
 
 
 def may(scope: Scope) -> Callable[..., Caller]:

@@ -6,6 +6,7 @@ when nothing was stored, because the sender then sends it again.
 """
 
 import asyncio
+import contextlib
 import hashlib
 import re
 from datetime import datetime
@@ -29,9 +30,11 @@ from pilothouse.fleet.inbox import BODY_BYTES_MAX, Door, Taken
 from pilothouse.fleet.store import SignalRecord, SignalState
 from pilothouse.kit.db import Tx
 from pilothouse.kit.exact_json import encoded
+from pilothouse.marketdata.quotes import QuoteMissing
 from pilothouse.wiring.house import House
 
 BODY_SECONDS_MAX = 10.0
+PRICE_SECONDS_MAX = 1.2
 WAIT_MS_DEFAULT = 1_000
 WAIT_MS_MAX = 2_500
 
@@ -97,7 +100,13 @@ class Intake:
         read = understood(body, door)
         credential = self._credential(door, scope, body, read)
         waiter = Waiter()
-        taken = await self._store(door, read, body, credential, received_at, waiter)
+        try:
+            taken = await self._store(door, read, body, credential, received_at, waiter)
+        except QuoteMissing as missing:
+            # Nothing is stored yet, and the venue was asked for the price just now: it may come in time.
+            if not await self._priced(missing):
+                raise
+            taken = await self._store(door, read, body, credential, received_at, waiter, counted=True)
         signal = taken.signal
         scope["state"]["signal_id"] = signal.id
         self._count(taken)
@@ -126,10 +135,16 @@ class Intake:
         credential: str | None,
         received_at: datetime,
         waiter: Waiter,
+        *,
+        counted: bool = False,
     ) -> Taken:
-        """Find the hook, store the alert and decide it: one unit of work."""
+        """Find the hook, store the alert and decide it: one unit of work.
+
+        counted   whether it was counted as a use of its hook before
+        """
         known_as = hashlib.sha256((credential or "").encode("utf-8", "replace")).hexdigest()
-        self.rates.refuse_if_empty(known_as, waiter.loop.time())
+        if not counted:
+            self.rates.refuse_if_empty(known_as, waiter.loop.time())
         fingerprint = read.fingerprint if isinstance(read, Alert) else hashlib.sha256(body).hexdigest()
         desk = self.house.desk
 
@@ -138,7 +153,8 @@ class Intake:
                 hook = inbox.hook_by_token(tx, credential or "")
             else:
                 hook = inbox.hook_by_secret(tx, credential)
-            self.rates.use(hook, known_as, waiter.loop.time())
+            if not counted:
+                self.rates.use(hook, known_as, waiter.loop.time())
             taken = inbox.take(tx, desk, hook, door, read, fingerprint=fingerprint, received_at=received_at)
             # What follows from here on, on any thread, is logged under the id of the alert.
             structlog.contextvars.bind_contextvars(correlation=taken.signal.id)
@@ -147,6 +163,22 @@ class Intake:
             return taken
 
         return await asyncio.wrap_future(self.house.database.submit(work, name="alert", lane=known_as))
+
+    async def _priced(self, missing: QuoteMissing) -> bool:
+        """Say whether a price that nobody followed until now has come within a moment."""
+        loop, come = asyncio.get_running_loop(), asyncio.Event()
+
+        def tell() -> None:
+            with contextlib.suppress(RuntimeError):  # the server has stopped meanwhile
+                loop.call_soon_threadsafe(come.set)
+
+        self.house.quotes.expect(missing.venue, missing.symbol, tell)
+        try:
+            async with asyncio.timeout(PRICE_SECONDS_MAX):
+                await come.wait()
+        except TimeoutError:
+            return False
+        return True
 
     async def _outcome(self, taken: Taken, waiter: Waiter, deadline: float) -> tuple[Outcome, PositionView | None]:
         """Return what became of an alert, at the latest at `deadline`."""

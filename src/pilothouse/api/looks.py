@@ -98,7 +98,7 @@ class Looks:
         trader = self._traders.get(signal.account_id)
         if trader is None:
             account = trading_accounts.by_id(tx, signal.account_id)
-            trader = self._traders[account.id] = Trader(account.owner_id, account.id, account.venue)
+            trader = self._traders[account.id] = Trader.of(account)
         return trader
 
 

@@ -22,6 +22,7 @@ class FactKind(StrEnum):
     ACCOUNT_HALTED = "account.halted"
     ACCOUNT_RESUMED = "account.resumed"
     ACCOUNT_RESET = "account.reset"
+    ACCOUNT_HEARD = "account.heard"
     INVARIANT_BROKEN = "invariant.broken"
     ALARM_RAISED = "alarm.raised"
 

@@ -12,6 +12,9 @@ class Quote:
     bid, ask, mark, last   quote per base, above zero, bid below ask
     at                     when the source said it, UTC
     source                 who said it, such as "simulated"
+    bid_quantity, ask_quantity   what stands at the best prices, base; None: the source does not say
+    funding_rate           paid by longs at `funding_at` for each unit of notional, below zero: by shorts
+    funding_at             when funding is paid next; None: the instrument has none, or the source does not say
     """
 
     symbol: str
@@ -21,3 +24,7 @@ class Quote:
     last: Decimal
     at: datetime
     source: str
+    bid_quantity: Decimal | None = None
+    ask_quantity: Decimal | None = None
+    funding_rate: Decimal | None = None
+    funding_at: datetime | None = None

@@ -23,6 +23,7 @@ class Patience:
     ask_first, ask_most   back-off between questions about an unknown order
     window_slack    added to the venue's acceptance window before "no such order" is believed
     intent_age_most an order that adds exposure and waited longer than this is not sent any more
+    deaf            an account that is not heard decides nothing for so long; then what only reduces goes on
     """
 
     hand_off: timedelta = timedelta(seconds=30)
@@ -30,6 +31,7 @@ class Patience:
     ask_most: timedelta = timedelta(seconds=5)
     window_slack: timedelta = timedelta(milliseconds=500)
     intent_age_most: timedelta = timedelta(seconds=300)
+    deaf: timedelta = timedelta(seconds=10)
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,6 +28,7 @@ class Outgoing:
     request: OrderRequest
     sendable_until: datetime
     alert_at: datetime | None
+    is_live: bool = False
 
 
 class Lanes:

@@ -6,14 +6,16 @@ cannot explain, asked twice, halts new exposure on the account and names both nu
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from decimal import Decimal
 from functools import partial
 
+from pilothouse.core.clock import EPOCH
 from pilothouse.core.facts import Fact, FactKind
 from pilothouse.core.fill import Fill
 from pilothouse.core.order import OrderEvent, OrderState, OrderTerms, OrderType, Purpose
 from pilothouse.core.rounding import plain
-from pilothouse.execution import account_store, limits, settle, store
+from pilothouse.execution import account_store, hearing, limits, opening, settle, store, where
 from pilothouse.execution.desk import Desk
 from pilothouse.execution.submit import ORDER_TOPIC, Trader
 from pilothouse.kit import outbox
@@ -37,11 +39,15 @@ def reconcile(desk: Desk, trader: Trader) -> Reconciled:
     """Bring one account's books up to what its venue says; raises Unavailable if the venue does not answer."""
     found = Reconciled()
     account = VenueAccount(trader.account_id, trader.owner_id)
+    begun = opening.begun(desk, trader, account)
     marks = desk.database.read(lambda tx: account_store.reconciled_up_to(tx, trader.account_id))
-    _fetch_payments(desk, trader, account, marks)
-    found.fills_booked = _fetch_fills(desk, trader, account, marks)
+    paid_in = _fetch_payments(desk, trader, account, marks, begun)
+    symbols = where.to_ask(desk, trader, account, paid_in)
+    found.fills_booked = _fetch_fills(desk, trader, account, marks, symbols, begun)
     _compare_orders(desk, trader, account, found)
-    found.mismatches = _compare_positions(desk, trader, account)
+    found.mismatches = _compare_positions(desk, trader, account, begun)
+    if begun > EPOCH:
+        desk.database.write(lambda tx: hearing.compared(tx, trader.account_id, desk.clock.now()), name="compared")
     return found
 
 
@@ -55,13 +61,30 @@ def on_event(desk: Desk, owner_id: str | None, event: AccountEvent) -> None:
     now = desk.clock.now()
     if event.funding is not None:
         payment = event.funding
+
+        def fund(tx: Tx) -> None:
+            if opening.counts(tx, event.account_id, payment.at):
+                settle.funded(tx, event.account_id, owner_id, [payment], now)
+
         desk.database.submit(
-            lambda tx: settle.funded(tx, event.account_id, owner_id, [payment], now), name="funding", urgent=True
+            fund,
+            name="funding",
+            urgent=True,
+            lane=f"account:{event.account_id}",
         )
     if event.report is not None:
         report = event.report
+
+        def settled(tx: Tx) -> None:
+            # A stream also tells of the minutes before the account was added: those are in the first page of its books.
+            if opening.counts(tx, event.account_id, report.at):
+                take_in(tx, desk, event.account_id, owner_id, report)
+
         desk.database.submit(
-            lambda tx: take_in(tx, desk, event.account_id, owner_id, report), name="settle", urgent=True
+            settled,
+            name="settle",
+            urgent=True,
+            lane=f"account:{event.account_id}",
         )
 
 
@@ -129,11 +152,13 @@ def _whose(client_order_id: str) -> tuple[Purpose, str]:
     return Purpose.FOREIGN, "found at the venue, not made here"
 
 
-def _fetch_payments(desk: Desk, trader: Trader, account: VenueAccount, marks: dict[tuple[str, str], str]) -> None:
-    """Book deposits, withdrawals and funding that were missed."""
+def _fetch_payments(
+    desk: Desk, trader: Trader, account: VenueAccount, marks: dict[tuple[str, str], str], begun: datetime
+) -> set[str]:
+    """Book deposits, withdrawals and funding that were missed; return in which instruments there was any."""
     venue = desk.venue(trader.venue)
-    transfers = venue.transfers_after(account, marks.get(("transfers", "")))
-    payments = venue.funding_after(account, marks.get(("funding", "")))
+    transfers = [one for one in venue.transfers_after(account, marks.get(("transfers", ""))) if one.at >= begun]
+    payments = [one for one in venue.funding_after(account, marks.get(("funding", ""))) if one.at >= begun]
     now = desk.clock.now()
 
     def work(tx: Tx) -> None:
@@ -146,14 +171,22 @@ def _fetch_payments(desk: Desk, trader: Trader, account: VenueAccount, marks: di
 
     if transfers or payments:
         desk.database.write(work, name="payments", urgent=True)
+    return {payment.symbol for payment in payments}
 
 
-def _fetch_fills(desk: Desk, trader: Trader, account: VenueAccount, marks: dict[tuple[str, str], str]) -> int:
+def _fetch_fills(
+    desk: Desk,
+    trader: Trader,
+    account: VenueAccount,
+    marks: dict[tuple[str, str], str],
+    symbols: Sequence[str],
+    begun: datetime,
+) -> int:
     """Book fills that were missed, in their order; returns how many were new."""
     booked = 0
-    for instrument in desk.venue(trader.venue).instruments():
-        symbol = instrument.symbol
-        fills = desk.venue(trader.venue).fills_after(account, symbol, marks.get(("fills", symbol)))
+    for symbol in symbols:
+        told = desk.venue(trader.venue).fills_after(account, symbol, marks.get(("fills", symbol)))
+        fills = [fill for fill in told if fill.at >= begun]
         if fills:
             work = partial(_book_all, desk=desk, account=account, symbol=symbol, fills=fills)
             booked += desk.database.write(work, name="fills", urgent=True)
@@ -220,12 +253,12 @@ def _compare_orders(desk: Desk, trader: Trader, account: VenueAccount, found: Re
     found.orders_asked = len(missing)
 
 
-def _compare_positions(desk: Desk, trader: Trader, account: VenueAccount) -> list[str]:
+def _compare_positions(desk: Desk, trader: Trader, account: VenueAccount, begun: datetime) -> list[str]:
     """Compare positions; a difference that is still there when asked again halts the account."""
     differing = _differences(desk, trader, account)
     if differing:
         marks = desk.database.read(lambda tx: account_store.reconciled_up_to(tx, trader.account_id))
-        _fetch_fills(desk, trader, account, marks)
+        _fetch_fills(desk, trader, account, marks, sorted(differing), begun)
         differing = _differences(desk, trader, account)
     if not differing:
         return []
@@ -251,11 +284,11 @@ def _differences(desk: Desk, trader: Trader, account: VenueAccount) -> dict[str,
     if before is None or before != after:
         return {}
     zero = Decimal(0)
-    return {
-        symbol: (before.get(symbol, zero), theirs.get(symbol, zero))
-        for symbol in before.keys() | theirs.keys()
-        if before.get(symbol, zero) != theirs.get(symbol, zero)
-    }
+    pairs = {symbol: (before.get(symbol, zero), theirs.get(symbol, zero)) for symbol in before.keys() | theirs.keys()}
+    if where.holds_more_than_ours(desk.venue(trader.venue).card):
+        # Coins that were there before, or came in from elsewhere, are no position of ours; coins that lack are.
+        return {symbol: pair for symbol, pair in pairs.items() if pair[1] < pair[0]}
+    return {symbol: pair for symbol, pair in pairs.items() if pair[0] != pair[1]}
 
 
 def _ours(tx: Tx, account_id: str) -> dict[str, Decimal] | None:

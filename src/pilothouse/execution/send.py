@@ -11,10 +11,11 @@ from decimal import Decimal
 
 import structlog
 
+from pilothouse.accounts import trading_accounts
 from pilothouse.core.errors import Broken, Unavailable
 from pilothouse.core.order import OrderEvent, OrderState, after
 from pilothouse.core.rounding import plain, ratio
-from pilothouse.execution import account_store, settle, store
+from pilothouse.execution import account_store, hearing, settle, store
 from pilothouse.execution.desk import Desk
 from pilothouse.execution.lanes import Outgoing
 from pilothouse.execution.limits import of_account
@@ -47,7 +48,8 @@ def send_batch(desk: Desk, batch: Sequence[Outgoing]) -> None:
     venue = desk.venue(first.venue)
     stamped = [(one, replace(one.request, stamped_at=desk.clock.now())) for one in batch]
     now = desk.clock.now()
-    ready = [(one, request) for one, request in stamped if now < one.sendable_until]
+    armed = _armed(desk, batch)
+    ready = [(one, request) for one, request in stamped if now < one.sendable_until and armed]
     if not ready:
         return
     for one, _ in ready:
@@ -64,6 +66,12 @@ def send_batch(desk: Desk, batch: Sequence[Outgoing]) -> None:
         )
         desk.meters.outcomes.labels(one.venue, type(outcome).__name__.lower()).inc()
         _take_in_handed_off(desk, one, outcome)
+
+
+def _armed(desk: Desk, batch: Sequence[Outgoing]) -> bool:
+    """Say whether the account of a batch may send: for real money, asked once more right before the wire."""
+    first = batch[0]
+    return not first.is_live or desk.database.read(lambda tx: trading_accounts.by_id(tx, first.account.id)).may_send
 
 
 def _take_in_handed_off(desk: Desk, one: Outgoing, outcome: PlaceOutcome) -> None:
@@ -174,6 +182,8 @@ def _denied(tx: Tx, desk: Desk, order_id: str) -> None:
 
 def _send_again(desk: Desk, venue_name: str, order: store.OrderRecord) -> timedelta | None:
     """Send an order that never arrived, if it is still wanted: SENDING is committed before the wire is touched."""
+    if not order.terms.reduce_only and not order.purpose.protects and _is_deaf(desk, order.account_id):
+        return desk.patience.ask_most
     stale = _no_longer_wanted(desk, venue_name, order)
     if stale is not None:
         desk.database.write(lambda tx: _withdraw(tx, desk, order.id, stale), name="withdraw", urgent=True)
@@ -188,6 +198,10 @@ def _send_again(desk: Desk, venue_name: str, order: store.OrderRecord) -> timede
     desk.meters.outcomes.labels(venue_name, type(outcome).__name__.lower()).inc()
     desk.database.write(lambda tx: _take_in(tx, desk, order.id, outcome), name="settle", urgent=True)
     return desk.patience.ask_first if isinstance(outcome, Unknown) else None
+
+
+def _is_deaf(desk: Desk, account_id: str) -> bool:
+    return desk.database.read(lambda tx: hearing.deaf_since(tx, account_id, desk.clock.now())) is not None
 
 
 def _no_longer_wanted(desk: Desk, venue_name: str, order: store.OrderRecord) -> str | None:
@@ -214,9 +228,12 @@ def _no_longer_wanted(desk: Desk, venue_name: str, order: store.OrderRecord) -> 
 
 
 def _hold(tx: Tx, desk: Desk, order_id: str) -> store.OrderRecord | None:
-    """Commit that this process is about to send; None if somebody else moved the order."""
+    """Commit that this process is about to send; None if somebody else moved the order, or it may not be sent."""
     order = store.get(tx, order_id, lock=True)
     if order is None or order.state is not OrderState.INTENDED:
+        return None
+    if not trading_accounts.by_id(tx, order.account_id).may_send:
+        _withdraw(tx, desk, order.id, "the account was disarmed while it waited")
         return None
     now = desk.clock.now()
     held = replace(

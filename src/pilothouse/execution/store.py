@@ -307,6 +307,13 @@ def count_by_state(tx: Tx) -> dict[str, int]:
     return {row[0]: row[1] for row in tx.execute(query)}
 
 
+def symbols_since(tx: Tx, account_id: str, since: datetime) -> set[str]:
+    """Return the instruments in which an account has live orders, or had some that moved since then."""
+    query = select(orders.c.symbol).where(orders.c.account_id == account_id)
+    moved = or_(orders.c.is_live.is_(True), orders.c.updated_at > since)
+    return set(tx.execute(query.where(moved).distinct()).scalars())
+
+
 def end_hand_offs(tx: Tx, now: datetime) -> int:
     """Say that no process that ran before `now` can still send: its hand-offs end here. Returns how many."""
     return tx.execute(

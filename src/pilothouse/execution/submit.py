@@ -7,7 +7,9 @@ by this process if it will send at once, and the message that somebody else take
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
+from typing import Self
 
+from pilothouse.accounts.trading_accounts import Mode, TradingAccount
 from pilothouse.core.errors import Refused
 from pilothouse.core.ids import client_order_id
 from pilothouse.core.instrument import Instrument
@@ -40,13 +42,30 @@ class DeniedByRisk(Refused):
         self.reasons = denied.reasons
 
 
+class AccountDisarmed(Refused):
+    """A live account that nobody has armed sends nothing."""
+
+    code = "account_disarmed"
+
+
 @dataclass(frozen=True, slots=True)
 class Trader:
-    """On whose behalf an order is made: owner, trading account and its venue."""
+    """On whose behalf an order is made: owner, trading account and its venue.
+
+    may_send   False: everything is decided and shown, nothing is sent
+    is_live    whether it is real money, so that it is looked at once more right before the wire
+    """
 
     owner_id: str
     account_id: str
     venue: str
+    may_send: bool = True
+    is_live: bool = False
+
+    @classmethod
+    def of(cls, account: TradingAccount) -> Self:
+        """Return on whose behalf orders of this account are made."""
+        return cls(account.owner_id, account.id, account.venue, account.may_send, account.mode is Mode.LIVE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,13 +90,15 @@ def submit(
     """Return the order made of `intent`; an order with the same key is returned as it is, never made again.
 
     Takes the caller's transaction, in which the account is locked; after its commit the order leaves.
-    Raises DeniedByRisk.
+    Raises AccountDisarmed, DeniedByRisk.
     """
     now = desk.clock.now()
     client_id = client_order_id(desk.house_key, trader.account_id, intent.key)
     standing = store.by_client_id(tx, trader.account_id, client_id)
     if standing is not None:
         return standing
+    if not trader.may_send:
+        raise AccountDisarmed("the account is not armed: nothing is sent until somebody arms it")
     _ask_the_gate(tx, trader, intent, basis, now)
     sendable_until = now + desk.patience.hand_off
     order = _new_order(desk, trader, intent, client_id, now)
@@ -109,6 +130,7 @@ def submit(
         request=OrderRequest(client_id, intent.terms, now),
         sendable_until=sendable_until,
         alert_at=alert_at,
+        is_live=trader.is_live,
     )
     tx.after_commit(lambda: desk.lanes.push(outgoing))
     return order

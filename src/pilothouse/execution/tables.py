@@ -2,7 +2,7 @@
 
 from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, String, Table, Text, UniqueConstraint
 
-from pilothouse.kit.columns import Exact, Id, Instant, metadata
+from pilothouse.kit.columns import Exact, Id, Instant, Name, metadata
 
 orders = Table(
     "orders",
@@ -106,4 +106,18 @@ reconciled = Table(
     Column("owner_id", Id, nullable=False),
     Column("venue_id", String(64), nullable=False, doc="everything up to this venue id is booked"),
     Column("at", Instant, nullable=False),
+)
+
+hearing = Table(
+    "hearing",
+    metadata,
+    # An account without a row is one whose venue tells everything from inside of this house, as paper does.
+    Column("account_id", Id, primary_key=True),
+    Column("owner_id", Id, nullable=False),
+    Column("state", String(16), nullable=False, doc="lost, catching_up or live, as its holder said last"),
+    Column("since", Instant, nullable=False, doc="since when it is, or is not, live"),
+    Column("until", Instant, nullable=False, doc="end of the holder's lease: what it said holds no longer than this"),
+    Column("holder", Name, nullable=False, doc="the process that listens"),
+    Column("alarmed_at", Instant, doc="when a person was told that it is not heard"),
+    Column("compared_at", Instant, doc="when it was last reconciled in full"),
 )

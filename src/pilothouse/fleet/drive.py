@@ -19,7 +19,7 @@ from pilothouse.core.intent import OrderIntent
 from pilothouse.core.order import Purpose
 from pilothouse.core.rounding import EXACT, plain
 from pilothouse.core.signals import SignalKind
-from pilothouse.execution import cancel
+from pilothouse.execution import cancel, hearing
 from pilothouse.execution.desk import Desk
 from pilothouse.execution.submit import DeniedByRisk, Trader, submit
 from pilothouse.execution.tell import MOVED_TOPIC
@@ -54,28 +54,33 @@ def advance(
     tx.lock(f"account:{trader.account_id}")
     most = CROWDED_MOST if desk.database.is_crowded else TURN_MOST
     waiting = store.waiting_in(tx, trader.account_id, symbol, most + 1)
+    now = desk.clock.now()
+    deaf_since = hearing.deaf_since(tx, trader.account_id, now)
+    is_deaf = deaf_since is not None
     decided = None
     if len(waiting) > most:
         waiting = waiting[:most]
         decided, fresh = (hold(tx, desk, fresh) if fresh is not None else None), None
-        another_turn(tx, desk, trader.account_id, symbol)
+        if not is_deaf:  # else it has its turn when the account is heard again
+            another_turn(tx, desk, trader.account_id, symbol)
     protection = store.protection_of(tx, trader.account_id, symbol)
     scene = look(tx, desk, trader, symbol)
     queue = [*waiting, *([fresh] if fresh else [])]
     kept, was_active = _supersede(tx, desk, queue, fresh)
     held_up = scene.in_doubt() or (was_active and scene.view.moves())
+    # What happened meanwhile is not known yet: it would be decided on a position that may be another one.
+    held_up = held_up or (deaf_since is not None and now - deaf_since <= desk.patience.deaf)
     for record in kept:
         is_fresh = record is fresh
         if held_up:
             if is_fresh:
-                decided = _store(tx, desk, replace(record, message=WAITS), is_fresh=True)
+                decided = _store(tx, desk, replace(record, message=_why_waiting(is_deaf=is_deaf)), is_fresh=True)
             continue
-        after, scene = _decide(
-            tx, desk, trader, scene, record, hooks.of(tx, record.owner_id, record.hook_id), is_fresh=is_fresh
-        )
+        hook = hooks.of(tx, record.owner_id, record.hook_id)
+        after, scene = _decide(tx, desk, trader, scene, record, hook, is_fresh=is_fresh, is_deaf=is_deaf)
         held_up = after.state is SignalState.ACTIVE
         decided = after if is_fresh else decided
-    if protection is not None or scene.has_protective() or scene.protection_changed:
+    if trader.may_send and (protection is not None or scene.has_protective() or scene.protection_changed):
         guard_position(tx, desk, trader, scene)
     return decided
 
@@ -133,10 +138,27 @@ def _supersede(
     return queue[last_absolute:], was_active
 
 
+def _why_waiting(*, is_deaf: bool) -> str:
+    if is_deaf:
+        return "Stored; waits until the account is heard at its venue again"
+    return WAITS
+
+
 def _decide(
-    tx: Tx, desk: Desk, trader: Trader, scene: Scene, record: SignalRecord, hook: Hook, *, is_fresh: bool
+    tx: Tx,
+    desk: Desk,
+    trader: Trader,
+    scene: Scene,
+    record: SignalRecord,
+    hook: Hook,
+    *,
+    is_fresh: bool,
+    is_deaf: bool,
 ) -> tuple[SignalRecord, Scene]:
-    """Decide one signal and do what was decided; a refusal is kept with its reason, never raised."""
+    """Decide one signal and do what was decided; a refusal is kept with its reason, never raised.
+
+    is_deaf   the account is not heard at its venue: what adds exposure keeps waiting
+    """
     assert record.signal is not None, "only alerts that were understood wait for a decision"
     try:
         decision = follow.decide(
@@ -150,6 +172,13 @@ def _decide(
         if hook.dry:
             after = replace(record, state=SignalState.NOOP, message=f"dry: {decision.message}", detail=_would(decision))
             return _store(tx, desk, after, is_fresh=is_fresh), scene
+        if not trader.may_send:
+            detail = {**_would(decision), "disarmed": True}
+            after = replace(record, state=SignalState.NOOP, message=_would_in_words(decision), detail=detail)
+            return _store(tx, desk, after, is_fresh=is_fresh), scene
+        if is_deaf and decision.order is not None and not decision.order.terms.reduce_only:
+            waiting = replace(record, message=_why_waiting(is_deaf=True))
+            return (_store(tx, desk, waiting, is_fresh=is_fresh) if waiting != record or is_fresh else record), scene
         for order_id in decision.cancels:
             cancel.ask(tx, desk, scene.order(order_id), by=f"signal {record.id}")
         step = record.step
@@ -251,6 +280,15 @@ def _would(decision: follow.Decision) -> dict[str, object]:
         },
         "would_cancel": list(decision.cancels),
     }
+
+
+def _would_in_words(decision: follow.Decision) -> str:
+    """Return what a disarmed account would have done."""
+    if decision.order is None:
+        count = len(decision.cancels)
+        return f"disarmed: would cancel {count} orders" if count else f"disarmed: would do nothing: {decision.message}"
+    terms = decision.order.terms
+    return f"disarmed: would {terms.side.value.lower()} {plain(terms.quantity)} {terms.symbol}: {decision.message}"
 
 
 def _store(tx: Tx, desk: Desk, record: SignalRecord, *, is_fresh: bool) -> SignalRecord:

@@ -101,7 +101,7 @@ def take(
     Raises AlertIdTaken; Unavailable if there is no price to decide with: then nothing is stored.
     """
     account = trading_accounts.by_id(tx, hook.account_id)
-    trader = Trader(account.owner_id, account.id, account.venue)
+    trader = Trader.of(account)
     tx.lock(f"account:{account.id}")
     key = _key(read, fingerprint, received_at)
     double = _double(tx, hook, read, fingerprint, received_at)

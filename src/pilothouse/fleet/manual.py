@@ -4,17 +4,24 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from pilothouse.bots.follow import PositionNotFound
+from pilothouse.core.errors import Unavailable
 from pilothouse.core.instrument import Side
 from pilothouse.core.intent import OrderIntent
 from pilothouse.core.order import OrderTerms, OrderType, Purpose, TimeInForce
 from pilothouse.core.sizing import within_bounds
-from pilothouse.execution import cancel
+from pilothouse.execution import cancel, hearing
 from pilothouse.execution.desk import Desk
 from pilothouse.execution.store import OrderRecord
 from pilothouse.execution.submit import Trader, submit
 from pilothouse.fleet.scene import look
 from pilothouse.kit.db import Tx
 from pilothouse.ledger import positions
+
+
+class AccountNotHeard(Unavailable):
+    """What happened on the account is not known yet; soon it may be."""
+
+    code = "account_not_heard"
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +41,8 @@ class Ticket:
 def place(tx: Tx, desk: Desk, trader: Trader, ticket: Ticket, *, by: str) -> OrderRecord:
     """Place an order by hand.
 
-    Raises OffGrid or SizeBelowMinimum with the numbers, DeniedByRisk, Unavailable without a price.
+    Raises OffGrid or SizeBelowMinimum with the numbers, DeniedByRisk, AccountDisarmed, Unavailable without a price
+    or while the account is not heard at its venue.
     """
     tx.lock(f"account:{trader.account_id}")
     instrument = desk.resolve(trader.venue, ticket.symbol)
@@ -60,6 +68,8 @@ def place(tx: Tx, desk: Desk, trader: Trader, ticket: Ticket, *, by: str) -> Ord
         decided_price=scene.view.quote.mark,
         reason=f"by hand: {by}",
     )
+    if not terms.reduce_only and hearing.deaf_since(tx, trader.account_id, desk.clock.now()) is not None:
+        raise AccountNotHeard("the account is not heard at its venue: what happened meanwhile is being asked for")
     return submit(tx, desk, trader, intent, scene.basis())
 
 

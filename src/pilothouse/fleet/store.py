@@ -251,6 +251,12 @@ def waiting_in(tx: Tx, account_id: str, symbol: str, most: int) -> list[SignalRe
     return found[:most]
 
 
+def symbols_since(tx: Tx, account_id: str, since: datetime) -> set[str]:
+    """Return the symbols that alerts for an account named since then."""
+    query = select(signals.c.symbol).where(signals.c.account_id == account_id, signals.c.received_at > since)
+    return set(tx.execute(query.where(signals.c.symbol.is_not(None)).distinct()).scalars())
+
+
 def waiting(tx: Tx) -> list[tuple[str, str]]:
     """Return the (account id, symbol) pairs in which a signal waits."""
     return [(row.account_id, row.symbol) for row in tx.execute(_WAITING)]

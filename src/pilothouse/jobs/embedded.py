@@ -14,7 +14,8 @@ from pilothouse.execution import send
 from pilothouse.execution import store as orders_store
 from pilothouse.jobs.dispatch import Dispatcher
 from pilothouse.jobs.schedule import SCHEDULE, Periodic, drive_waiting, reconcile_all
-from pilothouse.kit import outbox
+from pilothouse.jobs.streams import PREFIX, StreamKeeper
+from pilothouse.kit import lease, outbox
 from pilothouse.kit.db import Tx
 from pilothouse.wiring.house import House
 
@@ -36,6 +37,7 @@ def recover(house: House) -> None:
     def work(tx: Tx) -> tuple[int, int]:
         if tx.dialect != "sqlite":
             return 0, 0
+        lease.free_others(tx, house.process, PREFIX, now)
         return orders_store.end_hand_offs(tx, now), outbox.free_others(tx, house.process, now)
 
     doubtful, freed = house.database.write(work, name="recover")
@@ -54,6 +56,7 @@ class Embedded:
         self._stopping = threading.Event()
         self._threads: list[threading.Thread] = []
         self._dispatchers = [Dispatcher(house) for _ in range(DISPATCHERS)]
+        self._streams = StreamKeeper(house)
 
     def start(self) -> None:
         """Recover, then run until `stop`."""
@@ -62,8 +65,11 @@ class Embedded:
         drive_waiting(house)
         house.database.wake.add(self._ring)
         loops: list[tuple[str, Callable[[], None]]] = [
-            (name, self._keeper_of([one for one in SCHEDULE if one.aside is aside]))
-            for name, aside in (("schedule", False), ("aside", True))
+            ("streams", lambda: self._streams.run(self._stopping)),
+            *(
+                (name, self._keeper_of([one for one in SCHEDULE if one.aside is aside]))
+                for name, aside in (("schedule", False), ("aside", True))
+            ),
         ]
         loops += [(f"lane-{n}", self._work_lanes) for n in range(LANE_WORKERS)]
         loops += [(f"dispatch-{n}", self._loop_of(one)) for n, one in enumerate(self._dispatchers)]
@@ -78,10 +84,12 @@ class Embedded:
         """Finish what is in hand and end the threads; what waits is committed and goes on at the next start."""
         self._stopping.set()
         self._house.desk.lanes.close()
+        self._house.changes.ring()
         self._ring()
         deadline = time.monotonic() + patience_s
         for thread in self._threads:
             thread.join(max(0.0, deadline - time.monotonic()))
+        self._streams.close()
 
     def alive(self) -> bool:
         """Say whether every thread runs."""
@@ -122,10 +130,9 @@ class Embedded:
 
     def _step_market(self) -> None:
         house = self._house
-        assert house.paper is not None, "the market thread runs only with a market"
         while not self._stopping.is_set():
             begun = time.monotonic()
-            house.paper.step(house.clock.now())
+            house.step_markets()
             self._stopping.wait(max(0.0, MARKET_TICK_S - (time.monotonic() - begun)))
 
     def _keeper_of(self, periodics: Sequence[Periodic]) -> Callable[[], None]:

@@ -8,8 +8,8 @@ import structlog
 
 from pilothouse.accounts import idempotency, trading_accounts
 from pilothouse.accounts.trading_accounts import TradingAccount
-from pilothouse.core.errors import Unavailable
-from pilothouse.execution import account_store
+from pilothouse.core.errors import Refused, Unavailable
+from pilothouse.execution import account_store, hearing
 from pilothouse.execution.reconcile import reconcile
 from pilothouse.execution.submit import Trader
 from pilothouse.fleet import drive
@@ -24,6 +24,12 @@ from pilothouse.wiring.house import House
 from pilothouse.wiring.subscriptions import trader_of
 
 _log = structlog.get_logger("pilothouse.schedule")
+
+
+COMPARED_EVERY = timedelta(seconds=115)
+"""An account whose stream lives is compared with its venue this often: each time costs of the venue's rate budget."""
+
+DEAF_COMPARED_EVERY = timedelta(seconds=25)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,10 +49,12 @@ class Periodic:
 def reconcile_all(house: House) -> None:
     """Bring every account's books up to what its venue says; a venue that does not answer is tried again later."""
     for account in house.database.read(trading_accounts.active_accounts):
+        if _is_fresh(house, account):
+            continue
         try:
             found = reconcile(house.desk, trader_of(account))
-        except Unavailable as unavailable:
-            _log.warning("venue did not answer", account=account.id, venue=account.venue, error=str(unavailable))
+        except (Refused, Unavailable) as reason:
+            _log.warning("account not reconciled", account=account.id, venue=account.venue, error=str(reason))
             continue
         if found.fills_booked or found.orders_asked or found.foreign_orders or found.mismatches:
             _log.info(
@@ -57,6 +65,16 @@ def reconcile_all(house: House) -> None:
                 foreign_orders=found.foreign_orders,
                 mismatches=found.mismatches,
             )
+
+
+def _is_fresh(house: House, account: TradingAccount) -> bool:
+    """Say whether an account was compared recently: one that is heard well needs it less often."""
+    heard = house.database.read(lambda tx: hearing.of(tx, account.id))
+    if heard is None or heard.compared_at is None:
+        return False
+    now = house.clock.now()
+    every = COMPARED_EVERY if heard.deaf_since(now) is None else DEAF_COMPARED_EVERY
+    return now - heard.compared_at < every
 
 
 def drive_waiting(house: House) -> None:
@@ -111,6 +129,12 @@ def sweep(house: House) -> None:
     house.database.write(work, name="sweep")
 
 
+def refresh_instruments(house: House) -> None:
+    """Ask venues what can be traded: each once an hour, and those at once that did not answer when they were opened."""
+    for name in house.venues.due_for_refresh():
+        house.venues.refresh(name)
+
+
 def check_invariants(house: House) -> None:
     """Ask what must always be true."""
     for finding in watch.run(house):
@@ -136,6 +160,7 @@ SCHEDULE: tuple[Periodic, ...] = (
     Periodic("drive", timedelta(seconds=5), timedelta(seconds=1), drive_waiting),
     Periodic("equity", timedelta(seconds=60), timedelta(seconds=2), snapshot_equity),
     Periodic("invariants", timedelta(seconds=60), timedelta(seconds=20), check_invariants),
+    Periodic("instruments", timedelta(seconds=15), timedelta(seconds=15), refresh_instruments),
     Periodic("sweep", timedelta(seconds=300), timedelta(seconds=60), sweep),
     Periodic("candles", timedelta(seconds=1), timedelta(seconds=3), follow_candles, aside=True),
 )

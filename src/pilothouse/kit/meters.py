@@ -50,6 +50,10 @@ class Meters:
         self.invariants_broken = gauge("invariants_broken", "Invariants that do not hold, by name.", "invariant")
         self.accounts_halted = gauge("accounts_halted", "Accounts on which trading is halted.")
 
+        self.heard = gauge(
+            "account_heard", "How well each account is heard at its venue: 0 lost, 1 catching up, 2 live.", "account"
+        )
+
         # Jobs and database
         self.outbox_lag = gauge("outbox_lag_seconds", "How long the oldest due message has been waiting.")
         self.outbox_messages = gauge("outbox_messages", "Messages in the outbox, by state.", "state")

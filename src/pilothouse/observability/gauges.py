@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import func, select
 
 from pilothouse.core.order import OrderState
+from pilothouse.execution import hearing
 from pilothouse.execution.tables import halts, orders
 from pilothouse.fleet.tables import protections
 from pilothouse.kit import outbox
@@ -20,6 +21,9 @@ _UNKNOWN = (
 )
 _HALTED = select(func.count(halts.c.account_id.distinct())).where(halts.c.resumed_at.is_(None))
 _NAKED_SINCE = select(func.min(protections.c.unprotected_since))
+
+
+_HEARD = {"lost": 0, "catching_up": 1, "live": 2}
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +64,12 @@ def set_gauges(house: Living) -> None:
     """Set every gauge from the record, in one snapshot. Raises Unavailable if the database does not answer."""
     now = house.clock.now()
     meters = house.meters
-    counts, by_state = house.database.read(lambda tx: (count(tx, now), orders_by_state(tx)))
+    counts, by_state, heard = house.database.read(
+        lambda tx: (count(tx, now), orders_by_state(tx), hearing.all_accounts(tx))
+    )
+    meters.heard.clear()
+    for one in heard:
+        meters.heard.labels(account=one.account_id).set(_HEARD[one.shown(now).value])
     for state, number in by_state.items():
         meters.orders.labels(state=state).set(number)
     meters.unknown_orders.set(counts.unknown)

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 from pilothouse import __version__
 from pilothouse.core.clock import millis
 from pilothouse.core.errors import Broken, Unavailable
+from pilothouse.execution import hearing
 from pilothouse.kit import schema
 from pilothouse.kit.db import Tx
 from pilothouse.observability.gauges import Counts, count
@@ -48,7 +49,7 @@ def ready(house: Living) -> Ready:
     checks = (
         _database(house),
         _writer(house),
-        *_markets(house),
+        *_markets(house, simulated=True),
         _dispatcher(house),
     )
     return Ready(all(check.ok for check in checks), checks)
@@ -92,14 +93,20 @@ def _dispatcher(house: Living) -> Check:
     return Check("dispatcher", ok=True, words=f"sends; {house.desk.lanes.waiting()} orders wait")
 
 
-def _markets(house: Living) -> Iterator[Check]:
-    """Yield for each venue whether its quotes are fresh."""
+def _markets(house: Living, *, simulated: bool) -> Iterator[Check]:
+    """Yield for each venue whether its quotes are fresh.
+
+    simulated   which ones: made-up markets stand or fall with this house; one real venue that is away does not keep
+                it from trading at the others
+    """
     now = house.clock.now()
     for name in sorted(house.desk.venues):
+        if house.desk.venues[name].card.simulated is not simulated:
+            continue
         quotes = house.quotes.all(name)
         kind = _market_kind(house, name)
         if not quotes:
-            yield Check(f"quotes_{name}", ok=False, words=f"{kind}: there is no price yet")
+            yield Check(f"quotes_{name}", ok=not simulated, words=f"{kind}: there is no price yet")
             continue
         # The newest one: in a quiet instrument nothing may move for long, in all of them at once never.
         age = now - max(quote.at for quote in quotes.values())
@@ -108,7 +115,7 @@ def _markets(house: Living) -> Iterator[Check]:
 
 
 def _market_kind(house: Living, venue: str) -> str:
-    return "simulated market, its prices are made up" if house.desk.venues[venue].card.simulated else "real market"
+    return house.desk.venues[venue].card.market
 
 
 def _concerns(house: Living) -> Iterator[Check]:
@@ -127,6 +134,12 @@ def _concerns(house: Living) -> Iterator[Check]:
     yield _none("parked_messages", counts.outbox["parked"], "messages that failed too often and wait for a person")
     lag = counts.outbox_lag
     yield Check("outbox", ok=lag <= OUTBOX_LAG_MOST, words=f"the oldest due message waits {lag.total_seconds():.1f} s")
+    yield from _markets(house, simulated=False)
+    heard = house.database.read(hearing.all_accounts)
+    if heard:
+        deaf = sum(1 for one in heard if one.deaf_since(now) is not None)
+        words = f"accounts that are heard at their venues: {len(heard) - deaf} of {len(heard)}"
+        yield Check("streams", ok=not deaf, words=words)
     yield _none("halts", counts.halted, "accounts on which trading is halted")
     naked = counts.unprotected
     words = f"a position lacks its stop for {naked.total_seconds():.1f} s" if naked else "every position has its stop"

@@ -8,7 +8,7 @@ from pilothouse.simulation.contracts import SETTLEMENT, UNITS_PER_QUOTE
 from pilothouse.simulation.fees import commission
 from pilothouse.simulation.floor import Desk, Floor
 from pilothouse.simulation.margin import bracket_for, required
-from pilothouse.simulation.orders import Asked, Order, Refusal, Status, triggers
+from pilothouse.simulation.orders import Asked, Order, Refusal, Status
 from pilothouse.simulation.slots import BOTH
 
 OPEN_ORDERS_MAX = 200
@@ -91,7 +91,7 @@ def activate(floor: Floor, order: Order, now: int) -> None:
         if short is not None:
             floor.finish(order, Status.EXPIRED, short.message, now)
             return
-    if order.tif is TimeInForce.GTX and would_take(floor, order):
+    if order.tif is TimeInForce.GTX and order.type.has_limit and would_take(floor, order):
         floor.finish(order, Status.EXPIRED, "it would have taken when it was triggered", now)
         return
     _work(floor, account, order, now)
@@ -162,11 +162,10 @@ def _size_refusal(desk: Desk, asked: Asked) -> Refusal | None:
 
 
 def _trigger_refusal(desk: Desk, asked: Asked) -> Refusal | None:
-    if asked.stop is None or not triggers(
-        asked.type, asked.sign, asked.stop, now := desk.working(by_last=asked.by_last)
-    ):
+    if asked.stop is None or not desk.meets(asked.type, asked.sign, asked.stop, by_last=asked.by_last):
         return None
-    mark, stop = (desk.contract.price_text(ticks) for ticks in (now, asked.stop))
+    working = desk.working(by_last=asked.by_last)
+    mark, stop = (desk.contract.price_text(ticks) for ticks in (working, asked.stop))
     return Refusal(
         "-2021",
         f"it would trigger at once: the {'last' if asked.by_last else 'mark'} price is {mark}, the stop price {stop}",

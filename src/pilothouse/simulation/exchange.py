@@ -71,12 +71,13 @@ def pay_funding(floor: Floor, now: int) -> None:
     for account in floor.accounts.values():
         for key, holding in account.holdings.items():
             if holding.lots and floor.contracts[symbol_of(key)].delivers_us is None:
-                _fund(floor, account, key, holding, due)
+                fund(floor, account, key, holding, due, rate(floor.desks[symbol_of(key)].state))
 
 
-def _fund(floor: Floor, account: Account, key: str, holding: Holding, due: int) -> None:
+def fund(floor: Floor, account: Account, key: str, holding: Holding, due: int, its_rate: int) -> None:
+    """Pay or receive the funding of one position; `its_rate` in units of 0.00000001."""
     desk = floor.desks[symbol_of(key)]
-    amount = payment(desk.contract, holding.lots, desk.prices.mark, rate(desk.state))
+    amount = payment(desk.contract, holding.lots, desk.prices.mark, its_rate)
     if not amount:
         return
     if holding.is_isolated:

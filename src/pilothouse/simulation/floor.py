@@ -7,12 +7,13 @@ whoever keeps a journal knows what to write. No clock: the instant comes with ev
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from pilothouse.core.order import OrderType
 from pilothouse.simulation.account import Account, Standing, standing
 from pilothouse.simulation.book import Ladder, ladder
-from pilothouse.simulation.contracts import CONTRACTS, Contract
+from pilothouse.simulation.contracts import CONTRACTS, SETTLEMENT, Contract
 from pilothouse.simulation.fees import commission, liquidation_fee
 from pilothouse.simulation.market import MarketState, Prices, opening, prices
-from pilothouse.simulation.orders import Execution, Movement, MovementKind, Order, Status
+from pilothouse.simulation.orders import Execution, Movement, MovementKind, Order, Status, triggers
 
 
 @dataclass(slots=True)
@@ -44,6 +45,14 @@ class Desk:
         """Return the price that triggers are compared with: the mark, or the last trade."""
         return self.prices.last if by_last else self.prices.mark
 
+    def meets(self, type_: OrderType, sign: int, stop: int, *, by_last: bool) -> bool:
+        """Say whether the market meets the trigger of a conditional order."""
+        return triggers(type_, sign, stop, self.prices.last if by_last else self.prices.mark)
+
+    def is_priced(self, now: int) -> bool:
+        """Say whether its prices are of `now` (microseconds); a market that makes its own always has some."""
+        return True
+
     def ladder(self, sign: int) -> Ladder:
         """Return what buyers (1) or sellers (-1) can take now."""
         found = self._ladders.get(sign)
@@ -58,6 +67,7 @@ class Changes:
 
     orders      by number, in the order in which they were first touched
     holdings    (account id, symbol)
+    contracts   what may be traded since, or may be traded otherwise
     """
 
     accounts: dict[str, None] = field(default_factory=dict)
@@ -66,18 +76,28 @@ class Changes:
     orders: dict[int, Order] = field(default_factory=dict)
     executions: list[Execution] = field(default_factory=list)
     movements: list[Movement] = field(default_factory=list)
+    contracts: dict[str, Contract] = field(default_factory=dict)
 
     def __bool__(self) -> bool:
         """Say whether anything was touched."""
-        return bool(self.accounts or self.holdings or self.markets or self.orders or self.executions or self.movements)
+        return bool(
+            self.accounts
+            or self.holdings
+            or self.markets
+            or self.orders
+            or self.executions
+            or self.movements
+            or self.contracts
+        )
 
 
 class Floor:
     """State of one simulated venue."""
 
-    def __init__(self, seed: int, contracts: Mapping[str, Contract] = CONTRACTS) -> None:
+    def __init__(self, seed: int, contracts: Mapping[str, Contract] = CONTRACTS, settlement: str = SETTLEMENT) -> None:
         self.seed = seed
-        self.contracts = contracts
+        self.contracts = dict(contracts)
+        self.settlement = settlement
         self.accounts: dict[str, Account] = {}
         self.desks: dict[str, Desk] = {
             symbol: Desk(contract, seed, opening(contract)) for symbol, contract in contracts.items()

@@ -4,6 +4,8 @@ Cross: when wallet and open results no longer exceed the maintenance of all cros
 positions are closed, largest first, until the rest is backed again. Isolated: each position by its own margin.
 """
 
+from collections.abc import Iterable
+
 from pilothouse.core.order import OrderType, TimeInForce
 from pilothouse.simulation.account import Account, Holding
 from pilothouse.simulation.division import divided_up
@@ -16,9 +18,12 @@ CALL_PPM, CALL_PPM_OF = 800_000, 1_000_000
 """From this share of their backing on, the owner of positions is warned."""
 
 
-def liquidate(floor: Floor, now: int) -> None:
-    """Close by force whatever is no longer backed, in every account."""
-    for account in floor.accounts.values():
+def liquidate(floor: Floor, now: int, among: Iterable[Account] | None = None) -> None:
+    """Close by force whatever is no longer backed, in every account or `among` these.
+
+    What has no price of now is judged by the last one there was, and closed only once there is one.
+    """
+    for account in floor.accounts.values() if among is None else among:
         if any(holding.lots for holding in account.holdings.values()):
             _isolated(floor, account, now)
             _cross(floor, account, now)
@@ -76,6 +81,8 @@ def _isolated(floor: Floor, account: Account, now: int) -> None:
         if not holding.lots or not holding.is_isolated:
             continue
         desk = floor.desks[symbol_of(key)]
+        if not desk.is_priced(now):
+            continue
         worth = holding.isolated + holding.unrealised(desk.contract, desk.prices.mark)
         if worth > _maintenance_of(floor, key, holding):
             continue
@@ -92,6 +99,8 @@ def _cross(floor: Floor, account: Account, now: int) -> None:
         worth = floor.standing(account)
         if worth.cross_balance > worth.cross_maintenance:
             return
+        if not floor.desks[symbol_of(key)].is_priced(now):
+            continue
         if not ended:
             _end_orders(floor, account, now, None)
             ended = True

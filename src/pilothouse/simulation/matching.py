@@ -3,7 +3,7 @@
 from pilothouse.simulation.book import flow
 from pilothouse.simulation.entry import activate
 from pilothouse.simulation.floor import Desk, Floor
-from pilothouse.simulation.orders import Order, triggers
+from pilothouse.simulation.orders import Order
 
 
 def match(floor: Floor, desk: Desk, now: int) -> None:
@@ -12,24 +12,25 @@ def match(floor: Floor, desk: Desk, now: int) -> None:
         return
     # What is triggered now and left standing has just met the ladder; it rests from the next step on.
     resting = [order for order in desk.orders.values() if not order.waits]
-    _meet_triggers(floor, desk, now)
+    meet_triggers(floor, desk, now)
     for sign in (1, -1):
         _meet_limits(floor, desk, resting, sign, now)
 
 
-def _meet_triggers(floor: Floor, desk: Desk, now: int) -> None:
+def meet_triggers(floor: Floor, desk: Desk, now: int) -> list[Order]:
+    """Make active what the market triggers, and return it."""
     met = [order for order in desk.orders.values() if order.waits and _is_met(desk, order)]
     for order in met:  # by number, that is by time
         if order.is_open:  # an earlier one of them may have ended it
             activate(floor, order, now)
+    return met
 
 
 def _is_met(desk: Desk, order: Order) -> bool:
     """Say whether an order that waits has met its trigger; one that trails follows the market by being asked."""
-    price = desk.working(by_last=order.by_last)
     if order.trail is not None:
-        return order.trail.meets(order.sign, price)
-    if order.stop is None or not triggers(order.type, order.sign, order.stop, price):
+        return order.trail.meets(order.sign, desk.working(by_last=order.by_last))
+    if order.stop is None or not desk.meets(order.type, order.sign, order.stop, by_last=order.by_last):
         return False
     apart = abs(desk.prices.mark - desk.prices.last) * 1_000_000
     return not order.protect_ppm or apart <= order.protect_ppm * desk.prices.mark

@@ -68,11 +68,15 @@ class Asked:
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """The venue does not take the order; the code is what real venues answer with."""
+    """The venue does not take the order; the code is what real venues answer with.
+
+    for_now   it was not for what was asked: later it may be taken
+    """
 
     code: str
     message: str
     would_trigger: bool = False
+    for_now: bool = False
 
 
 @dataclass(slots=True)
@@ -187,5 +191,9 @@ def triggers(type_: OrderType, sign: int, stop: int, mark: int) -> bool:
 
     Stops: a buy at or above its stop price, a sell at or below; take-profits mirrored (futures API, "New Order").
     """
-    rising = (type_ in _STOPS) == (sign > 0)
-    return mark >= stop if rising else mark <= stop
+    return mark >= stop if rises(type_, sign) else mark <= stop
+
+
+def rises(type_: OrderType, sign: int) -> bool:
+    """Say whether a conditional order waits for the market to rise to its stop price."""
+    return (type_ in _STOPS) == (sign > 0)

@@ -4,7 +4,7 @@ An adapter is imported when its first venue is opened, so that who trades on pap
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 
 from pilothouse.core.errors import Invalid, NotFound, Problem
@@ -15,10 +15,12 @@ from pilothouse.venues.ccxt.card import is_known as is_known_to_ccxt
 from pilothouse.venues.ccxt.sheets import CARDS as CCXT
 from pilothouse.venues.ccxt.sheets import sheet_of
 from pilothouse.venues.keys import VenueKey
-from pilothouse.venues.opening import CredentialField, Opening
+from pilothouse.venues.opening import Accounts, CredentialField, Opening
 from pilothouse.venues.paper import open_paper
 from pilothouse.venues.paper_card import CARD as PAPER
-from pilothouse.venues.port import Card, Venue
+from pilothouse.venues.paper_real import open_real_paper
+from pilothouse.venues.paper_real_card import card_on
+from pilothouse.venues.port import Card, Venue, VenueAccount
 
 Checked = tuple[dict[str, Secret], str]
 """A credential as it is kept, and what may be shown of it."""
@@ -49,6 +51,12 @@ def _paper(_: VenueKey, opening: Opening) -> Venue:
     return open_paper(opening.data_dir, clock=opening.clock, seed=opening.seed)
 
 
+def _real_paper(key: VenueKey, opening: Opening) -> Venue:
+    assert key.rides is not None, "only such a venue is opened here"
+    source = open_venue(key.rides, replace(opening, accounts=_NOBODY))
+    return open_real_paper(str(key), source, opening.data_dir, clock=opening.clock)
+
+
 def _nothing_to_check(_: VenueKey, parts: Mapping[str, Secret]) -> Checked:
     return dict(parts), ""
 
@@ -63,6 +71,13 @@ def _check_aster(key: VenueKey, parts: Mapping[str, Secret]) -> Checked:
     from pilothouse.venues.aster import credential, opened  # noqa: PLC0415 - as above
 
     return credential.checked(parts, opened.endpoint_of(key).chain_id)
+
+
+def _no_credential(account: VenueAccount) -> Mapping[str, Secret]:
+    raise NotFound(f"the paper account {account.id} has no credential: public prices need none")
+
+
+_NOBODY = Accounts(_no_credential, lambda: ())
 
 
 def _ccxt(key: VenueKey, opening: Opening) -> Venue:
@@ -147,6 +162,9 @@ def open_venue(key: VenueKey, opening: Opening) -> Venue:
 
 def _line(name: str) -> Line:
     line = _LINES.get(name)
+    behind = VenueKey(name).rides
+    if line is None and behind is not None and not behind.is_paper:
+        return Line(card_on(_line(behind.name).card), lambda: (), _real_paper, _nothing_to_check)
     if line is None and is_known_to_ccxt(name):
         return _ccxt_line(name)
     if line is None:

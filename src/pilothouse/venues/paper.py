@@ -7,6 +7,7 @@ given.
 from collections.abc import Callable, Collection, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
@@ -19,8 +20,7 @@ from pilothouse.core.instrument import Instrument
 from pilothouse.core.quote import Quote
 from pilothouse.kit.db import Tx
 from pilothouse.simulation import exchange
-from pilothouse.simulation.account import Account
-from pilothouse.simulation.contracts import CONTRACTS
+from pilothouse.simulation.account import Account, Holding
 from pilothouse.simulation.floor import Changes, Floor
 from pilothouse.simulation.market import STEP_US
 from pilothouse.simulation.orders import Asked, MovementKind, Order, Refusal
@@ -87,11 +87,19 @@ class PaperVenue:
         """
         self._clock = clock
         self._faults = faults
-        self._floor = DurableFloor(url, clock=clock, seed=seed, witness=witness)
+        self._floor = self._open(url, seed, witness)
         self._stepped_at = micros(clock.now())
         self._late: list[tuple[VenueAccount, tuple[OrderRequest, ...]]] = []
         self._sinks: tuple[Callable[[AccountEvent], None], ...] = ()
         self._watchers: tuple[Callable[[Sequence[Quote]], None], ...] = ()
+
+    def _open(self, url: str, seed: int, witness: Callable[[str], None] | None) -> DurableFloor:
+        return DurableFloor(url, clock=self._clock, blank=partial(Floor, seed), witness=witness)
+
+    @property
+    def settlement(self) -> str:
+        """Return the currency in which every account here is kept."""
+        return self._floor.settlement
 
     def close(self) -> None:
         """Finish what is under way and let go of the journal."""
@@ -106,7 +114,7 @@ class PaperVenue:
 
     def instruments(self) -> Sequence[Instrument]:
         """Return everything that can be traded here."""
-        return [contract.instrument for contract in CONTRACTS.values()]
+        return [contract.instrument for contract in self._floor.contracts.values()]
 
     def quotes(self, symbols: Collection[str] = ()) -> list[Quote]:
         """Return the present prices of `symbols`; none named: of every market."""
@@ -155,7 +163,9 @@ class PaperVenue:
 
         def answers(placed: list[words.Placed], changes: Changes) -> tuple[list[PlaceOutcome], list[AccountEvent]]:
             answered = frozenset(order.number for _, order in placed if isinstance(order, Order))
-            return words.outcomes(placed, changes), words.events(changes, frozenset() if tell_immediate else answered)
+            known = self._floor.contracts
+            events = words.events(known, changes, frozenset() if tell_immediate else answered)
+            return words.outcomes(known, placed, changes), events
 
         try:
             queued = self._floor.change("paper_place", change, answers)
@@ -169,16 +179,19 @@ class PaperVenue:
         self._tell(events)
         return outcomes
 
-    @staticmethod
     def _place_one(
-        floor: Floor, account: VenueAccount, request: OrderRequest, instant: datetime, now: int
+        self, floor: Floor, account: VenueAccount, request: OrderRequest, instant: datetime, now: int
     ) -> Order | Refusal:
         if not -AHEAD_MAX <= instant - request.stamped_at <= ACCEPTANCE_WINDOW:
             return Refusal(
                 "-1021", f"the request was stamped {request.stamped_at}, at {instant} it is outside of the window"
             )
-        asked = words.asked(request)
-        return exchange.place(floor, account.id, asked, now) if isinstance(asked, Asked) else asked
+        asked = words.asked(floor.contracts, request)
+        return self._take_in(floor, account.id, asked, now) if isinstance(asked, Asked) else asked
+
+    def _take_in(self, floor: Floor, account_id: str, asked: Asked, now: int) -> Order | Refusal:
+        """Let an order that can be read arrive on the floor."""
+        return exchange.place(floor, account_id, asked, now)
 
     def cancel(self, account: VenueAccount, symbol: str, client_order_id: str) -> CancelOutcome:
         """Cancel one order."""
@@ -192,7 +205,7 @@ class PaperVenue:
             return exchange.cancel(floor, account.id, client_order_id, symbol, now)
 
         def answer(order: Order | None, _: Changes) -> OrderReport | None:
-            return None if order is None else words.report(order)
+            return None if order is None else words.report(self._floor.contracts, order)
 
         try:
             report = self._floor.change("paper_cancel", change, answer).certain()
@@ -222,7 +235,7 @@ class PaperVenue:
             order = journal.latest_order(tx, account.id, client_order_id)
             if order is None or order.symbol != symbol:
                 return Absent()
-            return Accepted(words.report(order, journal.executions_of(tx, order.number)))
+            return Accepted(words.report(self._floor.contracts, order, journal.executions_of(tx, order.number)))
 
         try:
             return self._floor.read(look)
@@ -232,24 +245,27 @@ class PaperVenue:
     def open_orders(self, account: VenueAccount) -> list[OrderReport]:
         """Return every order that stands."""
         self._may_read()
-        return self._floor.read(lambda tx: [words.report(order) for order in journal.open_orders(tx, account.id)])
+        known = self._floor.contracts
+        return self._floor.read(
+            lambda tx: [words.report(known, order) for order in journal.open_orders(tx, account.id)]
+        )
 
     # ── History ───────────────────────────────────────────────────────────────────────────────────
 
     def fills_after(self, account: VenueAccount, symbol: str, venue_trade_id: str | None) -> list[Fill]:
         """Return the fills behind `venue_trade_id`, oldest first."""
         self._may_read()
-        after = int(venue_trade_id or 0)
+        after, known = int(venue_trade_id or 0), self._floor.contracts
         return self._floor.read(
-            lambda tx: [words.fill(trade) for trade in journal.executions_after(tx, account.id, symbol, after)]
+            lambda tx: [words.fill(known, trade) for trade in journal.executions_after(tx, account.id, symbol, after)]
         )
 
     def funding_after(self, account: VenueAccount, venue_id: str | None) -> list[FundingPayment]:
         """Return the funding payments behind `venue_id`, oldest first."""
         self._may_read()
-        after, kind = int(venue_id or 0), MovementKind.FUNDING
+        after, kind, known = int(venue_id or 0), MovementKind.FUNDING, self._floor.contracts
         return self._floor.read(
-            lambda tx: [words.funding(m) for m in journal.movements_after(tx, account.id, after, kind)]
+            lambda tx: [words.funding(known, m) for m in journal.movements_after(tx, account.id, after, kind)]
         )
 
     def transfers_after(self, account: VenueAccount, venue_id: str | None) -> list[Transfer]:
@@ -257,7 +273,9 @@ class PaperVenue:
         self._may_read()
         after, kinds = int(venue_id or 0), (MovementKind.TRANSFER, MovementKind.INSURANCE)
         return self._floor.read(
-            lambda tx: [words.transfer(m) for m in journal.movements_after(tx, account.id, after, *kinds)]
+            lambda tx: [
+                words.transfer(m, self.settlement) for m in journal.movements_after(tx, account.id, after, *kinds)
+            ]
         )
 
     # ── The account now ───────────────────────────────────────────────────────────────────────────
@@ -273,7 +291,7 @@ class PaperVenue:
 
     def balance(self, account: VenueAccount) -> VenueBalance:
         """Return what the account holds."""
-        return self._standing(account, lambda floor, its: words.balance(floor.standing(its)))
+        return self._standing(account, lambda floor, its: words.balance(floor.standing(its), floor.settlement))
 
     def examine(self, account: VenueAccount) -> Examined:
         """Try an account. Raises NotFound or Unavailable."""
@@ -289,10 +307,10 @@ class PaperVenue:
 
     def settings(self, account: VenueAccount, symbol: str) -> tuple[int, MarginType]:
         """Return leverage and margin type in one instrument."""
-        _known(symbol)
+        self._known(symbol)
 
-        def look(_: Floor, its: Account) -> tuple[int, MarginType]:
-            holding = its.holding(symbol)
+        def look(floor: Floor, its: Account) -> tuple[int, MarginType]:
+            holding = self._holding(floor, its, symbol)
             return holding.leverage, MarginType.ISOLATED if holding.is_isolated else MarginType.CROSSED
 
         return self._standing(account, look)
@@ -309,7 +327,7 @@ class PaperVenue:
         return margin_type
 
     def _set(self, account: VenueAccount, symbol: str, setting: Callable[[Floor], Refusal | None]) -> None:
-        _known(symbol)
+        self._known(symbol)
         struck = self._strike("set")
         if Fault.LOSE_REQUEST in struck:
             raise OutcomeUnknown("the request was lost")
@@ -339,8 +357,20 @@ class PaperVenue:
 
         self._done("paper_open_account", change)
         return self._floor.read(
-            lambda tx: words.transfer(journal.movements_after(tx, account.id, 0, MovementKind.TRANSFER)[0])
+            lambda tx: words.transfer(
+                journal.movements_after(tx, account.id, 0, MovementKind.TRANSFER)[0], self.settlement
+            )
         )
+
+    def opening_deposit(self, account: VenueAccount) -> Decimal:
+        """Return what the account was opened with. Raises NotFound for one that is not open."""
+
+        def look(tx: Tx) -> Decimal:
+            for movement in journal.movements_after(tx, account.id, 0, MovementKind.TRANSFER):
+                return words.money(movement.amount)
+            raise NotFound(f"there is no paper account {account.id}")
+
+        return self._floor.read(look)
 
     def reset_account(self, account: VenueAccount, deposit: Decimal) -> None:
         """Start an account again with `deposit`; its history stays.
@@ -382,8 +412,8 @@ class PaperVenue:
 
     def set_price(self, symbol: str, price: Decimal) -> None:
         """Put a market at `price`; open orders meet it there, and it goes on from there. Raises OffGrid, NotFound."""
-        _known(symbol)
-        contract = CONTRACTS[symbol]
+        self._known(symbol)
+        contract = self._floor.contracts[symbol]
         ticks = int(contract.instrument.price(price) / contract.instrument.tick)
 
         def change(floor: Floor, now: int) -> bool:
@@ -399,7 +429,7 @@ class PaperVenue:
             return words.quotes(floor, instant) if change(floor, now) else []
 
         def answer(quotes: list[Quote], changes: Changes) -> tuple[list[Quote], list[AccountEvent]]:
-            return quotes, words.events(changes)
+            return quotes, words.events(self._floor.contracts, changes)
 
         quotes, events = self._floor.change(name, with_quotes, answer, at_once=at_once).certain()
         self._tell(events)
@@ -448,12 +478,19 @@ class PaperVenue:
                 if Fault.REPEAT_EVENTS in struck:
                     sink(event)
 
+    def _holding(self, _: Floor, its: Account, symbol: str) -> Holding:
+        return its.holding(symbol)
+
+    def _known(self, symbol: str) -> None:
+        if symbol not in self._floor.contracts:
+            raise NotFound(f"there is no instrument {symbol}")
+
     # ── What is shared ────────────────────────────────────────────────────────────────────────────
 
     def _done(self, name: str, change: Callable[[Floor, int], T]) -> T:
         """Change the floor, wait until it is durable, tell the events. Raises Unknown if it could not be written."""
         result, events = self._floor.change(
-            name, change, lambda result, changes: (result, words.events(changes))
+            name, change, lambda result, changes: (result, words.events(self._floor.contracts, changes))
         ).certain()
         self._tell(events)
         return result
@@ -484,11 +521,6 @@ def _of(floor: Floor, account: VenueAccount) -> Account:
     if found is None or found.owner_id != account.owner_id:
         raise NotFound(f"there is no paper account {account.id}")
     return found
-
-
-def _known(symbol: str) -> None:
-    if symbol not in CONTRACTS:
-        raise NotFound(f"there is no instrument {symbol}")
 
 
 def open_paper(

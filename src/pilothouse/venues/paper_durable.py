@@ -5,7 +5,7 @@ was let go. When a page is lost, the pages built on it are refused too, and the 
 """
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from contextlib import suppress
 from typing import Generic, NamedTuple, TypeVar
@@ -13,7 +13,7 @@ from typing import Generic, NamedTuple, TypeVar
 from pilothouse.core.clock import Clock, micros
 from pilothouse.core.errors import Refused, Unavailable, Unknown
 from pilothouse.kit.db import Database, Tx
-from pilothouse.simulation.contracts import CONTRACTS
+from pilothouse.simulation.contracts import Contract
 from pilothouse.simulation.floor import Changes, Floor
 from pilothouse.venues import paper_journal as journal
 
@@ -45,11 +45,24 @@ class Queued(NamedTuple, Generic[T]):
 class DurableFloor:
     """The floor of the paper venue and its journal; safe for many threads. Open once for each file."""
 
-    def __init__(self, url: str, *, clock: Clock, seed: int, witness: Callable[[str], None] | None) -> None:
-        """Open the journal at `url`, made if it is not there. Raises Broken if it is of a form we cannot read."""
+    def __init__(
+        self,
+        url: str,
+        *,
+        clock: Clock,
+        blank: Callable[[], Floor],
+        witness: Callable[[str], None] | None,
+        write_every: int = WRITE_EVERY_STEPS,
+    ) -> None:
+        """Open the journal at `url`, made if it is not there. Raises Broken if it is of a form we cannot read.
+
+        blank         makes the floor on which nothing has happened yet
+        write_every   how often markets may merely move before that is written
+        """
         journal.prepare(url, clock)
         self._clock = clock
-        self._seed = seed
+        self._blank = blank
+        self._write_every = write_every
         self._database = Database(url, clock=clock, witness=witness, readers=4)
         self._lock = threading.Lock()
         self._last: Future[None] | None = None
@@ -98,6 +111,16 @@ class DurableFloor:
             self._whole = True
             return Queued(made, self._last)
 
+    @property
+    def contracts(self) -> Mapping[str, Contract]:
+        """Return what can be traded, by symbol; what was known once stays."""
+        return self._floor.contracts
+
+    @property
+    def settlement(self) -> str:
+        """Return the currency of the whole floor."""
+        return self._floor.settlement
+
     def see(self, look: Callable[[Floor], T]) -> T:
         """Read the floor; returns once what was seen is durable. Raises Unavailable, and what `look` raises."""
         with self._lock:
@@ -136,8 +159,8 @@ class DurableFloor:
         if changes.markets:
             self._moved |= changes.markets
             self._unwritten_steps += 1
-        touched = changes.orders or changes.accounts or changes.holdings or changes.movements
-        many = bool(changes.markets) and (at_once or self._unwritten_steps >= WRITE_EVERY_STEPS)
+        touched = changes.orders or changes.accounts or changes.holdings or changes.movements or changes.contracts
+        many = bool(changes.markets) and (at_once or self._unwritten_steps >= self._write_every)
         return bool(touched) or many or floor.funded_at != self._funded_at
 
     def _intact(self) -> Floor:
@@ -151,9 +174,9 @@ class DurableFloor:
         return self._floor
 
     def _rebuild(self) -> None:
-        self._floor, self._journal = journal.rebuild(self._database, self._seed)
+        self._floor, self._journal = journal.rebuild(self._database, self._blank)
         self._funded_at = self._floor.funded_at
-        self._moved: dict[str, None] = dict.fromkeys(CONTRACTS)
+        self._moved: dict[str, None] = dict.fromkeys(self._blank().desks)
         self._unwritten_steps = 0
         self._whole = True
 

@@ -5,8 +5,9 @@ before it, so when one is lost, all that were built on it are refused too, and t
 """
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any, NamedTuple, cast
 
 from sqlalchemy import Connection, Row, Table, bindparam, insert, inspect, select, update
@@ -15,12 +16,17 @@ from sqlalchemy.sql.dml import ValuesBase
 
 from pilothouse.core.clock import Clock, micros
 from pilothouse.core.errors import Broken
+from pilothouse.core.instrument import Instrument
 from pilothouse.core.order import OrderType, TimeInForce
+from pilothouse.core.rounding import plain
 from pilothouse.kit.db import Database, Tx, in_one_transaction
 from pilothouse.simulation.account import Account, Holding
+from pilothouse.simulation.admission import contract_of
+from pilothouse.simulation.contracts import Contract
 from pilothouse.simulation.floor import Changes, Floor
 from pilothouse.simulation.market import MarketState
 from pilothouse.simulation.orders import Execution, Movement, MovementKind, Order, Status
+from pilothouse.simulation.outside import OutsideDesk, Told, admit
 from pilothouse.venues import paper_tables as t
 
 _DIALECT = sqlite.dialect()
@@ -43,6 +49,8 @@ class Page(NamedTuple):
     orders: list[tuple[Any, ...]]
     executions: Sequence[tuple[Any, ...]]
     movements: Sequence[tuple[Any, ...]]
+    contracts: list[tuple[Any, ...]]
+    told: list[tuple[Any, ...]]
 
 
 def _sql(statement: ValuesBase) -> str:
@@ -75,6 +83,8 @@ _TURN = _sql(
     )
 )
 _MARKET = _upsert(t.markets, "step", "level", "anchor", "last", "next_trade")
+_CONTRACT = _upsert(t.contracts, *(column.name for column in t.contracts.columns if column.name != "symbol"))
+_TOLD = _upsert(t.told, *(column.name for column in t.told.columns if column.name != "symbol"))
 _ACCOUNT = _upsert(t.accounts, "wallet")
 _HOLDING = _upsert(t.holdings, "lots", "cost", "isolated", "leverage", "is_isolated")
 _ORDER = _upsert(t.orders, "updated", "filled", "triggered", "status", "reason")
@@ -117,8 +127,9 @@ def prepare(url: str, clock: Clock) -> None:
     """Make the tables in a new file, or check that an older one is of a form we can read. Raises Broken."""
 
     def work(connection: Connection) -> None:
-        if not inspect(connection).has_table(t.venue.name):
-            t.metadata.create_all(connection)
+        is_new = not inspect(connection).has_table(t.venue.name)
+        t.metadata.create_all(connection)  # tables that came later are added to an older file
+        if is_new:
             first = {"id": 1, "schema_version": t.SCHEMA_VERSION, "page": 0, "next_order": 1, "next_movement": 1}
             connection.execute(insert(t.venue), {**first, "funded_at": micros(clock.now())})
             return
@@ -138,10 +149,13 @@ class Journal:
     def take(self, floor: Floor, changes: Changes, moved: Sequence[str]) -> Page:
         """Return the next page; `moved` are the markets that moved since the last one. The floor stands still."""
         before, self.page = self.page, self.page + 1
-        markets = []
+        markets, told = [], []
         for symbol in moved:
             desk = floor.desks[symbol]
             state = desk.state
+            if isinstance(desk, OutsideDesk):
+                told.append(_told_row(desk))
+                continue
             markets.append((symbol, state.step, state.level, state.anchor, state.last, desk.next_trade))
         accounts = [(id_, floor.accounts[id_].owner_id, floor.accounts[id_].wallet) for id_ in changes.accounts]
         holdings = []
@@ -157,6 +171,8 @@ class Journal:
             [_row_of(order) for order in changes.orders.values()],
             changes.executions,
             changes.movements,
+            [_contract_row(contract) for contract in changes.contracts.values()],
+            told,
         )
 
 
@@ -176,7 +192,9 @@ def write(tx: Tx, page: Page) -> None:
     if turned.rowcount != 1:
         raise PageLost(f"page {page.before} of the paper journal was lost, so what was built on it is too")
     for statement, rows in (
+        (_CONTRACT, page.contracts),
         (_MARKET, page.markets),
+        (_TOLD, page.told),
         (_ACCOUNT, page.accounts),
         (_HOLDING, page.holdings),
         (_ORDER, page.orders),
@@ -187,13 +205,13 @@ def write(tx: Tx, page: Page) -> None:
             raw.executemany(statement, rows)
 
 
-def rebuild(database: Database, seed: int) -> tuple[Floor, Journal]:
-    """Return the floor as the journal knows it, and the journal at its last page."""
-    return database.read(lambda tx: _rebuild(tx, seed))
+def rebuild(database: Database, blank: Callable[[], Floor]) -> tuple[Floor, Journal]:
+    """Return the floor as the journal knows it, made of a `blank` one, and the journal at its last page."""
+    return database.read(lambda tx: _rebuild(tx, blank()))
 
 
-def _rebuild(tx: Tx, seed: int) -> tuple[Floor, Journal]:
-    floor = Floor(seed)
+def _rebuild(tx: Tx, floor: Floor) -> tuple[Floor, Journal]:
+    _open_outside(tx, floor)
     about = tx.execute(select(t.venue)).one()
     floor.next_order, floor.next_movement, floor.funded_at = about.next_order, about.next_movement, about.funded_at
     for row in tx.execute(select(t.markets)):
@@ -209,10 +227,47 @@ def _rebuild(tx: Tx, seed: int) -> tuple[Floor, Journal]:
         )
     for order in sorted(map(_order_of, tx.execute(_OPEN_ORDERS)), key=_number_of):
         account = floor.accounts[order.account_id]
-        account.holding(order.symbol)
+        holding = account.holding(order.symbol)
+        holding.leverage = min(holding.leverage, floor.contracts[order.symbol].instrument.leverage_max)
         floor.stand(account, order)
     floor.drain()
     return floor, Journal(about.page)
+
+
+def _open_outside(tx: Tx, floor: Floor) -> None:
+    """Open the markets whose prices come from outside, where the journal has any."""
+    for row in tx.execute(select(t.contracts)):
+        instrument = Instrument(
+            row.symbol, row.base, row.quote, Decimal(row.tick), Decimal(row.lot), Decimal(row.quantity_min),
+            Decimal(row.quantity_max), Decimal(row.notional_min), Decimal(row.price_min), Decimal(row.price_max),
+            row.leverage_max,
+        )  # fmt: skip
+        admit(floor, contract_of(instrument, row.maker_ppm, row.taker_ppm))
+        floor.settlement = row.quote
+    for row in tx.execute(select(t.told)):
+        desk = floor.desks[row.symbol]
+        assert isinstance(desk, OutsideDesk), "only such a market is told"
+        desk.next_trade = row.next_trade
+        if row.seen is not None:
+            desk.hear(Told(row.symbol, row.bid, row.ask, row.mark, row.mark_above, row.last, row.seen))
+        desk.rate, desk.funds_at, desk.paid = row.rate, row.funds_at, row.paid
+
+
+def _contract_row(contract: Contract) -> tuple[Any, ...]:
+    about = contract.instrument
+    return (
+        about.symbol, about.base, about.quote,
+        *map(plain, (
+            about.tick, about.lot, about.quantity_min, about.quantity_max, about.notional_min, about.price_min,
+            about.price_max,
+        )),
+        about.leverage_max, contract.maker_ppm, contract.taker_ppm,
+    )  # fmt: skip
+
+
+def _told_row(desk: OutsideDesk) -> tuple[Any, ...]:
+    prices = (None,) * 6 if desk.told is None else desk.told[1:7]
+    return (desk.contract.symbol, desk.next_trade, *prices, desk.rate, desk.funds_at, desk.paid)
 
 
 def latest_order(tx: Tx, account_id: str, client_id: str) -> Order | None:

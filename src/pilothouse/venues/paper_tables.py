@@ -35,6 +35,41 @@ markets = Table(
     Column("next_trade", BigInteger, nullable=False),
 )
 
+# Contracts and prices of a market outside; numbers of a contract are decimal texts, as its venue told them.
+contracts = Table(
+    "paper_contracts",
+    metadata,
+    Column("symbol", String, primary_key=True),
+    Column("base", String, nullable=False),
+    Column("quote", String, nullable=False),
+    Column("tick", String, nullable=False),
+    Column("lot", String, nullable=False),
+    Column("quantity_min", String, nullable=False),
+    Column("quantity_max", String, nullable=False),
+    Column("notional_min", String, nullable=False),
+    Column("price_min", String, nullable=False),
+    Column("price_max", String, nullable=False),
+    Column("leverage_max", Integer, nullable=False),
+    Column("maker_ppm", Integer, nullable=False),
+    Column("taker_ppm", Integer, nullable=False),
+)
+
+told = Table(
+    "paper_told",
+    metadata,
+    Column("symbol", String, primary_key=True),
+    Column("next_trade", BigInteger, nullable=False),
+    Column("bid", BigInteger),
+    Column("ask", BigInteger),
+    Column("mark", BigInteger),
+    Column("mark_above", BigInteger),
+    Column("last", BigInteger),
+    Column("seen", BigInteger),
+    Column("rate", BigInteger, nullable=False),
+    Column("funds_at", BigInteger),
+    Column("paid", BigInteger, nullable=False),
+)
+
 accounts = Table(
     "paper_accounts",
     metadata,

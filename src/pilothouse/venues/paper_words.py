@@ -1,9 +1,9 @@
 """Between the port's decimals and the simulation's whole numbers, both ways and exactly."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from decimal import Decimal
 
-from pilothouse.core.clock import from_micros
+from pilothouse.core.clock import from_micros, micros
 from pilothouse.core.fill import Fill
 from pilothouse.core.instrument import Side
 from pilothouse.core.order import OrderTerms
@@ -11,10 +11,12 @@ from pilothouse.core.position import Position
 from pilothouse.core.quote import Quote
 from pilothouse.core.rounding import EXACT, QUOTE_UNIT, exact
 from pilothouse.simulation.account import Account, Standing
-from pilothouse.simulation.contracts import CONTRACTS, SETTLEMENT, Contract
+from pilothouse.simulation.contracts import Contract
 from pilothouse.simulation.exchange import liquidation_price
 from pilothouse.simulation.floor import Changes, Desk, Floor
+from pilothouse.simulation.funding import RATE_UNIT
 from pilothouse.simulation.orders import Asked, Execution, Movement, MovementKind, Order, Refusal
+from pilothouse.simulation.outside import Told
 from pilothouse.venues.port import (
     Accepted,
     AccountEvent,
@@ -32,9 +34,12 @@ from pilothouse.venues.port import (
 
 SOURCE = "simulated"
 
+Contracts = Mapping[str, Contract]
+
 Placed = tuple[OrderRequest, Order | Refusal]
 """A request and what the venue made of it."""
 
+_RATE = Decimal(1) / RATE_UNIT
 _SIDES = {1: Side.BUY, -1: Side.SELL}
 _STATUS = {str(status): status for status in VenueStatus}
 # Well inside of what 64 bits hold in quote units.
@@ -61,10 +66,10 @@ def _count(value: Decimal, step: Decimal) -> int | None:
     return int(count) if rest == 0 else None
 
 
-def asked(request: OrderRequest) -> Asked | Refusal:
+def asked(contracts: Contracts, request: OrderRequest) -> Asked | Refusal:
     """Return what a request asks for in ticks and lots, or why it cannot be read on the instrument's grid."""
     terms = request.terms
-    contract = CONTRACTS.get(terms.symbol)
+    contract = contracts.get(terms.symbol)
     if contract is None:
         return Refusal("-1121", f"there is no instrument {terms.symbol}")
     if request.close_position and not terms.reduce_only:
@@ -90,6 +95,30 @@ def asked(request: OrderRequest) -> Asked | Refusal:
     )  # fmt: skip
 
 
+def told(contract: Contract, quote: Quote, seen: int) -> Told:
+    """Return a quote in ticks and lots; what lies between two of them is rounded against whoever trades.
+
+    seen   microseconds: when it was certainly so
+    """
+    tick, lot = contract.instrument.tick, contract.instrument.lot
+    mark, rest = EXACT.divmod(quote.mark, tick)
+    ask, beyond = EXACT.divmod(quote.ask, tick)
+    known = quote.funding_rate is not None and quote.funding_at is not None
+    return Told(
+        quote.symbol,
+        int(EXACT.divide_int(quote.bid, tick)),
+        int(ask) + bool(beyond),
+        int(mark),
+        int(mark) + bool(rest),
+        int(EXACT.divide_int(quote.last, tick)),
+        seen,
+        None if quote.bid_quantity is None else int(EXACT.divide_int(quote.bid_quantity, lot)),
+        None if quote.ask_quantity is None else int(EXACT.divide_int(quote.ask_quantity, lot)),
+        int(EXACT.divide_int(quote.funding_rate or Decimal(0), _RATE)) if known else None,
+        micros(quote.funding_at) if quote.funding_at is not None and known else None,
+    )
+
+
 def price_of(contract: Contract, ticks: int) -> Decimal:
     """Return a price in quote currency."""
     return EXACT.multiply(Decimal(ticks), contract.instrument.tick)
@@ -100,9 +129,9 @@ def quantity_of(contract: Contract, lots: int) -> Decimal:
     return EXACT.multiply(Decimal(lots), contract.instrument.lot)
 
 
-def fill(execution: Execution) -> Fill:
+def fill(contracts: Contracts, execution: Execution) -> Fill:
     """Return a trade as the port tells it."""
-    contract = CONTRACTS[execution.symbol]
+    contract = contracts[execution.symbol]
     return Fill(
         venue_trade_id=str(execution.trade),
         venue_order_id=str(execution.number),
@@ -112,16 +141,15 @@ def fill(execution: Execution) -> Fill:
         price=price_of(contract, execution.price),
         quantity=quantity_of(contract, execution.lots),
         commission=money(execution.commission),
-        commission_currency=SETTLEMENT,
+        commission_currency=contract.instrument.quote,
         realised=money(execution.realised),
         maker=bool(execution.maker),
         at=from_micros(execution.at),
     )
 
 
-def terms(order: Order) -> OrderTerms:
+def terms(contract: Contract, order: Order) -> OrderTerms:
     """Return what was asked of the venue."""
-    contract = CONTRACTS[order.symbol]
     return OrderTerms(
         symbol=order.symbol,
         side=_SIDES[order.sign],
@@ -134,42 +162,47 @@ def terms(order: Order) -> OrderTerms:
     )
 
 
-def report(order: Order, executions: Iterable[Execution] = (), its_terms: OrderTerms | None = None) -> OrderReport:
+def report(
+    contracts: Contracts,
+    order: Order,
+    executions: Iterable[Execution] = (),
+    its_terms: OrderTerms | None = None,
+) -> OrderReport:
     """Return where an order is, with the trades it tells."""
-    contract = CONTRACTS[order.symbol]
+    contract = contracts[order.symbol]
     return OrderReport(
         client_order_id=order.client_id,
         venue_order_id=str(order.number),
-        terms=its_terms or terms(order),
+        terms=its_terms or terms(contract, order),
         status=_STATUS[order.status],
         filled_quantity=quantity_of(contract, order.filled),
         at=from_micros(order.updated),
-        fills=tuple(fill(execution) for execution in executions),
+        fills=tuple(fill(contracts, execution) for execution in executions),
         reason=order.reason,
     )
 
 
-def outcomes(placed: Iterable[Placed], changes: Changes) -> list[PlaceOutcome]:
+def outcomes(contracts: Contracts, placed: Iterable[Placed], changes: Changes) -> list[PlaceOutcome]:
     """Return what a caller is told of the orders it placed, with the trades they made at once."""
     trades = _by_order(changes)
     return [
-        Rejected(order.code, order.message, order.would_trigger)
+        Rejected(order.code, order.message, order.would_trigger, order.for_now)
         if isinstance(order, Refusal)
-        else Accepted(report(order, trades.get(order.number, ()), request.terms))
+        else Accepted(report(contracts, order, trades.get(order.number, ()), request.terms))
         for request, order in placed
     ]
 
 
-def events(changes: Changes, answered: frozenset[int] = frozenset()) -> list[AccountEvent]:
+def events(contracts: Contracts, changes: Changes, answered: frozenset[int] = frozenset()) -> list[AccountEvent]:
     """Return what happened on its own: each order that was touched, unless its number is answered for, and funding."""
     trades = _by_order(changes)
     told = [
-        AccountEvent(order.account_id, report=report(order, trades.get(order.number, ())))
+        AccountEvent(order.account_id, report=report(contracts, order, trades.get(order.number, ())))
         for order in changes.orders.values()
         if order.number not in answered
     ]
     told += [
-        AccountEvent(movement.account_id, funding=funding(movement))
+        AccountEvent(movement.account_id, funding=funding(contracts, movement))
         for movement in changes.movements
         if movement.kind is MovementKind.FUNDING
     ]
@@ -194,17 +227,18 @@ def quote(desk: Desk, now_us: int) -> Quote:
     return Quote(desk.contract.symbol, bid, ask, mark, last, from_micros(now_us), SOURCE)
 
 
-def funding(movement: Movement) -> FundingPayment:
+def funding(contracts: Contracts, movement: Movement) -> FundingPayment:
     """Return a funding payment."""
+    currency = contracts[movement.symbol].instrument.quote
     return FundingPayment(
-        str(movement.number), movement.symbol, money(movement.amount), SETTLEMENT, from_micros(movement.at)
+        str(movement.number), movement.symbol, money(movement.amount), currency, from_micros(movement.at)
     )
 
 
-def transfer(movement: Movement) -> Transfer:
+def transfer(movement: Movement, currency: str) -> Transfer:
     """Return money that came or left."""
     assert movement.kind is not MovementKind.FUNDING, "funding is told as what it is"
-    return Transfer(str(movement.number), money(movement.amount), SETTLEMENT, from_micros(movement.at))
+    return Transfer(str(movement.number), money(movement.amount), currency, from_micros(movement.at))
 
 
 def position(floor: Floor, account: Account, symbol: str) -> VenuePosition | None:
@@ -232,10 +266,10 @@ def position(floor: Floor, account: Account, symbol: str) -> VenuePosition | Non
     )
 
 
-def balance(standing: Standing) -> VenueBalance:
+def balance(standing: Standing, currency: str) -> VenueBalance:
     """Return what an account is worth."""
     return VenueBalance(
-        asset=SETTLEMENT,
+        asset=currency,
         wallet=money(standing.wallet),
         available=money(standing.available),
         cross_wallet=money(standing.cross_wallet),

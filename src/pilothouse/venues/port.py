@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from pilothouse.core.candle import Candle
 from pilothouse.core.fill import Fill
@@ -246,7 +246,8 @@ class Card:
     """What a venue can do and what it cannot.
 
     acceptance_window_s   after so many seconds from its stamp a request can no longer be accepted; None: never certain
-    simulated             whether its market is made up; it is then named so wherever it is shown
+    simulated             whether its money is made up; it is then named so wherever it is shown
+    prices_of             the real market whose prices it has although it is simulated; empty: it has its own
     """
 
     venue: str
@@ -254,6 +255,23 @@ class Card:
     simulated: bool
     acceptance_window_s: Decimal | None
     capabilities: tuple[Capability, ...] = field(default=())
+    prices_of: str = ""
+
+    @property
+    def market(self) -> str:
+        """Return what kind of market it is, for people."""
+        if self.prices_of:
+            return f"paper money on real prices of {self.prices_of}"
+        return "simulated market, its prices are made up" if self.simulated else "real market"
+
+
+@runtime_checkable
+class TellsWhereTraded(Protocol):
+    """A venue that can say in which instruments something happened, so that not each of them has to be asked."""
+
+    def traded_since(self, account: VenueAccount, since: datetime) -> Collection[str]:
+        """Return the symbols in which an account traded since then. Raises Unavailable."""
+        ...
 
 
 class Venue(Protocol):

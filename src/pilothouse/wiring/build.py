@@ -10,6 +10,7 @@ from decimal import Decimal
 from pilothouse.accounts import house as house_values
 from pilothouse.accounts import trading_accounts, users
 from pilothouse.core.clock import Clock
+from pilothouse.core.errors import Refused
 from pilothouse.core.ids import Ids
 from pilothouse.core.instrument import Instrument
 from pilothouse.execution import reconcile, settle
@@ -28,7 +29,7 @@ from pilothouse.venues import symbols
 from pilothouse.venues.catalogue import open_venue
 from pilothouse.venues.keys import VenueKey
 from pilothouse.venues.opening import Accounts, Opening
-from pilothouse.venues.paper import open_paper
+from pilothouse.venues.paper import PaperVenue, open_paper
 from pilothouse.venues.paper_faults import PaperFaults
 from pilothouse.venues.port import AccountEvent, Venue, VenueAccount
 from pilothouse.wiring.house import House
@@ -177,13 +178,27 @@ class _Owners:
             return self._known.get(event.account_id)
 
 
+class NotPaperMoney(Refused):
+    """A venue that cannot keep the paper money of an account."""
+
+    code = "not_paper_money"
+
+
 def open_paper_account(house: House, account_id: str, deposit: Decimal = PAPER_DEPOSIT) -> None:
-    """Open the paper venue's side of a trading account, once, and book its first deposit."""
-    assert house.paper is not None, "this house has no paper venue"
+    """Open the paper venue's side of a trading account, once, and book its first deposit.
+
+    Raises Refused if its venue keeps no paper money or keeps another currency, Unavailable if its venue rides on the
+    prices of one that does not answer.
+    """
     account = house.database.read(lambda tx: trading_accounts.by_id(tx, account_id))
+    venue = house.venues.open(account)
+    if not isinstance(venue, PaperVenue):
+        raise NotPaperMoney(f"{account.venue} keeps no paper money")
+    if venue.settlement != account.currency:
+        raise NotPaperMoney(f"{account.venue} settles in {venue.settlement}, the account is in {account.currency}")
     venue_account = VenueAccount(account.id, account.owner_id)
-    house.paper.open_account(venue_account, deposit)
-    transfers = house.paper.transfers_after(venue_account, None)
+    venue.open_account(venue_account, deposit)
+    transfers = venue.transfers_after(venue_account, None)
     house.database.write(
         lambda tx: settle.transferred(tx, account.id, account.owner_id, transfers, house.clock.now()),
         name="deposit",

@@ -9,13 +9,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import structlog
+
 from pilothouse.accounts import hooks, tokens, trading_accounts
 from pilothouse.accounts.access import ALL_SCOPES
 from pilothouse.accounts.trading_accounts import Mode
+from pilothouse.core.errors import Refused, Unavailable
 from pilothouse.kit.db import Tx
 from pilothouse.kit.sealed import write_private
 from pilothouse.wiring.build import PAPER, PAPER_DEPOSIT, open_paper_account
 from pilothouse.wiring.house import House
+
+_log = structlog.get_logger("pilothouse.first_steps")
 
 FILE = "first-steps.json"
 _DRAFT = "first-steps.draft.json"
@@ -56,6 +61,11 @@ def take(house: House) -> tuple[FirstSteps | None, bool]:
     for account in house.database.read(trading_accounts.active_accounts):
         if account.venue == PAPER:
             open_paper_account(house, account.id, PAPER_DEPOSIT)
+        elif account.mode is Mode.PAPER:  # a crash may have come between its row and its money
+            try:
+                open_paper_account(house, account.id, PAPER_DEPOSIT)
+            except (Refused, Unavailable) as error:
+                _log.warning("paper_account_not_opened", account=account.id, venue=account.venue, why=str(error))
     return _known(house), not made
 
 

@@ -1,6 +1,5 @@
 """The house: what is opened once and handed to every door and job. Nothing is decided here."""
 
-import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -11,6 +10,7 @@ from pilothouse.accounts.trading_accounts import TradingAccount
 from pilothouse.core.clock import Clock
 from pilothouse.core.errors import Refused
 from pilothouse.core.ids import Ids
+from pilothouse.execution import hearing
 from pilothouse.execution.desk import Desk
 from pilothouse.kit.db import Database
 from pilothouse.kit.meters import Meters
@@ -19,6 +19,9 @@ from pilothouse.marketdata.instruments import InstrumentBook
 from pilothouse.marketdata.quotes import QuoteBoard
 from pilothouse.observability.invariants.rule import Memory
 from pilothouse.venues.paper import PaperVenue
+from pilothouse.venues.port import Venue
+from pilothouse.wiring import followed
+from pilothouse.wiring.changes import Changes
 from pilothouse.wiring.open_venues import OpenVenues
 from pilothouse.wiring.public_venues import PublicVenues
 from pilothouse.wiring.sealed_keys import KeyRing
@@ -36,7 +39,7 @@ class House:
     ring          credentials of accounts at their venues, opened
     public        any venue, for its public prices
     remembered    what observability remembers from one look to the next
-    accounts_changed   rings when an account was opened or forgotten, so that its stream is held or ended
+    changes       which accounts were opened, changed or closed, so that their streams are held or ended
     """
 
     settings: Settings
@@ -55,7 +58,7 @@ class House:
     operator_id: str
     closers: tuple[Callable[[], object], ...]
     remembered: Memory = field(default_factory=Memory)
-    accounts_changed: threading.Event = field(default_factory=threading.Event)
+    changes: Changes = field(default_factory=Changes)
 
     def open_for(self, account: TradingAccount) -> None:
         """Let an account be traded: its venue is opened, its instruments known, its quotes followed, its stream held.
@@ -64,26 +67,54 @@ class House:
         not answer is asked again by the schedule.
         """
         self.ring.drop(account.id)
-        self.venues.open(account)
-        self.accounts_changed.set()
+        venue = self.venues.open(account)
+        self._expect(account)
+        self._follow(account, venue)
+        self.changes.tell(account.id)
 
     def open_all(self) -> None:
         """Open the venues of all active accounts that are not open yet; one that cannot be is logged."""
         for account in self.database.read(trading_accounts.active_accounts):
-            if account.venue not in self.venues:
-                try:
-                    self.venues.open(account)
-                except Refused as refused:
-                    _log.error("venue_not_opened", account=account.id, venue=account.venue, why=str(refused))
+            if account.venue in self.venues:
+                continue
+            try:
+                venue = self.venues.open(account)
+            except Refused as refused:
+                _log.error("venue_not_opened", account=account.id, venue=account.venue, why=str(refused))
+                continue
+            self._follow(account, venue)
+
+    def step_markets(self) -> None:
+        """Let every paper venue that is open go on to now."""
+        now = self.clock.now()
+        for venue in self.venues.opened():
+            if isinstance(venue, PaperVenue):
+                venue.step(now)
 
     def forget(self, account: TradingAccount) -> None:
         """Let go of an account that was closed: its stream ends, and its venue if no other account is there."""
         self.ring.drop(account.id)
-        self.accounts_changed.set()
+        self.changes.tell(account.id)
+        self.database.write(lambda tx: hearing.forget(tx, account.id), name="forget")
         active = self.database.read(trading_accounts.active_accounts)
         is_needed = any(one.venue == account.venue and one.id != account.id for one in active)
-        if not is_needed and not (self.paper is not None and self.venues.get(account.venue) is self.paper):
+        if not is_needed and not self.is_inside(account.venue):
             self.venues.close_one(account.venue)
+
+    def is_inside(self, venue: str) -> bool:
+        """Say whether a venue tells its events from inside of this house, without a stream."""
+        return self.paper is not None and self.venues.get(venue) is self.paper
+
+    def _expect(self, account: TradingAccount) -> None:
+        """Decide nothing for an account at a real venue until it is heard."""
+        if not self.is_inside(account.venue):
+            now = self.clock.now()
+            self.database.write(lambda tx: hearing.expect(tx, account.id, account.owner_id, now), name="expect")
+
+    def _follow(self, account: TradingAccount, venue: Venue) -> None:
+        wanted = self.database.read(lambda tx: followed.symbols(tx, account.id, self.clock.now()))
+        if wanted:
+            venue.follow(wanted)
 
     def close(self) -> None:
         """Finish what is queued and let go of everything, in order."""

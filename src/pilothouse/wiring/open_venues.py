@@ -4,16 +4,19 @@ A venue that does not answer stops nobody: it is open, its instruments are those
 it is asked again until it answers.
 """
 
+import queue
 import threading
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
+from datetime import datetime, timedelta
+from typing import Final
 
 import structlog
 
 from pilothouse.accounts import trading_accounts
 from pilothouse.accounts.trading_accounts import TradingAccount
 from pilothouse.core.clock import Clock
-from pilothouse.core.errors import Unavailable
+from pilothouse.core.errors import PilothouseError, Unavailable
 from pilothouse.kit.db import Database
 from pilothouse.marketdata import instruments as instrument_store
 from pilothouse.marketdata.instruments import InstrumentBook
@@ -22,6 +25,8 @@ from pilothouse.venues.keys import VenueKey
 from pilothouse.venues.port import Venue
 
 _log = structlog.get_logger("pilothouse.venues")
+
+_EVERY: Final = timedelta(hours=1)
 
 Opener = Callable[[VenueKey, str], Venue]
 """(key, another address for streams or nothing) -> the open venue; raises Refused"""
@@ -45,7 +50,11 @@ class OpenVenues(Mapping[str, Venue]):
         self._open: dict[str, Venue] = {}
         self._feeds: dict[str, Callable[[], None]] = {}
         self._stale: set[str] = set()
+        self._refreshed_at: dict[str, datetime] = {}
         self._lock = threading.RLock()
+        self._missed: queue.SimpleQueue[tuple[str, str] | None] = queue.SimpleQueue()
+        self._follower: threading.Thread | None = None
+        quotes.missed = self._follow_soon
 
     # ── As a mapping: what is open now ────────────────────────────────────────────────────────────
 
@@ -61,6 +70,10 @@ class OpenVenues(Mapping[str, Venue]):
 
     def __len__(self) -> int:
         return len(self._open)
+
+    def opened(self) -> tuple[Venue, ...]:
+        """Return the venues that are open, the earliest first."""
+        return tuple(self._open.values())
 
     # ── Opening and closing ───────────────────────────────────────────────────────────────────────
 
@@ -112,11 +125,39 @@ class OpenVenues(Mapping[str, Venue]):
             fresh = self._database.write(lambda tx: instrument_store.refresh(tx, name, told, now), name="instruments")
             self._instruments.put(name, fresh)
         self._stale.discard(name)
+        self._refreshed_at[name] = self._clock.now()
         return True
 
-    def missing(self) -> Collection[str]:
-        """Return the venues whose instruments were not told since they were opened."""
-        return tuple(self._stale & self._open.keys())
+    def due_for_refresh(self) -> tuple[str, ...]:
+        """Return the venues that are to be asked for their instruments: not told yet, or an hour ago."""
+        now = self._clock.now()
+        return tuple(
+            name
+            for name in self
+            if name in self._stale or ((at := self._refreshed_at.get(name)) is not None and now - at > _EVERY)
+        )
+
+    # ── Prices that somebody asked for ────────────────────────────────────────────────────────────
+
+    def _follow_soon(self, name: str, symbol: str) -> None:
+        """Let a venue follow a symbol, on another thread: who misses a price may be inside of a transaction."""
+        if self._instruments.all(name).get(symbol) is None:
+            return
+        with self._lock:
+            if self._follower is None:
+                self._follower = threading.Thread(target=self._follow_missed, name="pilothouse-follow", daemon=True)
+                self._follower.start()
+        self._missed.put((name, symbol))
+
+    def _follow_missed(self) -> None:
+        while (wanted := self._missed.get()) is not None:
+            name, symbol = wanted
+            venue = self._open.get(name)
+            if venue is not None:
+                try:
+                    venue.follow([symbol])
+                except PilothouseError as error:
+                    _log.warning("symbol_not_followed", venue=name, symbol=symbol, why=str(error))
 
     def close_one(self, name: str) -> None:
         """Close a venue that no account needs any more."""
@@ -133,6 +174,7 @@ class OpenVenues(Mapping[str, Venue]):
 
     def close(self) -> None:
         """Close every venue; safe to call twice."""
+        self._missed.put(None)
         for name in tuple(self):
             with suppress(KeyError):
                 self.close_one(name)

@@ -7,8 +7,8 @@ from pilothouse.core.facts import Fact, FactKind
 from pilothouse.execution.reconcile import reconcile
 from pilothouse.execution.submit import Trader
 from pilothouse.kit.db import Tx
+from pilothouse.venues.paper import PaperVenue
 from pilothouse.venues.port import VenueAccount
-from pilothouse.wiring.build import PAPER_DEPOSIT
 from pilothouse.wiring.house import House
 
 
@@ -23,10 +23,12 @@ def start_over(house: House, owner_id: str, account_id: str, *, by: str) -> None
     account = house.database.read(lambda tx: trading_accounts.get(tx, owner_id, account_id))
     if account.mode is not Mode.PAPER:
         raise NotPaper(f"the account {account.name!r} is {account.mode}: only paper money can start over")
-    if house.paper is None:
+    venue = house.venues.open(account)
+    if not isinstance(venue, PaperVenue):
         raise Unavailable("the paper market is run by another process of this house: ask there")
-    house.paper.reset_account(VenueAccount(account.id, account.owner_id), PAPER_DEPOSIT)
-    reconcile(house.desk, Trader(account.owner_id, account.id, account.venue))
+    venue_account = VenueAccount(account.id, account.owner_id)
+    venue.reset_account(venue_account, venue.opening_deposit(venue_account))
+    reconcile(house.desk, Trader.of(account))
     now = house.clock.now()
 
     def work(tx: Tx) -> None:

@@ -47,7 +47,7 @@ Handler = Wire | Record
 
 def trader_of(account: TradingAccount) -> Trader:
     """Return on whose behalf orders of this account are made."""
-    return Trader(account.owner_id, account.id, account.venue)
+    return Trader.of(account)
 
 
 def _venue_of(house: House, message: Message) -> str:

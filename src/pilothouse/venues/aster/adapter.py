@@ -272,6 +272,10 @@ class AsterVenue:
         """
         return self._history.transfers_after(account, venue_id)
 
+    def traded_since(self, account: VenueAccount, since: datetime) -> Collection[str]:
+        """Return the symbols in which an account traded since then, seven days back at most. Raises Unavailable."""
+        return self._history.traded_since(account, since)
+
     # ── The account now ───────────────────────────────────────────────────────────────────────────
 
     def positions(self, account: VenueAccount) -> list[VenuePosition]:

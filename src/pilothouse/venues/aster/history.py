@@ -216,6 +216,12 @@ class History:
             # A full page ends inside of an instant, perhaps: begin there again. A whole page of one instant is passed.
             start = last if last > start else start + _MILLISECOND
 
+    def traded_since(self, account: VenueAccount, when: datetime) -> set[str]:
+        """Return the symbols in which income tells of trades since an instant, seven days back at most."""
+        begun = max(when, self._clock.now() - TOLD_FOR + _SLACK)
+        told = self._income_from(self._keys_of(account), begun, None)
+        return {wire.text(row, "symbol") for row in told if row.get("incomeType") in _TRADED and row.get("symbol")}
+
     # ── What was missed ───────────────────────────────────────────────────────────────────────────
 
     def since(self, account: VenueAccount, when: datetime, symbols: Iterable[str]) -> list[AccountEvent]:

@@ -37,6 +37,10 @@ class _Parts:
     mark: Decimal | None = None
     last: Decimal | None = None
     at: datetime | None = None
+    bid_quantity: Decimal | None = None
+    ask_quantity: Decimal | None = None
+    funding_rate: Decimal | None = None
+    funding_at: datetime | None = None
 
 
 class Prices:
@@ -53,9 +57,11 @@ class Prices:
         if kind == "bookTicker":
             parts = self._of(message)
             parts.bid, parts.ask = wire.number(message, "b"), wire.number(message, "a")
+            parts.bid_quantity, parts.ask_quantity = _size(message, "B"), _size(message, "A")
         elif kind == "markPriceUpdate":
             parts = self._of(message)
             parts.mark = wire.number(message, "p")
+            parts.funding_rate, parts.funding_at = _funding(message, "r", "T")
         elif kind in {"24hrMiniTicker", "24hrTicker"}:
             parts = self._of(message)
             parts.last = wire.number(message, "c")
@@ -71,7 +77,10 @@ class Prices:
     def put(self, quotes: Iterable[Quote]) -> None:
         """Begin with quotes that were asked for."""
         for quote in quotes:
-            self._parts[quote.symbol] = _Parts(quote.bid, quote.ask, quote.mark, quote.last, quote.at)
+            self._parts[quote.symbol] = _Parts(
+                quote.bid, quote.ask, quote.mark, quote.last, quote.at, quote.bid_quantity, quote.ask_quantity,
+                quote.funding_rate, quote.funding_at,
+            )  # fmt: skip
 
     def _of(self, message: wire.Row) -> _Parts:
         return self._parts.setdefault(wire.text(message, "s"), _Parts())
@@ -81,7 +90,10 @@ class Prices:
             return None
         if not 0 < parts.bid < parts.ask or parts.mark <= 0 or parts.last <= 0:
             return None  # an empty or a crossed book has no price to go by
-        return Quote(symbol, parts.bid, parts.ask, parts.mark, parts.last, parts.at, self._source)
+        return Quote(
+            symbol, parts.bid, parts.ask, parts.mark, parts.last, parts.at, self._source,
+            parts.bid_quantity, parts.ask_quantity, parts.funding_rate, parts.funding_at,
+        )  # fmt: skip
 
 
 def quotes_of(rest: Rest, symbols: Iterable[str]) -> list[Quote]:
@@ -98,7 +110,9 @@ def quotes_of(rest: Rest, symbols: Iterable[str]) -> list[Quote]:
         if 0 < bid < ask:
             at = wire.instant(book, "time") if book.get("time") else wire.instant(mark, "time")
             marked, traded = wire.number(mark, "markPrice"), wire.number(last, "price")
-            quotes.append(Quote(symbol, bid, ask, marked, traded, at, rest.endpoint.venue))
+            sizes = _size(book, "bidQty"), _size(book, "askQty")
+            funding = _funding(mark, "lastFundingRate", "nextFundingTime")
+            quotes.append(Quote(symbol, bid, ask, marked, traded, at, rest.endpoint.venue, *sizes, *funding))
     return quotes
 
 
@@ -127,6 +141,18 @@ def depth_of(rest: Rest, symbol: str, levels: int = 100) -> Depth:
     book = wire.row(rest.read(call))
     at = wire.instant(book, "T", "E")
     return Depth(int(wire.number(book, "lastUpdateId")), _levels(book.get("bids")), _levels(book.get("asks")), at)
+
+
+def _size(told: wire.Row, name: str) -> Decimal | None:
+    """Return what stands at a price, if it is told."""
+    return wire.number(told, name) if told.get(name) is not None else None
+
+
+def _funding(told: wire.Row, rate: str, at: str) -> tuple[Decimal | None, datetime | None]:
+    """Return the funding rate and when it is paid next; nothing for what has no funding."""
+    if not told.get(rate) or not told.get(at):
+        return None, None
+    return wire.number(told, rate), wire.instant(told, at)
 
 
 def _by_symbol(rest: Rest, path: str, weight: int) -> dict[str, wire.Row]:

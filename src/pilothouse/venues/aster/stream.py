@@ -5,9 +5,9 @@ account in between is asked for and told before anything that came after it.
 """
 
 import asyncio
+import contextlib
 import threading
 from collections.abc import Callable, Coroutine, Sequence
-from concurrent.futures import Future
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
@@ -84,6 +84,8 @@ class Streams:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
         self._lock = threading.Lock()
+        self._running: set[asyncio.Task[None]] = set()
+        self._ending: set[asyncio.Task[None]] = set()
 
     def start(self, stream: Coroutine[Any, Any, None]) -> Callable[[], None]:
         """Hold `stream` open; return what ends it."""
@@ -92,12 +94,25 @@ class Streams:
                 self._loop = asyncio.new_event_loop()
                 self._thread = threading.Thread(target=self._loop.run_forever, name="aster-streams", daemon=True)
                 self._thread.start()
-            future: Future[None] = asyncio.run_coroutine_threadsafe(stream, self._loop)
-        future.add_done_callback(_told_if_broken)
+            loop = self._loop
+        tasks: list[asyncio.Task[None]] = []
+
+        def begin() -> None:
+            task = loop.create_task(stream)
+            tasks.append(task)
+            self._running.add(task)
+            task.add_done_callback(self._forget)
+            task.add_done_callback(_told_if_broken)
+
+        def end() -> None:
+            for task in tasks:
+                self._end(task)
 
         def stop() -> None:
-            future.cancel()
+            with contextlib.suppress(RuntimeError):  # all of them have ended already
+                loop.call_soon_threadsafe(end)
 
+        loop.call_soon_threadsafe(begin)
         return stop
 
     def close(self) -> None:
@@ -106,25 +121,33 @@ class Streams:
             loop, thread, self._loop, self._thread = self._loop, self._thread, None, None
         if loop is None or thread is None:
             return
-        asyncio.run_coroutine_threadsafe(_cancel_all(), loop).result(timeout=10)
+        asyncio.run_coroutine_threadsafe(self._end_all(), loop).result(timeout=10)
         loop.call_soon_threadsafe(loop.stop)
         thread.join()
         loop.run_until_complete(loop.shutdown_default_executor())
         loop.close()
 
+    def _end(self, task: "asyncio.Task[None]") -> None:
+        """End a stream, unless it is ending: cancelled again, it would leave its connection open."""
+        if task not in self._ending:
+            self._ending.add(task)
+            task.cancel()
 
-def _told_if_broken(done: "Future[None]") -> None:
+    def _forget(self, task: "asyncio.Task[None]") -> None:
+        self._running.discard(task)
+        self._ending.discard(task)
+
+    async def _end_all(self) -> None:
+        ending = tuple(self._running)
+        for task in ending:
+            self._end(task)
+        await asyncio.gather(*ending, return_exceptions=True)
+
+
+def _told_if_broken(done: "asyncio.Task[None]") -> None:
     """Say it when a stream ended by an error of ours: what the wire does to it is met inside of it."""
     if not done.cancelled() and (error := done.exception()) is not None:
         _log.critical("stream_broken", error=repr(error))
-
-
-async def _cancel_all() -> None:
-    others = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
-    for task in others:
-        if not task.cancelling():  # one that says goodbye already would be torn from it and leave its connection open
-            task.cancel()
-    await asyncio.gather(*others, return_exceptions=True)
 
 
 class _Held:

@@ -226,6 +226,7 @@ def report_of_event(event: Row) -> OrderReport:
     fills: tuple[Fill, ...] = ()
     if number_or_zero(order, "l") > 0 and str(order.get("t", 0)) != "0":
         fills = (_fill_of_event(order),)
+    reason = str(order.get("er") or "")
     return OrderReport(
         client_order_id=text(order, "c"),
         venue_order_id=text(order, "i"),
@@ -234,7 +235,7 @@ def report_of_event(event: Row) -> OrderReport:
         filled_quantity=number_or_zero(order, "z"),
         at=instant(order, "T") if order.get("T") else instant(event, "T", "E"),
         fills=fills,
-        reason=str(order.get("er") or ""),
+        reason="" if reason == "0" else reason,
     )
 
 

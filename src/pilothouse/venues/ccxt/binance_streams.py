@@ -217,6 +217,10 @@ class _Parts:
     mark: Decimal | None = None
     last: Decimal | None = None
     at: datetime | None = None
+    bid_quantity: Decimal | None = None
+    ask_quantity: Decimal | None = None
+    funding_rate: Decimal | None = None
+    funding_at: datetime | None = None
 
 
 class _Prices:
@@ -233,7 +237,10 @@ class _Prices:
     def put(self, quotes: Sequence[Quote]) -> None:
         """Begin with quotes that were asked for."""
         for quote in quotes:
-            self._parts[quote.symbol] = _Parts(quote.bid, quote.ask, quote.mark, quote.last, quote.at)
+            self._parts[quote.symbol] = _Parts(
+                quote.bid, quote.ask, quote.mark, quote.last, quote.at, quote.bid_quantity, quote.ask_quantity,
+                quote.funding_rate, quote.funding_at,
+            )  # fmt: skip
 
     def understood(self, message: Any) -> Quote | None:
         """Return the quote of an instrument if a message completes it."""
@@ -245,9 +252,12 @@ class _Prices:
         kind, symbol = event.get("e"), event["s"]
         parts = self._parts.get(symbol, _Parts())
         if kind == "bookTicker" or (kind is None and "b" in event and "a" in event):
+            sizes = told.sizes(event, "B", "A")
             parts = replace(parts, bid=words.number(event, "b"), ask=words.number(event, "a"))
+            parts = replace(parts, bid_quantity=sizes[0], ask_quantity=sizes[1])
         elif kind == "markPriceUpdate":
-            parts = replace(parts, mark=words.number(event, "p"))
+            rate, at_next = told.funding(event, "r", "T")
+            parts = replace(parts, mark=words.number(event, "p"), funding_rate=rate, funding_at=at_next)
         elif kind in {"24hrMiniTicker", "24hrTicker"}:
             parts = replace(parts, last=words.number(event, "c"))
         else:
@@ -264,7 +274,10 @@ class _Prices:
             return None
         if not 0 < parts.bid < parts.ask or mark <= 0 or parts.last <= 0:
             return None  # an empty or a crossed book has no price to go by
-        return Quote(symbol, parts.bid, parts.ask, mark, parts.last, parts.at, self._venue)
+        return Quote(
+            symbol, parts.bid, parts.ask, mark, parts.last, parts.at, self._venue,
+            parts.bid_quantity, parts.ask_quantity, parts.funding_rate, parts.funding_at,
+        )  # fmt: skip
 
 
 class FuturesPrices(_Prices):

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from decimal import Decimal
 from typing import Any, Final
 
@@ -381,6 +382,20 @@ def position_of(held: Row, config: Row) -> VenuePosition:
 def levels(ticker: Row) -> tuple[Decimal, Decimal]:
     """Return the best bid and ask of a bookTicker."""
     return number_or_zero(ticker, "bidPrice"), number_or_zero(ticker, "askPrice")
+
+
+def sizes(ticker: Row, bid: str = "bidQty", ask: str = "askQty") -> tuple[Decimal | None, Decimal | None]:
+    """Return what stands at the best bid and ask of a bookTicker; nothing where it is not told."""
+    if ticker.get(bid) is None or ticker.get(ask) is None:
+        return None, None
+    return number(ticker, bid), number(ticker, ask)
+
+
+def funding(event: Row, rate: str, at: str) -> tuple[Decimal | None, datetime | None]:
+    """Return the funding rate and when it is paid next; nothing for what has no funding."""
+    if not event.get(rate) or not event.get(at):
+        return None, None
+    return number(event, rate), instant(event, at)
 
 
 def inner(message: Any) -> Any:

@@ -5,10 +5,25 @@ from types import MappingProxyType
 from typing import Final
 
 from pilothouse.venues.ccxt.plain import Quirks
+from pilothouse.venues.ccxt.quirks.alpaca import Alpaca
 from pilothouse.venues.ccxt.quirks.binance import BinanceUsdM
 from pilothouse.venues.ccxt.quirks.binance_spot import BinanceSpot
+from pilothouse.venues.ccxt.quirks.bybit import Bybit, BybitSpot
+from pilothouse.venues.ccxt.quirks.hyperliquid import Hyperliquid
+from pilothouse.venues.ccxt.quirks.okx import Okx, OkxSpot
 
-KNOWN: Final[Mapping[str, Quirks]] = MappingProxyType({"binanceusdm": BinanceUsdM(), "binance": BinanceSpot()})
+KNOWN: Final[Mapping[str, Quirks]] = MappingProxyType(
+    {
+        "binanceusdm": BinanceUsdM(),
+        "binance": BinanceSpot(),
+        "bybit": Bybit(),
+        "bybit-spot": BybitSpot(),
+        "okx": Okx(),
+        "okx-spot": OkxSpot(),
+        "hyperliquid": Hyperliquid(),
+        "alpaca": Alpaca(),
+    }
+)
 """By the venue's name in the catalogue, without `-testnet`."""
 
 

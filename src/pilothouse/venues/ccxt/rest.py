@@ -277,6 +277,8 @@ class Rest:
             value = None
         fault = self.quirks.fault_of(session, answer.status, answer.body.decode("utf-8", "replace"), value, out)
         if fault is None:
+            if value is None and answer.status == 204:  # done, and there is nothing to say of it
+                return {}
             if value is None:
                 raise NotDone(Failed(Outcome.UNKNOWN, f"http_{answer.status}", "the answer is no JSON"))
             return value

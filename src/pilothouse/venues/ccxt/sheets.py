@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final
 
-from pilothouse.venues.ccxt import card_binance
+from pilothouse.venues.ccxt import card_alpaca, card_binance, card_bybit, card_hyperliquid, card_okx
 from pilothouse.venues.ccxt.card import TESTNET, Sheet, card_of
 from pilothouse.venues.port import Card
 
@@ -12,6 +12,12 @@ SHEETS: Final[Mapping[str, Sheet]] = MappingProxyType(
     {
         "binanceusdm": card_binance.USDM,
         "binance": card_binance.SPOT,
+        "bybit": card_bybit.LINEAR,
+        "bybit-spot": card_bybit.SPOT,
+        "okx": card_okx.SWAP,
+        "okx-spot": card_okx.SPOT,
+        "hyperliquid": card_hyperliquid.PERPETUALS,
+        "alpaca": card_alpaca.STOCKS,
     }
 )
 """By name, without `-testnet`; `quirks` has one class for each (see `known.py`)."""

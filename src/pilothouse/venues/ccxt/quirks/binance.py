@@ -187,7 +187,11 @@ class Binance(Quirks):
         return [self._fill(session, found[number]) for number in sorted(found)]
 
     def _trades_since(self, session: Session, symbol: str, since: datetime) -> Iterator[words.Row]:
-        """Yield own trades since an instant, in spans that the exchange tells at once."""
+        """Yield own trades since an instant: the latest, and if those do not reach back so far, span by span."""
+        latest = self._trades(session, symbol)
+        if len(latest) < _PAGE or min(words.instant(row, "time") for row in latest) < since:
+            yield from (row for row in latest if words.instant(row, "time") >= since)
+            return
         end = session.now() + _SLACK
         while since < end:
             stop = min(since + self.trade_span - _MILLISECOND, end)
@@ -303,7 +307,8 @@ class BinanceUsdM(Binance):
             if 0 < bid < ask:
                 at = words.instant(book, "time") if book.get("time") else words.instant(mark, "time")
                 marked, traded = words.number(mark, "markPrice"), words.number(last, "price")
-                quotes.append(Quote(symbol, bid, ask, marked, traded, at, venue))
+                sizes, funding = told.sizes(book), told.funding(mark, "lastFundingRate", "nextFundingTime")
+                quotes.append(Quote(symbol, bid, ask, marked, traded, at, venue, *sizes, *funding))
         return quotes
 
     # ── Orders ────────────────────────────────────────────────────────────────────────────────────

@@ -75,7 +75,7 @@ class BinanceSpot(Binance):
             bid, ask = told.levels(book)
             if 0 < bid < ask:
                 price = words.number(last, "price")
-                quotes.append(Quote(symbol, bid, ask, price, price, session.now(), venue))
+                quotes.append(Quote(symbol, bid, ask, price, price, session.now(), venue, *told.sizes(book)))
         return quotes
 
     # ── Orders ────────────────────────────────────────────────────────────────────────────────────

@@ -1,0 +1,199 @@
+"""Paper money on the public prices of an exchange: our adapter without any key, and fills at the prices it tells."""
+
+import hashlib
+import json
+import threading
+import time
+from collections.abc import Callable, Iterator
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pilothouse.accounts import hooks, trading_accounts
+from pilothouse.accounts.trading_accounts import Mode, TradingAccount
+from pilothouse.bots.alert import read
+from pilothouse.core.instrument import Side
+from pilothouse.core.order import OrderTerms, OrderType
+from pilothouse.fleet import inbox
+from pilothouse.fleet.inbox import Door
+from pilothouse.jobs.embedded import Embedded
+from pilothouse.jobs.schedule import reconcile_all
+from pilothouse.kit.clocks import SystemClock
+from pilothouse.kit.db import Tx
+from pilothouse.kit.settings import Settings
+from pilothouse.kit.throttle import OwnBooks, Throttle
+from pilothouse.ledger import positions
+from pilothouse.observability import health
+from pilothouse.venues import catalogue
+from pilothouse.venues.keys import VenueKey
+from pilothouse.venues.opening import Accounts, Opening
+from pilothouse.venues.paper_real import RealPaper
+from pilothouse.venues.port import Accepted, AccountEvent, OrderReport, OrderRequest, VenueAccount, VenueStatus
+from pilothouse.wiring import first_steps
+from pilothouse.wiring.build import build, open_paper_account
+from pilothouse.wiring.house import House
+from pilothouse.wiring.paper_accounts import start_over
+from tests.slices.simexchange.sim_house import RunningExchange
+
+ACCOUNT = VenueAccount("acc_1", "usr_1")
+BTC = "BTCUSDT"
+
+
+@pytest.fixture(scope="module")
+def exchange() -> Iterator[RunningExchange]:
+    """Yield a simulated exchange that listens."""
+    with RunningExchange(profile="aster") as running:
+        yield running
+
+
+@pytest.fixture
+def venue(exchange: RunningExchange, tmp_path: Path) -> Iterator[RealPaper]:
+    """Yield paper money on it, opened by its key."""
+    nobody = Accounts(lambda _: {}, list)
+    opening = Opening(SystemClock(), tmp_path, Throttle(OwnBooks(), SystemClock()), nobody)
+    opened = catalogue.open_venue(VenueKey.parse(f"paper-aster@{exchange.base}"), opening)
+    assert isinstance(opened, RealPaper)
+    try:
+        opened.instruments()
+        opened.open_account(ACCOUNT, Decimal(10_000))
+        yield opened
+    finally:
+        opened.close()
+
+
+def place(venue: RealPaper, side: Side, quantity: str, kind: OrderType = OrderType.MARKET, **terms: Any) -> OrderReport:
+    """Place an order that is taken."""
+    asked = OrderTerms(BTC, side, kind, Decimal(quantity), **terms)
+    (outcome,) = venue.place(ACCOUNT, [OrderRequest(f"p{time.monotonic_ns()}", asked, SystemClock().now())])
+    assert isinstance(outcome, Accepted), outcome
+    return outcome.report
+
+
+def test_a_key_is_not_needed_and_an_order_fills_at_the_exchanges_best_price(
+    venue: RealPaper, exchange: RunningExchange
+) -> None:
+    """What the exchange shows is what paper pays; nothing is ever sent there but public questions."""
+    quotes: list[Any] = []
+    venue.watch(quotes.extend)
+
+    report = place(venue, Side.BUY, "0.010")
+
+    (fill,) = report.fills
+    assert fill.price in {quote.ask for quote in quotes}
+    asked = exchange.control("GET", "requests")
+    assert asked
+    assert not any("order" in str(each).lower() or "signature" in str(each).lower() for each in asked)
+
+
+def test_a_move_of_the_exchanges_price_triggers_the_stop(venue: RealPaper, exchange: RunningExchange) -> None:
+    """By its mark price, over its stream; the fill is where the exchange's bid is then."""
+    exchange.control("POST", "price", symbol=BTC, price="65000.0")
+    _until(lambda: any(quote.mark == 65_000 for quote in venue.quotes([BTC])))
+    told: list[OrderReport] = []
+    heard = threading.Event()
+
+    def listen(event: AccountEvent) -> None:
+        if event.report is not None and event.report.status is VenueStatus.FILLED:
+            told.append(event.report)
+            heard.set()
+
+    venue.listen(ACCOUNT, listen)
+    place(venue, Side.BUY, "0.010")
+    stop = place(venue, Side.SELL, "0.010", OrderType.STOP_MARKET, stop_price=Decimal("63000.0"), reduce_only=True)
+    assert stop.status is VenueStatus.NEW
+
+    exchange.control("POST", "price", symbol=BTC, price="62000.0")
+
+    assert heard.wait(20), "the stop was not triggered"
+    assert [report.client_order_id for report in told] == [stop.client_order_id]
+    price = told[0].fills[0].price
+    assert Decimal(61_900) < price < Decimal(62_100)
+    assert venue.positions(ACCOUNT) == []
+    balance = venue.balance(ACCOUNT)
+    assert balance.wallet == balance.margin_balance < Decimal(10_000)
+
+
+def test_its_funding_and_sizes_are_those_of_the_exchange(venue: RealPaper) -> None:
+    """The rate and the hour it announces, and what stands at its best prices."""
+    (quote,) = venue.quotes([BTC])
+
+    assert quote.funding_rate is not None
+    assert quote.funding_at is not None
+    assert quote.funding_at > SystemClock().now()
+    assert quote.bid_quantity is not None
+    assert quote.bid_quantity > 0
+
+
+@pytest.mark.parametrize("dialect", ["sqlite"], indirect=True)  # the journal is a file of its own on both
+def test_an_alert_becomes_a_fill_at_the_exchanges_price_and_its_stop_guards_it(
+    tables_url: str, tmp_path: Path, exchange: RunningExchange
+) -> None:
+    """The whole house on paper money and real prices: hook, books and venue agree, and the account starts over."""
+    exchange.control("POST", "price", symbol=BTC, price="65000.0")
+    variables = {"PILOTHOUSE_DATA": str(tmp_path / "data"), "PILOTHOUSE_DATABASE_URL": tables_url}
+    house = build(Settings.from_environment(variables))
+    first_steps.take(house)
+    account, token = _account_with_a_hook(house, f"paper-aster@{exchange.base}")
+    open_paper_account(house, account.id, Decimal(500))
+    jobs = Embedded(house)
+    jobs.start()
+    try:
+        _until(lambda: BTC in house.quotes.all(account.venue) or not house.venues[account.venue].quotes([BTC]))
+        _alert(house, token, {"symbol": BTC, "action": "buy", "quantity": "0.01", "stop_loss": "63000"})
+        _until(lambda: _held(house, account.id) == Decimal("0.01"))
+        venue = house.venues[account.venue]
+        mine = VenueAccount(account.id, account.owner_id)
+        (fill,) = venue.fills_after(mine, BTC, None)
+        assert Decimal(64_990) < fill.price < Decimal(65_010)
+        _until(lambda: any(report.terms.stop_price == 63_000 for report in venue.open_orders(mine)))
+
+        exchange.control("POST", "price", symbol=BTC, price="62000.0")
+
+        _until(lambda: venue.positions(mine) == [])
+        reconcile_all(house)
+        assert _held(house, account.id) == 0
+        assert house.database.read(lambda tx: positions.drift(tx, account.id)) == []
+        start_over(house, house.operator_id, account.id, by="test")
+        assert venue.balance(mine).wallet == 500
+        assert health.report(house)["markets"][account.venue] == "paper money on real prices of AsterDEX perpetuals"
+    finally:
+        jobs.stop()
+        house.close()
+
+
+def _account_with_a_hook(house: House, venue: str) -> tuple[TradingAccount, str]:
+    def work(tx: Tx) -> tuple[TradingAccount, str]:
+        owner, now = house.operator_id, house.clock.now()
+        account = trading_accounts.open_account(
+            tx, owner_id=owner, name="real prices", venue=venue, mode=Mode.PAPER, currency="USDT", now=now
+        )
+        _, token, _ = hooks.create(tx, owner_id=owner, account_id=account.id, name="real prices", now=now)
+        return account, token.reveal()
+
+    return house.database.write(work, name="account")
+
+
+def _alert(house: House, token: str, fields: dict[str, str]) -> None:
+    body = json.dumps(fields).encode()
+
+    def work(tx: Tx) -> None:
+        hook = inbox.hook_by_token(tx, token)
+        shape, print_ = Door.HOOK, hashlib.sha256(body).hexdigest()
+        inbox.take(
+            tx, house.desk, hook, shape, read(body, shape.shape), fingerprint=print_, received_at=house.clock.now()
+        )
+
+    house.database.write(work, name="alert")
+
+
+def _held(house: House, account_id: str) -> Decimal:
+    return house.database.read(lambda tx: positions.position(tx, account_id, BTC)).quantity
+
+
+def _until(check: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 10
+    while not check():
+        assert time.monotonic() < deadline, "it never came"
+        time.sleep(0.02)
