@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.house_process import HouseProcess
-from tests.speed import aster, floor, record
+from tests.speed import aster, candles, ccxt_orders, floor, record
 from tests.speed.load import Plan
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -43,6 +43,10 @@ class Figures:
         """Keep a figure, and print it at once."""
         self.rows.append((name, figure, unit, aim))
         print(f"  {name:<58} {figure:>10,.2f} {unit:<10} {aim}", flush=True)
+
+    def figure(self, name: str) -> float:
+        """Return a figure that was kept; 0 if there is none of this name."""
+        return next((figure for each, figure, _, _ in self.rows if each == name), 0.0)
 
     def write(self) -> None:
         """Write all of them to bench-results/latest.json."""
@@ -124,6 +128,10 @@ def main() -> None:
         _add_yardstick(figures)
         print("\n  The adapter for AsterDEX, against somebody who answers without thinking\n")
         aster.measure(figures.add)
+        print("\n  Binance through ccxt, against the same\n")
+        ccxt_orders.measure(figures.add, figures.figure("aster: an order, processor"))
+        print("\n  A year of minutes from the disk\n")
+        candles.measure(figures.add)
         with HouseProcess(place / "house") as house:
             _bench(house, figures, hurried, paced)
     figures.write()

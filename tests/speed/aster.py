@@ -161,7 +161,7 @@ def _answer(connection: socket.socket) -> None:
 
 
 def _said(head: bytes) -> object:
-    if head.startswith(b"GET /fapi/v3/time"):
+    if head.startswith((b"GET /fapi/v3/time", b"GET /fapi/v1/time")):
         return {"serverTime": int(datetime.now(UTC).timestamp() * 1_000)}
     if head.startswith(b"GET /fapi/v3/exchangeInfo"):
         return {"symbols": []}

@@ -11,7 +11,9 @@ from pilothouse.api.deps import Guarded, Reading
 
 router = APIRouter(prefix="/api/v1", tags=["market"], route_class=Guarded, responses=shapes.LOOKING)
 
-Venue = Annotated[str | None, Query(pattern=r"^[a-z0-9_-]{1,32}$", description="Only this venue.", examples=["paper"])]
+Venue = Annotated[
+    str | None, Query(pattern=r"^[a-z0-9_.:/@\[\]-]{1,200}$", description="Only this venue.", examples=["paper"])
+]
 
 
 @router.get("/instruments", summary="List instruments", response_model=shapes.Page[shapes.InstrumentShown])
@@ -22,7 +24,7 @@ def instruments(caller: Reading, venue: Venue = None, symbol: Symbol = None) -> 
     for each in caller.house.instruments.venues():
         if venue not in {None, each}:
             continue
-        simulated = caller.house.desk.venue(each).card.simulated
+        simulated = caller.house.desk.venue(each).card.makes_prices
         found = caller.house.instruments.all(each).values()
         rows += [shown.instrument(each, one, simulated=simulated) for one in found if named in {None, one.symbol}]
     return shapes.answer({"items": rows, "next_cursor": None})
@@ -36,7 +38,7 @@ def quotes(caller: Reading, venue: Venue = None, symbol: Symbol = None) -> Respo
     for each in caller.house.venues:
         if venue not in {None, each}:
             continue
-        simulated = caller.house.desk.venue(each).card.simulated
+        simulated = caller.house.desk.venue(each).card.makes_prices
         found = caller.house.quotes.all(each).values()
         rows += [shown.quote(each, one, simulated=simulated) for one in found if named in {None, one.symbol}]
     return shapes.answer({"items": rows, "next_cursor": None})

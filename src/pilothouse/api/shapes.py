@@ -282,7 +282,7 @@ class PositionShown(BaseModel):
     liquidation_price: Amount | None
     isolated_margin: Amount | None
     opened_at: Instant | None
-    simulated: bool = Field(description="Whether its prices are made up.")
+    simulated: bool = Field(description="Whether it is paper money.")
 
 
 class BalanceShown(BaseModel):

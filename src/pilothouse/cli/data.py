@@ -136,9 +136,9 @@ def _tell(done: Sequence[Brought], *, as_json: bool) -> None:
     rows = [one.shown() for one in done]
 
     def draw(screen: "Console") -> None:
-        made = show.table("symbol", "kept as", ">candles", ">new", ">venue has none", ">told differently")
+        made = show.table("symbol", "kept as", ">new", ">venue has none", ">told differently")
         for row in rows:
-            counts = [f"{row[name]:,}" for name in ("told", "fresh", "missing", "conflicts")]
+            counts = [f"{row[name]:,}" for name in ("fresh", "missing", "conflicts")]
             made.add_row(row["symbol"], row["timeframe"], *counts)
         screen.print(made)
         for row in rows:

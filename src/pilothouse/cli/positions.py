@@ -101,7 +101,7 @@ def draw_list(screen: "Console", rows: list[dict[str, Any]], account: Mapping[st
         )
     show.listed(screen, rows, made, f"{account.get('name')} is flat.")
     if rows and any(row.get("simulated") for row in rows):
-        screen.print("[dim]Prices and money are simulated.[/]")
+        screen.print("[dim]The money is simulated.[/]")
 
 
 def _liquidation(row: Mapping[str, Any]) -> str:

@@ -390,9 +390,18 @@ def order_limits(_asking: Asking) -> Any:
     return [each for each in RATE_LIMITS if each["rateLimitType"] == "ORDERS"]
 
 
-def fee_burn(_asking: Asking) -> Any:
-    """Tell that commissions are paid in the settlement currency."""
-    return {"feeBurn": False}
+def fee_burn(asking: Asking) -> Any:
+    """Tell whether commissions would be paid in another asset; there is none here, so nothing comes of it."""
+    return {"feeBurn": asking.file.fee_burn}
+
+
+def set_fee_burn(asking: Asking) -> Any:
+    """Set whether commissions would be paid in another asset."""
+    wanted = asking.request.flag("feeBurn")
+    if wanted is None:
+        raise missing("feeBurn")
+    asking.file.fee_burn = wanted
+    return _DONE
 
 
 # ── history, keys ─────────────────────────────────────────────────────────────────────────────────
@@ -497,6 +506,7 @@ ROUTES: dict[tuple[str, str], Route] = {
     ("GET", "apiTradingStatus"): Route(trading_status, SIGNED),
     ("GET", "rateLimit/order"): Route(order_limits, SIGNED),
     ("GET", "feeBurn"): Route(fee_burn, SIGNED),
+    ("POST", "feeBurn"): Route(set_fee_burn, SIGNED),
     ("GET", "income"): Route(income, SIGNED, 30),
     ("POST", "listenKey"): Route(open_listen_key, KEYED),
     ("PUT", "listenKey"): Route(keep_listen_key, KEYED),

@@ -16,6 +16,7 @@ from pilothouse.simexchange.keys import ApiKey
 from pilothouse.simexchange.requests import Request
 from pilothouse.simexchange.wire_errors import WireError, missing
 from pilothouse.simulation.contracts import SETTLEMENT
+from pilothouse.simulation.delivery import with_basis
 from pilothouse.simulation.spot import COMMISSION_PPM
 
 _PLACES = re.compile(r"/(?:sapi|dapi|eapi|papi)/v[0-9]/(.+)")
@@ -28,6 +29,8 @@ _ROWS = frozenset({"margin/interestHistory", "asset/transfer", "margin/transfer"
 def answered(exchange: Exchange, request: Request, now_ms: int) -> Any:
     """Answer such a request; raises WireError."""
     statistic = _STATISTICS.fullmatch(request.path)
+    if statistic is not None and statistic.group(1) == "basis":
+        return _basis(exchange, request)
     if statistic is not None:
         handler = _SERIES.get(statistic.group(1))
         if handler is None:
@@ -139,6 +142,34 @@ def _series(exchange: Exchange, request: Request, handler: Series) -> list[dict[
         period, request.whole("startTime"), request.whole("endTime"), request.limit(30, 500)
     )
     return [handler(exchange, symbol, each, each.opened + INTERVALS[period]) for each in candles]
+
+
+def _basis(exchange: Exchange, request: Request) -> list[dict[str, Any]]:
+    """Return how far a contract is from its index, by period: nothing for a perpetual, whose mark the index is."""
+    pair, kind = request.need("pair").upper(), request.text("contractType", "PERPETUAL").upper()
+    quarter = next((each for each in exchange.floor.contracts if each.startswith(f"{pair}_")), pair)
+    symbol = pair if kind == "PERPETUAL" else quarter
+    if pair not in exchange.floor.contracts or (kind != "PERPETUAL" and quarter == pair):
+        raise WireError(-1121)
+    asked = Request("GET", request.path, request.query, "", request.headers)
+    asked.params = {**request.params, "symbol": pair}
+
+    def row(exchange: Exchange, _symbol: str, candle: Candle, at: int) -> dict[str, Any]:
+        grid, index = exchange.grids[pair], candle.close
+        ends = exchange.floor.contracts[symbol].delivers_us
+        price = index if ends is None else with_basis(index, at * 1_000, ends)
+        return {
+            "pair": pair,
+            "contractType": kind,
+            "indexPrice": grid.price(index),
+            "futuresPrice": grid.price(price),
+            "basis": grid.price(price - index),
+            "basisRate": fixed((price - index) * 10_000 // index, 4),
+            "annualizedBasisRate": "",
+            "timestamp": at,
+        }
+
+    return _series(exchange, asked, row)
 
 
 def _drawn(exchange: Exchange, symbol: str, use: str, at: int) -> int:

@@ -16,6 +16,7 @@ A request may also ask for its own fault with the header `X-Sim-Fault`, such as 
     too_many, banned   not done: 429, 418 with Retry-After (`value` seconds, else 5 and 120)
     reject          not done: 400 with `code` and `text`
     maintenance     not done: 503 for everything
+    queued          looked at only after `value` milliseconds; an AsterDEX noop with the same nonce voids it before
     slow            done, answered `value` milliseconds later
     partial         an order finds only `value` lots of the crowd
     reject_trigger  a conditional order is rejected when it triggers
@@ -34,8 +35,9 @@ INSTEAD = frozenset(
         "reject", "maintenance",
     }
 )  # fmt: skip
+BEFORE = frozenset({"queued"})
 AROUND = frozenset({"partial", "reject_trigger"})
-KINDS = AFTER | INSTEAD | AROUND
+KINDS = AFTER | INSTEAD | BEFORE | AROUND
 STREAM_KINDS = frozenset({"drop", "duplicate", "reorder", "delay"})
 
 _UNKNOWN = "Unknown error, please check your request or try again later."

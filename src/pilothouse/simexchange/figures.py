@@ -46,13 +46,15 @@ class Grid:
     """The steps of one instrument: how its ticks and lots are written, and read back.
 
     price_decimals, lot_decimals   digits behind the point of its tick and its lot
+    price_digits, lot_digits       the most that are read; what lies between two steps is told from what is too fine
     """
 
-    __slots__ = ("_lot", "_tick", "lot_decimals", "price_decimals")
+    __slots__ = ("_lot", "_tick", "lot_decimals", "lot_digits", "price_decimals", "price_digits")
 
     def __init__(self, contract: Contract) -> None:
         self.price_decimals, self._tick = _step(plain(contract.instrument.tick))
         self.lot_decimals, self._lot = _step(plain(contract.instrument.lot))
+        self.price_digits, self.lot_digits = max(2, self.price_decimals), max(3, self.lot_decimals)
 
     def price(self, ticks: int | None) -> str:
         """Return a price as text; "0" if there is none."""

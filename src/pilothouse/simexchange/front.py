@@ -19,7 +19,7 @@ from pilothouse.simexchange import (
 )
 from pilothouse.simexchange.asking import KEYED, MANAGED, PUBLIC, Asking, Route
 from pilothouse.simexchange.exchange import DEPOSIT_DEFAULT, Exchange
-from pilothouse.simexchange.faults import AFTER, INSTEAD, Faults, Rule, answer_of
+from pilothouse.simexchange.faults import AFTER, BEFORE, INSTEAD, Faults, Rule, answer_of
 from pilothouse.simexchange.keys import ApiKey
 from pilothouse.simexchange.limits import Limits
 from pilothouse.simexchange.records import ASTER, BINANCE
@@ -29,7 +29,7 @@ from pilothouse.simexchange.wire_errors import WireError
 BOTH_PROFILES = "both"
 REQUESTS_KEPT = 100_000
 
-SEND, RESET, SILENT = "send", "reset", "silent"
+SEND, RESET, SILENT, LATER = "send", "reset", "silent", "later"
 
 _KNOWN = re.compile(r"/(fapi|api|sapi/api)/v([0-9])/(.+)")
 
@@ -45,7 +45,7 @@ _SPOT_ROUTES = {
 class Reply:
     """What the client gets.
 
-    how        send it, reset the connection, or stay silent
+    how        send it, reset the connection, stay silent, or look at the request later
     delay_ms   how long to wait before
     """
 
@@ -101,11 +101,23 @@ class Front:
         self._draw = random.Random(exchange.seed)  # seeded on purpose: the same seed is the same latency
         self._encoder = msgspec.json.Encoder()
 
-    def answer(self, request: Request) -> Reply:
-        """Answer a request; whatever goes wrong is an answer too."""
+    def answer(self, request: Request, *, is_late: bool = False) -> Reply:
+        """Answer a request; whatever goes wrong is an answer too.
+
+        is_late   it has waited already, if it had to
+        """
         found = _KNOWN.fullmatch(request.path)
         name = found.group(3) if found else request.path
-        rule = self.faults.strike(request, name) if self.faults.rules or "x-sim-fault" in request.headers else None
+        rule = (
+            self._strike(request, name, is_late=is_late)
+            if self.faults.rules or "x-sim-fault" in request.headers
+            else None
+        )
+        if rule is not None and rule.kind in BEFORE:
+            if not is_late:
+                request.waited = True
+                return Reply(0, b"", how=LATER, delay_ms=max(1, rule.value))
+            rule = None
         headers: list[tuple[str, str]] = []
         account_id = ""
         if rule is not None and rule.kind in INSTEAD:
@@ -134,6 +146,10 @@ class Front:
             )
         )
         return reply
+
+    def _strike(self, request: Request, name: str, *, is_late: bool) -> Rule | None:
+        """Return what goes wrong with a request; what has waited is not struck again."""
+        return None if is_late and request.waited else self.faults.strike(request, name)
 
     # ── who asks what ─────────────────────────────────────────────────────────────────────────────
 

@@ -12,7 +12,7 @@ import httptools
 import msgspec
 
 from pilothouse.simexchange.control import PREFIX, Control
-from pilothouse.simexchange.front import RESET, SILENT, Front, Reply
+from pilothouse.simexchange.front import LATER, RESET, SILENT, Front, Reply
 from pilothouse.simexchange.requests import Request
 from pilothouse.simexchange.streams import Hub
 from pilothouse.simexchange.web_sockets import WebSocketConnection
@@ -113,15 +113,18 @@ class HttpConnection(asyncio.Protocol):
 
     # ── answers ───────────────────────────────────────────────────────────────────────────────────
 
-    def _answer(self, request: Request, *, keep: bool) -> None:
+    def _answer(self, request: Request, *, keep: bool, is_late: bool = False) -> None:
         if self._size > BODY_MAX:
             reply = Reply(413, b"{}")
         elif request.path.startswith(PREFIX):
             reply = self._controlled(request)
         else:
-            reply = self._front.answer(request)
+            reply = self._front.answer(request, is_late=is_late)
         if reply.how == SILENT:
             self._is_held = True
+        elif reply.how == LATER:
+            self._is_held = True
+            asyncio.get_running_loop().call_later(reply.delay_ms / 1_000, partial(self._queued, request, keep=keep))
         elif reply.delay_ms > 0:
             self._is_held = True
             asyncio.get_running_loop().call_later(reply.delay_ms / 1_000, partial(self._late, reply, keep=keep))
@@ -134,9 +137,17 @@ class HttpConnection(asyncio.Protocol):
         except WireError as error:
             return Reply(error.status, msgspec.json.encode(error.body))
 
+    def _queued(self, request: Request, *, keep: bool) -> None:
+        self._is_held = False
+        self._answer(request, keep=keep, is_late=True)
+        self._next()
+
     def _late(self, reply: Reply, *, keep: bool) -> None:
         self._write(reply, keep=keep)
         self._is_held = False
+        self._next()
+
+    def _next(self) -> None:
         while self._waiting and not self._is_held and not self._transport.is_closing():
             request, keep = self._waiting.popleft()
             self._answer(request, keep=keep)

@@ -87,8 +87,8 @@ def _instrument(asking: Asking, contract: Contract, *, binance: bool) -> dict[st
         "baseAsset": its.base,
         "quoteAsset": its.quote,
         "marginAsset": its.quote,
-        "pricePrecision": grid.price_decimals,
-        "quantityPrecision": grid.lot_decimals,
+        "pricePrecision": grid.price_digits,
+        "quantityPrecision": grid.lot_digits,
         "baseAssetPrecision": 8,
         "quotePrecision": 8,
         "underlyingType": "COIN",
@@ -370,6 +370,32 @@ def asset_index(asking: Asking) -> Any:
     return [{"symbol": "USDTUSD", "time": asking.now_ms, "index": "1.00000000", "bidRate": "1", "askRate": "1"}]
 
 
+def adl_risk(asking: Asking) -> Any:
+    """Tell how near instruments are to deleveraging: near once the insurance fund is used up."""
+    spent = asking.exchange.floor.insurance is not None and asking.exchange.floor.insurance <= 0
+    found = [
+        {"symbol": symbol, "adlRisk": "high" if spent else "low", "updateTime": asking.now_ms}
+        for symbol in asking.symbols()
+    ]
+    return _one_or_all(asking, found)
+
+
+def insurance(asking: Asking) -> Any:
+    """Tell what the insurance fund holds, where it has an end."""
+    left = asking.exchange.floor.insurance
+    assets = [] if left is None else [{"asset": SETTLEMENT, "marginBalance": money(left), "updateTime": asking.now_ms}]
+    found = {"symbols": asking.symbols(), "assets": assets}
+    return found if asking.request.text("symbol") else [found]
+
+
+def constituents(asking: Asking) -> Any:
+    """Tell what an index is made of: the price of this exchange alone."""
+    symbol = asking.symbol()
+    price = asking.exchange.grids[symbol].price(asking.exchange.floor.desks[symbol].prices.mark)
+    only = {"exchange": "simexchange", "symbol": symbol, "price": price, "weight": "1.00000000"}
+    return {"symbol": symbol, "time": asking.now_ms, "constituents": [only]}
+
+
 def nothing(_asking: Asking) -> Any:
     """Tell that there is none of it here."""
     return []
@@ -400,6 +426,9 @@ ROUTES: dict[tuple[str, str], Route] = {
     ("GET", "ticker/price"): Route(ticker_price),
     ("GET", "ticker/bookTicker"): Route(ticker_book, weight=2),
     ("GET", "openInterest"): Route(open_interest),
+    ("GET", "symbolAdlRisk"): Route(adl_risk),
+    ("GET", "insuranceBalance"): Route(insurance),
+    ("GET", "constituents"): Route(constituents, weight=2),
     ("GET", "assetIndex"): Route(asset_index),
     ("GET", "indexInfo"): Route(nothing),
     ("GET", "tradingSchedule"): Route(nothing),

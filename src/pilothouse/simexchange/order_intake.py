@@ -126,7 +126,7 @@ def read_number(request: Request, name: str, grid: Grid, *, is_price: bool) -> i
     digits, decimals = found
     if digits < 0:
         raise WireError(-1102 if is_price else -4003)
-    if decimals > (grid.price_decimals if is_price else grid.lot_decimals):
+    if decimals > (grid.price_digits if is_price else grid.lot_digits):
         raise WireError(-1111)
     count = grid.ticks(digits, decimals) if is_price else grid.lots(digits, decimals)
     if count is None:
@@ -240,7 +240,9 @@ def _percent_price(desk: Desk, grid: Grid, kind: str, sign: int, price: int | No
             raise WireError(-4024, f"Limit price can't be lower than {grid.price(down)}.")
     if kind == "MARKET":
         best = desk.ladder(sign).best()
-        if best is not None and (best > up or best < down):
+        if best is None:
+            best = next((each.price for each in desk.orders.values() if each.sign == -sign and each.price), None)
+        if best is None or best > up or best < down:
             raise WireError(-4131)
 
 

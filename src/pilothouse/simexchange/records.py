@@ -134,6 +134,7 @@ class AccountFile:
     profile: str
     multi_assets: bool = False
     builder: str = ""
+    fee_burn: bool = False
     orders: dict[int, Told] = field(default_factory=dict)
     latest: dict[str, int] = field(default_factory=dict)
     algos: dict[int, Algo] = field(default_factory=dict)

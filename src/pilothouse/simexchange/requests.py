@@ -17,6 +17,7 @@ class Request:
     query     raw, without the question mark; body likewise raw
     headers   names in lower case
     ip        who asked
+    waited    whether it was kept back before it was looked at
     params    of query and body together; one that is in both counts as in the query
     """
 
@@ -26,6 +27,7 @@ class Request:
     body: str
     headers: Mapping[str, str]
     ip: str = ""
+    waited: bool = False
     params: dict[str, str] = field(init=False)
 
     def __post_init__(self) -> None:

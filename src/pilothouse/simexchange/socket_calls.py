@@ -58,6 +58,7 @@ _SPOT: Mapping[str, tuple[str, str]] = _SHARED | {
     "allOrders": ("GET", "allOrders"),
     "myTrades": ("GET", "myTrades"),
     "myPreventedMatches": ("GET", "myPreventedMatches"),
+    "myFilters": ("GET", "myFilters"),
     "myAllocations": ("GET", "myAllocations"),
     "orderList.place": ("POST", "order/oco"),
     "orderList.place.oco": ("POST", "orderList/oco"),
@@ -74,6 +75,9 @@ _SPOT: Mapping[str, tuple[str, str]] = _SHARED | {
     "userDataStream.ping": ("PUT", "userDataStream"),
     "userDataStream.stop": ("DELETE", "userDataStream"),
 }
+_HERE = "socket"
+"""The address whose weight is counted for calls about a connection itself."""
+
 _WEIGHT = "X-MBX-USED-WEIGHT-1M"
 
 
@@ -90,14 +94,15 @@ class SocketCalls:
         request = _request(params if isinstance(params, dict) else {})
         own = self._of_session(method, request, connection)
         if own is not None:
-            return {"id": number, **own}
+            weight = self._front.limits.weigh(_HERE, 2, self._front.exchange.clock.now())
+            return {"id": number, **own, "rateLimits": [RATE_LIMITS[0] | {"count": weight}]}
         verb, name = (_SPOT if self._is_spot else _FUTURES).get(method, ("", ""))
         if not verb:
             return {"id": number, "status": 400, "error": {"code": -1000, "msg": f"Unknown method {method}"}}
         request.method = verb
         version = 3 if self._is_spot or method.startswith("v2/") else 2 if method.startswith("account.") else 1
         request.path = f"/api/v3/{name}" if self._is_spot else f"/fapi/v{version}/{name}"
-        reply = self._front.answer(request)
+        reply = self._front.answer(request, is_late=True)
         body = msgspec.json.decode(reply.body) if reply.how == SEND and reply.body[:1] in {b"{", b"["} else {}
         answer = {"id": number, "status": reply.status, ("result" if reply.status == 200 else "error"): body}
         used = dict(reply.headers).get(_WEIGHT)
@@ -146,6 +151,6 @@ def _request(params: Mapping[str, Any]) -> Request:
     text = "&".join(f"{name}={words[name]}" for name in sorted(words) if name != "signature")
     if "signature" in words:
         text += f"&signature={words['signature']}"
-    request = Request("GET", "", text, "", {"x-mbx-apikey": words.get("apiKey", "")})
+    request = Request("GET", "", text, "", {"x-mbx-apikey": words.get("apiKey", "")}, _HERE)
     request.params = words
     return request

@@ -267,6 +267,12 @@ def rate_limits(asking: Asking) -> Any:
     ]
 
 
+def filters(asking: Asking) -> Any:
+    """Tell the account's own filters: none besides those of the instruments."""
+    asking.symbol()
+    return {"exchangeFilters": [], "symbolFilters": [], "assetFilters": []}
+
+
 def nothing(asking: Asking) -> Any:
     """Tell that there is none of it: here nobody trades with himself, and no order is shared out among books."""
     asking.symbol()
@@ -353,6 +359,7 @@ ROUTES: dict[tuple[str, str], Route] = (
         ("GET", "allOrders"): Route(all_orders, SIGNED, 20),
         ("GET", "myTrades"): Route(my_trades, SIGNED, 20),
         ("GET", "myPreventedMatches"): Route(nothing, SIGNED, 20),
+        ("GET", "myFilters"): Route(filters, SIGNED, 40),
         ("GET", "myAllocations"): Route(nothing, SIGNED, 20),
         ("GET", "rateLimit/order"): Route(rate_limits, SIGNED, 40),
         ("POST", "userDataStream"): Route(listen_key, KEYED),

@@ -6,7 +6,7 @@ from typing import Any, Protocol
 import msgspec
 
 from pilothouse.simexchange.asking import Asking
-from pilothouse.simexchange.candles import INTERVALS, Candle, closes_at
+from pilothouse.simexchange.candles import INTERVALS, Candle, closes_at, joined
 from pilothouse.simexchange.exchange import Exchange
 from pilothouse.simexchange.faults import Faults
 from pilothouse.simexchange.figures import fixed, money
@@ -339,12 +339,45 @@ class Hub:
                 minis.append(mini)
                 self._publish(f"{lower}@ticker", ticker)
                 self._publish(f"{lower}@miniTicker", mini)
+        self._windows(names)
         self._publish("!ticker@arr", tickers)
         for pace in ("", "@1000ms", "@3000ms") if self._second % 3 == 0 else ("", "@1000ms"):
             self._publish(f"!miniTicker@arr{pace}", minis)
         self._publish("!markPrice@arr@1s", marks)
         if self._second % 3 == 0:
             self._publish("!markPrice@arr", marks)
+
+    def _windows(self, names: list[str]) -> None:
+        """Say what hours were like, and the average of five minutes: what only the spot market has."""
+        symbols, now = self.exchange.listed(with_quarters=False), self._now_ms()
+        for window, minutes in _WINDOWS.items():
+            wanted = [name for name in names if f"ticker_{window}" in name]
+            told = [self._window(symbol, window, minutes, now) for symbol in symbols] if wanted else []
+            for symbol, words in zip(symbols, told, strict=False):
+                self._publish(f"{symbol.lower()}@ticker_{window}", words)
+            self._publish(f"!ticker_{window}@arr", told)
+        for symbol in symbols:
+            name = f"{symbol.lower()}@avgPrice"
+            if name in names:
+                five, unit = joined(self.exchange.candles[symbol].minutes[-5:]), self._unit(symbol)
+                price = self.exchange.grids[symbol].average(five.traded, five.lots, unit)
+                self._publish(name, {"e": "avgPrice", "E": now, "s": symbol, "i": "5m", "w": price, "T": now})
+
+    def _window(self, symbol: str, window: str, minutes: int, now: int) -> dict[str, Any]:
+        grid, span = self.exchange.grids[symbol], joined(self.exchange.candles[symbol].minutes[-minutes:])
+        change, last = span.close - span.open, self.exchange.trades[symbol][-1].number
+        sign = "-" if change < 0 else ""
+        return {
+            "e": f"{window}Ticker", "E": now, "s": symbol, "p": sign + grid.price(abs(change)),
+            "P": sign + fixed(abs(change) * 10_000 // span.open, 2), "o": grid.price(span.open),
+            "h": grid.price(span.high), "l": grid.price(span.low), "c": grid.price(span.close),
+            "w": grid.average(span.traded, span.lots, self._unit(symbol)), "v": grid.quantity(span.lots),
+            "q": money(span.traded), "O": span.opened, "C": now, "F": max(1, last - span.trades), "L": last,
+            "n": span.trades,
+        }  # fmt: skip
+
+    def _unit(self, symbol: str) -> int:
+        return self.exchange.floor.contracts[symbol].unit
 
     def _mark(self, symbol: str) -> dict[str, Any]:
         desk, grid = self.exchange.floor.desks[symbol], self.exchange.grids[symbol]

@@ -258,6 +258,11 @@ class Card:
     prices_of: str = ""
 
     @property
+    def makes_prices(self) -> bool:
+        """Say whether its prices are made up, not only its money."""
+        return self.simulated and not self.prices_of
+
+    @property
     def market(self) -> str:
         """Return what kind of market it is, for people."""
         if self.prices_of:

@@ -159,6 +159,15 @@ def test_balances_name_the_market_as_simulated(served: Served) -> None:
     }
 
 
+def test_a_venue_is_asked_for_by_its_whole_key(served: Served) -> None:
+    """A venue at another address has quotes and instruments of its own."""
+    for what in ("quotes", "instruments"):
+        mine = served.api.get(f"/api/v1/{what}", params={"venue": "paper"})
+        other = served.api.get(f"/api/v1/{what}", params={"venue": "paper-aster@http://127.0.0.1:18100"})
+        assert (other.status_code, other.json()["items"]) == (200, [])
+        assert len(mine.json()["items"]) == 3
+
+
 def test_a_halted_account_takes_nothing_on_until_it_is_resumed(running: Served) -> None:
     """The red button: new exposure stops, closing still works."""
     running.alert(**OPEN)

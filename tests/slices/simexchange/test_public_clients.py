@@ -57,6 +57,9 @@ def test_market_data_is_read(client: Any) -> None:
         assert len(client.fetch_open_interest_history(BTC, "5m", limit=10)) == 10
         assert client.fetch_long_short_ratio_history(BTC, "5m", limit=10)[0]["longShortRatio"] > 0
         assert len(client.fetch_premium_index_ohlcv(BTC, "1h", limit=10)) == 10
+        apart = client.fapiDataGetBasis({"pair": "BTCUSDT", "contractType": "CURRENT_QUARTER", "period": "1h"})
+        assert float(apart[-1]["basis"]) > 0
+        assert client.fapiPublicGetConstituents({"symbol": "BTCUSDT"})["constituents"][0]["weight"] == "1.00000000"
     else:
         assert client.fetch_ticker("BTC/USDT")["symbol"] == "BTC/USDT"
 

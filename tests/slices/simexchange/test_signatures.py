@@ -43,8 +43,8 @@ def sign(text: str, key: PrivateKey = KEY, chain: int = 1666) -> str:
 class AsterDesk:
     """A frozen exchange that is asked in Aster's way."""
 
-    def __init__(self) -> None:
-        self.sim = SimulatedExchange(Plan(speed=0), FrozenClock(NOON))
+    def __init__(self, sim: SimulatedExchange | None = None) -> None:
+        self.sim = sim or SimulatedExchange(Plan(speed=0), FrozenClock(NOON))
         self.nonce = self.sim.exchange.clock.now()
 
     def status(self, text: str, method: str = "GET", path: str = "balance") -> tuple[int, bytes]:

@@ -362,7 +362,8 @@ def test_the_card_says_what_is_real_and_what_is_not(venue: RealPaper) -> None:
     """Named as paper money on real prices wherever it is shown."""
     card = venue.card
 
-    assert (card.venue, card.simulated, card.market) == ("paper-fed", True, "paper money on real prices of Fed")
+    assert (card.venue, card.market) == ("paper-fed", "paper money on real prices of Fed")
+    assert (card.simulated, card.makes_prices) == (True, False)
     assert {"queue position", "latency", "effect on the market"} <= {each.name for each in card.capabilities}
     assert all(each.reason for each in card.capabilities if each.state == "exempt")
 
