@@ -1,14 +1,19 @@
 """Candles as a trader gets them: by the command, from an exchange on the wire, whoever is killed on the way."""
 
+import contextlib
+import io
 import json
+import os
 import subprocess
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import pytest
 
+from pilothouse.cli import main
 from pilothouse.kit.clocks import SystemClock
 from tests.house_process import PROGRAM, HouseProcess, eventually
 from tests.slices.simexchange.sim_house import RunningExchange
@@ -37,11 +42,16 @@ def _begin(house: HouseProcess, *words: str) -> "subprocess.Popen[str]":
 
 
 def _ask(house: HouseProcess, *words: str, code: int = 0) -> Any:
-    """Run a command to its end and return what it tells as JSON."""
-    process = _begin(house, *words, "--json")
-    out, err = process.communicate(timeout=90)
-    assert process.returncode == code, (out, err)
-    return json.loads(out)
+    """Run a command here to its end and return what it tells as JSON: starting Python again proves nothing more."""
+    out = io.StringIO()
+    with (
+        mock.patch.dict(os.environ, house.environment(), clear=True),
+        contextlib.redirect_stdout(out),
+        pytest.raises(SystemExit) as left,
+    ):
+        main.main(["data", *words, "--json"])
+    assert left.value.code == code, out.getvalue()
+    return json.loads(out.getvalue())
 
 
 def _written(house: HouseProcess) -> list[int]:

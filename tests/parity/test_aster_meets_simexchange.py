@@ -19,6 +19,7 @@ from pilothouse.kit.sealed import Secret
 from pilothouse.kit.throttle import OwnBooks, Throttle
 from pilothouse.venues.aster.adapter import AsterVenue
 from pilothouse.venues.aster.opened import open_aster
+from pilothouse.venues.aster.stream import Patience
 from pilothouse.venues.keys import VenueKey
 from pilothouse.venues.opening import Accounts, Opening
 from pilothouse.venues.port import (
@@ -28,6 +29,7 @@ from pilothouse.venues.port import (
     MarginType,
     OrderRequest,
     Rejected,
+    StreamState,
     Unknown,
     VenueAccount,
     VenueStatus,
@@ -80,7 +82,7 @@ def place(venue: AsterVenue) -> _Placer:
     return _Placer(venue)
 
 
-def _within(seconds: float, check: Callable[[], bool]) -> bool:
+def _within(seconds: float, check: Callable[[], object]) -> bool:
     deadline = time.monotonic() + seconds
     while not check():
         if time.monotonic() > deadline:
@@ -182,6 +184,30 @@ def test_a_fill_is_told_by_the_stream(venue: AsterVenue, exchange: RunningExchan
         assert _within(10, lambda: _tells_a_fill(heard, client_id)), heard
     finally:
         stop()
+
+
+def test_a_stream_that_fell_silent_is_opened_again_and_tells_what_it_missed(
+    exchange: RunningExchange, place: _Placer, tmp_path: Path
+) -> None:
+    """A connection that stands and says nothing looks like a quiet account; only time tells them apart."""
+    parts = {"user": Secret(WALLET), "signer": Secret(WALLET), "private_key": Secret(WALLET_KEY)}
+    opening = Opening(SystemClock(), tmp_path, Throttle(OwnBooks(), SystemClock()), Accounts(lambda _: parts, list))
+    heard: list[AccountEvent] = []
+    quick = open_aster(VenueKey("aster", exchange.base), opening, patience=Patience(silent_s=1.0, first_s=0.01))
+    try:
+        quick.listen(ACCOUNT, heard.append)
+        assert _within(10, lambda: heard and heard[-1].stream is StreamState.LIVE)
+        exchange.control("POST", "faults", stream=True, kind="drop", times=-1)
+
+        client_id, outcome = place(Side.BUY, "0.010")
+
+        assert isinstance(outcome, Accepted), outcome
+        assert _within(20, lambda: _tells_a_fill(heard, client_id)), heard
+        states = [event.stream for event in heard if event.stream is not None]
+        assert StreamState.LOST in states
+    finally:
+        exchange.control("DELETE", "faults")
+        quick.close()
 
 
 def _status(venue: AsterVenue, client_id: str) -> VenueStatus | None:

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.house_process import HouseProcess
-from tests.speed import aster, candles, ccxt_orders, floor, record
+from tests.speed import aster, candles, ccxt_orders, floor, record, simexchange_orders, stream_to_book
 from tests.speed.load import Plan
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -128,6 +128,9 @@ def main() -> None:
         _add_yardstick(figures)
         print("\n  The adapter for AsterDEX, against somebody who answers without thinking\n")
         aster.measure(figures.add)
+        stream_to_book.measure(figures.add)
+        print("\n  The simulated exchange, so that load tests measure who trades\n")
+        simexchange_orders.measure(figures.add)
         print("\n  Binance through ccxt, against the same\n")
         ccxt_orders.measure(figures.add, figures.figure("aster: an order, processor"))
         print("\n  A year of minutes from the disk\n")

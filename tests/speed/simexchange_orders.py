@@ -1,24 +1,60 @@
-"""How many orders the simulated exchange takes: `python -m tests.speed.simexchange_orders`.
+"""How many orders the simulated exchange takes, next to a server that answers without looking.
 
-The exchange runs in a process of its own and is asked over kept-alive connections, each request signed as Binance
-clients sign. The figure that does not depend on who else uses the machine is its CPU time per order.
+    python -m tests.speed.simexchange_orders     measures alone; `make bench` does it too
+
+Each runs in a process of its own and is asked over the same kept-alive connections, each request signed as Binance
+clients sign. The figure that does not depend on who else uses the machine is the CPU time per order.
 """
 
 import hashlib
 import hmac
 import os
+import re
 import selectors
 import socket
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
-ORDERS, CONNECTIONS = 15_000, 16
+ORDERS, CONNECTIONS, WARM_UP = 12_000, 16, 2_000
 _HEAD = "POST /fapi/v1/order HTTP/1.1\r\nHost: sim\r\nX-MBX-APIKEY: sim-key\r\nContent-Length: {}\r\n\r\n{}"
+_EXCHANGE = [sys.executable, "-m", "pilothouse.cli.main", "simexchange", "--port", "0"]
+_FLOOR = [sys.executable, "-m", "tests.speed.floor"]
+
+Add = Callable[[str, float, str, str], None]
 
 
-def request(number: int) -> bytes:
+def measure(add: Add) -> None:
+    """Measure both and hand each figure to `add`: name, figure, unit, aim."""
+    _, floor_cpu_s, floor_span_s = _asked(_FLOOR)
+    taken, cpu_s, span_s = _asked(_EXCHANGE)
+    add("simexchange: orders taken a second, on one core", ORDERS / cpu_s, "orders/s", "aim 3,000")
+    add("simexchange: orders taken a second, by the clock", taken / span_s, "orders/s", "")
+    add("simexchange: processor for each order", cpu_s / ORDERS * 1_000_000, "µs", "")
+    add("  as a multiple of answering without looking", cpu_s / floor_cpu_s, "x", "")
+    add("simexchange: orders refused", float(ORDERS - taken), "orders", "none")
+    add("floor: answers a second, by the clock", ORDERS / floor_span_s, "/s", "")
+
+
+def _asked(command: list[str]) -> tuple[int, float, float]:
+    """Run a server and ask it; return how many orders it took, its CPU seconds for them, and how long it was."""
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, text=True, env={**os.environ, "PYTHONUNBUFFERED": "1"}
+    ) as server:
+        try:
+            assert server.stdout is not None, "it was asked for"
+            port = int(re.findall(r"[0-9]{4,5}", server.stdout.readline())[0])
+            _ask(port, WARM_UP)
+            before, began = _cpu_seconds(server.pid), time.perf_counter()
+            taken = _ask(port, ORDERS)
+            return taken, _cpu_seconds(server.pid) - before, time.perf_counter() - began
+        finally:
+            server.terminate()
+
+
+def _request(number: int) -> bytes:
     """Return a signed market order as bytes on the wire."""
     side = "BUY" if number % 2 else "SELL"
     text = (
@@ -29,46 +65,37 @@ def request(number: int) -> bytes:
     return _HEAD.format(len(text), text).encode()
 
 
-def cpu_seconds(pid: int) -> float:
+def _cpu_seconds(pid: int) -> float:
     """Return the CPU time a process has used."""
     fields = Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
-def ask(port: int, orders: int) -> int:
+def _ask(port: int, orders: int) -> int:
     """Send orders over all connections, one at a time on each; return how many were taken."""
-    waiting, sent, done, taken = selectors.DefaultSelector(), 0, 0, 0
-    for _ in range(CONNECTIONS):
-        connection = socket.create_connection(("127.0.0.1", port))
-        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        waiting.register(connection, selectors.EVENT_READ, connection)
-        connection.sendall(request(sent))
-        sent += 1
-    while done < orders:
-        for key, _ in waiting.select():
-            taken += key.data.recv(65_536).startswith(b"HTTP/1.1 200")
-            done += 1
-            key.data.sendall(request(sent))
+    taken = done = sent = 0
+    with selectors.DefaultSelector() as waiting:
+        for _ in range(CONNECTIONS):
+            connection = socket.create_connection(("127.0.0.1", port))
+            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            waiting.register(connection, selectors.EVENT_READ, connection)
+            connection.sendall(_request(sent))
             sent += 1
+        while done < orders:
+            for key, _ in waiting.select():
+                taken += key.data.recv(65_536).startswith(b"HTTP/1.1 200") and done < orders
+                done += 1
+                if sent < orders:
+                    key.data.sendall(_request(sent))
+                    sent += 1
+        for key in list(waiting.get_map().values()):
+            key.data.close()
     return taken
 
 
-def main() -> None:
-    """Measure and print."""
-    command = [sys.executable, "-m", "pilothouse.cli.main", "simexchange", "--port", "0"]
-    with subprocess.Popen(
-        command, stdout=subprocess.PIPE, text=True, env={**os.environ, "PYTHONUNBUFFERED": "1"}
-    ) as run:
-        assert run.stdout is not None
-        port = int(run.stdout.readline().split("http://127.0.0.1:")[1].split()[0])
-        ask(port, 2_000)
-        before, began = cpu_seconds(run.pid), time.perf_counter()
-        taken = ask(port, ORDERS)
-        used, span = cpu_seconds(run.pid) - before, time.perf_counter() - began
-        run.terminate()
-    print(f"simexchange: {taken} of {ORDERS} orders taken, {taken / span:,.0f}/s on a clock others share")
-    print(f"simexchange: {used / ORDERS * 1e6:.0f} µs of CPU an order, that is {ORDERS / used:,.0f}/s on one core")
+def _show(name: str, figure: float, unit: str, aim: str) -> None:
+    print(f"  {name:<58} {figure:>10,.2f} {unit:<10} {aim}", flush=True)
 
 
 if __name__ == "__main__":
-    main()
+    measure(_show)

@@ -119,7 +119,7 @@ def with_margin(desk: Desk, trader: Trader, view: PositionView) -> PositionView:
 def balance(desk: Desk, trader: Trader) -> BalanceView:
     """Return what the account is worth. Raises Unavailable when the venue does not answer."""
     told = desk.venue(trader.venue).balance(_account(trader))
-    booked = desk.database.read(lambda tx: holdings(tx, trader.account_id, desk.clock.now()).wallet)
+    booked = desk.database.read(lambda tx: holdings(tx, trader.account_id, desk.clock.now(), trader.currency).wallet)
     return BalanceView(told, booked)
 
 

@@ -9,6 +9,8 @@ from datetime import datetime
 
 import structlog
 
+from pilothouse.accounts import trading_accounts
+from pilothouse.accounts.trading_accounts import TradingAccount
 from pilothouse.core.errors import Broken
 from pilothouse.core.fill import Fill
 from pilothouse.core.order import OrderEvent, OrderState, after
@@ -20,7 +22,9 @@ from pilothouse.execution.tell import moved, told
 from pilothouse.kit import outbox
 from pilothouse.kit.db import Tx
 from pilothouse.ledger import post
-from pilothouse.venues.port import FundingPayment, OrderReport, Rejected, Transfer, VenueStatus
+from pilothouse.venues.catalogue import card_of
+from pilothouse.venues.keys import VenueKey
+from pilothouse.venues.port import HOLDINGS, FundingPayment, OrderReport, Rejected, Transfer, VenueStatus
 
 _log = structlog.get_logger("pilothouse.execution")
 
@@ -45,7 +49,7 @@ def reported(tx: Tx, desk: Desk, order_id: str, report: OrderReport) -> store.Or
     now = desk.clock.now()
     lines: Lines = []
     try:
-        changed = _fold(tx, order, report, lines, now)
+        changed = _fold(tx, desk, order, report, lines, now)
     except Broken as broken:
         stop(tx, desk, order, broken)
         return order
@@ -66,7 +70,9 @@ def reported(tx: Tx, desk: Desk, order_id: str, report: OrderReport) -> store.Or
     return _keep(tx, order, now, lines, changed)
 
 
-def _fold(tx: Tx, order: store.OrderRecord, report: OrderReport, lines: Lines, now: datetime) -> store.OrderRecord:
+def _fold(
+    tx: Tx, desk: Desk, order: store.OrderRecord, report: OrderReport, lines: Lines, now: datetime
+) -> store.OrderRecord:
     """Return the order as the report leaves it, its new fills booked, and add to `lines` what happened.
 
     Raises Broken for what cannot happen to an order in its state.
@@ -76,7 +82,7 @@ def _fold(tx: Tx, order: store.OrderRecord, report: OrderReport, lines: Lines, n
         state = after(state, OrderEvent.ACCEPT)
         lines.append((OrderEvent.ACCEPT, state, f"venue order {report.venue_order_id}"))
     for fill in report.fills:
-        if not book(tx, order, fill, now):
+        if not book(tx, desk, order, fill, now):
             continue
         filled = EXACT.add(filled, fill.quantity)
         notional = EXACT.add(notional, EXACT.multiply(fill.quantity, fill.price))
@@ -136,8 +142,9 @@ def lost(tx: Tx, desk: Desk, order_id: str, reason: str) -> store.OrderRecord:
     return changed
 
 
-def book(tx: Tx, order: store.OrderRecord, fill: Fill, now: datetime) -> bool:
+def book(tx: Tx, desk: Desk, order: store.OrderRecord, fill: Fill, now: datetime) -> bool:
     """Post one fill of an order to the ledger; returns False if it stood there already."""
+    account = trading_accounts.by_id(tx, order.account_id)
     posted = post.post_fill(
         tx,
         fill,
@@ -146,8 +153,19 @@ def book(tx: Tx, order: store.OrderRecord, fill: Fill, now: datetime) -> bool:
         order_id=order.id,
         hook_id=order.hook_id,
         now=now,
+        settlement=account.currency,
+        base=_coin(desk, account, fill),
     )
     return posted is not None
+
+
+def _coin(desk: Desk, account: TradingAccount, fill: Fill) -> str:
+    """Return the coin that is traded where positions are coins; empty elsewhere."""
+    if fill.commission_currency == account.currency or not fill.commission:
+        return ""
+    if not card_of(VenueKey.parse(account.venue).name).has(HOLDINGS):
+        return ""
+    return desk.instrument_of(account.venue, fill.symbol).base
 
 
 def funded(tx: Tx, account_id: str, owner_id: str, payments: Sequence[FundingPayment], now: datetime) -> None:
@@ -160,6 +178,7 @@ def funded(tx: Tx, account_id: str, owner_id: str, payments: Sequence[FundingPay
             symbol=payment.symbol,
             amount=payment.amount,
             currency=payment.currency,
+            settlement=trading_accounts.by_id(tx, account_id).currency,
             at=payment.at,
             account_id=account_id,
             owner_id=owner_id,
@@ -176,6 +195,7 @@ def transferred(tx: Tx, account_id: str, owner_id: str, transfers: Sequence[Tran
             venue_id=transfer.venue_id,
             amount=transfer.amount,
             currency=transfer.currency,
+            settlement=trading_accounts.by_id(tx, account_id).currency,
             at=transfer.at,
             account_id=account_id,
             owner_id=owner_id,

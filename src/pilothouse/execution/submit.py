@@ -54,6 +54,7 @@ class Trader:
 
     may_send   False: everything is decided and shown, nothing is sent
     is_live    whether it is real money, so that it is looked at once more right before the wire
+    currency   in which results are settled
     """
 
     owner_id: str
@@ -61,11 +62,13 @@ class Trader:
     venue: str
     may_send: bool = True
     is_live: bool = False
+    currency: str = "USDT"
 
     @classmethod
     def of(cls, account: TradingAccount) -> Self:
         """Return on whose behalf orders of this account are made."""
-        return cls(account.owner_id, account.id, account.venue, account.may_send, account.mode is Mode.LIVE)
+        is_live = account.mode is Mode.LIVE
+        return cls(account.owner_id, account.id, account.venue, account.may_send, is_live, account.currency)
 
 
 @dataclass(frozen=True, slots=True)

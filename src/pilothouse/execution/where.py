@@ -9,12 +9,9 @@ from pilothouse.execution.submit import Trader
 from pilothouse.kit.db import Tx
 from pilothouse.ledger import positions as held
 from pilothouse.venues.keys import VenueKey
-from pilothouse.venues.port import Card, TellsWhereTraded, VenueAccount
+from pilothouse.venues.port import HOLDINGS, Card, TellsWhereTraded, VenueAccount
 
 RECENT = timedelta(days=7)
-HOLDINGS = "holdings"
-"""The capability of a venue whose positions are coins, which may come and go without a trade."""
-
 _SLACK = timedelta(minutes=1)
 
 
@@ -46,4 +43,4 @@ def to_ask(desk: Desk, trader: Trader, account: VenueAccount, also: Iterable[str
 
 def holds_more_than_ours(card: Card) -> bool:
     """Say whether an account there may hold coins that were never bought here."""
-    return any(one.name == HOLDINGS and one.state == "done" for one in card.capabilities)
+    return card.has(HOLDINGS)

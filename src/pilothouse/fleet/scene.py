@@ -63,7 +63,7 @@ class Scene:
 
 def look(tx: Tx, desk: Desk, trader: Trader, symbol: str) -> Scene:
     """Return what is there in one instrument of an account; raises Unavailable if a price is missing."""
-    held = holdings(tx, trader.account_id, desk.clock.now())
+    held = holdings(tx, trader.account_id, desk.clock.now(), trader.currency)
     quote = desk.quote_of(trader.venue, symbol)
     marks = {name: desk.quote_of(trader.venue, name).mark for name in held.positions}
     records = tuple(orders_store.live_in(tx, trader.account_id, symbol))

@@ -146,6 +146,12 @@ class Settings:
         "The address under which this house is reached from outside; hook addresses are printed with it.",
         shown="unset: the host and port above",
     )
+    unheard_s: int = _setting(
+        "10",
+        _number(1, 3_600),
+        "An account that is not heard at its venue decides nothing for so many seconds; then an alarm is raised, and "
+        "decisions that only reduce go on.",
+    )
     live: str = _setting(
         "no",
         _one_of("no", "yes"),

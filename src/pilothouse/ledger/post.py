@@ -3,6 +3,7 @@
 The books, and what stands in them (amounts above zero are ours):
 
     unit = symbol      position   base we hold               market       what the market gave for it
+                       fees       base that a commission took
     unit = currency    wallet     what we own                market       price x quantity, paid to the market
                        cost       what is owed for positions: minus the cost of what is held
                        fees       commission we paid         funding      funding the market paid us, turned round
@@ -14,7 +15,7 @@ and result together are exactly the cash that moved. All of it commits with the 
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
@@ -119,10 +120,13 @@ def post_fill(
     hook_id: str | None,
     now: datetime,
     settlement: str = SETTLEMENT,
+    base: str = "",
 ) -> Posted | None:
     """Book one execution; return what it did, or None if this venue trade id is booked already.
 
     settlement   currency in which the instrument's results are paid
+    base         of an instrument whose position is coins: a commission in it was taken from what was bought; empty
+                 where positions are contracts
 
     The venue's realised result is what is booked, because it is what the account really holds; if it differs from
     ours by more than one unit, INVARIANT_BROKEN is announced and the caller decides what to halt.
@@ -136,26 +140,32 @@ def post_fill(
     applied = apply(books.position, fill.side, fill.quantity, fill.price)
     realised = applied.realised if fill.realised is None else fill.realised
     in_settlement = fill.commission_currency == settlement
+    in_base = bool(base) and fill.commission_currency == base and not in_settlement
+    position = applied.position
+    if in_base:
+        # What is held costs what was paid for all of it: the coins that went for the fee are in its price.
+        position = replace(position, quantity=EXACT.subtract(position.quantity, fill.commission))
     change = Change(realised=realised, commission=fill.commission if in_settlement else ZERO)
     fill_id = tx.ids.fresh("fil")
 
     row = _fill_row(fill, realised, now)
     whose = {"owner_id": owner_id, "account_id": account_id, "hook_id": hook_id}
     tx.execute(INSERT_FILL, {**row, **whose, "id": fill_id, "order_id": order_id})
-    _write_legs(tx, _fill_legs(fill, applied, realised, settlement), whose, fill_id, fill.symbol, fill.at)
-    write_position(tx, books, applied.position, change, now)
+    legs = [*_fill_legs(fill, applied, realised, settlement), *_fee_legs(fill, in_base=in_base)]
+    _write_legs(tx, legs, whose, fill_id, fill.symbol, fill.at)
+    write_position(tx, books, position, change, now)
     wallet = write_wallet(tx, books, change, now)
-    if not in_settlement and fill.commission:
+    if not in_settlement and not in_base and fill.commission:
         other = Place(owner_id, account_id, fill.symbol, fill.commission_currency, place.day)
         add_to_other_currency(tx, other, EXACT.minus(fill.commission), now)
 
     _tell_fill(tx, row, whose, fill_id, order_id, now)
-    _tell_position(tx, applied.position, fill.symbol, owner_id, account_id, wallet, now)
+    _tell_position(tx, position, fill.symbol, owner_id, account_id, wallet, now)
     off = EXACT.subtract(applied.realised, realised)
     if EXACT.abs(off) <= QUOTE_UNIT:
-        return Posted(fill_id, applied.position, realised, wallet)
+        return Posted(fill_id, position, realised, wallet)
     _tell_discrepancy(tx, fill, fill_id, applied.realised, realised, owner_id, account_id, now)
-    return Posted(fill_id, applied.position, realised, wallet, off)
+    return Posted(fill_id, position, realised, wallet, off)
 
 
 def post_funding(
@@ -267,7 +277,7 @@ def _post_payment(
 
 
 def _fill_legs(fill: Fill, applied: Applied, realised: Decimal, settlement: str) -> Iterator[Leg]:
-    """Yield the legs of a fill, those of zero too."""
+    """Yield the legs of a fill without its fee, those of zero too."""
     signed = EXACT.multiply(fill.quantity, Decimal(fill.side.sign))
     kind = EntryKind.FILL
     yield Leg(kind, Book.POSITION, fill.symbol, signed)
@@ -276,8 +286,13 @@ def _fill_legs(fill: Fill, applied: Applied, realised: Decimal, settlement: str)
     yield Leg(kind, Book.COST, settlement, EXACT.minus(applied.cost_change))
     yield Leg(kind, Book.WALLET, settlement, realised)
     yield Leg(kind, Book.ROUNDING, settlement, EXACT.subtract(applied.realised, realised))
-    yield Leg(EntryKind.COMMISSION, Book.WALLET, fill.commission_currency, EXACT.minus(fill.commission))
-    yield Leg(EntryKind.COMMISSION, Book.FEES, fill.commission_currency, fill.commission)
+
+
+def _fee_legs(fill: Fill, *, in_base: bool) -> Iterator[Leg]:
+    """Yield the legs of a commission: out of the wallet, or out of the coins that were traded."""
+    book, unit = (Book.POSITION, fill.symbol) if in_base else (Book.WALLET, fill.commission_currency)
+    yield Leg(EntryKind.COMMISSION, book, unit, EXACT.minus(fill.commission))
+    yield Leg(EntryKind.COMMISSION, Book.FEES, unit, fill.commission)
 
 
 def _write_legs(

@@ -25,8 +25,8 @@ from pilothouse.venues.port import Venue
 PATIENCE: Final = timedelta(minutes=5)
 """A candle that closed less than this ago and is not told may still come: it is no gap yet."""
 
-_HOLD: Final = timedelta(seconds=30)
-_MARGIN: Final = timedelta(seconds=10)
+_HOLD: Final = timedelta(seconds=12)
+_MARGIN: Final = timedelta(seconds=4)
 _GONE_MOST: Final = 100
 
 

@@ -17,6 +17,9 @@ from pilothouse.core.instrument import Instrument
 from pilothouse.core.order import OrderTerms
 from pilothouse.core.quote import Quote
 
+HOLDINGS = "holdings"
+"""The capability of a venue whose positions are coins, which may come and go without a trade."""
+
 
 class VenueStatus(StrEnum):
     """Where an order is, in the venue's own words."""
@@ -268,6 +271,10 @@ class Card:
         if self.prices_of:
             return f"paper money on real prices of {self.prices_of}"
         return "simulated market, its prices are made up" if self.simulated else "real market"
+
+    def has(self, capability: str) -> bool:
+        """Say whether a capability of that name is done."""
+        return any(one.name == capability and one.state == "done" for one in self.capabilities)
 
 
 @runtime_checkable

@@ -5,6 +5,7 @@ import secrets
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from decimal import Decimal
 
 from pilothouse.accounts import house as house_values
@@ -117,7 +118,7 @@ def build(settings: Settings, parts: Parts = _REAL) -> House:
         quote_of=quotes.get,
         lanes=Lanes(),
         meters=Meters(),
-        patience=parts.patience or Patience(),
+        patience=parts.patience or Patience(deaf=timedelta(seconds=settings.unheard_s)),
     )
     owners = _Owners(database)
     unlisten = paper.listen_to_all(lambda event: reconcile.on_event(desk, owners.of(event), event))

@@ -326,3 +326,23 @@ def test_a_tampered_row_is_found(database: Database) -> None:
     assert len(found) == 2
     assert "do not sum to zero" in found[0]
     assert found[1] == "BTCUSDT: commission is stored as 0.04, the entries say 0.05"
+
+
+def test_a_fee_taken_from_the_coins_leaves_as_many_as_there_are(database: Database) -> None:
+    """Bought 2, the exchange kept 0.002 of them: who sells 2 again would be refused."""
+    account = Account(database, deposit=1_000)
+    bought = fill(1, Side.BUY, D(2), D(100), NOON, commission=D("0.002"), commission_currency="BTC")
+
+    posted = account.told(bought, base="BTC")
+
+    assert posted is not None
+    assert posted.position.quantity == D("1.998")
+    assert posted.position.cost == D(200)
+    assert account.wallet() == D(1_000)
+    assert account.wallet("BTC") == 0
+    assert database.read(lambda tx: positions.drift(tx, account.id)) == []
+    sold = account.told(fill(2, Side.SELL, D("1.998"), D(110), NOON, commission=D("0.2")), base="BTC")
+    assert sold is not None
+    assert sold.position.quantity == 0
+    assert account.wallet() == D(1_000) + D("219.78") - D(200) - D("0.2")
+    assert database.read(lambda tx: positions.drift(tx, account.id)) == []

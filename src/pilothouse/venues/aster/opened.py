@@ -7,6 +7,7 @@ from pilothouse.venues.aster.adapter import Accounts, AsterVenue
 from pilothouse.venues.aster.credential import keys_of
 from pilothouse.venues.aster.endpoint import MAINNET, TESTNET, Endpoint, endpoint_at
 from pilothouse.venues.aster.rest import Tools
+from pilothouse.venues.aster.stream import Patience
 from pilothouse.venues.keys import VenueKey
 from pilothouse.venues.opening import Opening
 
@@ -19,10 +20,13 @@ def endpoint_of(key: VenueKey, stream_url: str = "") -> Endpoint:
     return endpoint_at(like, key.base_url or like.rest_url, stream_url) if key.base_url or stream_url else like
 
 
-def open_aster(key: VenueKey, opening: Opening, *, followed: Sequence[str] = ()) -> AsterVenue:
+def open_aster(
+    key: VenueKey, opening: Opening, *, followed: Sequence[str] = (), patience: Patience | None = None
+) -> AsterVenue:
     """Open AsterDEX or its testnet; nothing is sent yet.
 
     followed   the symbols whose prices are followed from the beginning
+    patience   of its streams
 
     Raises NotPrivate for streams in the open.
     """
@@ -30,4 +34,4 @@ def open_aster(key: VenueKey, opening: Opening, *, followed: Sequence[str] = ())
     # Each address counts requests by itself, and so does the house.
     address = key.base_url or "here"
     tools = Tools(opening.clock, opening.throttle, opening.data_dir / "nonces", address=address)
-    return AsterVenue(endpoint_of(key, opening.stream_url), accounts, tools, followed=followed)
+    return AsterVenue(endpoint_of(key, opening.stream_url), accounts, tools, followed=followed, patience=patience)

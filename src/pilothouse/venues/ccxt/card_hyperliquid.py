@@ -41,8 +41,8 @@ PERPETUALS: Final = Sheet(
         Capability("account events", "done", "by asking every five seconds; its stream is to do"),
         Capability("quotes", "done", "by asking every two seconds"),
         Capability("permissions of a key", "done", "that it is an API wallet of the account; not replayed"),
-        Capability("numbers of actions between processes", "to do", "unique in a process; two that send for one key "
-                   "in the same millisecond are refused, and nothing is lost"),
+        Capability("one API wallet for several processes", "to do", "numbers of actions are unique in a process; two "
+                   "in the same millisecond are one too many, and the second is unknown until it is looked for"),
         Capability("unified accounts", "to do", "the balance that is told is the one of perpetuals"),
         Capability("vaults and subaccounts", "exempt", "one wallet for each account"),
         Capability("spot, and perpetuals that others list", "exempt", "perpetuals of the exchange itself only"),

@@ -67,7 +67,7 @@ SPOT: Final = Sheet(
         Capability("reduce-only orders", "exempt", "there is no position on spot"),
         Capability("closePosition", "exempt", "there is no position on spot"),
         Capability("leverage", "exempt", "what is bought is paid for; nothing is borrowed"),
-        Capability("balances and positions", "done", "coins that are held are shown as positions"),
+        Capability("balances and positions", "done", "coins that are held are shown as positions; not replayed"),
         Capability("fills and income", "done", "seven days back where no id to begin behind is given"),
         Capability("replayed", "done", "fills, on a tape of another project; instruments and balances are not"),
     ),

@@ -254,6 +254,18 @@ def test_an_order_is_found_by_our_number_with_its_fills(hyperliquid: Player) -> 
     assert asked["oid"] == CLOID
 
 
+def test_an_order_that_filled_is_filled_even_while_its_fills_are_not_told(hyperliquid: Player) -> None:
+    """The two are told at two addresses, and one may be ahead."""
+    told = played("hyperliquid/quoted_fetch_order.1.json")
+    done = {"order": told["order"] | {"status": "filled"}, "status": "order"}
+    hyperliquid.on_info(metaAndAssetCtxs=MARKETS, orderStatus=Say(done), userFillsByTime=Say([]))
+
+    found = hyperliquid.venue.find(ACCOUNT, "ETHUSDC", NAME)
+
+    assert isinstance(found, Accepted)
+    assert (found.report.status, found.report.filled_quantity) == (VenueStatus.FILLED, Decimal("0.1"))
+
+
 def test_a_number_that_nobody_knows_is_absent(hyperliquid: Player) -> None:
     """So its page words it."""
     hyperliquid.on_info(metaAndAssetCtxs=MARKETS, orderStatus=Say({"status": "unknownOid"}))

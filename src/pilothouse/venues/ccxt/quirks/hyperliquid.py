@@ -282,7 +282,8 @@ class Hyperliquid(Quirks):
         rows = self._fills(session, millis(begun), _coin(session, traded))
         mine = [row for row in rows if str(row.get("oid")) == report.venue_order_id]
         fills = tuple(self.fill(session, row, traded) for row in mine)
-        filled = sum((each.quantity for each in fills), words.ZERO)
+        # A fill may be told later than the order that it filled; what the order says of itself is not less true.
+        filled = max(report.filled_quantity, sum((each.quantity for each in fills), words.ZERO))
         return OrderReport(
             report.client_order_id,
             report.venue_order_id,
