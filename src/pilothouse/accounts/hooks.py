@@ -91,6 +91,12 @@ class AccountClosed(Conflict):
     code = "account_closed"
 
 
+class SecretTaken(Conflict):
+    """Another hook has this secret."""
+
+    code = "secret_taken"
+
+
 @dataclass(frozen=True, slots=True)
 class Hook:
     """One hook.
@@ -140,17 +146,20 @@ def create(
     now: datetime,
     fields: Mapping[str, Any] | None = None,
     who: str = "house",
+    secret: Secret | None = None,
 ) -> tuple[Hook, Secret, Secret]:
     """Return a new hook, its token and its secret, both 32 letters and digits, to be shown now or never.
 
     fields   what differs from DEFAULTS, as plain JSON data
+    secret   one that somebody chose elsewhere, instead of a new one
 
-    Raises Invalid for wrong fields, AccountNotFound, AccountClosed.
+    Raises Invalid for wrong fields, AccountNotFound, AccountClosed, SecretTaken.
     """
     if get_account(tx, owner_id, account_id).state is not AccountState.ACTIVE:
         raise AccountClosed("the account is closed: a hook needs one that can be traded")
     values = {**DEFAULTS, **checked({**(fields or {}), "name": name})}
-    url_token, secret = new_token("", _BYTES), new_token("", _BYTES)
+    url_token, plain = new_token("", _BYTES), secret.reveal() if secret else new_token("", _BYTES)
+    _refuse_taken(tx, plain)
     hook_id = tx.ids.fresh("hok")
     tx.execute(
         _INSERT,
@@ -160,7 +169,7 @@ def create(
             "owner_id": owner_id,
             "account_id": account_id,
             "token_digest": digest(url_token),
-            "secret_digest": digest(secret),
+            "secret_digest": digest(plain),
             "state": HookState.ACTIVE,
             "created_at": now,
             "rotated_at": None,
@@ -168,7 +177,7 @@ def create(
     )
     detail = {"hook_id": hook_id, "account_id": account_id, **values}
     record(tx, owner_id=owner_id, who=who, what="hook.created", now=now, detail=detail)
-    return get(tx, owner_id, hook_id), Secret(url_token), Secret(secret)
+    return get(tx, owner_id, hook_id), Secret(url_token), Secret(plain)
 
 
 def by_token(tx: Tx, url_token: str) -> Hook | None:
@@ -226,6 +235,33 @@ def rotate(tx: Tx, owner_id: str, hook_id: str, which: Rotation, *, now: datetim
     return Rotated(
         get(tx, owner_id, hook_id), Secret(url_token) if url_token else None, Secret(secret) if secret else None
     )
+
+
+def set_secret(tx: Tx, owner_id: str, hook_id: str, secret: Secret, *, now: datetime, who: str = "house") -> bool:
+    """Let a secret that was chosen elsewhere open a hook; False if it does already.
+
+    Raises HookNotFound, HookRevoked or SecretTaken.
+    """
+    _active(tx, owner_id, hook_id)
+    holder = _holder(tx, secret.reveal())
+    if holder == hook_id:
+        return False
+    _refuse_taken(tx, secret.reveal())
+    values = {"secret_digest": digest(secret.reveal()), "rotated_at": now}
+    tx.execute(update(hooks).where(_mine(owner_id, hook_id)), values)
+    detail = {"hook_id": hook_id, "which": Rotation.SECRET}
+    record(tx, owner_id=owner_id, who=who, what="hook.rotated", now=now, detail=detail)
+    return True
+
+
+def _holder(tx: Tx, secret: str) -> str | None:
+    """Return the id of the hook with this secret, revoked or not, or None."""
+    return tx.execute(select(_CELLS.id).where(_CELLS.secret_digest == digest(secret))).scalar_one_or_none()
+
+
+def _refuse_taken(tx: Tx, secret: str) -> None:
+    if _holder(tx, secret) is not None:
+        raise SecretTaken("another hook has, or had, this secret: one secret opens one hook, so choose another")
 
 
 def revoke(tx: Tx, owner_id: str, hook_id: str, *, now: datetime, who: str = "house") -> Hook:

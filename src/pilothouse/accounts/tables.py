@@ -5,7 +5,7 @@ Of tokens and hook secrets only the SHA-256 digest is kept. What must be used ag
 
 from sqlalchemy import Boolean, Column, ForeignKey, Index, Integer, String, Table, Text, UniqueConstraint
 
-from pilothouse.kit.columns import Id, Instant, JsonText, metadata
+from pilothouse.kit.columns import Exact, Id, Instant, JsonText, metadata
 
 users = Table(
     "users",
@@ -57,6 +57,21 @@ venue_keys = Table(
     Column("sealed", Text, nullable=False, doc="AES-256-GCM, bound to this row"),
     Column("created_at", Instant, nullable=False),
     Column("sealed_at", Instant, nullable=False, doc="when it was last sealed, with the key of then"),
+)
+
+account_setups = Table(
+    "account_setups",
+    metadata,
+    # An account without a row was never asked to be tested: a paper account on the first deposit of all.
+    Column("account_id", Id, ForeignKey("trading_accounts.id"), primary_key=True),
+    Column("owner_id", Id, ForeignKey("users.id"), nullable=False),
+    Column("deposit", Exact, doc="first deposit of a paper account; null: the usual one"),
+    Column("withdrawals_allowed", Boolean, nullable=False, doc="somebody said that its key may withdraw"),
+    Column("armed_by_setting_at", Instant, doc="when PILOTHOUSE_LIVE armed it, which it does once"),
+    Column("tested_at", Instant, doc="when its venue was last asked about it; null: not yet"),
+    Column("passed", Boolean, doc="whether it may be traded as it was found"),
+    Column("message", Text, doc="why not"),
+    Column("found", JsonText, doc="what the venue said; null: nothing"),
 )
 
 hooks = Table(

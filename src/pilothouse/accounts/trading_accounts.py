@@ -6,7 +6,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, bindparam, insert, select, update
+from sqlalchemy import ColumnElement, Row, bindparam, delete, insert, select, update
 
 from pilothouse.accounts.access import owned
 from pilothouse.accounts.audit import record
@@ -125,9 +125,7 @@ def open_account(
 ) -> TradingAccount:
     """Return a new account, a live one disarmed. Raises NameTaken. The venue is told by whoever calls this."""
     tx.lock(f"owner:{owner_id}")
-    taken = tx.execute(select(_CELLS.id).where(owned(trading_accounts, owner_id), _CELLS.name == name)).first()
-    if taken:
-        raise NameTaken(f"there is an account called {name[:60]!r} already")
+    refuse_taken(tx, owner_id, name)
     account = TradingAccount(
         tx.ids.fresh("acc"), owner_id, name, venue, Mode(mode), currency, AccountState.ACTIVE, 1, now, None, endpoint
     )
@@ -188,18 +186,30 @@ def close(tx: Tx, owner_id: str, account_id: str, *, now: datetime, who: str = "
     return get(tx, owner_id, account_id)
 
 
-def arm(tx: Tx, owner_id: str, account_id: str, *, now: datetime, who: str = "house") -> TradingAccount:
+def discard(tx: Tx, account: TradingAccount, *, who: str = "house") -> None:
+    """Forget an account that was opened a moment ago and never used; only the record of it stays."""
+    tx.execute(delete(trading_accounts).where(_mine(account.owner_id, account.id)))
+    detail = {"account_id": account.id, "name": account.name}
+    now = account.created_at
+    record(tx, owner_id=account.owner_id, who=who, what="account.not_opened", now=now, detail=detail)
+
+
+def arm(
+    tx: Tx, owner_id: str, account_id: str, *, now: datetime, who: str = "house", reason: str = ""
+) -> TradingAccount:
     """Let a live account send orders; again is no error. Raises AccountNotFound, NotLive or AccountGone."""
     account = _live(tx, owner_id, account_id)
     if account.state is not AccountState.ACTIVE:
         raise AccountGone(f"the account {account.name!r} is closed")
     if account.armed_at is None:
         _change(tx, owner_id, account_id, armed_at=now)
-        record(tx, owner_id=owner_id, who=who, what="account.armed", now=now, detail={"account_id": account_id})
+        record(tx, owner_id=owner_id, who=who, what="account.armed", now=now, detail=_why(account_id, reason))
     return get(tx, owner_id, account_id)
 
 
-def disarm(tx: Tx, owner_id: str, account_id: str, *, now: datetime, who: str = "house") -> TradingAccount:
+def disarm(
+    tx: Tx, owner_id: str, account_id: str, *, now: datetime, who: str = "house", reason: str = ""
+) -> TradingAccount:
     """Keep a live account from sending orders; again is no error. Raises AccountNotFound or NotLive.
 
     What stands at the venue stays there: its stops guard what is held.
@@ -207,17 +217,45 @@ def disarm(tx: Tx, owner_id: str, account_id: str, *, now: datetime, who: str = 
     account = _live(tx, owner_id, account_id)
     if account.armed_at is not None:
         _change(tx, owner_id, account_id, armed_at=None)
-        record(tx, owner_id=owner_id, who=who, what="account.disarmed", now=now, detail={"account_id": account_id})
+        record(tx, owner_id=owner_id, who=who, what="account.disarmed", now=now, detail=_why(account_id, reason))
     return get(tx, owner_id, account_id)
+
+
+def rename(tx: Tx, owner_id: str, account_id: str, name: str, *, now: datetime, who: str = "house") -> TradingAccount:
+    """Call an account something else; what it is called already is no change. Raises AccountNotFound or NameTaken."""
+    tx.lock(f"owner:{owner_id}")
+    account = get(tx, owner_id, account_id)
+    if account.name == name:
+        return account
+    refuse_taken(tx, owner_id, name)
+    _change(tx, owner_id, account_id, name=name)
+    detail = {"account_id": account_id, "name": name, "was": account.name}
+    record(tx, owner_id=owner_id, who=who, what="account.renamed", now=now, detail=detail)
+    return get(tx, owner_id, account_id)
+
+
+def refuse_taken(tx: Tx, owner_id: str, name: str) -> None:
+    """Return if this owner has no account of this name, closed ones counted. Raises NameTaken."""
+    if tx.execute(select(_CELLS.id).where(owned(trading_accounts, owner_id), _CELLS.name == name)).first():
+        raise NameTaken(f"there is, or was, an account called {name[:60]!r}: choose another name")
+
+
+def _why(account_id: str, reason: str) -> dict[str, str]:
+    return {"account_id": account_id} | ({"reason": reason} if reason else {})
+
+
+def get_live(tx: Tx, owner_id: str, account_id: str) -> TradingAccount:
+    """Return a live account of this owner. Raises AccountNotFound or NotLive."""
+    account = get(tx, owner_id, account_id)
+    if account.mode is not Mode.LIVE:
+        raise NotLive(f"the account {account.name!r} is {account.mode}: it sends without being armed")
+    return account
 
 
 def _live(tx: Tx, owner_id: str, account_id: str) -> TradingAccount:
     """Return a live account, locked against orders being decided meanwhile."""
     tx.lock(f"account:{account_id}")
-    account = get(tx, owner_id, account_id)
-    if account.mode is not Mode.LIVE:
-        raise NotLive(f"the account {account.name!r} is {account.mode}: it sends without being armed")
-    return account
+    return get_live(tx, owner_id, account_id)
 
 
 def start_over(tx: Tx, owner_id: str, account_id: str, *, now: datetime, who: str = "house") -> TradingAccount:

@@ -12,7 +12,7 @@ from pilothouse.api import desk_shapes, shapes, shown
 from pilothouse.api.asked import IdInPath
 from pilothouse.api.deps import AccountName, Administering, Caller, Guarded, Reading, Trading
 from pilothouse.core.risk import Limits
-from pilothouse.execution import account_store, limits
+from pilothouse.execution import limits
 from pilothouse.kit.db import Tx
 from pilothouse.wiring.paper_accounts import start_over
 
@@ -27,7 +27,7 @@ def list_accounts(caller: Reading) -> Response:
 
     def work(tx: Tx) -> list[dict[str, Any]]:
         found = trading_accounts.list_accounts(tx, caller.owner_id)
-        return [shown.account(each, account_store.halted(tx, each.id)) for each in found]
+        return [shown.account(tx, each) for each in found]
 
     return shapes.answer({"items": caller.read(work), "next_cursor": None})
 
@@ -168,8 +168,7 @@ def _active(tx: Tx, caller: Caller) -> list[TradingAccount]:
 
 
 def _shown(tx: Tx, caller: Caller, account_id: str) -> dict[str, Any]:
-    found = trading_accounts.get(tx, caller.owner_id, account_id)
-    return shown.account(found, account_store.halted(tx, found.id))
+    return shown.account_now(tx, caller.owner_id, account_id)
 
 
 def _limits(account_id: str, found: Limits) -> dict[str, Any]:

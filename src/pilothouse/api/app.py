@@ -32,6 +32,7 @@ from pilothouse.api import (
     problems,
     signals,
     system,
+    venue_accounts,
 )
 from pilothouse.api.contract import openapi_of
 from pilothouse.api.deps import Guarded
@@ -40,6 +41,7 @@ from pilothouse.api.hooks import PATHS, Intake
 from pilothouse.core.errors import Broken, PilothouseError
 from pilothouse.fleet.inbox import Door
 from pilothouse.kit import log
+from pilothouse.kit.redaction import is_secret_name
 from pilothouse.wiring.house import House
 
 _log = structlog.get_logger("pilothouse.api")
@@ -54,6 +56,7 @@ ROUTERS = (
     candles.router,
     alert_hooks.router,
     accounts.router,
+    venue_accounts.router,
     keys.router,
     events.router,
     care.router,
@@ -247,6 +250,8 @@ def _field(found: dict[str, object]) -> dict[str, str]:
     place = where[1:] if len(where) > 1 and where[0] in {"body", "query", "path", "header"} else where
     field = ascii(".".join(place))[1:-1][:_CAME_LENGTH_MAX]
     came = found.get("input")
+    if is_secret_name(field):  # a key that came as something else than a text, or at the wrong place
+        return {"field": field, "message": f"{field}: {found['msg']}", "type": str(found["type"])}
     if found["type"] == "string_type" and isinstance(came, int | float):
         return {"field": field, "message": f'{field}: a number came; a decimal as text, such as "0.01"', "type": "text"}
     shown = f"{ascii(came)[:_CAME_LENGTH_MAX]} came; " if isinstance(came, str | int) and field else ""

@@ -76,17 +76,46 @@ class HaltShown(BaseModel):
     reason: str
 
 
+class EndpointShown(BaseModel):
+    """Another address than the venue's own."""
+
+    base_url: str | None = None
+    stream_url: str | None = None
+
+
+class KeyOfAccount(BaseModel):
+    """What is known of a credential; never a part of it."""
+
+    label: str = Field(description="In which its owner knows it again, such as the signer's address.")
+    parts: list[str] = Field(description="Names of what is sealed.")
+    since: Instant
+
+
+class TestShown(BaseModel):
+    """What the venue said when it was last asked."""
+
+    at: Instant
+    passed: bool
+    message: str | None = Field(description="Why it did not pass.")
+    found: dict[str, Any] | None
+
+
 class AccountShown(BaseModel):
     """One trading account."""
 
     id: Id
     name: str
-    venue: str
+    venue: str = Field(description="Key of the venue, such as paper, aster or aster@http://127.0.0.1:18100.")
     mode: Literal["paper", "testnet", "live"]
     currency: str
     state: Literal["active", "closed"]
     generation: int
     simulated: bool
+    may_send: bool = Field(description="Whether its orders leave the house; those of a live one once it is armed.")
+    armed_at: Instant | None = Field(description="Since when a live account may send; null: it is disarmed.")
+    endpoint: EndpointShown | None
+    key: KeyOfAccount | None
+    test: TestShown | None = Field(description="null: its venue was not asked yet, or there is nothing to ask.")
     created_at: Instant
     halt: HaltShown | None
 

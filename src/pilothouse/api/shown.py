@@ -4,18 +4,20 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
+from pilothouse.accounts import setups, trading_accounts, venue_keys
 from pilothouse.accounts.hooks import Hook
 from pilothouse.accounts.tokens import Token
-from pilothouse.accounts.trading_accounts import Mode, TradingAccount
+from pilothouse.accounts.trading_accounts import AccountState, Mode, TradingAccount
 from pilothouse.api.wire import average_price
 from pilothouse.core.instrument import Instrument
 from pilothouse.core.order import OrderState
 from pilothouse.core.quote import Quote
-from pilothouse.execution.account_store import Halt
+from pilothouse.execution import account_store
 from pilothouse.execution.portfolio import BalanceView, PositionView
 from pilothouse.execution.store import OrderEventRecord, OrderRecord
 from pilothouse.fleet.answer import outcome_of
 from pilothouse.fleet.store import SignalRecord, signal_data
+from pilothouse.kit.db import Tx
 
 Timelines = Mapping[str, Sequence[OrderEventRecord]]
 
@@ -175,8 +177,18 @@ def hook(found: Hook) -> dict[str, Any]:
     }
 
 
-def account(found: TradingAccount, halt: Halt | None) -> dict[str, Any]:
-    """Return one trading account."""
+def account_now(tx: Tx, owner_id: str, account_id: str) -> dict[str, Any]:
+    """Return one trading account as it stands. Raises AccountNotFound."""
+    found = trading_accounts.get(tx, owner_id, account_id)
+    return account(tx, found)
+
+
+def account(tx: Tx, found: TradingAccount) -> dict[str, Any]:
+    """Return one trading account: where, with which key (never the key), whether it may send, and how it was found."""
+    halt = account_store.halted(tx, found.id)
+    key = venue_keys.shown(tx, found.owner_id, found.id)
+    setup = setups.of_account(tx, found.id)
+    is_tested = setup is not None and setup.tested_at is not None
     return {
         "id": found.id,
         "name": found.name,
@@ -186,6 +198,13 @@ def account(found: TradingAccount, halt: Halt | None) -> dict[str, Any]:
         "state": found.state,
         "generation": found.generation,
         "simulated": found.mode is Mode.PAPER,
+        "may_send": found.may_send and found.state is AccountState.ACTIVE,
+        "armed_at": found.armed_at,
+        "endpoint": found.endpoint,
+        "key": {"label": key.label, "parts": key.parts, "since": key.created_at} if key else None,
+        "test": {"at": setup.tested_at, "passed": setup.passed, "message": setup.message, "found": setup.found}
+        if setup is not None and is_tested
+        else None,
         "created_at": found.created_at,
         "halt": {"id": halt.id, "at": halt.at, "by": halt.by, "reason": halt.reason} if halt else None,
     }

@@ -36,6 +36,7 @@ from pilothouse.cli import (
     signals,
     simexchange,
     token,
+    venues,
 )
 from pilothouse.cli.options import Json
 from pilothouse.core.errors import Invalid, PilothouseError
@@ -60,10 +61,10 @@ app = typer.Typer(
 @app.command("up", rich_help_panel="Run")
 def up() -> None:
     """Start the trading desk: API, jobs, database and simulated market in one process; Ctrl-C stops it."""
-    from pilothouse.cli.talk import settings
+    from pilothouse.cli.talk import environment, settings
     from pilothouse.cli.up import run
 
-    raise typer.Exit(run(settings()))
+    raise typer.Exit(run(settings(), environment=environment()))
 
 
 app.add_typer(alert.app, name="alert", rich_help_panel="Trade")
@@ -80,6 +81,7 @@ app.add_typer(data.app, name="data", rich_help_panel="Look")
 app.add_typer(limits.app, name="limits", rich_help_panel="Set up")
 app.add_typer(paper.app, name="paper", rich_help_panel="Set up")
 app.add_typer(token.app, name="token", rich_help_panel="Set up")
+app.command("venues", rich_help_panel="Look")(venues.venues)
 app.command("doctor", rich_help_panel="Run")(doctor.doctor)
 app.add_typer(parked.app, name="parked", rich_help_panel="Run")
 app.command("simexchange", rich_help_panel="Run")(simexchange.simexchange)

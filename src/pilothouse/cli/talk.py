@@ -151,7 +151,7 @@ class House:
         self.way = way
         headers = {"Accept": "application/json"} | ({"Authorization": f"Bearer {way.token}"} if way.token else {})
         # The environment may name a proxy; a desk on this machine is not behind it.
-        self._client = httpx.Client(base_url=way.url, headers=headers, timeout=_PATIENCE, trust_env=_is_far(way.url))
+        self._client = httpx.Client(base_url=way.url, headers=headers, timeout=_PATIENCE, trust_env=is_far(way.url))
 
     def __enter__(self) -> Self:
         return self
@@ -282,7 +282,8 @@ def _check_address(url: str) -> None:
         raise Invalid([Problem("--url", repr(url[:80]), "an address such as http://127.0.0.1:8000")])
 
 
-def _is_far(url: str) -> bool:
+def is_far(url: str) -> bool:
+    """Say whether what is sent there leaves this machine."""
     host = urlsplit(url).hostname or ""
     return not (host in {"localhost", "::1"} or host.startswith("127."))
 

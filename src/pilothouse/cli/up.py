@@ -6,42 +6,53 @@ import signal
 import socket
 import sys
 import threading
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import uvicorn
 
 from pilothouse import __version__
+from pilothouse.accounts import trading_accounts
+from pilothouse.accounts.trading_accounts import Mode
 from pilothouse.api.app import create_app
 from pilothouse.core.errors import PilothouseError
 from pilothouse.jobs.embedded import Embedded
 from pilothouse.kit import log
 from pilothouse.kit.clocks import SystemClock
+from pilothouse.kit.env_file import read_env_file
 from pilothouse.kit.lease import house_lock
 from pilothouse.kit.settings import Settings
 from pilothouse.migrations.migrate import migrate
-from pilothouse.wiring import first_steps
+from pilothouse.wiring import first_steps, given_accounts, variables
 from pilothouse.wiring.build import Parts, build
 from pilothouse.wiring.first_steps import FirstSteps
+from pilothouse.wiring.house import House
+from pilothouse.wiring.variables import Bridge
 
 _SHUTDOWN_PATIENCE_S = 2
 
 _stop_wanted = threading.Event()
 
 
-def run(settings: Settings, parts: Parts | None = None) -> int:
-    """Run until SIGINT or SIGTERM; returns the exit code. What cannot start says why in one line."""
+def run(settings: Settings, parts: Parts | None = None, environment: Mapping[str, str] | None = None) -> int:
+    """Run until SIGINT or SIGTERM; returns the exit code. What cannot start says why in one line.
+
+    environment   the variables in which accounts may stand; none without it
+    """
     try:
+        bridge = variables.read(environment or {})
+        given_accounts.ready(bridge)  # what does not fit together stops the start before anything is made
         settings.data.mkdir(mode=0o700, parents=True, exist_ok=True)
         with house_lock(settings.data), _listening(settings) as listener:
             _log_to_file(settings)
-            return _run(settings, listener, parts or Parts())
+            return _run(settings, listener, parts or Parts(), bridge)
     except (PilothouseError, OSError) as reason:
         print(f"Pilothouse cannot start: {reason}", file=sys.stderr)
         return 1
 
 
-def _run(settings: Settings, listener: socket.socket, parts: Parts) -> int:
+def _run(settings: Settings, listener: socket.socket, parts: Parts, bridge: Bridge) -> int:
     # Before uvicorn listens for signals itself, one is kept until the server looks. And uvicorn raises the signal that
     # stopped it once more when it is done; it must then find a handler that lets the house be closed in order.
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -52,6 +63,7 @@ def _run(settings: Settings, listener: socket.socket, parts: Parts) -> int:
     house = build(settings, parts)
     try:
         facts, is_first = first_steps.take(house)
+        notes = [*_about_env_file(), *given_accounts.take(house, bridge)]
         jobs = Embedded(house)
         jobs.start()
         gc.collect()
@@ -66,7 +78,8 @@ def _run(settings: Settings, listener: socket.socket, parts: Parts) -> int:
                 timeout_graceful_shutdown=_SHUTDOWN_PATIENCE_S,
                 timeout_keep_alive=75,
             )
-            _Server(config, app, settings, facts, is_first=is_first).run(sockets=[listener])
+            welcome = _welcome(settings, facts, _real_accounts(house), notes, is_first=is_first)
+            _Server(config, app, welcome).run(sockets=[listener])
         finally:
             jobs.stop()
     finally:
@@ -77,12 +90,9 @@ def _run(settings: Settings, listener: socket.socket, parts: Parts) -> int:
 class _Server(uvicorn.Server):
     """uvicorn, with a word to the person in front of it once it listens."""
 
-    def __init__(
-        self, config: uvicorn.Config, app: Any, settings: Settings, facts: FirstSteps | None, *, is_first: bool
-    ) -> None:
+    def __init__(self, config: uvicorn.Config, app: Any, welcome: str) -> None:
         super().__init__(config)
-        self._app = app
-        self._settings, self._facts, self._is_first = settings, facts, is_first
+        self._app, self._welcome = app, welcome
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         # A stream of events ends only when it is told; asked to wait for it, the server would wait in vain.
@@ -91,7 +101,7 @@ class _Server(uvicorn.Server):
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
-        print(_welcome(self._settings, self._facts, is_first=self._is_first), flush=True)
+        print(self._welcome, flush=True)
         if _stop_wanted.is_set():
             self.should_exit = True
 
@@ -129,14 +139,46 @@ def _log_to_file(settings: Settings) -> None:
     )
 
 
-def _welcome(settings: Settings, facts: FirstSteps | None, *, is_first: bool) -> str:
-    """Return what a person reads first: where everything is, and a line that works as pasted."""
+def _about_env_file() -> list[str]:
+    """Return what a person should know of the `.env` file that was read, if one was."""
+    file = read_env_file(Path.cwd())
+    if file is None:
+        return []
+    notes = []
+    if file.others_may_read:
+        notes.append(f"{file.path}: others on this machine can read it; run: chmod 600 {file.path}")
+    if file.not_understood:
+        numbers = ", ".join(str(number) for number in file.not_understood[:10])
+        notes.append(f"{file.path}: nothing was understood in line {numbers}")
+    return notes
+
+
+def _real_accounts(house: House) -> list[str]:
+    """Return a line for each account that is not paper money."""
+    lines = []
+    for account in house.database.read(trading_accounts.active_accounts):
+        if account.mode is not Mode.PAPER:
+            sends = "ARMED" if account.may_send and account.mode is Mode.LIVE else "sends"
+            state = sends if account.may_send else "DISARMED: nothing is sent"
+            lines.append(f"{account.name} at {account.venue}, {account.mode}, {state}")
+    return lines
+
+
+def _welcome(
+    settings: Settings, facts: FirstSteps | None, accounts: list[str], notes: list[str], *, is_first: bool
+) -> str:
+    """Return what a person reads first: where everything is, and a line that works as pasted.
+
+    accounts, notes   a line for each account with a venue, and for whatever else should be known
+    """
     lines = [
         "",
         f"  Pilothouse {__version__} is ready on {settings.address}",
         "",
         f"  Data         {settings.data}  (database, secrets, copies, logs)",
         "  Market       SIMULATED: made-up prices, seeded; BTCUSDT, ETHUSDT, SOLUSDT perpetuals",
+        *(f"  At a venue   {line}" for line in accounts),
+        *(f"  Note         {line}" for line in notes),
     ]
     if facts is None:
         return "\n".join(

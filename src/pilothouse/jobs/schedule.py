@@ -20,6 +20,7 @@ from pilothouse.ledger import equity
 from pilothouse.ledger.exposure import holdings
 from pilothouse.marketdata import candle_records
 from pilothouse.observability import watch
+from pilothouse.wiring import account_tests, arm_account
 from pilothouse.wiring.house import House
 from pilothouse.wiring.subscriptions import trader_of
 
@@ -155,11 +156,18 @@ def follow_candles(house: House) -> None:
             _log.warning("candles told differently", series=str(found.follow.series), count=found.fetched.conflicts)
 
 
+def try_accounts(house: House) -> None:
+    """Ask venues about accounts that were never tested, and arm those that passed if the setting says so."""
+    account_tests.try_untested(house)
+    arm_account.arm_all_by_setting(house)
+
+
 SCHEDULE: tuple[Periodic, ...] = (
     Periodic("reconcile", timedelta(seconds=30), timedelta(seconds=30), reconcile_all),
     Periodic("drive", timedelta(seconds=5), timedelta(seconds=1), drive_waiting),
     Periodic("equity", timedelta(seconds=60), timedelta(seconds=2), snapshot_equity),
     Periodic("invariants", timedelta(seconds=60), timedelta(seconds=20), check_invariants),
+    Periodic("accounts", timedelta(seconds=30), timedelta(0), try_accounts, aside=True),
     Periodic("instruments", timedelta(seconds=15), timedelta(seconds=15), refresh_instruments),
     Periodic("sweep", timedelta(seconds=300), timedelta(seconds=60), sweep),
     Periodic("candles", timedelta(seconds=1), timedelta(seconds=3), follow_candles, aside=True),

@@ -63,6 +63,11 @@ _FORMS: tuple[tuple[re.Pattern[str], str], ...] = (
 )
 
 
+def is_secret_name(name: str) -> bool:
+    """Say whether what bears this name is a secret, such as webhook_secret or credentials.private_key."""
+    return _SECRET_NAME.search(name) is not None
+
+
 class Redactor:
     """Masks what it is shown. Values that are secret in no special form are told to it with `hide`."""
 

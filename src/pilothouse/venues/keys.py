@@ -68,6 +68,11 @@ class VenueKey:
         """Say whether it is a venue's testnet or demo."""
         return self.name.endswith(TESTNET)
 
+    @property
+    def is_here(self) -> bool:
+        """Say whether it is reached on this machine, as a simulated exchange is."""
+        return bool(self.base_url) and urlsplit(self.base_url).hostname in _HERE
+
 
 def private(address: str) -> str:
     """Return `address` if nobody else reads along: with TLS, or on this machine. Raises NotPrivate."""

@@ -6,12 +6,13 @@ shows them. It is drafted before the commit and put in its place after it: a cra
 
 import json
 from dataclasses import dataclass
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import structlog
 
-from pilothouse.accounts import hooks, tokens, trading_accounts
+from pilothouse.accounts import hooks, setups, tokens, trading_accounts
 from pilothouse.accounts.access import ALL_SCOPES
 from pilothouse.accounts.trading_accounts import Mode
 from pilothouse.core.errors import Refused, Unavailable
@@ -60,13 +61,19 @@ def take(house: House) -> tuple[FirstSteps | None, bool]:
     _put_in_place(house.settings.data)
     for account in house.database.read(trading_accounts.active_accounts):
         if account.venue == PAPER:
-            open_paper_account(house, account.id, PAPER_DEPOSIT)
+            open_paper_account(house, account.id, _deposit_of(house, account.id))
         elif account.mode is Mode.PAPER:  # a crash may have come between its row and its money
             try:
-                open_paper_account(house, account.id, PAPER_DEPOSIT)
+                open_paper_account(house, account.id, _deposit_of(house, account.id))
             except (Refused, Unavailable) as error:
                 _log.warning("paper_account_not_opened", account=account.id, venue=account.venue, why=str(error))
     return _known(house), not made
+
+
+def _deposit_of(house: House, account_id: str) -> Decimal:
+    """Return the first deposit that was asked for, or the usual one."""
+    setup = house.database.read(lambda tx: setups.of_account(tx, account_id))
+    return PAPER_DEPOSIT if setup is None or setup.deposit is None else setup.deposit
 
 
 def _make(tx: Tx, house: House) -> None:

@@ -14,7 +14,7 @@ from datetime import timedelta
 from types import MappingProxyType
 
 from pilothouse.accounts import trading_accounts
-from pilothouse.accounts.trading_accounts import TradingAccount
+from pilothouse.accounts.trading_accounts import AccountState, TradingAccount
 from pilothouse.core.facts import FactKind
 from pilothouse.execution import cancel, send
 from pilothouse.execution.cancel import CANCEL_TOPIC
@@ -50,21 +50,26 @@ def trader_of(account: TradingAccount) -> Trader:
     return Trader.of(account)
 
 
-def _venue_of(house: House, message: Message) -> str:
-    return house.database.read(lambda tx: trading_accounts.by_id(tx, message.key)).venue
+def _venue_of(house: House, message: Message) -> str | None:
+    """Return the venue that a message speaks to; None for an account that was removed: nobody can sign for it."""
+    account = house.database.read(lambda tx: trading_accounts.by_id(tx, message.key))
+    return account.venue if account.state is AccountState.ACTIVE else None
 
 
 def _pursue(house: House, message: Message) -> timedelta | None:
-    return send.pursue(house.desk, _venue_of(house, message), message.payload["order_id"])
+    venue = _venue_of(house, message)
+    return None if venue is None else send.pursue(house.desk, venue, message.payload["order_id"])
 
 
 def _cancel(house: House, message: Message) -> timedelta | None:
-    return cancel.carry_out(house.desk, _venue_of(house, message), message.payload["order_id"])
+    venue = _venue_of(house, message)
+    return None if venue is None else cancel.carry_out(house.desk, venue, message.payload["order_id"])
 
 
 def _advance(tx: Tx, house: House, message: Message) -> None:
-    trader = trader_of(trading_accounts.by_id(tx, message.payload["account_id"]))
-    drive.advance(tx, house.desk, trader, message.payload["symbol"], drive.HookBook())
+    account = trading_accounts.by_id(tx, message.payload["account_id"])
+    if account.state is AccountState.ACTIVE:
+        drive.advance(tx, house.desk, trader_of(account), message.payload["symbol"], drive.HookBook())
 
 
 SUBSCRIPTIONS: Mapping[str, Handler] = MappingProxyType(

@@ -126,4 +126,4 @@ def test_events_are_read_with_their_ids_over_comments_and_parts() -> None:
 )
 def test_only_a_far_desk_is_reached_through_a_proxy(url: str, far: bool) -> None:  # noqa: FBT001 - a column of the table
     """A proxy in the environment must not come between the command and this machine."""
-    assert talk._is_far(url) is far
+    assert talk.is_far(url) is far

@@ -58,6 +58,7 @@ from pilothouse.venues.port import (
 ACCOUNT: Final = "/fapi/v3/accountWithJoinMargin"
 POSITION_MODE: Final = "/fapi/v3/positionSide/dual"
 LISTEN_KEY: Final = "/fapi/v3/listenKey"
+AGENTS: Final = "/fapi/v3/agent"
 
 _RULES_FOR: Final = timedelta(hours=1)
 _MARK_FOR: Final = timedelta(seconds=10)
@@ -342,9 +343,23 @@ class AsterVenue:
             balance=wire.balance_of(told, self._settlement),
             hedge_mode=hedge,
             may_trade=wire.truth(told, "canTrade") if "canTrade" in told else None,
-            may_withdraw=wire.truth(told, "canWithdraw") if "canWithdraw" in told else None,
+            may_withdraw=self._may_withdraw(account, keys, signer.address),
             positions=() if hedge else tuple(self.positions(account)),
         )
+
+    def _may_withdraw(self, account: VenueAccount, keys: AsterKeys, signer: str) -> bool | None:
+        """Say whether the key may withdraw; None: the venue does not say.
+
+        A wallet's own key moves everything. Of an agent the venue tells; `canWithdraw` of an account is not about keys.
+        """
+        if keys.user.strip().lower() == signer:
+            return True
+        try:
+            agents = wire.rows(self._read(account, Call("GET", AGENTS)))
+        except (Refused, Unavailable):  # it has answered everything else: this it does not tell
+            return None
+        mine = next((row for row in agents if str(row.get("agentAddress", "")).lower() == signer), None)
+        return wire.truth(mine, "canWithdraw") if mine is not None and "canWithdraw" in mine else None
 
     def _set(self, account: VenueAccount, path: str, params: tuple[tuple[str, str], ...]) -> object:
         """Set something; return the answer, or None if it was so already."""

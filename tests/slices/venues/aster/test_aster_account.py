@@ -2,15 +2,18 @@
 
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from pilothouse.core.errors import Refused, Unavailable
 from pilothouse.core.errors import Unknown as OutcomeUnknown
+from pilothouse.kit.sealed import Secret
 from pilothouse.venues.aster.adapter import AsterVenue
+from pilothouse.venues.aster.sign import AsterKeys
 from pilothouse.venues.port import Capability, MarginType
-from tests.slices.venues.aster.conftest import ACCOUNT, ADDRESS, now_ms, order_row, trade_row
+from tests.slices.venues.aster.conftest import ACCOUNT, ADDRESS, KEY, now_ms, open_venue, order_row, trade_row
 from tests.slices.venues.aster.recorder import Heard, Recorder, Say
 
 POSITIONS, INCOME, TRADES = "/fapi/v3/positionRisk", "/fapi/v3/income", "/fapi/v3/userTrades"
@@ -189,9 +192,35 @@ def test_an_account_is_examined_without_changing_anything(venue: AsterVenue, rec
 
     assert found.label == ADDRESS.lower()
     assert abs(found.clock_ahead) < timedelta(seconds=1)
-    assert (found.hedge_mode, found.may_trade, found.may_withdraw) == (False, True, False)
+    assert (found.hedge_mode, found.may_trade) == (False, True)
+    assert found.may_withdraw is True, "the key of the wallet itself moves everything, whatever the account may do"
     assert len(found.positions) == 1
     assert {each.method for each in recorder.heard} == {"GET"}
+
+
+@pytest.mark.parametrize(
+    ("say", "may_withdraw"),
+    [
+        (Say([{"agentAddress": ADDRESS, "canWithdraw": False}]), False),
+        (Say([{"agentAddress": ADDRESS.lower(), "canWithdraw": True}]), True),
+        (Say([{"agentAddress": ADDRESS}]), None),
+        (Say([]), None),
+        (Say({"code": -1000, "msg": "no"}, 400), None),
+    ],
+)
+def test_an_agent_may_withdraw_as_the_venue_says(
+    recorder: Recorder, tmp_path: Path, say: Say, may_withdraw: object
+) -> None:
+    """`canWithdraw` of an account is true for nearly everybody; it is the key that a thief would have."""
+    recorder.on("GET", "/fapi/v3/accountWithJoinMargin", Say({**account_row(), "canWithdraw": True}))
+    recorder.on("GET", "/fapi/v3/positionSide/dual", Say({"dualSidePosition": False}))
+    recorder.on("GET", POSITIONS, Say([]))
+    recorder.on("GET", "/fapi/v3/agent", say)
+    venue = open_venue(recorder, tmp_path, keys=AsterKeys("0x" + "1" * 40, ADDRESS, Secret(KEY)))
+    try:
+        assert venue.examine(ACCOUNT).may_withdraw is may_withdraw
+    finally:
+        venue.close()
 
 
 # ── History ───────────────────────────────────────────────────────────────────────────────────────

@@ -1,0 +1,37 @@
+"""Nothing more is to be decided on an account: what waits is refused, and protection is no longer kept up."""
+
+from dataclasses import replace
+
+from pilothouse.core.errors import Conflict
+from pilothouse.execution.desk import Desk
+from pilothouse.fleet import drive, store
+from pilothouse.fleet.store import SignalRecord
+from pilothouse.kit.db import Tx
+
+_MOST = 1_000_000
+
+
+class AccountRemoved(Conflict):
+    """The account was removed before the alert was done."""
+
+    code = "account_removed"
+
+
+def waiting(tx: Tx, account_id: str) -> list[SignalRecord]:
+    """Return the signals of an account that are not done, by instrument and age."""
+    symbols = [symbol for of_account, symbol in store.waiting(tx) if of_account == account_id]
+    return [record for symbol in symbols for record in store.waiting_in(tx, account_id, symbol, _MOST)]
+
+
+def leave(tx: Tx, desk: Desk, account_id: str) -> None:
+    """Refuse what waits and forget what should be protected, in the transaction that closes the account."""
+    now = desk.clock.now()
+    for record in waiting(tx, account_id):
+        refused = replace(drive.refused(record, AccountRemoved("the account was removed")), changed_at=now)
+        store.change(
+            tx, record.id, now, state=refused.state, code=refused.code, message=refused.message, detail=refused.detail
+        )
+        drive.tell(tx, refused)
+    for protection in store.all_protections(tx):
+        if protection.account_id == account_id:
+            store.forget_protection(tx, account_id, protection.symbol)

@@ -1,0 +1,26 @@
+"""What the venues can do here, and what their credentials consist of: for doors, which know no venue themselves."""
+
+from dataclasses import dataclass
+
+from pilothouse.venues import catalogue
+from pilothouse.venues.opening import CredentialField
+from pilothouse.venues.port import Card
+
+
+@dataclass(frozen=True, slots=True)
+class VenueCard:
+    """One venue: its name in accounts, its card, and the parts of a credential."""
+
+    name: str
+    card: Card
+    fields: tuple[CredentialField, ...]
+
+
+def every_card() -> list[VenueCard]:
+    """Return the venues that are tested in depth, in the order of the catalogue."""
+    return [card_of(name) for name in catalogue.names()]
+
+
+def card_of(name: str) -> VenueCard:
+    """Return one venue, also one that only the general adapter knows. Raises VenueUnknown."""
+    return VenueCard(name, catalogue.card_of(name), catalogue.credential_fields(name))

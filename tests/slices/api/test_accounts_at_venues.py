@@ -1,0 +1,341 @@
+"""Accounts at a venue over the API: tried before they are kept, armed by somebody, removed when nothing is open."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import httpx
+import pytest
+
+from pilothouse.accounts.audit import list_audit
+from pilothouse.accounts.tables import venue_keys
+from tests.house_process import free_port
+from tests.slices.api.conftest import Served, until
+from tests.slices.simexchange.sim_house import WALLET, WALLET_KEY, RunningExchange
+
+# The second of the well-known throw-away keys of every Ethereum test chain: the agent of the first.
+AGENT_KEY = "0x59c6995e998f97a5a0044966f0945389dc9e86dae88c7a8412f4603b6b78690d"
+AGENT = "0x70997970c51812dc3a010c7d01b50e0d17dc79c8"
+
+
+@pytest.fixture(scope="module")
+def exchange() -> Iterator[RunningExchange]:
+    """Yield a simulated exchange that listens."""
+    with RunningExchange(profile="aster") as running:
+        running.control("POST", "accounts", id="main", wallet=WALLET, agents=[AGENT])
+        yield running
+
+
+@pytest.fixture(autouse=True)
+def _sound(exchange: RunningExchange) -> Iterator[None]:
+    yield
+    exchange.control("POST", "settings", skewMs=0)
+    exchange.control("DELETE", "faults")
+
+
+def asked(exchange: RunningExchange, name: str = "main", **more: Any) -> dict[str, Any]:
+    """Return what is sent to add the throw-away account."""
+    credentials = {"user": WALLET, "signer": AGENT, "private_key": AGENT_KEY}
+    return {"name": name, "venue": "aster", "base_url": exchange.base, "credentials": credentials, **more}
+
+
+def add(served: Served, exchange: RunningExchange, name: str = "main", **more: Any) -> dict[str, Any]:
+    """Add the account; it must succeed."""
+    answer = served.api.post("/api/v1/accounts", json=asked(exchange, name, **more))
+    assert answer.status_code == 200, answer.text
+    told: dict[str, Any] = answer.json()
+    return told
+
+
+def nothing_kept(served: Served) -> bool:
+    """Say whether there is only the paper account of the beginning, and no credential."""
+    names = [row["name"] for row in served.api.get("/api/v1/accounts").json()["items"]]
+    keys = served.house.database.read(lambda tx: tx.execute(venue_keys.select()).all())
+    return names == ["paper"] and not keys
+
+
+def told(answer: httpx.Response) -> tuple[int, str]:
+    """Return status and code of a refusal."""
+    return answer.status_code, answer.json()["code"]
+
+
+# ── Adding ────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_an_account_is_tried_and_what_was_found_is_told(served: Served, exchange: RunningExchange) -> None:
+    """Whoever adds an account sees at once whether it is the right one, and that it may trade."""
+    made = add(served, exchange)
+
+    assert (made["venue"], made["mode"], made["may_send"]) == (f"aster@{exchange.base}", "testnet", True)
+    found = made["found"]
+    assert (found["label"], found["position_mode"], found["asset"]) == (AGENT, "one_way", "USDT")
+    assert found["may_trade"] is True
+    assert abs(found["clock_ahead_ms"]) < 5_000
+    assert made["key"]["parts"] == ["private_key", "signer", "user"]
+    assert made["test"]["passed"] is True
+    assert served.api.get(f"/api/v1/accounts/{made['id']}").json()["test"]["found"] == found
+
+
+def test_no_credential_stands_anywhere_it_could_be_read(served: Served, exchange: RunningExchange) -> None:
+    """Answers, complaints, the log and the audit are read by more people than may trade."""
+    body = asked(exchange)
+    made = served.api.post("/api/v1/accounts", json=body)
+    canary = AGENT_KEY.removeprefix("0x")
+    wrong = WALLET_KEY.removeprefix("0x")
+    said = [made.text]
+    for changed in (
+        {"credentials": {**body["credentials"], "private_key": WALLET_KEY}},
+        {"credentials": {**body["credentials"], "private_key": WALLET_KEY + "00"}},
+        {"credentials": {**body["credentials"], "private_key": int(wrong, 16)}},
+        {"credentials": WALLET_KEY},
+        {"private_key": WALLET_KEY},
+        {"credentials": {**body["credentials"], "api_secret": WALLET_KEY}},
+    ):
+        answer = served.api.post("/api/v1/accounts", json={**body, "name": "second", **changed})
+        assert 400 <= answer.status_code < 500, answer.text
+        said.append(answer.text)
+    said += [served.api.get(path).text for path in ("/api/v1/accounts", f"/api/v1/accounts/{made.json()['id']}")]
+    said.append(str(served.house.database.read(lambda tx: list_audit(tx, served.house.operator_id))))
+    said.append(served.log.getvalue())
+
+    for secret in (canary, wrong, str(int(wrong, 16))):
+        assert not any(secret in text for text in said)
+
+
+def test_a_key_of_another_signer_is_refused_before_anybody_is_asked(served: Served, exchange: RunningExchange) -> None:
+    """It would be found out with the first order."""
+    before = len(exchange.control("GET", "requests"))
+    body = asked(exchange)
+    body["credentials"]["private_key"] = WALLET_KEY
+
+    assert told(served.api.post("/api/v1/accounts", json=body)) == (422, "key_not_of_signer")
+    assert nothing_kept(served)
+    assert len(exchange.control("GET", "requests")) == before
+
+
+def test_a_clock_that_is_off_is_refused_with_what_to_do(served: Served, exchange: RunningExchange) -> None:
+    """Every order would be refused for its stamp."""
+    exchange.control("POST", "settings", skewMs=20_000)
+    answer = served.api.post("/api/v1/accounts", json=asked(exchange))
+
+    assert told(answer) == (422, "clock_off")
+    assert "timedatectl" in answer.json()["detail"]
+    assert nothing_kept(served)
+
+
+def test_an_account_in_hedge_mode_is_refused_with_what_to_do(served: Served, exchange: RunningExchange) -> None:
+    """Long and short kept apart would be booked as one position."""
+    wallet = asked(exchange)
+    client = exchange.aster()
+    client.fapiPrivatePostV3PositionSideDual({"dualSidePosition": "true"})
+    try:
+        answer = served.api.post("/api/v1/accounts", json=wallet)
+        assert told(answer) == (422, "hedge_mode")
+        assert "one-way" in answer.json()["detail"]
+        assert nothing_kept(served)
+    finally:
+        client.fapiPrivatePostV3PositionSideDual({"dualSidePosition": "false"})
+
+
+def test_a_key_that_may_withdraw_is_refused_unless_told_otherwise(served: Served, exchange: RunningExchange) -> None:
+    """A desk never needs it, and a thief would."""
+    credentials = {"user": WALLET, "signer": WALLET, "private_key": WALLET_KEY}
+
+    refused = served.api.post("/api/v1/accounts", json=asked(exchange, credentials=credentials))
+    assert told(refused) == (422, "may_withdraw")
+    assert nothing_kept(served)
+
+    made = add(served, exchange, credentials=credentials, allow_withdrawals=True)
+    assert made["found"]["may_withdraw"] is True
+    assert any("withdraw" in each for each in made["warnings"])
+    again = served.api.post(f"/api/v1/accounts/{made['id']}/test")
+    assert again.status_code == 200, again.text
+
+
+def test_a_venue_that_does_not_answer_is_503_and_nothing_is_kept(served: Served) -> None:
+    """Whether the key is good is not known, so it is asked for again and not kept on trust."""
+    body = asked_at(f"http://127.0.0.1:{free_port()}")
+    answer = served.api.post("/api/v1/accounts", json=body)
+
+    assert answer.status_code == 503, answer.text
+    assert nothing_kept(served)
+
+
+def asked_at(base_url: str) -> dict[str, Any]:
+    """Return what is sent to add the throw-away account at an address."""
+    credentials = {"user": WALLET, "signer": WALLET, "private_key": WALLET_KEY}
+    return {"name": "main", "venue": "aster", "base_url": base_url, "credentials": credentials}
+
+
+@pytest.mark.parametrize(
+    ("changed", "status", "code"),
+    [
+        ({"venue": "nowhere"}, 400, "invalid"),
+        ({"venue": "as ter"}, 400, "invalid"),
+        ({"base_url": "http://example.com"}, 422, "address_not_private"),
+        ({"base_url": "ftp://127.0.0.1"}, 400, "invalid"),
+        ({"stream_url": "http://127.0.0.1:1"}, 400, "invalid"),
+        ({"credentials": {}}, 400, "invalid"),
+        ({"credentials": {"user": WALLET}}, 400, "invalid"),
+        ({"mode": "paper"}, 400, "invalid"),
+        ({"mode": "live"}, 422, "live_not_meant"),
+        ({"base_url": None}, 422, "live_not_meant"),
+        ({"base_url": None, "mode": "testnet"}, 400, "invalid"),
+        ({"venue": "aster-testnet", "base_url": None, "mode": "live", "live": True}, 400, "invalid"),
+        ({"deposit": "5"}, 400, "invalid"),
+        ({"name": "paper"}, 409, "name_taken"),
+        ({"name": ""}, 400, "invalid"),
+    ],
+)
+def test_what_is_not_meant_so_is_refused(
+    served: Served, exchange: RunningExchange, changed: dict[str, Any], status: int, code: str
+) -> None:
+    """Each wrong word is named, nobody is asked, and nothing is kept."""
+    body = {name: each for name, each in {**asked(exchange), **changed}.items() if each is not None}
+
+    assert told(served.api.post("/api/v1/accounts", json=body)) == (status, code)
+    assert nothing_kept(served)
+
+
+def test_one_account_at_a_venue_is_one_account_here(served: Served, exchange: RunningExchange) -> None:
+    """Two would book the same fills twice, and each would see the other's position as a stranger's."""
+    add(served, exchange)
+
+    assert told(served.api.post("/api/v1/accounts", json=asked(exchange, "twice"))) == (409, "credential_in_use")
+    assert told(served.api.post("/api/v1/accounts", json=asked(exchange))) == (409, "name_taken")
+
+
+def test_a_paper_account_has_the_deposit_that_was_asked_for(served: Served) -> None:
+    """Who trades 500 wants to practise with 500."""
+    answer = served.api.post("/api/v1/accounts", json={"name": "small", "venue": "paper", "deposit": "500.5"})
+    assert answer.status_code == 200, answer.text
+    made = answer.json()
+
+    assert (made["mode"], made["simulated"], made["found"], made["key"]) == ("paper", True, None, None)
+    balance = served.api.get("/api/v1/balances", params={"account": made["id"]}).json()["items"][0]
+    assert (balance["wallet"], balance["booked_wallet"]) == ("500.5", "500.5")
+    assert told(served.api.post(f"/api/v1/accounts/{made['id']}/test")) == (409, "nothing_to_test")
+    assert told(served.api.post(f"/api/v1/accounts/{made['id']}/arm")) == (409, "not_live")
+
+
+# ── Real money ────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_real_money_begins_disarmed_and_is_armed_by_somebody(served: Served, exchange: RunningExchange) -> None:
+    """What an alert would do is shown before anything is sent; who armed it, and why, stands in the record."""
+    made = add(served, exchange, mode="live", live=True)
+    path = f"/api/v1/accounts/{made['id']}"
+    assert (made["mode"], made["may_send"], made["armed_at"]) == ("live", False, None)
+    assert any("REAL MONEY" in each and "account arm" in each for each in made["warnings"])
+
+    armed = served.api.post(f"{path}/arm", json={"reason": "tried long enough"}).json()
+    assert armed["may_send"] is True
+    assert armed["found"]["position_mode"] == "one_way", "it is tried once more before it is armed"
+
+    served.api.post(f"{path}/disarm", json={"reason": "enough"})
+    assert served.api.get(path).json()["may_send"] is False
+    lines = served.house.database.read(lambda tx: list_audit(tx, served.house.operator_id))
+    said = {line.what: line.detail.get("reason") for line in lines}
+    assert (said["account.armed"], said["account.disarmed"]) == ("tried long enough", "enough")
+
+
+def test_what_does_not_pass_is_not_armed(served: Served, exchange: RunningExchange) -> None:
+    """An account that was changed at the venue since it was added is found out before it sends."""
+    made = add(served, exchange, mode="live", live=True)
+    client = exchange.aster()
+    client.fapiPrivatePostV3PositionSideDual({"dualSidePosition": "true"})
+    try:
+        assert told(served.api.post(f"/api/v1/accounts/{made['id']}/arm")) == (422, "hedge_mode")
+    finally:
+        client.fapiPrivatePostV3PositionSideDual({"dualSidePosition": "false"})
+    assert served.api.get(f"/api/v1/accounts/{made['id']}").json()["may_send"] is False
+
+
+# ── Testing, renaming, removing ───────────────────────────────────────────────────────────────────
+
+
+def test_an_account_is_tested_again_and_what_is_wrong_is_kept(served: Served, exchange: RunningExchange) -> None:
+    """A key loses its rights, a clock drifts: the list shows it without anybody trading."""
+    made = add(served, exchange)
+    path = f"/api/v1/accounts/{made['id']}"
+    client = exchange.aster()
+    client.fapiPrivatePostV3PositionSideDual({"dualSidePosition": "true"})
+    try:
+        assert told(served.api.post(f"{path}/test")) == (422, "hedge_mode")
+        assert served.api.get(path).json()["test"]["passed"] is False
+    finally:
+        client.fapiPrivatePostV3PositionSideDual({"dualSidePosition": "false"})
+    assert served.api.post(f"{path}/test").json()["test"]["passed"] is True
+
+
+def test_an_account_is_renamed_once_for_each_name(served: Served, exchange: RunningExchange) -> None:
+    """Names stand in commands; two of the same would be one too many."""
+    made = add(served, exchange)
+    path = f"/api/v1/accounts/{made['id']}"
+
+    assert served.api.patch(path, json={"name": "swing"}).json()["name"] == "swing"
+    assert served.api.patch(path, json={"name": "swing"}).status_code == 200
+    assert told(served.api.patch(path, json={"name": "paper"})) == (409, "name_taken")
+
+
+def test_a_removed_account_has_no_keys_and_no_ears(served: Served, exchange: RunningExchange) -> None:
+    """What is removed cannot be traded by an old alert, nor read from a stolen database."""
+    made = add(served, exchange)
+    hook = served.api.post("/api/v1/hooks", json={"name": "live", "account_id": made["id"]}).json()
+    removed = served.api.delete(f"/api/v1/accounts/{made['id']}").json()
+
+    assert (removed["state"], removed["key"], removed["hooks_revoked"]) == ("closed", None, ["live"])
+    assert served.alert(f"/hooks/{hook['token']}", action="open", side="BUY", quantity="0.01").status_code == 404
+    assert served.house.database.read(lambda tx: tx.execute(venue_keys.select()).all()) == []
+    assert f"aster@{exchange.base}" not in served.house.venues
+    assert served.api.delete(f"/api/v1/accounts/{made['id']}").json()["hooks_revoked"] == []
+
+
+def test_an_account_in_use_is_removed_only_by_force(running: Served) -> None:
+    """Removing it would leave a position that nobody watches over."""
+    made = running.api.post("/api/v1/accounts", json={"name": "small", "venue": "paper"}).json()
+    hook = running.api.post("/api/v1/hooks", json={"name": "small", "account_id": made["id"]}).json()
+    running.alert(f"/hooks/{hook['token']}", action="open", side="BUY", quantity="0.01", stop_loss="5%")
+    path = f"/api/v1/accounts/{made['id']}"
+    until(lambda: len(running.api.get("/api/v1/positions", params={"account": made["id"]}).json()["items"]) == 1)
+    until(lambda: all(order["state"] in {"filled", "working"} for order in running.orders()))
+
+    refused = running.api.delete(path)
+    assert told(refused) == (409, "account_busy")
+    assert "0.01 BTCUSDT" in refused.json()["detail"]
+
+    removed = running.api.delete(path, params={"force": "true"}).json()
+    assert removed["state"] == "closed"
+    assert any("0.01 BTCUSDT" in each for each in removed["warnings"])
+    assert all(one["ok"] for one in running.api.get("/api/v1/invariants").json()["items"])
+
+
+def test_reading_an_account_takes_no_more_than_reading(served: Served, exchange: RunningExchange) -> None:
+    """Arming, adding and removing are for who administers, not for who trades."""
+    made = add(served, exchange)
+    issued = served.api.post("/api/v1/tokens", json={"label": "trader", "scopes": ["read", "trade"]}).json()
+    trader = served.client({"Authorization": f"Bearer {issued['token']}"})
+    path = f"/api/v1/accounts/{made['id']}"
+
+    assert trader.get(path).status_code == 200
+    for method, where in (
+        ("POST", "/api/v1/accounts"),
+        ("PATCH", path),
+        ("DELETE", path),
+        ("POST", f"{path}/test"),
+        ("POST", f"{path}/arm"),
+        ("POST", f"{path}/disarm"),
+    ):
+        assert trader.request(method, where, json=asked(exchange)).status_code == 403, (method, where)
+
+
+def test_venues_are_shown_with_what_they_leave_out(served: Served) -> None:
+    """Who chooses a venue reads what it cannot do here, and why."""
+    rows = {row["name"]: row for row in served.api.get("/api/v1/venues").json()["items"]}
+    aster = served.api.get("/api/v1/venues/aster").json()
+
+    assert {"paper", "aster", "aster-testnet"} <= rows.keys()
+    assert aster == rows["aster"]
+    assert [each["name"] for each in aster["credential_fields"]] == ["user", "signer", "private_key"]
+    assert [each["secret"] for each in aster["credential_fields"]] == [False, False, True]
+    assert all(each["reason"] for each in aster["capabilities"] if each["state"] == "exempt")
+    assert told(served.api.get("/api/v1/venues/nowhere-at-all")) == (404, "venue_unknown")
