@@ -289,7 +289,28 @@ def _accounts(house: "House") -> Iterator[Finding]:
             words = f"{row['name']} is halted by {halt['by']}: {halt['reason']}"
             yield Finding("accounts", NOTE, words, f"pilothouse resume --account {row['name']}")
         elif row.get("state", "active") == "active":
-            yield Finding("accounts", OK, f"{row.get('name')} at {row.get('venue')} may trade")
+            yield _account(row)
+
+
+def _account(row: dict[str, Any]) -> Finding:
+    """Tell of an account that is not halted: whether its venue was asked about it, and whether it sends."""
+    name, place, test = row["name"], f"{row['name']} at {row['venue']}", row.get("test") or {}
+    if row.get("simulated"):
+        return Finding("accounts", OK, f"{place} may trade")
+    if not test:
+        return Finding(
+            "accounts", NOTE, f"{place} is not yet tested: its venue did not answer", f"pilothouse account test {name}"
+        )
+    if not test.get("passed"):
+        return Finding(
+            "accounts", BAD, f"{place} did not pass: {test.get('message')}", f"pilothouse account test {name}"
+        )
+    found = test.get("found") or {}
+    rights = {"True": "may withdraw", "False": "may not withdraw"}.get(str(found.get("may_withdraw")), "may withdraw?")
+    words = f"{place}: passed, clock {found.get('clock_ahead_ms')} ms apart, its key {rights}"
+    if not row.get("may_send"):
+        return Finding("accounts", NOTE, f"{words}; disarmed: nothing is sent", f"pilothouse account arm {name}")
+    return Finding("accounts", OK, f"{words}; sends")
 
 
 def _parked(house: "House") -> Iterator[Finding]:
