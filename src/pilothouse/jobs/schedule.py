@@ -8,7 +8,7 @@ import structlog
 
 from pilothouse.accounts import idempotency, trading_accounts
 from pilothouse.accounts.trading_accounts import TradingAccount
-from pilothouse.core.errors import PilothouseError, Unavailable
+from pilothouse.core.errors import PilothouseError, Refused, Unavailable
 from pilothouse.execution import account_store, hearing
 from pilothouse.execution.reconcile import reconcile
 from pilothouse.execution.submit import Trader
