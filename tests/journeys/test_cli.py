@@ -293,6 +293,19 @@ def test_fills_are_exported_for_a_spreadsheet(house: HouseProcess) -> None:
     assert Decimal(rows[0]["quantity"]) == Decimal("0.01")
 
 
+def test_without_a_name_every_account_is_shown(new_house: NewHouse) -> None:
+    """What is held in the second account is not hidden behind `paper is flat`."""
+    house = new_house().start()
+    shown(house, "account", "add", "second", "--venue", "paper")
+    assert "paper, second are flat" in shown(house, "positions")
+    shown(house, "orders", "submit", "BUY", "0.01", "BTCUSDT", "--account", "second")
+
+    assert re.search(r"second +BTCUSDT +LONG +0\.01 ", shown(house, "positions"))
+    assert re.search(r"second +\S+ +BTCUSDT +BUY ", shown(house, "orders"))
+    assert "paper is flat" in shown(house, "positions", "--account", "paper")
+    assert [row["quantity"] for row in told(house, "positions")["items"]] == ["0.01"]
+
+
 def test_an_empty_desk_says_what_to_do_next(new_house: NewHouse) -> None:
     """An empty table helps nobody."""
     house = new_house().start()

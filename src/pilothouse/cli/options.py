@@ -39,6 +39,17 @@ Account = Annotated[
     ),
 ]
 
+EachAccount = Annotated[
+    str | None,
+    typer.Option(
+        "--account",
+        "-a",
+        metavar="NAME",
+        help="Only this trading account, by name or id. Without it: all of them.",
+        show_default=False,
+    ),
+]
+
 Symbol = Annotated[
     str | None,
     typer.Option("--symbol", "-s", metavar="SYMBOL", help="Only this instrument, such as BTCUSDT.", show_default=False),

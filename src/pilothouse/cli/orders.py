@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
-from pilothouse.cli.options import Account, Json, Limit, Symbol, Token, Url, Yes, ask_first
+from pilothouse.cli.options import Account, EachAccount, Json, Limit, Symbol, Token, Url, Yes, ask_first
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -29,7 +29,7 @@ def orders(
     ] = None,
     live: Annotated[bool, typer.Option("--open", help="Only orders that are not over.")] = False,
     symbol: Symbol = None,
-    account: Account = None,
+    account: EachAccount = None,
     limit: Limit = 20,
     as_json: Json = False,
     url: Url = None,
@@ -41,9 +41,11 @@ def orders(
     from pilothouse.cli import show, talk
 
     with talk.open_house(url, token) as house:
-        chosen = talk.account_of(house, account)["id"] if account else None
+        asked = talk.accounts_of(house, account)
+        chosen = asked[0]["id"] if account else None
         page = house.pages("/api/v1/orders", limit=limit, state=state, live=live or None, symbol=symbol, account=chosen)
-    show.out(page, as_json=as_json, draw=lambda screen: draw_list(screen, page["items"]))
+    names = talk.names_if_several(asked)
+    show.out(page, as_json=as_json, draw=lambda screen: draw_list(screen, page["items"], names))
 
 
 @app.command("show")
@@ -154,15 +156,16 @@ def short_of(order_id: str) -> str:
     return short(order_id)
 
 
-def draw_list(screen: "Console", rows: list[dict[str, Any]]) -> None:
-    """Draw orders as a table."""
+def draw_list(screen: "Console", rows: list[dict[str, Any]], names: Mapping[str, str] | None = None) -> None:
+    """Draw orders as a table; with the names of their accounts by id, if there are several."""
     from pilothouse.cli import show
 
-    made = show.table("id", ">age", "symbol", "side", ">quantity", "*type", ">price", "state")
+    made = show.table("id", *(["*account"] if names else []), ">age", "symbol", "side", ">quantity", "*type", ">price", "state")
     at = show.now()
     for row in rows:
         made.add_row(
             show.short(row.get("id")),
+            *([names.get(str(row.get("account_id")), show.NOTHING)] if names else []),
             show.age(row.get("created_at"), at),
             str(row.get("symbol")),
             show.side(row.get("side")),

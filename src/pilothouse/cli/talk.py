@@ -7,7 +7,7 @@ house that does not answer is NotRunning, an answer that is no success is Answer
 import json
 import os
 import socket
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
@@ -368,6 +368,19 @@ def account_of(house: House, named: str | None) -> dict[str, Any]:
         names = ", ".join(str(row.get("name")) for row in rows) or "none"
         raise Refused(f"there is no one account {named!r}; there are: {names}")
     return found[0]
+
+
+def accounts_of(house: House, named: str | None) -> list[dict[str, Any]]:
+    """Return the one account that was named, or without a name every active one. Raises Refused as `account_of`."""
+    if named is not None:
+        return [account_of(house, named)]
+    rows = [row for row in house.pages("/api/v1/accounts", limit=1000)["items"] if isinstance(row, dict)]
+    return [row for row in rows if row.get("state", "active") == "active"] or [account_of(house, None)]
+
+
+def names_if_several(rows: Sequence[Mapping[str, Any]]) -> dict[str, str]:
+    """Return the names of accounts by id where there are several of them; nothing where one needs no name."""
+    return {str(row.get("id")): str(row.get("name")) for row in rows} if len(rows) > 1 else {}
 
 
 def whole_id(house: House, path: str, typed: str, **query: object) -> str:

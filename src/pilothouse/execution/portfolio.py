@@ -13,7 +13,7 @@ from pilothouse.core.instrument import Instrument
 from pilothouse.core.position import Position
 from pilothouse.core.rounding import EXACT
 from pilothouse.execution.desk import Desk
-from pilothouse.execution.submit import Trader
+from pilothouse.execution.submit import AccountDisarmed, Trader
 from pilothouse.kit.db import Tx
 from pilothouse.ledger import positions as books
 from pilothouse.ledger.exposure import holdings
@@ -133,8 +133,10 @@ def set_leverage(desk: Desk, trader: Trader, instrument: Instrument, leverage: i
 
     leverage   1 to the instrument's maximum
 
-    Raises Invalid, Refused (the venue says no), Unavailable (it did not happen), Unknown (ask before trying again).
+    Raises Invalid, AccountDisarmed, Refused (the venue says no), Unavailable (it did not happen), Unknown (ask before
+    trying again).
     """
+    _must_be_armed(trader)
     if not 1 <= leverage <= instrument.leverage_max:
         allowed = f"a whole number from 1 to {instrument.leverage_max} for {instrument.symbol}"
         raise Invalid([Problem("leverage", str(leverage), allowed, "out_of_range")])
@@ -146,14 +148,22 @@ def set_margin_type(desk: Desk, trader: Trader, instrument: Instrument, margin_t
 
     margin_type   ISOLATED or CROSSED, in any case
 
-    Raises Invalid, Refused (the venue says no), Unavailable (it did not happen), Unknown (ask before trying again).
+    Raises Invalid, AccountDisarmed, Refused (the venue says no), Unavailable (it did not happen), Unknown (ask before
+    trying again).
     """
+    _must_be_armed(trader)
     try:
         wanted = MarginType(margin_type.upper())
     except ValueError:
         problem = Problem("margin_type", ascii(margin_type[:40]), f"one of {', '.join(MarginType)}")
         raise Invalid([problem]) from None
     return desk.venue(trader.venue).set_margin_type(_account(trader), instrument.symbol, wanted)
+
+
+def _must_be_armed(trader: Trader) -> None:
+    """Refuse to change anything at the venue of an account that nobody has armed."""
+    if not trader.may_send:
+        raise AccountDisarmed("the account is not armed: nothing is changed at its venue until somebody arms it")
 
 
 def _account(trader: Trader) -> VenueAccount:

@@ -1,7 +1,9 @@
 """The house: what is opened once and handed to every door and job. Nothing is decided here."""
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from typing import Final
 
 import structlog
 
@@ -27,6 +29,8 @@ from pilothouse.wiring.public_venues import PublicVenues
 from pilothouse.wiring.sealed_keys import KeyRing
 
 _log = structlog.get_logger("pilothouse.house")
+
+_OPENED_AT_ONCE: Final = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,16 +77,29 @@ class House:
         self.changes.tell(account.id)
 
     def open_all(self) -> None:
-        """Open the venues of all active accounts that are not open yet; one that cannot be is logged."""
+        """Open the venues of all active accounts that are not open yet; one that cannot be is logged.
+
+        Side by side, some at a time: several venues that are slow to answer cost as long as the slowest, not their sum.
+        """
+        due: dict[str, TradingAccount] = {}
         for account in self.database.read(trading_accounts.active_accounts):
-            if account.venue in self.venues:
-                continue
-            try:
-                venue = self.venues.open(account)
-            except Refused as refused:
-                _log.error("venue_not_opened", account=account.id, venue=account.venue, why=str(refused))
-                continue
-            self._follow(account, venue)
+            if account.venue not in self.venues:
+                due.setdefault(account.venue, account)
+        if not due:
+            return
+        with ThreadPoolExecutor(min(len(due), _OPENED_AT_ONCE), thread_name_prefix="pilothouse-open") as openers:
+            for opened in [openers.submit(self._open_one, account) for account in due.values()]:
+                opened.result()
+
+    def _open_one(self, account: TradingAccount) -> None:
+        try:
+            venue = self.venues.open(account)
+        except Refused as refused:
+            _log.error("venue_not_opened", account=account.id, venue=account.venue, why=str(refused))
+            return
+        for each in self.database.read(trading_accounts.active_accounts):
+            if each.venue == account.venue:
+                self._follow(each, venue)
 
     def step_markets(self) -> None:
         """Let every paper venue that is open go on to now."""

@@ -244,6 +244,22 @@ def test_real_money_begins_disarmed_and_is_armed_by_somebody(served: Served, exc
     assert (said["account.armed"], said["account.disarmed"]) == ("tried long enough", "enough")
 
 
+def test_nothing_is_changed_at_the_venue_of_a_disarmed_account(served: Served, exchange: RunningExchange) -> None:
+    """Who has not armed real money has not agreed to another leverage for it either."""
+    made = add(served, exchange, mode="live", live=True)
+    query = {"account": made["id"]}
+    before = exchange.control("GET", "requests")[-1]["number"]
+
+    leverage = served.api.post("/positions/BTCUSDT/leverage", json={"leverage": 7}, params=query)
+    margin = served.api.post("/positions/BTCUSDT/margin-type", json={"margin_type": "ISOLATED"}, params=query)
+
+    for answer in (leverage, margin):
+        assert answer.status_code == 422
+        assert "account_disarmed" in answer.text
+    asked_there = [each["path"] for each in exchange.control("GET", f"requests?after={before}")]
+    assert not [path for path in asked_there if path.endswith(("/leverage", "/marginType"))]
+
+
 def test_what_does_not_pass_is_not_armed(served: Served, exchange: RunningExchange) -> None:
     """An account that was changed at the venue since it was added is found out before it sends."""
     made = add(served, exchange, mode="live", live=True)
