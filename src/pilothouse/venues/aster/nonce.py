@@ -57,8 +57,8 @@ class Nonces:
             try:
                 last = self._read()
                 if last > now_us + _AHEAD_US:
-                    ahead = (last - now_us) / 1_000_000
-                    _log.warning("clock_came_back", seconds=round(ahead, 1), what="nonces go on from the venue's time")
+                    ahead = f"{(last - now_us) / 1_000_000:.1f} s"
+                    _log.warning("clock_came_back", ahead=ahead, what="nonces go on from the venue's time")
                     last = now_us
                 nonce = max(at_us, last + 1)
                 if nonce > at_us + _AHEAD_US:
