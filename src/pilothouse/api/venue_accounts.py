@@ -104,11 +104,22 @@ def remove(
     account_id: IdInPath,
     *,
     force: Annotated[
-        bool, Query(description="Also with open positions, resting orders or waiting alerts; they are left alone.")
+        bool,
+        Query(
+            description="Also with open positions, orders or waiting alerts: its orders are cancelled, positions stay."
+        ),
+    ] = False,
+    leave_orders: Annotated[
+        bool, Query(description="With force: the venue is not asked, and orders stay where they are, unwatched.")
     ] = False,
 ) -> Response:
-    """Close an account for good, revoke its hooks and forget its keys; its history stays."""
-    removed = remove_account.remove(caller.house, caller.owner_id, account_id, force=force, by=caller.name)
+    """Close an account for good, revoke its hooks and forget its keys; its history stays.
+
+    With `force` its orders are cancelled at the venue first; while the venue has not said that they are gone it is 409.
+    """
+    removed = remove_account.remove(
+        caller.house, caller.owner_id, account_id, force=force, leave_orders=leave_orders, by=caller.name
+    )
     content = _now(caller, account_id)
     return shapes.answer(content | {"hooks_revoked": removed.hooks, "warnings": removed.warnings})
 

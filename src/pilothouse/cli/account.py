@@ -203,7 +203,11 @@ def remove(
     name: Name,
     *,
     force: Annotated[
-        bool, typer.Option("--force", help="Also with open positions, orders or waiting alerts; they are left alone.")
+        bool,
+        typer.Option("--force", help="Also in use: its orders are cancelled first, stop-losses too; positions stay."),
+    ] = False,
+    leave_orders: Annotated[
+        bool, typer.Option("--leave-orders", help="With --force: do not ask the venue; orders stay, unwatched.")
     ] = False,
     yes: Yes = False,
     as_json: Json = False,
@@ -216,7 +220,9 @@ def remove(
     with talk.open_house(url, token) as house:
         chosen = talk.account_of(house, name)
         ask_first(f"Remove {chosen['name']} for good?", yes=yes, as_json=as_json)
-        made = house.ask("DELETE", f"/api/v1/accounts/{chosen['id']}", query={"force": force})
+        made = house.ask(
+            "DELETE", f"/api/v1/accounts/{chosen['id']}", query={"force": force, "leave_orders": leave_orders}
+        )
     show.out(made, as_json=as_json, draw=lambda screen: _draw_removed(screen, made))
 
 

@@ -11,7 +11,7 @@ from pilothouse.accounts.tables import venue_keys
 from pilothouse.venues.port import VenueAccount
 from tests.house_process import free_port
 from tests.slices.api.conftest import Served, until
-from tests.slices.simexchange.sim_house import WALLET, WALLET_KEY, RunningExchange
+from tests.slices.simexchange.sim_house import BTC, WALLET, WALLET_KEY, RunningExchange
 
 # The second of the well-known throw-away keys of every Ethereum test chain: the agent of the first.
 AGENT_KEY = "0x59c6995e998f97a5a0044966f0945389dc9e86dae88c7a8412f4603b6b78690d"
@@ -398,6 +398,100 @@ def test_an_account_in_use_is_removed_only_by_force(running: Served) -> None:
     assert removed["state"] == "closed"
     assert any("0.01 BTCUSDT" in each for each in removed["warnings"])
     assert all(one["ok"] for one in running.api.get("/api/v1/invariants").json()["items"])
+
+
+def test_what_an_account_held_before_is_shown_and_taken_over(running: Served, exchange: RunningExchange) -> None:
+    """Hardly any account is empty: it must neither be halted for what it holds nor trade as if it held nothing."""
+    client = exchange.aster()
+    client.create_order(BTC, "market", "buy", 0.02)
+    resting = client.create_order(BTC, "limit", "buy", 0.01, 30_000)
+    try:
+        made = add(running, exchange)
+        path = f"/api/v1/accounts/{made['id']}"
+        assert made["found"]["positions"] == [{"symbol": "BTCUSDT", "quantity": "0.02"}]
+        assert any("0.02 BTCUSDT" in each for each in made["warnings"])
+        until(lambda: running.api.get(path).json()["stream"]["state"] == "live")
+
+        assert running.api.get(path).json()["halt"] is None
+        (held,) = running.api.get("/api/v1/positions", params={"account": made["id"]}).json()["items"]
+        assert (held["symbol"], held["quantity"]) == ("BTCUSDT", "0.02")
+        (theirs,) = (each for each in running.orders() if each["purpose"] == "foreign")
+        assert (theirs["venue_order_id"], theirs["state"]) == (resting["id"], "working")
+
+        gone = running.api.delete(path, params={"force": "true"}).json()
+        assert any("0.02 BTCUSDT" in each for each in gone["warnings"])
+        assert any(theirs["client_order_id"] in each for each in gone["warnings"]), "it is not ours to cancel"
+        assert [each["id"] for each in client.fetch_open_orders(BTC)] == [resting["id"]]
+        assert not [each for each in running.orders() if each["state"] == "working"]
+        assert all(one["ok"] for one in running.api.get("/api/v1/invariants").json()["items"])
+    finally:
+        client.cancel_all_orders(BTC)
+        client.create_order(BTC, "market", "sell", 0.02, params={"reduceOnly": True})
+
+
+def test_an_account_is_removed_once_its_orders_are_gone_from_the_venue(
+    running: Served, exchange: RunningExchange
+) -> None:
+    """An order that fills after nobody listens any more is a position that nobody knows of."""
+    client = exchange.aster()
+    made = add(running, exchange)
+    path = f"/api/v1/accounts/{made['id']}"
+    hook = running.api.post("/api/v1/hooks", json={"name": "live", "account_id": made["id"]}).json()
+    until(lambda: running.api.get(path).json()["stream"]["state"] == "live")
+    door = f"/hooks/{hook['token']}"
+
+    def standing(state: str = "working") -> list[str]:
+        return sorted(each["purpose"] for each in running.orders() if each["state"] == state)
+
+    try:
+        opened = running.alert(door, action="open", side="BUY", quantity="0.02", stop_loss="5%")
+        assert opened.status_code == 200, opened.text
+        until(lambda: standing() == ["stop_loss"])
+        running.alert(door, action="open", side="BUY", quantity="0.01", order_type="LIMIT", price="30000")
+        until(lambda: standing() == ["entry", "stop_loss"])
+        exchange.control("POST", "faults", kind="unavailable", method="DELETE", path="order", times=-1)
+
+        refused = running.api.delete(path, params={"force": "true"})
+
+        assert told(refused) == (409, "account_busy")
+        assert "has not said that 1 orders are gone" in refused.json()["detail"]
+        assert running.api.get(path).json()["halt"] is None
+        assert standing() == ["entry", "stop_loss"], "and the position is protected as before"
+
+        exchange.control("DELETE", "faults")
+        removed = running.api.delete(path, params={"force": "true"})
+        assert removed.status_code == 200, removed.text
+        assert any("0.02 BTCUSDT, without a stop-loss" in each for each in removed.json()["warnings"])
+        assert standing() == []
+        assert standing("canceled") == ["entry", "stop_loss"]
+        assert client.fetch_open_orders(BTC) == []
+        assert all(one["ok"] for one in running.api.get("/api/v1/invariants").json()["items"])
+    finally:
+        exchange.control("DELETE", "faults")
+        client.cancel_all_orders(BTC)
+        client.create_order(BTC, "market", "sell", 0.02, params={"reduceOnly": True})
+
+
+def test_orders_are_left_where_no_venue_answers_any_more(running: Served) -> None:
+    """A testnet that was shut down must not keep its account in the list for ever."""
+    with RunningExchange(profile="aster") as away:
+        away.control("POST", "accounts", id="main", wallet=WALLET, agents=[AGENT])
+        made = add(running, away)
+        path = f"/api/v1/accounts/{made['id']}"
+        until(lambda: running.api.get(path).json()["stream"]["state"] == "live")
+        ticket = {"symbol": "BTCUSDT", "side": "BUY", "type": "LIMIT", "quantity": "0.01", "price": "60000"}
+        way = {"account": made["id"]}
+        # There is no price before somebody has asked for one.
+        until(lambda: running.api.post("/api/v1/orders", params=way, json=ticket).status_code == 200)
+        until(lambda: [each for each in running.orders() if each["state"] == "working"])
+
+    assert running.api.delete(path, params={"force": "true"}).status_code in {409, 503}
+    assert running.api.get(path).json()["state"] == "active"
+    removed = running.api.delete(path, params={"force": "true", "leave_orders": "true"}).json()
+
+    assert removed["state"] == "closed"
+    assert any("stay at the venue" in each for each in removed["warnings"])
+    assert not [each for each in running.orders() if each["state"] == "working"]
 
 
 def test_reading_an_account_takes_no_more_than_reading(served: Served, exchange: RunningExchange) -> None:
