@@ -160,7 +160,9 @@ def draw_list(screen: "Console", rows: list[dict[str, Any]], names: Mapping[str,
     """Draw orders as a table; with the names of their accounts by id, if there are several."""
     from pilothouse.cli import show
 
-    made = show.table("id", *(["*account"] if names else []), ">age", "symbol", "side", ">quantity", "*type", ">price", "state")
+    made = show.table(
+        "id", *(["*account"] if names else []), ">age", "symbol", "side", ">quantity", "*type", ">price", "state"
+    )
     at = show.now()
     for row in rows:
         made.add_row(

@@ -103,7 +103,17 @@ def draw_list(
     from pilothouse.cli import show, talk
 
     names = talk.names_if_several(accounts)
-    made = show.table(*(["*account"] if names else []), "symbol", "side", ">quantity", ">entry", ">mark", ">result", ">liquidation", ">lev")
+    made = show.table(
+        *(["*account"] if names else []),
+        "symbol",
+        "side",
+        ">quantity",
+        ">entry",
+        ">mark",
+        ">result",
+        ">liquidation",
+        ">lev",
+    )
     for row in rows:
         held = quantity_of(row)
         leverage = row.get("leverage")
