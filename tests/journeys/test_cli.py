@@ -326,7 +326,13 @@ def test_an_order_is_submitted_and_cancelled_by_hand(house: HouseProcess) -> Non
     made = told(house, "orders", "submit", "BUY", "0.01", "BTCUSDT", "--limit-price", low)
     eventually(lambda: house.orders(state="working"), "it rests")
 
-    shown(house, "orders", "cancel", made["id"])
+    lower = str(int(low) - 100)
+    words = shown(house, "orders", "amend", made["id"], "--price", lower, "--quantity", "0.02")
+    assert "takes the place of" in words
+    (changed,) = house.orders(state="working")
+    assert (changed["price"], changed["quantity"]) == (lower, "0.02")
+
+    shown(house, "orders", "cancel", changed["id"])
 
     eventually(lambda: not house.orders(state="working"), "it is cancelled")
     done = pilothouse(house, "orders", "submit", "BUY", "0.0000001", "BTCUSDT")

@@ -16,8 +16,9 @@ from pilothouse.accounts.trading_accounts import Mode
 from pilothouse.core.errors import Unavailable
 from pilothouse.core.facts import FactKind
 from pilothouse.core.instrument import Side
-from pilothouse.core.order import OrderType, Purpose, TimeInForce
+from pilothouse.core.order import OrderState, OrderType, Purpose, TimeInForce
 from pilothouse.execution.desk import Patience
+from pilothouse.execution.store import OrderRecord
 from pilothouse.execution.submit import AccountDisarmed, Trader
 from pilothouse.execution.tables import hearing
 from pilothouse.fleet import manual
@@ -270,3 +271,47 @@ def _by_hand(living: Living) -> None:
     house, trader = living.house, Trader.of(living.account)
     ticket = Ticket("BTCUSDT", Side.BUY, OrderType.MARKET, Decimal("0.01"), None, None, TimeInForce.GTC, False)
     house.database.write(lambda tx: manual.place(tx, house.desk, trader, ticket, by="test"), name="manual")
+
+
+def test_a_resting_order_is_changed_in_place_and_a_lost_answer_is_asked_about(
+    living: Living, exchange: RunningExchange
+) -> None:
+    """One order stands there at every instant, as it was wanted last; raised and filled at once, the books follow."""
+    house, trader = living.house, Trader.of(living.account)
+    away = living.house.quotes.get(living.key, "BTCUSDT").bid * Decimal("0.97")
+    price = house.instruments.get(living.key, "BTCUSDT").price(away.quantize(Decimal(1)))
+    ticket = Ticket("BTCUSDT", Side.BUY, OrderType.LIMIT, Decimal("0.010"), price, None, TimeInForce.GTC, False)
+    made = house.database.write(lambda tx: manual.place(tx, house.desk, trader, ticket, by="test"), name="manual")
+    assert within(10, lambda: _resting(living, made.id))
+
+    def change(**wanted: Decimal) -> None:
+        asked = {"price": None, "quantity": None, **wanted}
+        house.database.write(
+            lambda tx: manual.change(tx, house.desk, trader, made, **asked, by="test"),
+            name="change",
+        )
+        assert within(20, lambda: _known(living, made.id).amend_quantity is None)
+
+    change(price=price - 100)
+    exchange.control("POST", "faults", kind="unknown", method="PUT", path="order", times=1)
+    change(quantity=Decimal("0.020"))
+
+    standing = _orders(exchange)
+    assert [(Decimal(each["origQty"]), Decimal(each["price"])) for each in standing] == [
+        (Decimal("0.020"), price - 100)
+    ]
+    assert _known(living, made.id).terms.quantity == Decimal("0.020")
+
+    change(price=house.quotes.get(living.key, "BTCUSDT").ask + 200, quantity=Decimal("0.030"))
+    assert within(10, lambda: _known(living, made.id).state is OrderState.FILLED)
+    assert living.position("BTCUSDT") == Decimal("0.030")
+    assert within(10, lambda: _agrees(living, exchange))
+    assert survey(living.house) == []
+
+
+def _known(living: Living, order_id: str) -> OrderRecord:
+    return next(order for order in living.orders() if order.id == order_id)
+
+
+def _resting(living: Living, order_id: str) -> bool:
+    return _known(living, order_id).state.is_resting

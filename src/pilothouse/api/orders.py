@@ -104,6 +104,33 @@ def cancel_one(once: OnceOnly, order_id: IdInPath) -> Response:
     return once.do(work, "cancel")
 
 
+@router.patch("/{order_id}", summary="Change an order", response_model=shapes.OrderShown, responses=shapes.ACTING)
+def change_one(once: OnceOnly, order_id: IdInPath, asked: shapes.ChangeAsked) -> Response:
+    """Ask for a resting order to get another price or size; it answers as the order stands now.
+
+    Where the venue cannot change it in place it is ended and another asks for the rest: then `replaced_by` names it.
+    What could add to the risk passes the same gate as an order.
+    """
+    caller = once.caller
+    price = exact(asked.price) if asked.price is not None else None
+    quantity = exact(asked.quantity) if asked.quantity is not None else None
+    problems = [
+        Problem(name, f"{number} came", "a number above zero", "out_of_range")
+        for name, number in (("price", price), ("quantity", quantity))
+        if number is not None and number <= 0
+    ]
+    if problems:
+        raise Invalid(problems)
+
+    def work(tx: Tx) -> dict[str, Any]:
+        found = _mine(tx, caller, order_id)
+        trader = caller.trader(tx, found.account_id)
+        manual.change(tx, caller.house.desk, trader, found, price=price, quantity=quantity, by=caller.name)
+        return shown.order(_mine(tx, caller, order_id))
+
+    return once.do(work, "change")
+
+
 def _mine(tx: Tx, caller: Caller, order_id: str) -> OrderRecord:
     found = store.get(tx, order_id)
     if found is None or found.owner_id != caller.owner_id:

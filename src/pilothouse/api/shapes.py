@@ -180,6 +180,8 @@ class OrderShown(BaseModel):
     decided_price: Amount = Field(description="The mark price when it was decided.")
     outcome: str | None = Field(description="Why it ended, where the venue said so.")
     cancel_asked_at: Instant | None
+    changing: bool = Field(description="Whether another price or size was asked for and is not known to stand yet.")
+    replaced_by: Id | None = Field(description="The order that took its place when it was changed.")
     created_at: Instant
     sent_at: Instant | None
     updated_at: Instant
@@ -209,6 +211,17 @@ class OrderAsked(Asked):
         extra="forbid",
         json_schema_extra={"example": {"symbol": "BTCUSDT", "side": "BUY", "type": "MARKET", "quantity": "0.01"}},
     )
+
+
+class ChangeAsked(Asked):
+    """What a resting order is to be; what is left out stays as it is."""
+
+    price: Wanted | None = Field(default=None, description="Its new limit.", examples=["60000"])
+    quantity: Wanted | None = Field(
+        default=None, description="Its new size, with what has filled already.", examples=["0.02"]
+    )
+
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"example": {"price": "60000"}})
 
 
 class CancelAllAsked(Asked):

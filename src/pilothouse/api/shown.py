@@ -51,6 +51,8 @@ def order(record: OrderRecord, timeline: Sequence[OrderEventRecord] | None = Non
         "decided_price": record.decided_price,
         "outcome": record.outcome,
         "cancel_asked_at": record.cancel_asked_at,
+        "changing": record.amend_quantity is not None,
+        "replaced_by": record.replaced_by,
         "created_at": record.created_at,
         "sent_at": record.sent_at,
         "updated_at": record.updated_at,

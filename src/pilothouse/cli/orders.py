@@ -1,4 +1,4 @@
-"""`pilothouse orders`: list, show with timeline, submit, cancel, cancel all."""
+"""`pilothouse orders`: list, show with timeline, submit, amend, cancel, cancel all."""
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, Any, Final
@@ -97,6 +97,28 @@ def submit(
     show.out(made, as_json=as_json, draw=lambda screen: draw_one(screen, made))
 
 
+@app.command("amend")
+def amend(
+    order_id: OrderId,
+    *,
+    price: Annotated[str | None, typer.Option("--price", "-p", help="Its new limit price.")] = None,
+    quantity: Annotated[
+        str | None, typer.Option("--quantity", "-q", help="Its new size, with what has filled already.")
+    ] = None,
+    as_json: Json = False,
+    url: Url = None,
+    token: Token = None,
+) -> None:
+    """Change price or size of a resting order; where the venue cannot, it is ended and another asks for the rest."""
+    from pilothouse.cli import show, talk
+
+    body = {name: value for name, value in (("price", price), ("quantity", quantity)) if value is not None}
+    with talk.open_house(url, token) as house:
+        whole = talk.whole_id(house, "/api/v1/orders", order_id)
+        made = _changed(house, house.patch(f"/api/v1/orders/{whole}", body))
+    show.out(made, as_json=as_json, draw=lambda screen: draw_one(screen, made))
+
+
 @app.command("cancel")
 def cancel(order_id: OrderId, *, as_json: Json = False, url: Url = None, token: Token = None) -> None:
     """Ask for an order to be cancelled; what the venue filled before it heard of it stays filled."""
@@ -145,6 +167,23 @@ def settled(house: "House", made: dict[str, Any]) -> dict[str, Any]:
     while True:
         known: dict[str, Any] = house.get(f"/api/v1/orders/{made['id']}")
         if known["state"] not in {"intended", "sending"} or clock.monotonic() > deadline:
+            return known
+        time.sleep(0.05)
+
+
+def _changed(house: "House", made: dict[str, Any]) -> dict[str, Any]:
+    """Return the order, or the one that took its place, once the change is known to stand, or after a few seconds."""
+    import time
+
+    from pilothouse.kit.clocks import SystemClock
+
+    clock = SystemClock()
+    deadline = clock.monotonic() + _SPOKEN_S
+    while True:
+        known: dict[str, Any] = house.get(f"/api/v1/orders/{made['id']}")
+        if known["replaced_by"]:
+            return settled(house, {"id": known["replaced_by"]})
+        if not known["changing"] or clock.monotonic() > deadline:
             return known
         time.sleep(0.05)
 

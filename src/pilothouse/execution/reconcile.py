@@ -15,7 +15,7 @@ from pilothouse.core.facts import Fact, FactKind
 from pilothouse.core.fill import Fill
 from pilothouse.core.order import OrderEvent, OrderState, OrderTerms, OrderType, Purpose
 from pilothouse.core.rounding import plain
-from pilothouse.execution import account_store, hearing, limits, opening, settle, store, where
+from pilothouse.execution import account_store, amend, hearing, limits, opening, settle, store, where
 from pilothouse.execution.desk import Desk
 from pilothouse.execution.submit import ORDER_TOPIC, Trader
 from pilothouse.kit import outbox
@@ -94,7 +94,7 @@ def take_in(tx: Tx, desk: Desk, account_id: str, owner_id: str, report: OrderRep
     tx.lock(f"account:{account_id}")
     order = store.by_client_id(tx, account_id, report.client_order_id)
     if order is None:
-        order = _adopted(tx, desk, account_id, owner_id, report)
+        order = amend.taking_the_place(tx, desk, account_id, report) or _adopted(tx, desk, account_id, owner_id, report)
     return settle.reported(tx, desk, order.id, report)
 
 

@@ -15,7 +15,7 @@ from pilothouse.core.errors import Broken
 from pilothouse.core.fill import Fill
 from pilothouse.core.order import OrderEvent, OrderState, after
 from pilothouse.core.rounding import EXACT, plain
-from pilothouse.execution import limits, store
+from pilothouse.execution import amendments, limits, store
 from pilothouse.execution.desk import Desk
 from pilothouse.execution.submit import ORDER_TOPIC
 from pilothouse.execution.tell import moved, told
@@ -45,8 +45,8 @@ def reported(tx: Tx, desk: Desk, order_id: str, report: OrderReport) -> store.Or
     A broken law halts the account instead of ending the transaction, so that what is known is kept.
     """
     tx.lock(f"account:{_account_of(tx, order_id)}")
-    order = _get(tx, order_id)
     now = desk.clock.now()
+    order = amendments.seen(tx, _get(tx, order_id), report, now)
     lines: Lines = []
     try:
         changed = _fold(tx, desk, order, report, lines, now)

@@ -41,6 +41,13 @@ class OrderRecord:
     sendable_until: datetime | None
     asked: int
     updated_at: datetime
+    amend_quantity: Decimal | None = None
+    replaced_by: str | None = None
+
+    @property
+    def remaining_at_most(self) -> Decimal:
+        """Return what has not filled, or would not have if a change that is on its way is made; the larger, base."""
+        return max(self.remaining, (self.amend_quantity or self.terms.quantity) - self.filled_quantity)
 
     @property
     def remaining(self) -> Decimal:
@@ -120,6 +127,8 @@ def _record(row: Row[Any]) -> OrderRecord:
         sendable_until=row.sendable_until,
         asked=row.asked,
         updated_at=row.updated_at,
+        amend_quantity=row.amend_quantity,
+        replaced_by=row.replaced_by,
     )
 
 
@@ -172,6 +181,8 @@ def add(tx: Tx, order: OrderRecord) -> None:
             "sendable_until": order.sendable_until,
             "asked": order.asked,
             "updated_at": order.updated_at,
+            "amend_quantity": order.amend_quantity,
+            "replaced_by": order.replaced_by,
         },
     )
 

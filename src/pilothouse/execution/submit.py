@@ -102,7 +102,7 @@ def submit(
         return standing
     if not trader.may_send:
         raise AccountDisarmed("the account is not armed: nothing is sent until somebody arms it")
-    _ask_the_gate(tx, trader, intent, basis, now)
+    ask_the_gate(tx, trader, intent, basis, now)
     sendable_until = now + desk.patience.hand_off
     order = _new_order(desk, trader, intent, client_id, now)
     store.add(tx, order)
@@ -167,7 +167,7 @@ def _new_order(desk: Desk, trader: Trader, intent: OrderIntent, client_id: str, 
     )
 
 
-def _ask_the_gate(tx: Tx, trader: Trader, intent: OrderIntent, basis: Basis, now: datetime) -> None:
+def ask_the_gate(tx: Tx, trader: Trader, intent: OrderIntent, basis: Basis, now: datetime) -> None:
     """Raise DeniedByRisk if a halt or a limit stands against the order; protection of a position always passes."""
     terms = intent.terms
     if intent.purpose.protects:
@@ -209,7 +209,7 @@ def _pending(orders: tuple[store.OrderRecord, ...], *, sign: int) -> Decimal:
     """Return what is under way on one side and could open something, base."""
     return sum(
         (
-            order.remaining
+            order.remaining_at_most
             for order in orders
             if order.terms.side.sign == sign and not order.terms.reduce_only and not order.purpose.protects
         ),

@@ -32,6 +32,9 @@ orders = Table(
     Column("decided_price", Exact, nullable=False),
     Column("outcome", Text),
     Column("cancel_asked_at", Instant),
+    # Set while a change of price or size is on its way: so much it may come to ask for in all.
+    Column("amend_quantity", Exact),
+    Column("replaced_by", Id, doc="the order that took its place when it was amended"),
     Column("created_at", Instant, nullable=False),
     Column("sent_at", Instant),
     # Until when the process that holds it may still put it on the wire; only after this, and the venue's
@@ -44,6 +47,25 @@ orders = Table(
     Index("ix_orders_signal", "signal_id"),
     Index("ix_orders_listed", "owner_id", "id"),
     Index("ix_orders_protective", "account_id", "symbol", "purpose", "id"),
+)
+
+amendments = Table(
+    "amendments",
+    metadata,
+    # A row lives until it is known what became of the change.
+    Column("order_id", Id, primary_key=True),
+    Column("owner_id", Id, nullable=False),
+    Column("account_id", Id, nullable=False),
+    Column("client_order_id", String(36), nullable=False, doc="of the order that takes its place, if one does"),
+    Column("quantity", Exact, nullable=False, doc="as wanted, with what has filled already"),
+    Column("price", Exact, doc="as wanted; none where the kind of order has none"),
+    Column("decided_price", Exact, nullable=False),
+    Column("asked_by", String(64), nullable=False),
+    Column("asked_at", Instant, nullable=False),
+    # Set before the wire is touched: from then on the venue is asked, and nothing is sent a second time.
+    Column("sendable_until", Instant),
+    Column("asked", Integer, nullable=False, default=0),
+    UniqueConstraint("account_id", "client_order_id", name="uq_amendments_client_order_id"),
 )
 
 order_events = Table(

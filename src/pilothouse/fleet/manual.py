@@ -9,7 +9,8 @@ from pilothouse.core.instrument import Side
 from pilothouse.core.intent import OrderIntent
 from pilothouse.core.order import OrderTerms, OrderType, Purpose, TimeInForce
 from pilothouse.core.sizing import within_bounds
-from pilothouse.execution import cancel, hearing
+from pilothouse.execution import amend, cancel, hearing
+from pilothouse.execution import store as orders_store
 from pilothouse.execution.desk import Desk
 from pilothouse.execution.store import OrderRecord
 from pilothouse.execution.submit import Trader, submit
@@ -71,6 +72,21 @@ def place(tx: Tx, desk: Desk, trader: Trader, ticket: Ticket, *, by: str) -> Ord
     if not terms.reduce_only and hearing.deaf_since(tx, trader.account_id, desk.clock.now()) is not None:
         raise AccountNotHeard("the account is not heard at its venue: what happened meanwhile is being asked for")
     return submit(tx, desk, trader, intent, scene.basis())
+
+
+def change(
+    tx: Tx, desk: Desk, trader: Trader, order: OrderRecord, *, price: Decimal | None, quantity: Decimal | None, by: str
+) -> None:
+    """Ask for a resting order to get another price or size; the account is locked here.
+
+    Raises as amend.ask, Unavailable without a price or, for what could add, while the account is not heard.
+    """
+    tx.lock(f"account:{trader.account_id}")
+    scene = look(tx, desk, trader, order.terms.symbol)
+    known = orders_store.get(tx, order.id) or order
+    adds = amend.ask(tx, desk, trader, known, scene.basis(), price=price, quantity=quantity, by=by)
+    if adds and not order.terms.reduce_only and hearing.deaf_since(tx, trader.account_id, desk.clock.now()) is not None:
+        raise AccountNotHeard("the account is not heard at its venue: what happened meanwhile is being asked for")
 
 
 def close(tx: Tx, desk: Desk, trader: Trader, symbol: str, *, by: str) -> OrderRecord:

@@ -286,6 +286,15 @@ class TellsWhereTraded(Protocol):
         ...
 
 
+@runtime_checkable
+class ChangesInPlace(Protocol):
+    """A venue that changes some resting orders in place; one that is not ends them and places others."""
+
+    def changes_in_place(self, wanted: OrderRequest) -> bool:
+        """Say whether `amend` changes an order of this kind in place."""
+        ...
+
+
 class Venue(Protocol):
     """One venue. Every call may take long and may end in Unknown or raise core.errors.Unavailable (reads only).
 

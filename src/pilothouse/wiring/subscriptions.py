@@ -3,6 +3,7 @@
     topic               written by                      handled by
     order               execution/submit, settle        execution/send.pursue       asks or sends; touches the wire
     cancel              execution/cancel                execution/cancel.carry_out  touches the wire
+    amend               execution/amend                 execution/amend.carry_out   touches the wire
     instrument.moved    execution/settle, send          fleet/drive.advance         one transaction
 
 The event stream hears every fact without being listed: it reads the record.
@@ -16,7 +17,8 @@ from types import MappingProxyType
 from pilothouse.accounts import trading_accounts
 from pilothouse.accounts.trading_accounts import AccountState, TradingAccount
 from pilothouse.core.facts import FactKind
-from pilothouse.execution import cancel, send
+from pilothouse.execution import amend, cancel, send
+from pilothouse.execution.amend import AMEND_TOPIC
 from pilothouse.execution.cancel import CANCEL_TOPIC
 from pilothouse.execution.submit import ORDER_TOPIC, Trader
 from pilothouse.execution.tell import MOVED_TOPIC
@@ -66,6 +68,11 @@ def _cancel(house: House, message: Message) -> timedelta | None:
     return None if venue is None else cancel.carry_out(house.desk, venue, message.payload["order_id"])
 
 
+def _amend(house: House, message: Message) -> timedelta | None:
+    venue = _venue_of(house, message)
+    return None if venue is None else amend.carry_out(house.desk, venue, message.payload["order_id"])
+
+
 def _advance(tx: Tx, house: House, message: Message) -> None:
     account = trading_accounts.by_id(tx, message.payload["account_id"])
     if account.state is AccountState.ACTIVE:
@@ -76,6 +83,7 @@ SUBSCRIPTIONS: Mapping[str, Handler] = MappingProxyType(
     {
         ORDER_TOPIC: Wire(_pursue),
         CANCEL_TOPIC: Wire(_cancel),
+        AMEND_TOPIC: Wire(_amend),
         MOVED_TOPIC: Record(_advance),
     }
 )

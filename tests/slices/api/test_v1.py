@@ -75,6 +75,26 @@ def test_the_same_key_is_done_once_and_answered_the_same(running: Served) -> Non
     assert len(running.orders()) == 1
 
 
+def test_a_change_of_an_order_names_what_is_wrong_with_it(running: Served) -> None:
+    """Nothing of it reaches the venue, and each reason has a code of its own."""
+    body = {"symbol": "BTCUSDT", "side": "BUY", "type": "LIMIT", "quantity": "0.01", "price": "60000"}
+    made = running.api.post("/api/v1/orders", json=body).json()
+    address = f"/api/v1/orders/{made['id']}"
+    until(lambda: running.api.get(address).json()["state"] == "working")
+
+    for wanted, status, code in (
+        ({}, 422, "invalid"),
+        ({"price": "0"}, 422, "invalid"),
+        ({"price": "60000.01"}, 422, "off_grid"),
+        ({"quantity": "100"}, 422, "risk_denied"),
+    ):
+        answer = running.api.patch(address, json=wanted)
+        assert (answer.status_code, answer.json()["code"]) == (status, code), (wanted, answer.text)
+    running.api.post(f"{address}/cancel")
+    until(lambda: running.api.get(address).json()["state"] == "canceled")
+    assert running.api.patch(address, json={"price": "59000"}).json()["code"] == "order_not_resting"
+
+
 def test_an_order_by_hand_is_made_followed_and_cancelled(running: Served) -> None:
     """The same path as an alert's order, the same timeline."""
     made = running.api.post("/api/v1/orders", json=LIMIT).json()

@@ -18,18 +18,17 @@ VENUES = 3
 
 
 @contextmanager
-def _slow_venue(together: threading.Barrier, passed: list[object]) -> Iterator[str]:
+def _slow_venue(number: int, together: threading.Barrier, passed: list[int]) -> Iterator[str]:
     """Yield the address of a venue that answers nobody before all of them were asked."""
 
     class Answer(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            port = self.server.server_address[1]
-            if port not in passed:
+            if number not in passed:
                 try:
                     together.wait(10)
                 except threading.BrokenBarrierError:
                     return
-                passed.append(port)
+                passed.append(number)
             self.send_error(503)
 
         def log_message(self, *_: object) -> None:
@@ -47,10 +46,10 @@ def _slow_venue(together: threading.Barrier, passed: list[object]) -> Iterator[s
 @pytest.mark.timeout(60)
 def test_slow_venues_do_not_add_up_at_the_start(tables_url: str, tmp_path: Path) -> None:
     """Asked one after the other, three venues that take ten seconds keep a desk closed for half a minute."""
-    together, passed = threading.Barrier(VENUES), list[object]()
+    together, passed = threading.Barrier(VENUES), list[int]()
     variables = {"PILOTHOUSE_DATA": str(tmp_path / "data"), "PILOTHOUSE_DATABASE_URL": tables_url}
     with ExitStack() as stack:
-        bases = [stack.enter_context(_slow_venue(together, passed)) for _ in range(VENUES)]
+        bases = [stack.enter_context(_slow_venue(number, together, passed)) for number in range(VENUES)]
         house = build(Settings.from_environment(variables), Parts(process="one"))
         stack.callback(house.close)
         for base in bases:

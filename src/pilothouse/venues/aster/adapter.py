@@ -244,6 +244,10 @@ class AsterVenue:
         """Change a resting order: a limit order in place, any other by another that takes its place."""
         return self._orders.amend(account, client_order_id, wanted)
 
+    def changes_in_place(self, wanted: OrderRequest) -> bool:
+        """Say whether `amend` changes an order of this kind in place."""
+        return self._orders.changes_in_place(wanted)
+
     def find(self, account: VenueAccount, symbol: str, client_order_id: str) -> FindOutcome:
         """Ask for one order by our id, open or not, with all of its fills."""
         return self._orders.find(account, symbol, client_order_id)

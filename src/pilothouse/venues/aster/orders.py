@@ -164,7 +164,7 @@ class Orders:
 
     def amend(self, account: VenueAccount, client_order_id: str, wanted: OrderRequest) -> AmendOutcome:
         """Change a limit order in place; end and replace any other kind, which the venue cannot change."""
-        if wanted.terms.type is not OrderType.LIMIT:
+        if not self.changes_in_place(wanted):
             return replace_order(self, account, client_order_id, wanted)
         why = self._refusal(wanted)
         if why is not None:
@@ -188,6 +188,10 @@ class Orders:
         if heard.outcome in {Outcome.NOT_NOW, Outcome.STALE}:
             return Rejected(heard.code, heard.message, may_be_repeated=True)
         return Unknown(str(heard))
+
+    def changes_in_place(self, wanted: OrderRequest) -> bool:
+        """Say whether the venue can change such an order."""
+        return wanted.terms.type is OrderType.LIMIT
 
     # ── Ask ───────────────────────────────────────────────────────────────────────────────────────
 

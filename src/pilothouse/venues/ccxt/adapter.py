@@ -173,6 +173,10 @@ class CcxtVenue:
         """Change a resting order, in place where the exchange can; else another takes its place."""
         return self._orders.amend(account, client_order_id, wanted)
 
+    def changes_in_place(self, wanted: OrderRequest) -> bool:
+        """Say whether `amend` changes an order of this kind in place."""
+        return self._orders.changes_in_place(wanted)
+
     def find(self, account: VenueAccount, symbol: str, client_order_id: str) -> FindOutcome:
         """Ask for one order by our id, open or not, with all of its fills."""
         return self._orders.find(account, symbol, client_order_id)

@@ -123,7 +123,7 @@ class Orders:
 
     def amend(self, account: VenueAccount, client_order_id: str, wanted: OrderRequest) -> AmendOutcome:
         """Change an order in place where the exchange can; end and replace any other."""
-        if not self._quirks.can_amend(wanted):
+        if not self.changes_in_place(wanted):
             return replace_order(self, account, client_order_id, wanted)
         why = self._refusal(wanted)
         if why is not None:
@@ -147,6 +147,10 @@ class Orders:
         if heard.outcome in {Outcome.NOT_NOW, Outcome.STALE}:
             return Rejected(heard.code, heard.message, may_be_repeated=True)
         return Unknown(str(heard))
+
+    def changes_in_place(self, wanted: OrderRequest) -> bool:
+        """Say whether the exchange can change such an order."""
+        return self._quirks.can_amend(wanted)
 
     def find(self, account: VenueAccount, symbol: str, client_order_id: str) -> FindOutcome:
         """Ask for one order by our id, with all of its fills."""

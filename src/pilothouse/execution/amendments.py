@@ -1,0 +1,147 @@
+"""Changes of resting orders that are on their way: kept from when they are asked for until their outcome is known.
+
+What a venue reports of such an order may tell that the change was made in place before the answer to it does.
+"""
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+from sqlalchemy import Row, delete, insert, select, update
+
+from pilothouse.core.order import OrderTerms, OrderType
+from pilothouse.core.rounding import plain
+from pilothouse.execution import store
+from pilothouse.execution.tables import amendments
+from pilothouse.execution.tell import moved, told
+from pilothouse.kit.db import Tx
+from pilothouse.venues.port import OrderReport
+
+_CELLS = amendments.c
+
+
+@dataclass(frozen=True, slots=True)
+class Amendment:
+    """One change that is on its way; see `execution/tables.py`.
+
+    sendable_until   None: the wire was not touched for it
+    """
+
+    order_id: str
+    owner_id: str
+    account_id: str
+    client_order_id: str
+    quantity: Decimal
+    price: Decimal | None
+    decided_price: Decimal
+    asked_by: str
+    asked_at: datetime
+    sendable_until: datetime | None
+    asked: int
+
+    def terms_of(self, order: store.OrderRecord) -> OrderTerms:
+        """Return the order's terms as they are wanted; the quantity counts what has filled already."""
+        return replace(order.terms, quantity=self.quantity, price=self.price)
+
+    def is_told_by(self, terms: OrderTerms) -> bool:
+        """Say whether terms that the venue tells are those that were wanted."""
+        return terms.type is not OrderType.MARKET and (terms.quantity, terms.price) == (self.quantity, self.price)
+
+
+def _amendment(row: Row[Any]) -> Amendment:
+    return Amendment(
+        row.order_id,
+        row.owner_id,
+        row.account_id,
+        row.client_order_id,
+        row.quantity,
+        row.price,
+        row.decided_price,
+        row.asked_by,
+        row.asked_at,
+        row.sendable_until,
+        row.asked,
+    )
+
+
+def add(tx: Tx, wanted: Amendment) -> None:
+    """Store a change, and mark its order with what it may come to."""
+    tx.execute(
+        insert(amendments).values(
+            order_id=wanted.order_id,
+            owner_id=wanted.owner_id,
+            account_id=wanted.account_id,
+            client_order_id=wanted.client_order_id,
+            quantity=wanted.quantity,
+            price=wanted.price,
+            decided_price=wanted.decided_price,
+            asked_by=wanted.asked_by,
+            asked_at=wanted.asked_at,
+            sendable_until=wanted.sendable_until,
+            asked=wanted.asked,
+        )
+    )
+    store.change(tx, wanted.order_id, wanted.asked_at, amend_quantity=wanted.quantity)
+
+
+def of(tx: Tx, order_id: str) -> Amendment | None:
+    """Return the change of an order that is on its way, or None."""
+    row = tx.execute(select(amendments).where(_CELLS.order_id == order_id)).first()
+    return _amendment(row) if row else None
+
+
+def by_client_id(tx: Tx, account_id: str, client_order_id: str) -> Amendment | None:
+    """Return the change whose new order would have that client id, or None."""
+    query = select(amendments).where(_CELLS.account_id == account_id, _CELLS.client_order_id == client_order_id)
+    row = tx.execute(query).first()
+    return _amendment(row) if row else None
+
+
+def hold(tx: Tx, order_id: str, until: datetime | None) -> None:
+    """Know that the wire is about to be touched; None: that nothing sent for it can arrive any more."""
+    tx.execute(update(amendments).where(_CELLS.order_id == order_id).values(sendable_until=until))
+
+
+def count_question(tx: Tx, order_id: str) -> None:
+    """Count one more question that was asked in vain."""
+    tx.execute(update(amendments).where(_CELLS.order_id == order_id).values(asked=_CELLS.asked + 1))
+
+
+def close(tx: Tx, order_id: str, now: datetime) -> None:
+    """Forget a change: it is known what became of it."""
+    tx.execute(delete(amendments).where(_CELLS.order_id == order_id))
+    store.change(tx, order_id, now, amend_quantity=None)
+
+
+def seen(tx: Tx, order: store.OrderRecord, report: OrderReport, now: datetime) -> store.OrderRecord:
+    """Return the order with its new terms if the report shows that they were changed in place, else as it is.
+
+    A fill beyond the old size shows it too: an order may be raised and filled before the answer to the change arrives.
+    """
+    if order.amend_quantity is None:
+        return order
+    wanted = of(tx, order.id)
+    if wanted is None or wanted.sendable_until is None:
+        return order
+    beyond = order.terms.quantity < report.filled_quantity <= wanted.quantity
+    if not beyond and not wanted.is_told_by(report.terms):
+        return order
+    return made_in_place(tx, order, wanted, now)
+
+
+def made_in_place(tx: Tx, order: store.OrderRecord, wanted: Amendment, now: datetime) -> store.OrderRecord:
+    """Give an order the terms that were wanted: the venue has changed it in place."""
+    terms = wanted.terms_of(order)
+    close(tx, order.id, now)
+    store.change(tx, order.id, now, quantity=terms.quantity, price=terms.price)
+    changed = replace(order, terms=terms, amend_quantity=None, updated_at=now)
+    store.note(tx, changed, now, ("amended", changed.state, f"the venue has it as {in_words(terms)}"))
+    told(tx, changed, now)
+    moved(tx, order.account_id, order.terms.symbol, now)
+    return changed
+
+
+def in_words(terms: OrderTerms) -> str:
+    """Return size and price for a timeline."""
+    return plain(terms.quantity) + (f" at {plain(terms.price)}" if terms.price is not None else "")
