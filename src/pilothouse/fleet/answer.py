@@ -59,6 +59,8 @@ class Outcome:
     @property
     def settled(self) -> bool:
         """Say whether waiting longer would change the answer soon."""
+        if self.state is AnswerState.WORKING:  # what cannot rest is acknowledged, and fills in a moment
+            return all(order.terms.rests for order in self.orders if order_state(order) is AnswerState.WORKING)
         return self.state is not AnswerState.PENDING
 
 
