@@ -89,7 +89,8 @@ class HouseProcess:
 
     def environment(self) -> dict[str, str]:
         """Return the variables it is started with: ours, and nothing that the person who tests has set for theirs."""
-        plain = {name: value for name, value in os.environ.items() if not name.startswith("PILOTHOUSE_")}
+        theirs = ("PILOTHOUSE_", "ASTERDEX_", "BINANCE_", "WEBHOOK_SECRET")
+        plain = {name: value for name, value in os.environ.items() if not name.startswith(theirs)}
         ours = {"DATA": str(self.data), "PORT": str(self.port), "MARKET_SEED": "7", **self.settings}
         return plain | {f"PILOTHOUSE_{name}": value for name, value in ours.items()} | dict(self.variables)
 

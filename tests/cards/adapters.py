@@ -7,10 +7,13 @@ from types import MappingProxyType
 from pilothouse.venues import catalogue
 from pilothouse.venues.port import Card
 from tests.cards.aster_stand import AsterStand
+from tests.cards.binance_stand import BinanceStand
 from tests.cards.paper_stand import PaperStand
 from tests.cards.stand import Stand
 
-STANDS: Mapping[str, Callable[[Path], Stand]] = MappingProxyType({"paper": PaperStand, "aster": AsterStand})
+STANDS: Mapping[str, Callable[[Path], Stand]] = MappingProxyType(
+    {"paper": PaperStand, "aster": AsterStand, "binanceusdm": BinanceStand}
+)
 """Adapter -> what opens its stand, in the order in which they are shown."""
 
 _PAPER = {
@@ -25,8 +28,10 @@ _PAPER = {
     "hedge mode": ("V-O36", "V-X03"),
     "limits on request rates": ("V-L01", "V-L02", "V-L03", "V-L04"),
     "rules that change": ("V-I02",),
+    "credentials": ("V-X04",),
 }
-_EXEMPT: Mapping[str, Mapping[str, tuple[str, ...]]] = {"paper": _PAPER}
+_ASTER = {"permission to withdraw": ("V-X04",)}
+_EXEMPT: Mapping[str, Mapping[str, tuple[str, ...]]] = {"paper": _PAPER, "aster": _ASTER}
 
 EXEMPT: Mapping[str, Mapping[str, str]] = MappingProxyType(
     {

@@ -1,4 +1,4 @@
-"""Cards V-I01, V-I02 and V-X01 to V-X03: the grids are the venue's, and a credential is tried before it is trusted."""
+"""Cards V-I01, V-I02 and V-X01 to V-X04: the grids are the venue's, and a credential is tried before it is trusted."""
 
 from datetime import timedelta
 from decimal import Decimal
@@ -62,3 +62,10 @@ def test_a_credential_the_venue_does_not_take_is_refused(stand: Stand) -> None:
     with pytest.raises(Refused) as refused:
         stand.venue.examine(stand.stranger())
     assert str(refused.value)
+
+
+@pytest.mark.card("V-X04")
+def test_a_credential_that_may_withdraw_is_told_apart(stand: Stand) -> None:
+    """A key that trades needs no door to the money."""
+    assert stand.venue.examine(stand.may_withdraw()).may_withdraw is True
+    assert stand.venue.examine(stand.open(100)).may_withdraw is False

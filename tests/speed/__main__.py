@@ -129,10 +129,10 @@ def main() -> None:
         print("\n  The adapter for AsterDEX, against somebody who answers without thinking\n")
         aster.measure(figures.add)
         stream_to_book.measure(figures.add)
-        print("\n  The simulated exchange, so that load tests measure who trades\n")
-        simexchange_orders.measure(figures.add)
         print("\n  Binance through ccxt, against the same\n")
         ccxt_orders.measure(figures.add, figures.figure("aster: an order, processor"))
+        print("\n  The simulated exchange, so that load tests measure who trades\n")
+        simexchange_orders.measure(figures.add)
         print("\n  A year of minutes from the disk\n")
         candles.measure(figures.add)
         with HouseProcess(place / "house") as house:

@@ -15,6 +15,7 @@ from pilothouse.fleet.inbox import Taken
 from pilothouse.fleet.store import SignalState
 from pilothouse.kit.db import Tx
 from pilothouse.kit.units import CROWD
+from pilothouse.venues.paper_faults import Fault
 from tests.stepped import Stepped
 
 MANY = 2 * TURN_MOST + 7
@@ -134,3 +135,19 @@ def test_a_position_is_protected_while_there_is_a_crowd(stepped: Stepped) -> Non
 
     assert stepped.outcome(taken.signal.id).state is AnswerState.FILLED
     assert stepped.only_order(Purpose.STOP_LOSS).state.is_resting
+
+
+def test_many_alerts_behind_an_unknown_order_wait_until_it_is_known(stepped: Stepped) -> None:
+    """Nobody knows what became of an order: to look at those behind it again and again would tell nothing new."""
+    stepped.faults.arm(Fault.LOSE_ANSWER)
+    stepped.faults.arm(Fault.LOSE_ANSWER, "find", times=3)
+    first = _open(stepped, "lost")
+    stepped.run()
+    assert [order.id for order in stepped.unknown()] == [stepped.only_order().id]
+    behind = [_open(stepped, f"behind-{number}") for number in range(MANY)]
+    stepped.run()  # would not end if each turn asked for another one
+
+    assert len(stepped.orders()) == 1
+    stepped.pass_time(20)
+    assert [order.signal_id for order in stepped.orders()] == [one.signal.id for one in (first, *behind)]
+    assert stepped.position("BTCUSDT") == stepped.venue_position("BTCUSDT") == Decimal("0.01") * (MANY + 1)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from pilothouse.core.instrument import Side
-from pilothouse.core.rounding import EXACT, QUOTE_UNIT, divided, share
+from pilothouse.core.rounding import EXACT, QUOTE_UNIT, divided, share, toward_zero
 
 ZERO = Decimal(0)
 
@@ -34,6 +34,16 @@ class Position:
     def entry_price(self) -> Decimal | None:
         """Return the average price paid, to the quote unit, or None when flat; to be shown, never to be booked."""
         return EXACT.abs(divided(self.cost, self.quantity, QUOTE_UNIT)) if self.quantity else None
+
+    def in_lots(self, lot: Decimal) -> "Position":
+        """Return the part of it that can be traded, whole lots at the same average price; the rest is dust.
+
+        A fee that was taken in the coin leaves such a rest.
+        """
+        whole = toward_zero(self.quantity, lot)
+        if whole == self.quantity:
+            return self
+        return Position(self.symbol, whole, share(self.cost, whole, self.quantity, QUOTE_UNIT) if whole else ZERO)
 
     def unrealised(self, mark: Decimal) -> Decimal:
         """Return the open result at `mark`, in quote currency, exactly."""

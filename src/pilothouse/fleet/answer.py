@@ -58,8 +58,11 @@ class Outcome:
 
     @property
     def settled(self) -> bool:
-        """Say whether waiting longer would change the answer soon."""
-        if self.state is AnswerState.WORKING:  # what cannot rest is acknowledged, and fills in a moment
+        """Say whether waiting longer would change the answer soon.
+
+        A venue may acknowledge an order that does not rest before it tells what it traded.
+        """
+        if self.state is AnswerState.WORKING:
             return all(order.terms.rests for order in self.orders if order_state(order) is AnswerState.WORKING)
         return self.state is not AnswerState.PENDING
 

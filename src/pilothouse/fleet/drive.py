@@ -58,11 +58,10 @@ def advance(
     deaf_since = hearing.deaf_since(tx, trader.account_id, now)
     is_deaf = deaf_since is not None
     decided = None
-    if len(waiting) > most:
+    more_wait = len(waiting) > most
+    if more_wait:
         waiting = waiting[:most]
-        decided, fresh = (hold(tx, desk, fresh) if fresh is not None else None), None
-        if not is_deaf:  # else it has its turn when the account is heard again
-            another_turn(tx, desk, trader.account_id, symbol)
+        decided, fresh = (_keep_waiting(tx, desk, fresh) if fresh is not None else None), None
     protection = store.protection_of(tx, trader.account_id, symbol)
     scene = look(tx, desk, trader, symbol)
     queue = [*waiting, *([fresh] if fresh else [])]
@@ -81,6 +80,10 @@ def advance(
         after, scene = _decide(tx, desk, trader, scene, record, hook, is_fresh=is_fresh, is_deaf=is_deaf)
         exit_waits = held_up = after.state is SignalState.ACTIVE
         decided = after if is_fresh else decided
+    if (
+        more_wait and not held_up
+    ):  # else what it waits for gives it its turn: an order that ends, an account that is heard
+        another_turn(tx, desk, trader.account_id, symbol)
     if trader.may_send and (protection is not None or scene.has_protective() or scene.protection_changed):
         guard_position(tx, desk, trader, scene, exit_waits=exit_waits)
     return decided
@@ -89,9 +92,15 @@ def advance(
 def hold(tx: Tx, desk: Desk, fresh: SignalRecord) -> SignalRecord:
     """Store a fresh alert that is decided later, in its turn; its instrument is given one."""
     assert fresh.symbol is not None, "an alert that waits has an instrument"
+    record = _keep_waiting(tx, desk, fresh)
+    another_turn(tx, desk, record.account_id, fresh.symbol)
+    return record
+
+
+def _keep_waiting(tx: Tx, desk: Desk, fresh: SignalRecord) -> SignalRecord:
+    """Store a fresh alert behind those that wait."""
     record = replace(fresh, message=WAITS, changed_at=desk.clock.now())
     store.add(tx, record)
-    another_turn(tx, desk, record.account_id, fresh.symbol)
     return record
 
 

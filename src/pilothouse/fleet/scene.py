@@ -67,9 +67,10 @@ def look(tx: Tx, desk: Desk, trader: Trader, symbol: str) -> Scene:
     quote = desk.quote_of(trader.venue, symbol)
     marks = {name: desk.quote_of(trader.venue, name).mark for name in held.positions}
     records = tuple(orders_store.live_in(tx, trader.account_id, symbol))
+    instrument = desk.instrument_of(trader.venue, symbol)
     view = View(
-        instrument=desk.instrument_of(trader.venue, symbol),
-        position=held.position(symbol),
+        instrument=instrument,
+        position=held.position(symbol).in_lots(instrument.lot),
         orders=tuple(live(order) for order in records),
         quote=quote,
         equity=held.equity(marks).equity,

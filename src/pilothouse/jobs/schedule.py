@@ -8,7 +8,7 @@ import structlog
 
 from pilothouse.accounts import idempotency, trading_accounts
 from pilothouse.accounts.trading_accounts import TradingAccount
-from pilothouse.core.errors import Refused, Unavailable
+from pilothouse.core.errors import PilothouseError, Refused, Unavailable
 from pilothouse.execution import account_store, hearing
 from pilothouse.execution.reconcile import reconcile
 from pilothouse.execution.submit import Trader
@@ -96,6 +96,8 @@ def _drive(house: House, trader: Trader, symbol: str) -> None:
         house.database.write(work, name="drive")
     except Unavailable as unavailable:
         _log.warning("cannot decide yet", account=trader.account_id, symbol=symbol, error=str(unavailable))
+    except PilothouseError:  # one instrument that cannot be decided must not stop all others
+        _log.exception("cannot decide", account=trader.account_id, symbol=symbol)
 
 
 def snapshot_equity(house: House) -> None:

@@ -241,8 +241,9 @@ def _percent_price(desk: Desk, grid: Grid, kind: str, sign: int, price: int | No
     if kind == "MARKET":
         best = desk.ladder(sign).best()
         if best is None:
-            best = next((each.price for each in desk.orders.values() if each.sign == -sign and each.price), None)
-        if best is None or best > up or best < down:
+            resting = (each.price for each in desk.orders.values() if each.sign == -sign and not each.waits)
+            best = min((each for each in resting if each is not None), key=lambda each: each * sign, default=None)
+        if best is not None and (best > up or best < down):
             raise WireError(-4131)
 
 

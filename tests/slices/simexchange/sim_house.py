@@ -60,6 +60,7 @@ class RunningExchange:
             f"{self.base}/control/{path}",
             content=json.dumps(body) if body else None,
             headers={"X-Control-Token": "control"},
+            timeout=30,  # it is in a thread of this process, on a machine that others use
         )
         assert answer.status_code == 200, answer.text
         return answer.json()

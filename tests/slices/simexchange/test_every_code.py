@@ -58,7 +58,8 @@ def _over_the_leverage(desk: Desk) -> Answered:
     return told(desk, "POST", "order", **{**_MARKET, "quantity": "1.000"})
 
 
-def _empty_book(desk: Desk) -> Answered:
+def _nobody_near(desk: Desk) -> Answered:
+    desk.limit("SELL", "0.010", "70000", "K2")
     desk.exchange.floor.desks["BTCUSDT"].ladder(1).take(10**9, None)
     return told(desk, "POST", "order", **_MARKET)
 
@@ -188,7 +189,7 @@ def _closing_with_reduce(desk: Desk) -> Answered:
         (400, -4068, _mode_with_position),
         (400, -4116, _twice),
         (400, -4120, _market(type="STOP_MARKET", stopPrice="66000")),
-        (400, -4131, _empty_book),
+        (400, -4131, _nobody_near),
         (400, -4136, _algo(type="TAKE_PROFIT", triggerPrice="66000", price="66000", closePosition="true")),
         (400, -4137, _algo(triggerPrice="60000", closePosition="true")),
         (400, -4161, _isolated_lowered),

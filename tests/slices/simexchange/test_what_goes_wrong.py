@@ -7,6 +7,7 @@ from typing import Any
 import httpx
 import msgspec
 import pytest
+from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 
 from pilothouse.simexchange.faults import AFTER, KINDS
@@ -48,6 +49,37 @@ def test_a_request_may_bring_its_own_fault() -> None:
     desk = Desk()
     assert desk.reply("POST", "order", headers={"x-sim-fault": "unknown"}, **_ORDER).status == 503
     assert len(desk.exchange.files["binance-K"].orders) == 1
+
+
+@pytest.mark.parametrize("kind", sorted(KINDS))
+def test_every_fault_may_be_brought_by_a_request(kind: str) -> None:
+    """What a rule can do to many, a header does to one; the log says so."""
+    desk = Desk()
+    reply = desk.reply("POST", "order", headers={"x-sim-fault": f"{kind}:1"}, **_ORDER)
+    if reply.how != "later":
+        assert desk.sim.front.log[-1].fault == kind
+    assert desk.reply("POST", "order", **_ORDER).status == 200
+
+
+def test_an_answer_may_be_slow() -> None:
+    """The order is done at once; only the answer waits."""
+    desk = Desk()
+    desk.sim.front.faults.add({"kind": "slow", "path": "order", "value": 700})
+    reply = desk.reply("POST", "order", **_ORDER)
+    assert (reply.status, reply.delay_ms) == (200, 700)
+    assert len(desk.exchange.files["binance-K"].orders) == 1
+
+
+def test_a_stop_may_be_rejected_when_it_triggers() -> None:
+    """The position stays without protection, and the stream says so."""
+    desk = Desk()
+    desk.market("BUY", "0.010")
+    desk.sim.front.faults.add({"kind": "reject_trigger", "path": "algoOrder"})
+    stop = {"algoType": "CONDITIONAL", "symbol": "BTCUSDT", "side": "SELL", "type": "STOP_MARKET"}
+    desk.ask("POST", "algoOrder", **stop, triggerPrice="64000", quantity="0.010")
+    desk.price("63990.0")
+    assert [event["o"]["X"] for kind, event in desk.events if kind == "ALGO_UPDATE"][-1] == "REJECTED"
+    assert desk.exchange.account("binance-K").holding("BTCUSDT").lots == 10
 
 
 def test_throttling_spares_what_only_reduces() -> None:
@@ -113,8 +145,19 @@ def test_user_events_are_dropped_doubled_and_turned_around() -> None:
             heard = [json.loads(socket.recv(timeout=10)) for _ in range(4)]
             names = [f"{each['e']} {each['o']['x']}" if "o" in each else each["e"] for each in heard]
             assert names == ["ACCOUNT_UPDATE", "ACCOUNT_UPDATE", "ORDER_TRADE_UPDATE TRADE", "ORDER_TRADE_UPDATE NEW"]
+            running.control("POST", "faults", kind="delay", stream=True, event="ACCOUNT_UPDATE", value=200)
+            body = _signed_at(running, _ORDER)
+            httpx.post(f"{running.base}/fapi/v1/order", headers={"X-MBX-APIKEY": "K"}, content=body).raise_for_status()
+            heard = [json.loads(socket.recv(timeout=10))["e"] for _ in range(4)]
+            assert heard == ["ORDER_TRADE_UPDATE", "TRADE_LITE", "ORDER_TRADE_UPDATE", "ACCOUNT_UPDATE"]
             running.control("POST", "streams", do="expire")
             assert json.loads(socket.recv(timeout=10))["e"] == "listenKeyExpired"
+            key = running.sim.exchange.listen_key("binance-K")
+            socket.send(json.dumps({"method": "SUBSCRIBE", "params": [key]}))
+            assert json.loads(socket.recv(timeout=10)) == {"result": None, "id": None}
+            assert running.control("POST", "streams", do="drop", account="binance-K") == {"dropped": 1}
+            with pytest.raises(ConnectionClosed):
+                socket.recv(timeout=10)
 
 
 def test_limits_are_counted_always_and_enforced_when_asked() -> None:

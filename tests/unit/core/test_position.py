@@ -138,3 +138,21 @@ def test_the_open_result_becomes_the_realised_one(quantity: Decimal, entry: Deci
         assert position.entry_price() == entry
         assert position.unrealised(mark) == (mark - entry) * quantity * side.sign
         assert apply(position, side.opposite, quantity, mark).realised == position.unrealised(mark)
+
+
+@given(told=trades, lot=st.sampled_from([Decimal("0.001"), Decimal("0.01"), Decimal(1)]))
+def test_the_part_in_lots_can_be_traded_and_the_rest_is_less_than_one(told: list[Trade], lot: Decimal) -> None:
+    """A fee taken in the coin leaves dust: a stop for it would be refused, and with it the stop for all the rest."""
+    position, _ = fold(told)
+    whole = position.in_lots(lot)
+
+    assert whole.quantity % lot == 0
+    assert abs(whole.quantity) <= abs(position.quantity) < abs(whole.quantity) + lot
+    assert whole.quantity == 0 or (whole.quantity > 0) == (position.quantity > 0)
+    if whole.quantity:
+        # The cost is rounded once to the quote unit, so the average price moves by less than a unit for each lot.
+        assert abs(whole.cost * position.quantity - position.cost * whole.quantity) <= QUOTE_UNIT * abs(
+            position.quantity
+        )
+    else:
+        assert whole.cost == 0

@@ -73,6 +73,7 @@ _BY_OTHERS: Final = (
     Capability("acceptance window", "exempt", "not known: an order without an answer stays unknown until it is found"),
     Capability("error table", "exempt", "none; nearly every refused order is unknown until it is looked for"),
     Capability("account events", "done", "by asking every five seconds"),
+    Capability("deposits and withdrawals", "to do", "not told; the balance shows them"),
     Capability("quotes", "done", "by asking every two seconds"),
     Capability("no fee to a builder or broker", "to do", "switched off where ccxt has a switch; not checked here"),
     Capability("requests leave for the exchange's own address only", "done", "checked before each is sent"),

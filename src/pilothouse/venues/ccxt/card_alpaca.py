@@ -6,7 +6,7 @@ from pilothouse.venues.ccxt.card import Part, Sheet
 from pilothouse.venues.port import Capability
 
 STOCKS: Final = Sheet(
-    title="Alpaca (US stocks)",
+    title="Alpaca US stocks",
     exchange="alpaca",
     window_s=None,
     parts=(

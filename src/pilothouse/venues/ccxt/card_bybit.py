@@ -29,7 +29,7 @@ _BOTH: Final = (
 )
 
 LINEAR: Final = Sheet(
-    title="Bybit perpetuals (USDT)",
+    title="Bybit USDT perpetuals",
     exchange="bybit",
     window_s=_WINDOW_S,
     testnet="testnet",

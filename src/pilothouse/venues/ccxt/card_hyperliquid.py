@@ -7,7 +7,7 @@ from pilothouse.venues.ccxt.card import Part, Sheet
 from pilothouse.venues.port import Capability
 
 PERPETUALS: Final = Sheet(
-    title="Hyperliquid perpetuals (USDC)",
+    title="Hyperliquid USDC perpetuals",
     exchange="hyperliquid",
     window_s=Decimal(15),
     parts=(

@@ -30,7 +30,7 @@ _BOTH: Final = (
 )
 
 SWAP: Final = Sheet(
-    title="OKX perpetuals (USDT)",
+    title="OKX USDT perpetuals",
     exchange="okx",
     window_s=_WINDOW_S,
     parts=_PARTS,
@@ -62,7 +62,12 @@ SPOT: Final = Sheet(
     testnet="demo trading",
     capabilities=(
         *_BOTH,
-        Capability("stop and take-profit orders", "done", "at order-algo, by the last price; not replayed"),
+        Capability(
+            "stop and take-profit orders",
+            "done",
+            "at order-algo, by the last price, in cash mode; not every "
+            "account mode takes them so, as an answer on tape says",
+        ),
         Capability("market buys by quantity", "done", "in base, never in quote"),
         Capability("reduce-only orders", "exempt", "there is no position on spot"),
         Capability("closePosition", "exempt", "there is no position on spot"),

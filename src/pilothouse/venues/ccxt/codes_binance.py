@@ -17,6 +17,10 @@ TRIGGERED_TEXTS: Final = ("would trigger immediately",)
 """On spot the code is that of every refused order, and the text tells."""
 
 THROTTLED: Final = "-1008"
+HEDGED: Final = "-4061"
+HEDGED_WORDS: Final = (
+    "(the account is in hedge mode, and the house trades one-way: set it to one-way mode at the exchange)"
+)
 _DUPLICATE: Final = "duplicate order sent"
 _NOT_DONE: Final = ("service unavailable.", "internal error; unable to process")
 

@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Callable, Collection, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any, Final
 
@@ -135,11 +136,18 @@ class Listening:
 
     def quotes(self, symbols: Collection[str] = ()) -> list[Quote]:
         """Ask for the present prices of `symbols`; none named: of what is followed. Raises Unavailable."""
-        wanted = sorted(symbols or self._followed)
-        venue = self._rest.endpoint.venue
-        quotes = self._rest.read(lambda session: self._quirks.quotes(session, wanted, venue))
+        quotes = self._in_our_time(self._quotes_there(sorted(symbols or self._followed)))
         self._latest |= {quote.symbol: quote for quote in quotes}
         return quotes
+
+    def _quotes_there(self, symbols: Sequence[str]) -> list[Quote]:
+        """Ask for prices, stamped by the exchange's clock. Raises Unavailable."""
+        venue = self._rest.endpoint.venue
+        return self._rest.read(lambda session: self._quirks.quotes(session, symbols, venue))
+
+    def _in_our_time(self, quotes: Sequence[Quote]) -> list[Quote]:
+        """Return quotes stamped by our clock: how old they are is told by it alone."""
+        return [replace(quote, at=self._rest.in_our_time(quote.at)) for quote in quotes]
 
     def watch(self, sink: Callable[[Sequence[Quote]], None]) -> Callable[[], None]:
         """Hand quotes of what is followed to `sink` as they change; return what stops it."""
@@ -166,13 +174,14 @@ class Listening:
             fresh = sorted(self._followed - self._fed) if self._watchers else []
             self._fed |= set(fresh)
             while fresh:
-                speech = self._quirks.market_speech(self._rest.endpoint, self._clock)
+                speech = self._quirks.market_speech(self._rest.endpoint, self._rest)
                 each = speech.each if speech is not None else _POLLED_EACH
-                stream = MarketStream(fresh[:each], speech, self.quotes, self._keep_and_tell, self._patience)
+                stream = MarketStream(fresh[:each], speech, self._quotes_there, self._keep_and_tell, self._patience)
                 self._feeds.append(self._streams.start(stream.run()))
                 fresh = fresh[each:]
 
-    def _keep_and_tell(self, quotes: Sequence[Quote]) -> None:
+    def _keep_and_tell(self, told: Sequence[Quote]) -> None:
+        quotes = self._in_our_time(told)
         for quote in quotes:
             self._latest[quote.symbol] = quote
         for watcher in self._watchers:

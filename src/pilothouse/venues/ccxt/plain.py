@@ -447,9 +447,7 @@ class Quirks:
         return _behind(payments, venue_id)
 
     def transfers_after(self, session: Session, venue_id: str | None) -> list[Transfer]:
-        """Ask for what came in or left behind `venue_id`, oldest first; None: of seven days."""
-        if not session.x.has.get("fetchTransfers"):
-            return []
+        """Tell nothing: ccxt has no common words for what changes a wallet from outside; the balance shows it."""
         return []
 
     # ── The account now ───────────────────────────────────────────────────────────────────────────

@@ -58,6 +58,7 @@ class Tools:
     throttle: Throttle
     address: str = "here"
     sleep: Callable[[float], object] = time.sleep
+    http: HttpLimits = _HTTP
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +119,20 @@ class Rest:
         """Return an instant of ours in milliseconds of the exchange's clock."""
         with self._lock:
             return millis(at + self._offset)
+
+    def now(self) -> datetime:
+        """Return the time by the exchange's clock."""
+        with self._lock:
+            return self._tools.clock.now() + self._offset
+
+    def monotonic(self) -> float:
+        """Return seconds that never run backwards."""
+        return self._tools.clock.monotonic()
+
+    def in_our_time(self, instant: datetime) -> datetime:
+        """Return what our clock shows at an instant of the exchange's, as far as it was read."""
+        with self._lock:
+            return instant - self._offset
 
     def _know_clock(self) -> None:
         """Read the exchange's clock if it is not known, or was read long ago."""
@@ -286,7 +301,7 @@ class Rest:
         with self._lock:
             found = self._hosts.get(origin)
             if found is None:
-                found = self._hosts[origin] = HttpClient(origin, limits=_HTTP)
+                found = self._hosts[origin] = HttpClient(origin, limits=self._tools.http)
             return found
 
 

@@ -163,6 +163,15 @@ def test_a_coin_is_bought_by_quantity_and_never_by_cost(spot: Player) -> None:
     ]
 
 
+def test_a_stop_for_coins_is_one_of_the_spot_market(spot: Player) -> None:
+    """Its direction is not said there; coins are set aside when it is triggered."""
+    spot.place(order("BTCUSDT", Side.SELL, "0.00012", OrderType.STOP_MARKET, stop_price="59000"))
+
+    (sent,) = spot.sent("POST", CREATE)
+    assert (sent["orderFilter"], sent["triggerPrice"], sent["qty"]) == ("StopOrder", "59000", "0.00012")
+    assert not {"triggerDirection", "reduceOnly", "positionIdx"} & set(sent)
+
+
 def test_an_order_is_written_exactly_and_names_no_broker(bybit: Player) -> None:
     """Text goes in and the same text goes out; nobody earns from it but the exchange."""
     bybit.place(order("BTCUSDT", Side.BUY, "0.30", OrderType.LIMIT, price="60000.50"))

@@ -166,6 +166,16 @@ def test_a_coin_is_bought_by_quantity_and_never_by_cost(spot: Player) -> None:
     ]
 
 
+@pytest.mark.parametrize(("side", "counted"), [(Side.BUY, {"tgtCcy": "base_ccy"}), (Side.SELL, {})])
+def test_a_stop_for_coins_borrows_nothing(spot: Player, side: Side, counted: dict[str, Any]) -> None:
+    """With another mode it would become a margin trade, and a buy without a unit would be one by cost."""
+    spot.place(order("BTC-USDT", side, "0.00012", OrderType.STOP_MARKET, stop_price="61000"))
+
+    named = {"instId": "BTC-USDT", "tdMode": "cash", "clOrdId": NAME, "algoClOrdId": NAME, "side": side.value.lower()}
+    stop = {"ordType": "conditional", "slTriggerPx": "61000", "slTriggerPxType": "last", "slOrdPx": "-1"}
+    assert spot.sent("POST", PLACE_WAITING) == [named | stop | {"sz": "0.00012"} | counted]
+
+
 def test_the_answer_to_an_order_is_taken_in(okx: Player) -> None:
     """It names the order, by its id and by ours, and says nothing more."""
     outcome = okx.place(order(BTC, Side.BUY, "0.03", name="client_order_123"))

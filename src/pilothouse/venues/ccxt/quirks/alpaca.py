@@ -85,7 +85,7 @@ class Alpaca(Quirks):
     """Stocks on the exchanges of the United States."""
 
     exchange = "alpaca"
-    title = "Alpaca (US stocks)"
+    title = "Alpaca US stocks"
     kind = "spot"
     settlement = "USD"
 

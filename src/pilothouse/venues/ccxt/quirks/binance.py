@@ -22,7 +22,13 @@ from pilothouse.venues.ccxt import binance_words as told
 from pilothouse.venues.ccxt import words
 from pilothouse.venues.ccxt.binance_streams import FuturesAccount, FuturesPrices
 from pilothouse.venues.ccxt.codes import Fault, Outcome
-from pilothouse.venues.ccxt.codes_binance import TRIGGERED_TEXTS, WOULD_TRIGGER, outcome_of
+from pilothouse.venues.ccxt.codes_binance import (
+    HEDGED,
+    HEDGED_WORDS,
+    TRIGGERED_TEXTS,
+    WOULD_TRIGGER,
+    outcome_of,
+)
 from pilothouse.venues.ccxt.exchange import Endpoint, Failed, NotDone, Outgoing, Session
 from pilothouse.venues.ccxt.names import OrderNames
 from pilothouse.venues.ccxt.plain import Ask, Quirks, Rules, Trial, label
@@ -87,7 +93,8 @@ class Binance(Quirks):
         code = self.code_of(value)
         if 200 <= status < 300 and not code.startswith("-"):
             return None
-        return Fault(status, code, self.text_of(value) or text)
+        said = self.text_of(value) or text
+        return Fault(status, code, f"{said} {HEDGED_WORDS}" if code == HEDGED else said)
 
     def outcome(self, fault: Fault) -> Outcome:
         """Return what an error means, by Binance's own table."""

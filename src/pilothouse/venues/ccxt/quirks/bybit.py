@@ -59,7 +59,7 @@ class Bybit(Quirks):
     """Linear perpetuals against USDT."""
 
     exchange = "bybit"
-    title = "Bybit perpetuals (USDT)"
+    title = "Bybit USDT perpetuals"
     kind = "swap"
     settlement = "USDT"
     category: ClassVar[str] = "linear"

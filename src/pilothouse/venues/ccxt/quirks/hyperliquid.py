@@ -22,6 +22,7 @@ from pilothouse.core.instrument import Side
 from pilothouse.core.order import OrderTerms, OrderType, TimeInForce
 from pilothouse.core.quote import Quote
 from pilothouse.core.rounding import EXACT, plain, share
+from pilothouse.kit.sealed import digest
 from pilothouse.venues.ccxt import words
 from pilothouse.venues.ccxt.codes import Fault, Outcome
 from pilothouse.venues.ccxt.codes_hyperliquid import SENTENCES, WOULD_TRIGGER, outcome_of
@@ -67,7 +68,7 @@ _KINDS: Final = {
 
 
 class _Nonces:
-    """Numbers that only grow, for each signer: the exchange takes each once."""
+    """Numbers that only grow, for each signer, by a digest of its key: the exchange takes each once."""
 
     def __init__(self) -> None:
         self._last: dict[str, int] = {}
@@ -110,7 +111,7 @@ class Hyperliquid(Quirks):
     """Perpetuals of the exchange itself; not those that others list there, and not its spot market."""
 
     exchange = "hyperliquid"
-    title = "Hyperliquid perpetuals (USDC)"
+    title = "Hyperliquid USDC perpetuals"
     kind = "swap"
     settlement = "USDC"
     options: ClassVar[Mapping[str, Any]] = {"fetchMarkets": {"types": ["swap"]}, "approvedBuilderFee": False}
@@ -243,7 +244,7 @@ class Hyperliquid(Quirks):
     def _act(self, session: Session, action: Mapping[str, Any]) -> words.Row:
         """Sign and send an action, once. It is refused when it comes too late."""
         at = session.milliseconds()
-        nonce = _NONCES.next(session.keys.get("privateKey"), at)
+        nonce = _NONCES.next(digest(session.keys.get("privateKey")), at)
         until = at + EXPIRES_AFTER_MS
         signature = session.x.sign_l1_action(action, nonce, None, until)
         body = {"action": action, "nonce": nonce, "signature": signature, "expiresAfter": until}

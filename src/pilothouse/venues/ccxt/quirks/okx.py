@@ -12,6 +12,7 @@ from typing import Any, ClassVar, Final
 from pilothouse.core.clock import millis
 from pilothouse.core.errors import Refused
 from pilothouse.core.fill import Fill
+from pilothouse.core.instrument import Side
 from pilothouse.core.order import OrderTerms, OrderType, TimeInForce
 from pilothouse.core.quote import Quote
 from pilothouse.core.rounding import EXACT, plain
@@ -63,7 +64,7 @@ class Okx(Quirks):
     """Linear perpetuals against USDT, in one-way mode and with cross margin."""
 
     exchange = "okx"
-    title = "OKX perpetuals (USDT)"
+    title = "OKX USDT perpetuals"
     kind = "swap"
     settlement = "USDT"
     type_: ClassVar[str] = "SWAP"
@@ -171,7 +172,7 @@ class Okx(Quirks):
             return body | {"closeFraction": "1", "reduceOnly": True}
         body["sz"] = plain(EXACT.divide(terms.quantity, traded.size))
         if self.kind == "spot":
-            return body | {"tgtCcy": "base_ccy"}
+            return body | ({"tgtCcy": "base_ccy"} if terms.side is Side.BUY and terms.price is None else {})
         return body | ({"reduceOnly": True} if terms.reduce_only else {})
 
     def _named(self, request: OrderRequest) -> dict[str, Any]:
