@@ -167,7 +167,8 @@ def test_who_copies_the_variables_of_a_bridge_trades_with_the_first_start(
     def taken() -> str | None:
         answer = house.send({**alert, "webhook_secret": secret}, wait_ms=2500)
         assert answer.status_code in {200, 503}, answer.text
-        return answer.json().get("signal_id")
+        known: str | None = answer.json().get("signal_id")
+        return known
 
     signal_id = eventually(taken, "the alert is taken; until the first price has come, it is refused with 503")
 
