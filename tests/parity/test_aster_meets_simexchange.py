@@ -223,3 +223,19 @@ def _tells_a_fill(heard: list[AccountEvent], client_id: str) -> bool:
 def _stream_is_open(exchange: RunningExchange) -> bool:
     requests = exchange.control("GET", "requests?after=0")
     return "listenKey" in str(requests)
+
+
+def test_a_clock_that_jumped_ahead_and_came_back_keeps_nothing_from_being_signed(
+    venue: AsterVenue, exchange: RunningExchange
+) -> None:
+    """A venue's clock was half a minute wrong for a moment; for half a minute afterwards no order could be sent."""
+    try:
+        exchange.control("POST", "settings", skewMs=30_000)
+        venue.examine(ACCOUNT)
+    finally:
+        exchange.control("POST", "settings", skewMs=0)
+
+    found = venue.examine(ACCOUNT)
+
+    assert abs(found.clock_ahead.total_seconds()) < 5
+    assert venue.balance(ACCOUNT).asset == "USDT"

@@ -48,6 +48,16 @@ class TestAsked(Asked):
     allow_withdrawals: bool = Field(default=False, description="Take a key that may withdraw, from now on.")
 
 
+class KeyAsked(Asked):
+    """Another key of the same account. It is tried at the venue first; until it has passed, the old one stays."""
+
+    credentials: dict[str, str] = Field(
+        description="The parts that GET /api/v1/venues/{name} asks for. They are sealed and never shown again.",
+        examples=[{}],
+    )
+    allow_withdrawals: bool = Field(default=False, description="Take a key that may withdraw, from now on.")
+
+
 class ReasonAsked(Asked):
     """Why; it stands in the record of who did what."""
 

@@ -24,10 +24,11 @@ ACCOUNT = desk_shapes.AccountShown
 @router.get("/accounts", summary="List accounts", response_model=shapes.Page[ACCOUNT], responses=shapes.LOOKING)
 def list_accounts(caller: Reading) -> Response:
     """List trading accounts, oldest first; paper ones are named as simulated."""
+    now = caller.house.clock.now()
 
     def work(tx: Tx) -> list[dict[str, Any]]:
         found = trading_accounts.list_accounts(tx, caller.owner_id)
-        return [shown.account(tx, each) for each in found]
+        return [shown.account(tx, each, now) for each in found]
 
     return shapes.answer({"items": caller.read(work), "next_cursor": None})
 
@@ -168,7 +169,7 @@ def _active(tx: Tx, caller: Caller) -> list[TradingAccount]:
 
 
 def _shown(tx: Tx, caller: Caller, account_id: str) -> dict[str, Any]:
-    return shown.account_now(tx, caller.owner_id, account_id)
+    return shown.account_now(tx, caller.owner_id, account_id, caller.house.clock.now())
 
 
 def _limits(account_id: str, found: Limits) -> dict[str, Any]:

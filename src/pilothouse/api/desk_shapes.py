@@ -100,12 +100,21 @@ class TestShown(BaseModel):
     found: dict[str, Any] | None
 
 
+class StreamShown(BaseModel):
+    """How well an account is heard at its venue; unless it is live, nothing that adds exposure is decided for it."""
+
+    state: Literal["live", "catching_up", "lost"]
+    since: Instant = Field(description="Since when it is heard, or is not.")
+    compared_at: Instant | None = Field(description="When its books were last compared with the venue in full.")
+
+
 class AccountShown(BaseModel):
     """One trading account."""
 
     id: Id
     name: str
     venue: str = Field(description="Key of the venue, such as paper, aster or aster@http://127.0.0.1:18100.")
+    market: str = Field(description="What kind of market it is.", examples=["real market"])
     mode: Literal["paper", "testnet", "live"]
     currency: str
     state: Literal["active", "closed"]
@@ -114,6 +123,7 @@ class AccountShown(BaseModel):
     may_send: bool = Field(description="Whether its orders leave the house; those of a live one once it is armed.")
     armed_at: Instant | None = Field(description="Since when a live account may send; null: it is disarmed.")
     endpoint: EndpointShown | None
+    stream: StreamShown | None = Field(description="null: its venue tells everything from inside of this house.")
     key: KeyOfAccount | None
     test: TestShown | None = Field(description="null: its venue was not asked yet, or there is nothing to ask.")
     created_at: Instant

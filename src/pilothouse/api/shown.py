@@ -12,12 +12,14 @@ from pilothouse.api.wire import average_price
 from pilothouse.core.instrument import Instrument
 from pilothouse.core.order import OrderState
 from pilothouse.core.quote import Quote
-from pilothouse.execution import account_store
+from pilothouse.execution import account_store, hearing
+from pilothouse.execution.hearing import Hearing
 from pilothouse.execution.portfolio import BalanceView, PositionView
 from pilothouse.execution.store import OrderEventRecord, OrderRecord
 from pilothouse.fleet.answer import outcome_of
 from pilothouse.fleet.store import SignalRecord, signal_data
 from pilothouse.kit.db import Tx
+from pilothouse.wiring import venue_cards
 
 Timelines = Mapping[str, Sequence[OrderEventRecord]]
 
@@ -177,14 +179,15 @@ def hook(found: Hook) -> dict[str, Any]:
     }
 
 
-def account_now(tx: Tx, owner_id: str, account_id: str) -> dict[str, Any]:
+def account_now(tx: Tx, owner_id: str, account_id: str, now: datetime) -> dict[str, Any]:
     """Return one trading account as it stands. Raises AccountNotFound."""
     found = trading_accounts.get(tx, owner_id, account_id)
-    return account(tx, found)
+    return account(tx, found, now)
 
 
-def account(tx: Tx, found: TradingAccount) -> dict[str, Any]:
+def account(tx: Tx, found: TradingAccount, now: datetime) -> dict[str, Any]:
     """Return one trading account: where, with which key (never the key), whether it may send, and how it was found."""
+    heard = hearing.of(tx, found.id)
     halt = account_store.halted(tx, found.id)
     key = venue_keys.shown(tx, found.owner_id, found.id)
     setup = setups.of_account(tx, found.id)
@@ -193,6 +196,7 @@ def account(tx: Tx, found: TradingAccount) -> dict[str, Any]:
         "id": found.id,
         "name": found.name,
         "venue": found.venue,
+        "market": venue_cards.market_of(found.venue),
         "mode": found.mode,
         "currency": found.currency,
         "state": found.state,
@@ -201,6 +205,7 @@ def account(tx: Tx, found: TradingAccount) -> dict[str, Any]:
         "may_send": found.may_send and found.state is AccountState.ACTIVE,
         "armed_at": found.armed_at,
         "endpoint": found.endpoint,
+        "stream": _stream(heard, now) if heard is not None and found.state is AccountState.ACTIVE else None,
         "key": {"label": key.label, "parts": key.parts, "since": key.created_at} if key else None,
         "test": {"at": setup.tested_at, "passed": setup.passed, "message": setup.message, "found": setup.found}
         if setup is not None and is_tested
@@ -208,6 +213,12 @@ def account(tx: Tx, found: TradingAccount) -> dict[str, Any]:
         "created_at": found.created_at,
         "halt": {"id": halt.id, "at": halt.at, "by": halt.by, "reason": halt.reason} if halt else None,
     }
+
+
+def _stream(heard: Hearing, now: datetime) -> dict[str, Any]:
+    """Return how well an account is heard at its venue; `since` is when it began to be heard, or ceased to be."""
+    since = heard.deaf_since(now) or heard.since
+    return {"state": heard.shown(now), "since": since, "compared_at": heard.compared_at}
 
 
 def token(found: Token) -> dict[str, Any]:

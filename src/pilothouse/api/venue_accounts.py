@@ -12,7 +12,7 @@ from pilothouse.api.asked import IdInPath
 from pilothouse.api.deps import Administering, Caller, Guarded, Reading
 from pilothouse.core.rounding import exact
 from pilothouse.kit.sealed import Secret
-from pilothouse.wiring import account_tests, add_account, arm_account, remove_account, venue_cards
+from pilothouse.wiring import account_tests, add_account, arm_account, remove_account, replace_key, venue_cards
 from pilothouse.wiring.add_account import Wanted
 from pilothouse.wiring.examination import Tested
 from pilothouse.wiring.venue_cards import VenueCard
@@ -43,7 +43,7 @@ def change(caller: Administering, account_id: IdInPath, asked: account_shapes.Ac
             lambda tx: trading_accounts.rename(tx, caller.owner_id, account_id, name, now=now, who=caller.name),
             "account rename",
         )
-    return shapes.answer(caller.read(lambda tx: shown.account_now(tx, caller.owner_id, account_id)))
+    return shapes.answer(_now(caller, account_id))
 
 
 @router.post("/accounts/{account_id}/test", summary="Test an account", response_model=TRIED, responses=shapes.ACTING)
@@ -52,6 +52,25 @@ def try_again(caller: Administering, account_id: IdInPath, asked: account_shapes
     allowed = asked is not None and asked.allow_withdrawals
     tested = account_tests.try_again(
         caller.house, caller.owner_id, account_id, withdrawals_allowed=allowed, by=caller.name
+    )
+    return _tried(caller, tested)
+
+
+@router.put(
+    "/accounts/{account_id}/credentials", summary="Replace a key", response_model=TRIED, responses=shapes.ACTING
+)
+def put_credentials(caller: Administering, account_id: IdInPath, asked: account_shapes.KeyAsked) -> Response:
+    """Try another key of the same account at its venue, keep it in the place of the old one, and listen with it.
+
+    The old key stays when the venue refuses the new one (422) or does not answer (503). What was armed stays armed.
+    """
+    tested = replace_key.replace_key(
+        caller.house,
+        caller.owner_id,
+        account_id,
+        _secrets(asked.credentials),
+        withdrawals_allowed=asked.allow_withdrawals,
+        by=caller.name,
     )
     return _tried(caller, tested)
 
@@ -71,7 +90,7 @@ def disarm(caller: Administering, account_id: IdInPath, asked: account_shapes.Re
     """Keep a live account from sending orders. What stands at the venue stays there; a cancel by a person goes out."""
     reason = (asked.reason if asked else None) or ""
     arm_account.disarm(caller.house, caller.owner_id, account_id, reason=reason, by=caller.name)
-    return shapes.answer(caller.read(lambda tx: shown.account_now(tx, caller.owner_id, account_id)))
+    return shapes.answer(_now(caller, account_id))
 
 
 @router.delete(
@@ -85,12 +104,23 @@ def remove(
     account_id: IdInPath,
     *,
     force: Annotated[
-        bool, Query(description="Also with open positions, resting orders or waiting alerts; they are left alone.")
+        bool,
+        Query(
+            description="Also with open positions, orders or waiting alerts: its orders are cancelled, positions stay."
+        ),
+    ] = False,
+    leave_orders: Annotated[
+        bool, Query(description="With force: the venue is not asked, and orders stay where they are, unwatched.")
     ] = False,
 ) -> Response:
-    """Close an account for good, revoke its hooks and forget its keys; its history stays."""
-    removed = remove_account.remove(caller.house, caller.owner_id, account_id, force=force, by=caller.name)
-    content = caller.read(lambda tx: shown.account_now(tx, caller.owner_id, account_id))
+    """Close an account for good, revoke its hooks and forget its keys; its history stays.
+
+    With `force` its orders are cancelled at the venue first; while the venue has not said that they are gone it is 409.
+    """
+    removed = remove_account.remove(
+        caller.house, caller.owner_id, account_id, force=force, leave_orders=leave_orders, by=caller.name
+    )
+    content = _now(caller, account_id)
     return shapes.answer(content | {"hooks_revoked": removed.hooks, "warnings": removed.warnings})
 
 
@@ -130,11 +160,10 @@ def _venue(found: VenueCard) -> dict[str, Any]:
 
 def _wanted(asked: account_shapes.AccountAsked) -> Wanted:
     """Return what is asked for. Raises Invalid, or NotPrivate for an address in the open."""
-    parts = {name: Secret(text) for name, text in account_shapes.parts_of(asked.credentials).items()}
     return Wanted(
         name=asked.name.strip(),
         venue=add_account.venue_of(asked.venue, asked.base_url or ""),
-        parts=parts,
+        parts=_secrets(asked.credentials),
         mode=Mode(asked.mode) if asked.mode else None,
         stream_url=add_account.stream_of(asked.stream_url or ""),
         live=asked.live,
@@ -143,6 +172,16 @@ def _wanted(asked: account_shapes.AccountAsked) -> Wanted:
     )
 
 
+def _secrets(credentials: dict[str, str]) -> dict[str, Secret]:
+    return {name: Secret(text) for name, text in account_shapes.parts_of(credentials).items()}
+
+
+def _now(caller: Caller, account_id: str) -> dict[str, Any]:
+    """Return an account as it stands. Raises AccountNotFound."""
+    now = caller.house.clock.now()
+    return caller.read(lambda tx: shown.account_now(tx, caller.owner_id, account_id, now))
+
+
 def _tried(caller: Caller, tested: Tested) -> Response:
-    content = caller.read(lambda tx: shown.account_now(tx, caller.owner_id, tested.account.id))
+    content = _now(caller, tested.account.id)
     return shapes.answer(content | {"found": tested.found, "warnings": tested.warnings})

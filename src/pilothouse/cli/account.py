@@ -17,6 +17,10 @@ app = typer.Typer(
 )
 
 Name = Annotated[str, typer.Argument(metavar="NAME", help="The account, by name or id.")]
+CredentialsFile = Annotated[
+    Path | None,
+    typer.Option("--credentials-file", metavar="FILE", help="JSON or NAME=value lines with the parts; mode 0600."),
+]
 Reason = Annotated[str | None, typer.Option("--reason", "-r", help="Why; it stands in the record of who did what.")]
 AllowWithdrawals = Annotated[
     bool, typer.Option("--allow-withdrawals", help="Take a key that may withdraw. A desk never needs that right.")
@@ -62,10 +66,7 @@ def add(
     stream_url: Annotated[
         str | None, typer.Option("--stream-url", metavar="URL", help="Another one for streams.")
     ] = None,
-    credentials_file: Annotated[
-        Path | None,
-        typer.Option("--credentials-file", metavar="FILE", help="JSON or NAME=value lines with the parts; mode 0600."),
-    ] = None,
+    credentials_file: CredentialsFile = None,
     allow_withdrawals: AllowWithdrawals = False,
     deposit: Annotated[
         str | None, typer.Option("--deposit", metavar="AMOUNT", help="First deposit of a paper account.")
@@ -116,6 +117,33 @@ def try_again(
     with talk.open_house(url, token) as house:
         chosen = talk.account_of(house, name)
         made = house.post(f"/api/v1/accounts/{chosen['id']}/test", {"allow_withdrawals": allow_withdrawals})
+    show.out(made, as_json=as_json, draw=lambda screen: _draw_one(screen, made))
+
+
+@app.command("key")
+def replace_key(
+    name: Name,
+    *,
+    credentials_file: CredentialsFile = None,
+    allow_withdrawals: AllowWithdrawals = False,
+    as_json: Json = False,
+    url: Url = None,
+    token: Token = None,
+) -> None:
+    """Put another key of the same account in the place of the old one: tried first; until it passes, the old stays.
+
+    It comes from where `account add` takes it. An account that is armed stays armed.
+    """
+    from pilothouse.cli import credentials, show, talk
+
+    with talk.open_house(url, token) as house:
+        _refuse_open_way(house)
+        chosen = talk.account_of(house, name)
+        venue = str(chosen["venue"]).partition("@")[0]
+        fields = house.get(f"/api/v1/venues/{venue}")["credential_fields"]
+        parts = credentials.collect(fields, venue, credentials_file, talk.environment()) if fields else {}
+        body = {"credentials": parts, "allow_withdrawals": allow_withdrawals}
+        made = house.put(f"/api/v1/accounts/{chosen['id']}/credentials", body)
     show.out(made, as_json=as_json, draw=lambda screen: _draw_one(screen, made))
 
 
@@ -175,7 +203,11 @@ def remove(
     name: Name,
     *,
     force: Annotated[
-        bool, typer.Option("--force", help="Also with open positions, orders or waiting alerts; they are left alone.")
+        bool,
+        typer.Option("--force", help="Also in use: its orders are cancelled first, stop-losses too; positions stay."),
+    ] = False,
+    leave_orders: Annotated[
+        bool, typer.Option("--leave-orders", help="With --force: do not ask the venue; orders stay, unwatched.")
     ] = False,
     yes: Yes = False,
     as_json: Json = False,
@@ -188,7 +220,9 @@ def remove(
     with talk.open_house(url, token) as house:
         chosen = talk.account_of(house, name)
         ask_first(f"Remove {chosen['name']} for good?", yes=yes, as_json=as_json)
-        made = house.ask("DELETE", f"/api/v1/accounts/{chosen['id']}", query={"force": force})
+        made = house.ask(
+            "DELETE", f"/api/v1/accounts/{chosen['id']}", query={"force": force, "leave_orders": leave_orders}
+        )
     show.out(made, as_json=as_json, draw=lambda screen: _draw_removed(screen, made))
 
 
@@ -227,10 +261,38 @@ def money(row: dict[str, Any]) -> str:
     return mode if mode != "live" else "LIVE, armed" if row.get("may_send") else "live, disarmed"
 
 
+_HEARD = {"live": "live", "catching_up": "catching up", "lost": "LOST"}
+
+
+def heard_in_a_word(row: dict[str, Any]) -> str:
+    """Return how well an account is heard at its venue; a dash where there is nothing to listen to."""
+    from pilothouse.cli import show
+
+    stream = row.get("stream") or {}
+    return _HEARD.get(str(stream.get("state")), show.NOTHING)
+
+
+def heard(row: dict[str, Any]) -> str:
+    """Return how well an account is heard at its venue, since when, and what follows from it."""
+    from pilothouse.cli import show
+
+    stream = row.get("stream")
+    if not stream:
+        return "inside of this house" if row.get("state", "active") == "active" else show.NOTHING
+    age = show.age(stream.get("since"), show.now())
+    since = "since just now" if age == "now" else f"for {age}"
+    if stream["state"] == "live":
+        return f"live, {since}"
+    word = _HEARD[stream["state"]]
+    if not stream.get("compared_at"):
+        return f"{word}: never heard so far; nothing that adds exposure is decided"
+    return f"{word}, not heard {since}: nothing that adds exposure is decided"
+
+
 def _draw(screen: "Console", rows: list[dict[str, Any]]) -> None:
     from pilothouse.cli import show
 
-    made = show.table("name", "*venue", "money", "state", ">wallet", ">open result", ">equity")
+    made = show.table("name", "*venue", "money", "state", "heard", ">wallet", ">open result", ">equity")
     for row in rows:
         worth = row.get("worth") or {}
         made.add_row(
@@ -238,6 +300,7 @@ def _draw(screen: "Console", rows: list[dict[str, Any]]) -> None:
             str(row.get("venue")),
             money(row),
             show.state("halted" if row.get("halt") else row.get("state")),
+            heard_in_a_word(row),
             show.money(worth.get("wallet")),
             show.gain(worth.get("unrealised")),
             show.money(worth.get("equity")),
@@ -256,7 +319,9 @@ def _draw_one(screen: "Console", row: dict[str, Any]) -> None:
     rows: list[tuple[str, Any]] = [
         ("account", f"{row['name']}  ({row['id']})"),
         ("venue", str(row["venue"])),
+        ("market", str(row.get("market"))),
         ("money", money(row)),
+        ("heard", heard(row)),
         ("key", f"{key['label']} ({', '.join(key['parts'])})" if key else show.NOTHING),
         ("tested", _tested(row, test)),
     ]

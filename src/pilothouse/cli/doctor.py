@@ -31,6 +31,7 @@ OK, NOTE, BAD, SKIPPED = "ok", "note", "bad", "skipped"
 _MARKS: Final = {OK: ("✓", "green"), NOTE: ("!", "yellow"), BAD: ("✗", "bold red"), SKIPPED: ("–", "dim")}
 _DISK_BAD, _DISK_NOTE = 200 * 2**20, 2 * 2**30
 _SKEW_NOTE, _SKEW_BAD = timedelta(seconds=1), timedelta(seconds=5)
+_DEAF_BAD = timedelta(minutes=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -294,9 +295,13 @@ def _accounts(house: "House") -> Iterator[Finding]:
 
 def _account(row: dict[str, Any]) -> Finding:
     """Tell of an account that is not halted: whether its venue was asked about it, and whether it sends."""
-    name, place, test = row["name"], f"{row['name']} at {row['venue']}", row.get("test") or {}
+    name, test, stream = row["name"], row.get("test") or {}, row.get("stream") or {}
+    place = f"{name} at {row['venue']} ({row.get('market')})"
+    is_deaf = bool(stream) and stream["state"] != "live"
+    if is_deaf and (row.get("simulated") or test.get("passed")):
+        return _deaf(row, place)
     if row.get("simulated"):
-        return Finding("accounts", OK, f"{place} may trade")
+        return Finding("accounts", OK, f"{place} may trade" + (", heard live" if stream else ""))
     if not test:
         return Finding(
             "accounts", NOTE, f"{place} is not yet tested: its venue did not answer", f"pilothouse account test {name}"
@@ -307,10 +312,21 @@ def _account(row: dict[str, Any]) -> Finding:
         )
     found = test.get("found") or {}
     rights = {"True": "may withdraw", "False": "may not withdraw"}.get(str(found.get("may_withdraw")), "may withdraw?")
-    words = f"{place}: passed, clock {found.get('clock_ahead_ms')} ms apart, its key {rights}"
+    words = f"{place}: heard live, passed, clock {found.get('clock_ahead_ms')} ms apart, its key {rights}"
     if not row.get("may_send"):
         return Finding("accounts", NOTE, f"{words}; disarmed: nothing is sent", f"pilothouse account arm {name}")
     return Finding("accounts", OK, f"{words}; sends")
+
+
+def _deaf(row: dict[str, Any], place: str) -> Finding:
+    """Tell of an account that is not heard at its venue: for a moment that is ordinary, after a reconnect."""
+    from pilothouse.cli import show
+    from pilothouse.cli.account import heard
+
+    since = show.instant(row["stream"]["since"])
+    is_long = since is not None and show.now() - since > _DEAF_BAD
+    advice = f"does its venue answer? pilothouse account test {row['name']}; the log says more"
+    return Finding("accounts", BAD if is_long else NOTE, f"{place}: {heard(row)}", advice)
 
 
 def _parked(house: "House") -> Iterator[Finding]:

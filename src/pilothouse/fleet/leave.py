@@ -1,11 +1,13 @@
 """Nothing more is to be decided on an account: what waits is refused, and protection is no longer kept up."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 from pilothouse.core.errors import Conflict
 from pilothouse.execution.desk import Desk
+from pilothouse.execution.tell import moved
 from pilothouse.fleet import drive, store
-from pilothouse.fleet.store import SignalRecord
+from pilothouse.fleet.store import ProtectionRecord, SignalRecord
 from pilothouse.kit.db import Tx
 
 _MOST = 1_000_000
@@ -32,6 +34,20 @@ def leave(tx: Tx, desk: Desk, account_id: str) -> None:
             tx, record.id, now, state=refused.state, code=refused.code, message=refused.message, detail=refused.detail
         )
         drive.tell(tx, refused)
-    for protection in store.all_protections(tx):
-        if protection.account_id == account_id:
-            store.forget_protection(tx, account_id, protection.symbol)
+    unprotect(tx, account_id)
+
+
+def unprotect(tx: Tx, account_id: str) -> list[ProtectionRecord]:
+    """Keep no position of an account protected any more; return what was wanted, for `protect_again`."""
+    wanted = [each for each in store.all_protections(tx) if each.account_id == account_id]
+    for each in wanted:
+        store.forget_protection(tx, account_id, each.symbol)
+    return wanted
+
+
+def protect_again(tx: Tx, desk: Desk, wanted: Sequence[ProtectionRecord]) -> None:
+    """Want again what `unprotect` forgot, unless something else is wanted by now, and place what lacks."""
+    for each in wanted:
+        if store.protection_of(tx, each.account_id, each.symbol) is None:
+            store.protect(tx, each)
+        moved(tx, each.account_id, each.symbol, desk.clock.now())

@@ -188,9 +188,11 @@ def credential_of(key: VenueKey, parts: Mapping[str, Secret]) -> tuple[dict[str,
     return checked_credential(key, parts)
 
 
-def refuse_in_use(house: House, owner_id: str, key: VenueKey, parts: Mapping[str, Secret]) -> None:
-    """Return if no other account trades with this credential. Raises CredentialInUse."""
-    other = who_uses(house, owner_id, key, parts)
+def refuse_in_use(
+    house: House, owner_id: str, key: VenueKey, parts: Mapping[str, Secret], *, but: str | None = None
+) -> None:
+    """Return if no other account (`but` one, by its id) trades with this credential. Raises CredentialInUse."""
+    other = who_uses(house, owner_id, key, parts, but=but)
     if other is not None:
         raise CredentialInUse(
             f"the account {other.name!r} trades with this credential already: two accounts in one would book the same "
@@ -198,14 +200,16 @@ def refuse_in_use(house: House, owner_id: str, key: VenueKey, parts: Mapping[str
         )
 
 
-def who_uses(house: House, owner_id: str, key: VenueKey, parts: Mapping[str, Secret]) -> TradingAccount | None:
-    """Return the active account of this owner that is the same account at the venue, or None.
+def who_uses(
+    house: House, owner_id: str, key: VenueKey, parts: Mapping[str, Secret], *, but: str | None = None
+) -> TradingAccount | None:
+    """Return the active account of this owner, `but` one, that is the same account at the venue, or None.
 
     What tells one from another is the first part of a credential: the address of the account, or the name of the key.
     """
     first = _fields(key)[0].name
     for account in house.database.read(lambda tx: trading_accounts.list_accounts(tx, owner_id)):
-        if account.venue != str(key) or account.state is not AccountState.ACTIVE:
+        if account.id == but or account.venue != str(key) or account.state is not AccountState.ACTIVE:
             continue
         try:
             kept = house.ring.parts_of(VenueAccount(account.id, owner_id))

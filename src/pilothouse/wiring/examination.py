@@ -130,7 +130,7 @@ def remarks(examined: Examined) -> list[str]:
     if examined.positions:
         held = ", ".join(f"{plain(each.quantity)} {each.symbol}" for each in examined.positions)
         said.append(
-            f"it holds positions that Pilothouse has not made ({held}): where they cannot be explained by the fills "
-            "the venue tells, the account is halted until they are closed"
+            f"it holds positions that Pilothouse has not made ({held}): the books begin with them, at their entry "
+            "prices and without a stop-loss; alerts in these instruments count with them"
         )
     return said

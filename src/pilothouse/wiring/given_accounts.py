@@ -13,7 +13,6 @@ from pilothouse.accounts import house as house_values
 from pilothouse.accounts.hooks import HookState
 from pilothouse.accounts.setups import Setup
 from pilothouse.accounts.trading_accounts import AccountState, Mode, TradingAccount
-from pilothouse.core.errors import Conflict
 from pilothouse.kit import log
 from pilothouse.kit.db import Tx
 from pilothouse.kit.sealed import Secret
@@ -21,6 +20,7 @@ from pilothouse.venues.port import VenueAccount
 from pilothouse.wiring import add_account
 from pilothouse.wiring.add_account import Wanted
 from pilothouse.wiring.house import House
+from pilothouse.wiring.replace_key import AnotherAccount
 from pilothouse.wiring.variables import WEBHOOK_SECRET, Bridge, Given
 
 BY: Final = "variables"
@@ -29,12 +29,6 @@ SECRET_LENGTH_LEAST: Final = 16
 
 _ACCOUNT_KEY = "given_account:"
 _HOOK_KEY = "given_hook"
-
-
-class AnotherAccount(Conflict):
-    """The variables name another account at a venue than the one that was made of them."""
-
-    code = "another_account"
 
 
 @dataclass(frozen=True, slots=True)

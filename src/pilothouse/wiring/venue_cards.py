@@ -21,6 +21,14 @@ def every_card() -> list[VenueCard]:
     return [card_of(name) for name in catalogue.names()]
 
 
+def market_of(venue: str) -> str:
+    """Return what kind of market the venue of an account is, for people; `venue` is its key."""
+    try:
+        return catalogue.card_of(venue.partition("@")[0]).market
+    except catalogue.VenueUnknown:
+        return "a venue that is not known here any more"
+
+
 def card_of(name: str) -> VenueCard:
     """Return one venue, also one that only the general adapter knows. Raises VenueUnknown."""
     return VenueCard(name, catalogue.card_of(name), catalogue.credential_fields(name))

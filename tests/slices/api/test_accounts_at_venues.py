@@ -8,13 +8,19 @@ import pytest
 
 from pilothouse.accounts.audit import list_audit
 from pilothouse.accounts.tables import venue_keys
+from pilothouse.venues.port import VenueAccount
 from tests.house_process import free_port
 from tests.slices.api.conftest import Served, until
-from tests.slices.simexchange.sim_house import WALLET, WALLET_KEY, RunningExchange
+from tests.slices.simexchange.sim_house import BTC, WALLET, WALLET_KEY, RunningExchange
 
 # The second of the well-known throw-away keys of every Ethereum test chain: the agent of the first.
 AGENT_KEY = "0x59c6995e998f97a5a0044966f0945389dc9e86dae88c7a8412f4603b6b78690d"
 AGENT = "0x70997970c51812dc3a010c7d01b50e0d17dc79c8"
+# The third, another agent of the same wallet, and the fourth, a stranger's.
+OTHER_AGENT = "0x3c44cdddb6a900fa2b585dd299e03d12fa4293bc"
+OTHER_KEY = "0x5de4111afa1a4b94908f83103eb1f1706367c2e68ca870fc3fb9a804cdab365a"
+STRANGER = "0x90f79bf6eb2c4f870365e785982e1f101e93b906"
+STRANGER_KEY = "0x7c852118294e51e653712a81e05800f419141751be58f605c371e15141b007a6"
 
 
 @pytest.fixture(scope="module")
@@ -250,6 +256,75 @@ def test_what_does_not_pass_is_not_armed(served: Served, exchange: RunningExchan
     assert served.api.get(f"/api/v1/accounts/{made['id']}").json()["may_send"] is False
 
 
+# ── Another key ──────────────────────────────────────────────────────────────────────────────────
+
+
+def test_another_key_is_tried_and_takes_the_place_of_the_old_one(served: Served, exchange: RunningExchange) -> None:
+    """A key that may have been seen is replaced within a minute, without losing the account and its history."""
+    exchange.control("POST", "agents", agent=OTHER_AGENT, wallet=WALLET)
+    made = add(served, exchange)
+    given = {"user": WALLET, "signer": OTHER_AGENT, "private_key": OTHER_KEY}
+    answer = served.api.put(f"/api/v1/accounts/{made['id']}/credentials", json={"credentials": given})
+
+    assert answer.status_code == 200, answer.text
+    assert (answer.json()["id"], answer.json()["key"]["label"]) == (made["id"], OTHER_AGENT)
+    kept = served.house.ring.parts_of(VenueAccount(made["id"], served.house.operator_id))
+    assert kept["private_key"].reveal().removeprefix("0x") == OTHER_KEY.removeprefix("0x")
+    assert made["id"] in served.house.changes.take(), "its stream is opened anew"
+    lines = served.house.database.read(lambda tx: list_audit(tx, served.house.operator_id))
+    assert [line.detail["label"] for line in lines if line.what == "venue_keys.replaced"] == [OTHER_AGENT]
+    assert OTHER_KEY.removeprefix("0x") not in f"{lines}{answer.text}{served.log.getvalue()}"
+
+
+def test_a_key_that_does_not_pass_replaces_nothing(served: Served, exchange: RunningExchange) -> None:
+    """A typing error must not take the ears and hands of an account that holds a position."""
+    made = add(served, exchange)
+    path = f"/api/v1/accounts/{made['id']}/credentials"
+    own = {"user": WALLET, "signer": WALLET, "private_key": WALLET_KEY}
+    stranger = {"user": WALLET, "signer": STRANGER, "private_key": STRANGER_KEY}
+    elsewhere = {"user": STRANGER, "signer": STRANGER, "private_key": STRANGER_KEY}
+
+    assert told(served.api.put(path, json={"credentials": own})) == (422, "may_withdraw")
+    assert served.api.put(path, json={"credentials": stranger}).status_code == 422
+    assert told(served.api.put(path, json={"credentials": elsewhere})) == (409, "another_account")
+    assert told(served.api.put(path, json={"credentials": {**own, "private_key": AGENT_KEY}})) == (
+        422,
+        "key_not_of_signer",
+    )
+    assert told(served.api.put(path, json={"credentials": {}})) == (400, "invalid")
+    kept = served.house.ring.parts_of(VenueAccount(made["id"], served.house.operator_id))
+    assert kept["private_key"].reveal().removeprefix("0x") == AGENT_KEY.removeprefix("0x")
+    shown = served.api.get(f"/api/v1/accounts/{made['id']}").json()
+    assert (shown["key"]["label"], shown["test"]["passed"]) == (AGENT, True)
+    paper = served.api.get("/api/v1/accounts").json()["items"][0]
+    assert told(served.api.put(f"/api/v1/accounts/{paper['id']}/credentials", json={"credentials": own})) == (
+        409,
+        "no_key",
+    )
+
+
+def test_an_account_is_shown_with_its_market_and_how_it_is_heard(running: Served, exchange: RunningExchange) -> None:
+    """An account that is not heard decides nothing; whoever looks at the list must see why nothing happens."""
+    made = add(running, exchange)
+
+    def listed() -> dict[str, Any]:
+        rows = {row["name"]: row for row in running.api.get("/api/v1/accounts").json()["items"]}
+        assert rows["paper"]["stream"] is None
+        assert "made up" in rows["paper"]["market"]
+        shown: dict[str, Any] = rows["main"]
+        return shown
+
+    assert until(lambda: listed()["stream"]["state"] == "live")
+    assert listed()["market"] == "real market"
+    assert listed()["stream"]["compared_at"]
+    exchange.control("POST", "faults", kind="unavailable", method="POST", path="listenKey", times=-1)
+    exchange.control("POST", "streams", do="drop")
+    until(lambda: listed()["stream"]["state"] != "live")
+    exchange.control("DELETE", "faults")
+    running.api.delete(f"/api/v1/accounts/{made['id']}", params={"force": "true"})
+    assert listed()["stream"] is None
+
+
 # ── Testing, renaming, removing ───────────────────────────────────────────────────────────────────
 
 
@@ -309,6 +384,100 @@ def test_an_account_in_use_is_removed_only_by_force(running: Served) -> None:
     assert all(one["ok"] for one in running.api.get("/api/v1/invariants").json()["items"])
 
 
+def test_what_an_account_held_before_is_shown_and_taken_over(running: Served, exchange: RunningExchange) -> None:
+    """Hardly any account is empty: it must neither be halted for what it holds nor trade as if it held nothing."""
+    client = exchange.aster()
+    client.create_order(BTC, "market", "buy", 0.02)
+    resting = client.create_order(BTC, "limit", "buy", 0.01, 30_000)
+    try:
+        made = add(running, exchange)
+        path = f"/api/v1/accounts/{made['id']}"
+        assert made["found"]["positions"] == [{"symbol": "BTCUSDT", "quantity": "0.02"}]
+        assert any("0.02 BTCUSDT" in each for each in made["warnings"])
+        until(lambda: running.api.get(path).json()["stream"]["state"] == "live")
+
+        assert running.api.get(path).json()["halt"] is None
+        (held,) = running.api.get("/api/v1/positions", params={"account": made["id"]}).json()["items"]
+        assert (held["symbol"], held["quantity"]) == ("BTCUSDT", "0.02")
+        (theirs,) = (each for each in running.orders() if each["purpose"] == "foreign")
+        assert (theirs["venue_order_id"], theirs["state"]) == (resting["id"], "working")
+
+        gone = running.api.delete(path, params={"force": "true"}).json()
+        assert any("0.02 BTCUSDT" in each for each in gone["warnings"])
+        assert any(theirs["client_order_id"] in each for each in gone["warnings"]), "it is not ours to cancel"
+        assert [each["id"] for each in client.fetch_open_orders(BTC)] == [resting["id"]]
+        assert not [each for each in running.orders() if each["state"] == "working"]
+        assert all(one["ok"] for one in running.api.get("/api/v1/invariants").json()["items"])
+    finally:
+        client.cancel_all_orders(BTC)
+        client.create_order(BTC, "market", "sell", 0.02, params={"reduceOnly": True})
+
+
+def test_an_account_is_removed_once_its_orders_are_gone_from_the_venue(
+    running: Served, exchange: RunningExchange
+) -> None:
+    """An order that fills after nobody listens any more is a position that nobody knows of."""
+    client = exchange.aster()
+    made = add(running, exchange)
+    path = f"/api/v1/accounts/{made['id']}"
+    hook = running.api.post("/api/v1/hooks", json={"name": "live", "account_id": made["id"]}).json()
+    until(lambda: running.api.get(path).json()["stream"]["state"] == "live")
+    door = f"/hooks/{hook['token']}"
+
+    def standing(state: str = "working") -> list[str]:
+        return sorted(each["purpose"] for each in running.orders() if each["state"] == state)
+
+    try:
+        opened = running.alert(door, action="open", side="BUY", quantity="0.02", stop_loss="5%")
+        assert opened.status_code == 200, opened.text
+        until(lambda: standing() == ["stop_loss"])
+        running.alert(door, action="open", side="BUY", quantity="0.01", order_type="LIMIT", price="30000")
+        until(lambda: standing() == ["entry", "stop_loss"])
+        exchange.control("POST", "faults", kind="unavailable", method="DELETE", path="order", times=-1)
+
+        refused = running.api.delete(path, params={"force": "true"})
+
+        assert told(refused) == (409, "account_busy")
+        assert "has not said that 1 orders are gone" in refused.json()["detail"]
+        assert running.api.get(path).json()["halt"] is None
+        assert standing() == ["entry", "stop_loss"], "and the position is protected as before"
+
+        exchange.control("DELETE", "faults")
+        removed = running.api.delete(path, params={"force": "true"})
+        assert removed.status_code == 200, removed.text
+        assert any("0.02 BTCUSDT, without a stop-loss" in each for each in removed.json()["warnings"])
+        assert standing() == []
+        assert standing("canceled") == ["entry", "stop_loss"]
+        assert client.fetch_open_orders(BTC) == []
+        assert all(one["ok"] for one in running.api.get("/api/v1/invariants").json()["items"])
+    finally:
+        exchange.control("DELETE", "faults")
+        client.cancel_all_orders(BTC)
+        client.create_order(BTC, "market", "sell", 0.02, params={"reduceOnly": True})
+
+
+def test_orders_are_left_where_no_venue_answers_any_more(running: Served) -> None:
+    """A testnet that was shut down must not keep its account in the list for ever."""
+    with RunningExchange(profile="aster") as away:
+        away.control("POST", "accounts", id="main", wallet=WALLET, agents=[AGENT])
+        made = add(running, away)
+        path = f"/api/v1/accounts/{made['id']}"
+        until(lambda: running.api.get(path).json()["stream"]["state"] == "live")
+        ticket = {"symbol": "BTCUSDT", "side": "BUY", "type": "LIMIT", "quantity": "0.01", "price": "60000"}
+        way = {"account": made["id"]}
+        # There is no price before somebody has asked for one.
+        until(lambda: running.api.post("/api/v1/orders", params=way, json=ticket).status_code == 200)
+        until(lambda: [each for each in running.orders() if each["state"] == "working"])
+
+    assert running.api.delete(path, params={"force": "true"}).status_code in {409, 503}
+    assert running.api.get(path).json()["state"] == "active"
+    removed = running.api.delete(path, params={"force": "true", "leave_orders": "true"}).json()
+
+    assert removed["state"] == "closed"
+    assert any("stay at the venue" in each for each in removed["warnings"])
+    assert not [each for each in running.orders() if each["state"] == "working"]
+
+
 def test_reading_an_account_takes_no_more_than_reading(served: Served, exchange: RunningExchange) -> None:
     """Arming, adding and removing are for who administers, not for who trades."""
     made = add(served, exchange)
@@ -322,6 +491,7 @@ def test_reading_an_account_takes_no_more_than_reading(served: Served, exchange:
         ("PATCH", path),
         ("DELETE", path),
         ("POST", f"{path}/test"),
+        ("PUT", f"{path}/credentials"),
         ("POST", f"{path}/arm"),
         ("POST", f"{path}/disarm"),
     ):

@@ -15,8 +15,8 @@ from pilothouse.venues.aster.sign import KeyNotOfSigner
 from pilothouse.venues.port import VenueAccount
 from pilothouse.wiring import first_steps, given_accounts, remove_account, variables
 from pilothouse.wiring.build import build
-from pilothouse.wiring.given_accounts import AnotherAccount
 from pilothouse.wiring.house import House
+from pilothouse.wiring.replace_key import AnotherAccount
 
 # Well-known throw-away keys of every Ethereum test chain; they hold nothing anywhere.
 USER = "0xf39fd6e51aad88f6f4ce6ab8827279cfffb92266"

@@ -36,9 +36,6 @@ _CLOCK_AGAIN: Final = timedelta(seconds=30)
 _READ_PATIENCE: Final = timedelta(seconds=2)
 _MESSAGE_MOST: Final = 300
 
-OUTSIDE_OF_WINDOW: Final = "-1021"
-"""The code of a nonce that is too far from the venue's clock."""
-
 
 @dataclass(frozen=True, slots=True)
 class Said:
@@ -216,9 +213,6 @@ class Rest:
                 self.read_clock()
             except Unavailable:
                 return False
-            if failed.code == OUTSIDE_OF_WINDOW and keys is not None:
-                now = micros(self.in_their_time(self._tools.clock.now()))
-                self._nonces_of(self._signer(keys).address).come_back_to(now)
             return True
         if failed.code == "not_sent":
             return True
@@ -254,7 +248,8 @@ class Rest:
         """Return the parameters with nonce, addresses and signature, in the order in which they are signed."""
         assert keys is not None, "only public calls go without keys"
         signer = self._signer(keys)
-        nonce = self._nonces_of(signer.address).next(self._time_of(call.stamped_at or self._tools.clock.now()))
+        at = self._time_of(call.stamped_at or self._tools.clock.now())
+        nonce = self._nonces_of(signer.address).next(at, micros(self.in_their_time(self._tools.clock.now())))
         who = (("nonce", str(nonce)), ("user", keys.user.strip().lower()), ("signer", signer.address))
         text = wire.encoded((*who, *call.params))
         return f"{text}&signature={signer.sign(text.encode('ascii'))}"

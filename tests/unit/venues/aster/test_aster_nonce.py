@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pilothouse.venues.aster.nonce import AHEAD_MOST, WINDOW, Nonces, StampTooOld
+from pilothouse.venues.aster.nonce import AHEAD_MOST, Nonces, StampTooOld
 
 SECOND = 1_000_000
 START = 1_760_000_000 * SECOND
@@ -73,17 +73,8 @@ def test_an_old_stamp_is_not_made_young(tmp_path: Path) -> None:
     nonces.next(START + 20 * SECOND)
 
     with pytest.raises(StampTooOld):
-        nonces.next(START)
+        nonces.next(START, now_us=START + 20 * SECOND)
     assert nonces.next(START + 20 * SECOND - AHEAD_MOST.seconds * SECOND + 1) == START + 20 * SECOND + 1
-
-
-def test_a_clock_that_ran_far_ahead_does_not_stop_trading(tmp_path: Path) -> None:
-    """What it signed was refused as too far ahead; once it is right again, so are its nonces."""
-    nonces = Nonces(tmp_path / "signer")
-    nonces.next(START + 3_600 * SECOND)
-
-    assert nonces.next(START) == START
-    assert WINDOW.total_seconds() == 60
 
 
 def test_a_file_that_was_torn_begins_anew(tmp_path: Path) -> None:
@@ -93,25 +84,42 @@ def test_a_file_that_was_torn_begins_anew(tmp_path: Path) -> None:
     assert Nonces(tmp_path / "signer").next(START) == START
 
 
-def test_a_clock_that_was_ahead_is_come_back_from(tmp_path: Path) -> None:
-    """Half a minute of refused orders for a clock that was corrected at once would be half a minute unprotected."""
-    nonces = Nonces(tmp_path / "signer")
-    nonces.next(START + 30 * SECOND)
-    with pytest.raises(StampTooOld):
-        nonces.next(START)
-
-    nonces.come_back_to(START)
-
-    assert nonces.next(START) == START + 1
-
-
-@given(ahead=st.integers(-100 * SECOND, 8 * SECOND))
-def test_nonces_still_grow_when_there_is_nothing_to_come_back_from(
-    tmp_path_factory: pytest.TempPathFactory, ahead: int
+@given(jump=st.integers(1, 3_600 * SECOND), sent=st.integers(1, 5), later=st.integers(0, 30 * SECOND))
+def test_a_clock_that_jumped_ahead_and_came_back_holds_nothing_up(
+    tmp_path_factory: pytest.TempPathFactory, jump: int, sent: int, later: int
 ) -> None:
-    """A nonce that the venue may have taken is not given again."""
+    """For as long as the jump was far, no stop-loss could be placed and nothing cancelled."""
     nonces = Nonces(tmp_path_factory.mktemp("nonces") / "signer")
-    last = nonces.next(START + ahead)
-    nonces.come_back_to(START)
-    assert nonces.next(START + ahead) > last
+    for _ in range(sent):
+        nonces.next(START + jump)
+    now = START + later
+
+    given_ = [nonces.next(now, now) for _ in range(3)]
+
+    assert given_ == sorted(set(given_))
+    assert all(now <= each <= now + AHEAD_MOST.seconds * SECOND + 3 for each in given_), "within what the venue takes"
+    nonces.close()
+
+
+def test_an_old_stamp_is_not_made_young_by_a_clock_that_came_back(tmp_path: Path) -> None:
+    """What was stamped during the jump, or long before, goes out only where the venue sees how old it is."""
+    nonces = Nonces(tmp_path / "signer")
+    nonces.next(START + 60 * SECOND)
+
+    with pytest.raises(StampTooOld):
+        nonces.next(START - 20 * SECOND, now_us=START)
+
+
+@given(st.lists(st.integers(-100 * SECOND, 0), min_size=2, max_size=20))
+def test_nonces_of_a_sound_clock_are_never_given_again(
+    tmp_path_factory: pytest.TempPathFactory, stamps: list[int]
+) -> None:
+    """The venue may have taken each of them."""
+    nonces, given_ = Nonces(tmp_path_factory.mktemp("nonces") / "signer"), []
+    for stamp in stamps:
+        try:
+            given_.append(nonces.next(START + stamp, START))
+        except StampTooOld:
+            continue
+    assert given_ == sorted(set(given_))
     nonces.close()
