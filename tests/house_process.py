@@ -25,9 +25,9 @@ import httpx
 PROGRAM = Path(sys.executable).parent / "pilothouse"
 DYING_UP = Path(__file__).parent / "journeys" / "dying_up.py"
 
-READY_SECONDS_MAX = 30.0
-STOP_SECONDS_MAX = 30.0
-ANSWER_SECONDS_MAX = 30.0
+READY_SECONDS_MAX = 90.0
+STOP_SECONDS_MAX = 60.0
+ANSWER_SECONDS_MAX = 60.0
 SETTLED_SECONDS_MAX = 40.0
 
 ORDER = "/webhook/tradingview"
@@ -60,11 +60,13 @@ class HouseProcess:
 
     place     a folder of its own: `data` is below it, and what each life wrote to stdout and stderr
     settings  further PILOTHOUSE_ variables, without the prefix
+    variables further variables, under their full names
     program   what is run; the installed command unless told otherwise
     """
 
     place: Path
     settings: Mapping[str, str] = field(default_factory=dict)
+    variables: Mapping[str, str] = field(default_factory=dict)
     program: tuple[str, ...] = (str(PROGRAM), "up")
     port: int = field(default_factory=free_port)
     lives: int = 0
@@ -90,7 +92,7 @@ class HouseProcess:
         theirs = ("PILOTHOUSE_", "ASTERDEX_", "BINANCE_", "WEBHOOK_SECRET")
         plain = {name: value for name, value in os.environ.items() if not name.startswith(theirs)}
         ours = {"DATA": str(self.data), "PORT": str(self.port), "MARKET_SEED": "7", **self.settings}
-        return plain | {f"PILOTHOUSE_{name}": value for name, value in ours.items()}
+        return plain | {f"PILOTHOUSE_{name}": value for name, value in ours.items()} | dict(self.variables)
 
     def begin(self) -> "subprocess.Popen[bytes]":
         """Start the process without waiting for anything."""

@@ -34,7 +34,7 @@ from pilothouse.marketdata.quotes import QuoteMissing
 from pilothouse.wiring.house import House
 
 BODY_SECONDS_MAX = 10.0
-PRICE_SECONDS_MAX = 1.2
+PRICE_SECONDS_MAX = 2.0
 WAIT_MS_DEFAULT = 1_000
 WAIT_MS_MAX = 2_500
 

@@ -10,11 +10,13 @@ import threading
 from collections.abc import Callable, Sequence
 
 from pilothouse.core.facts import FactKind, StampedFact
-from pilothouse.core.order import OrderState, Purpose
+from pilothouse.core.order import OrderState, OrderType, Purpose
 from pilothouse.fleet.store import SignalState
 
 _OPEN_SIGNAL = frozenset({SignalState.PENDING.value, SignalState.ACTIVE.value})
 _OPEN_ORDER = frozenset({OrderState.INTENDED.value, OrderState.SENDING.value, OrderState.UNKNOWN.value})
+# A venue may acknowledge an order at the market first and tell its fills a moment later.
+_OPEN_AT_MARKET = _OPEN_ORDER | {OrderState.WORKING.value, OrderState.PARTLY_FILLED.value}
 _PROTECTIVE = frozenset(purpose.value for purpose in Purpose if purpose.protects)
 
 
@@ -37,7 +39,8 @@ class Waiter:
         if fact.kind is FactKind.SIGNAL_CHANGED:
             self._signal_open = payload["state"] in _OPEN_SIGNAL
         elif payload["purpose"] not in _PROTECTIVE:
-            self._orders[payload["order_id"]] = payload["state"] in _OPEN_ORDER
+            still_open = _OPEN_AT_MARKET if payload["type"] == OrderType.MARKET.value else _OPEN_ORDER
+            self._orders[payload["order_id"]] = payload["state"] in still_open
         return not self._signal_open and not any(self._orders.values())
 
     async def until(self, deadline: float) -> None:

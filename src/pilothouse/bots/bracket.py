@@ -41,13 +41,19 @@ class Guarding:
     ended: bool
 
 
-def guard(protection: Protection | None, view: View, *, entry_pending: bool) -> Guarding:
+def guard(protection: Protection | None, view: View, *, entry_pending: bool, exit_waits: bool = False) -> Guarding:
     """Return what makes the protective orders fit the position.
 
+    Coins that wait for one order cannot wait for another: there the old order is cancelled first, and the new one is
+    placed when it is gone. A crumb below one lot cannot be protected and counts as nothing held.
+
     entry_pending   whether an order that could still open the position is alive
+    exit_waits      whether somebody waits for coins to be let go, to sell them: then none are locked again
     """
     standing = [order for order in view.orders if order.purpose.protects]
-    held = view.position.quantity
+    held = view.held()
+    if view.coins:
+        held = min(held, view.in_lots(view.expected()))
     if protection is None or held == 0 or Side.of(held) is not protection.side:
         ended = protection is not None and not entry_pending
         return Guarding((), _uncancelled(standing), ended)
@@ -59,6 +65,8 @@ def guard(protection: Protection | None, view: View, *, entry_pending: bool) -> 
             place.append(Planned(wanted, purpose, f"{purpose} of {view.instrument.symbol}"))
         else:
             keep.add(match.id)
+    if view.coins and (exit_waits or len(keep) < len(standing)):
+        place = []
     return Guarding(tuple(place), _uncancelled([order for order in standing if order.id not in keep]), ended=False)
 
 
@@ -78,7 +86,7 @@ def _wanted(protection: Protection, view: View, quantity: Decimal) -> list[tuple
             symbol=view.instrument.symbol,
             side=protection.side.opposite,
             type=kind,
-            quantity=view.instrument.quantity(quantity),
+            quantity=view.instrument.quantity_down(quantity),
             stop_price=stop,
             reduce_only=True,
         )

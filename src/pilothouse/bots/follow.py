@@ -54,13 +54,29 @@ class LiveOrder:
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """What a decision sees of one account and instrument; equity in quote currency."""
+    """What a decision sees of one account and instrument; equity in quote currency.
+
+    coins   whether a position is coins that are owned: a stop that waits locks them, so that nothing else can sell them
+    """
 
     instrument: Instrument
     position: Position
     orders: tuple[LiveOrder, ...]
     quote: Quote
     equity: Decimal
+    coins: bool = False
+
+    def in_lots(self, signed: Decimal) -> Decimal:
+        """Return what an order can move of `signed`, base: whole lots. A fee in coins leaves crumbs of a lot."""
+        return toward_zero(signed, self.instrument.lot)
+
+    def held(self) -> Decimal:
+        """Return the position in whole lots, base, signed; crumbs of one lot count as nothing."""
+        return self.in_lots(self.position.quantity)
+
+    def locked(self) -> tuple[LiveOrder, ...]:
+        """Return the stops and targets that keep coins from being sold by any other order."""
+        return tuple(order for order in self.orders if order.purpose.protects) if self.coins else ()
 
     def expected(self) -> Decimal:
         """Return the position once everything that does not rest has filled, base, signed."""
@@ -121,6 +137,17 @@ def decide(
     step    how many orders this signal made already
     Raises PositionNotFound, Invalid (naming the field), SizeBelowMinimum, SizeAboveMaximum, SizeNeedsStop.
     """
+    _refuse_two_levels(signal, view)
+    decision = _decide(signal, view, hook_id, step, default_size, noop=flat_close_is_noop)
+    if decision.order is None or decision.order.terms.side is Side.BUY or not view.locked():
+        return decision
+    cancels = tuple(order.id for order in view.locked() if not order.cancel_asked)
+    return Decision(Verdict.WAIT, "Waiting until the stop-loss or take-profit lets go of the coins", cancels=cancels)
+
+
+def _decide(
+    signal: Signal, view: View, hook_id: str | None, step: int, default_size: Size | None, *, noop: bool
+) -> Decision:
     match signal.kind:
         case SignalKind.OPEN:
             assert signal.side is not None, "an opening signal has a side"
@@ -135,7 +162,7 @@ def decide(
         case SignalKind.DECREASE:
             return _decrease(signal, view, default_size)
         case SignalKind.CLOSE:
-            return _close(view, hook_id, step, noop=flat_close_is_noop)
+            return _close(view, hook_id, step, noop=noop)
         case SignalKind.TARGET:
             return _target(signal, view, hook_id, step)
 
@@ -176,7 +203,7 @@ def _close(view: View, hook_id: str | None, step: int, *, noop: bool) -> Decisio
         return waiting
     if view.moves() and step > 0:
         return Decision(Verdict.WAIT, f"Waiting for the close of {symbol}")
-    held = view.expected()
+    held = view.in_lots(view.expected())
     if held == 0:
         if step > 0:
             return Decision(Verdict.DONE, f"Position closed successfully for {symbol}")
@@ -204,7 +231,7 @@ def _target(signal: Signal, view: View, hook_id: str | None, step: int) -> Decis
     if step > 0 and view.moves():
         return Decision(Verdict.WAIT, f"Waiting for the closing order in {symbol}")
     held = view.expected()
-    if held == wanted:
+    if view.in_lots(wanted - held) == 0:
         if step > 0:
             return Decision(Verdict.DONE, f"Position closed successfully for {symbol}")
         return Decision(Verdict.NOOP, f"Already there: the position in {symbol} is {plain(held)}")
@@ -212,14 +239,14 @@ def _target(signal: Signal, view: View, hook_id: str | None, step: int) -> Decis
         return Decision(
             Verdict.GIVEN_UP, f"{symbol} did not reach {plain(wanted)} in {step} orders; it is {plain(held)}"
         )
-    if held != 0 and wanted != 0 and (held > 0) != (wanted > 0):
+    if view.in_lots(held) != 0 and wanted != 0 and (held > 0) != (wanted > 0):
         return Decision(Verdict.WAIT, f"Position flips for {symbol}", _closing(view, held, "flip: close"))
     if abs(wanted) < abs(held):
         return _reduce_to(signal, view, held, wanted)
     side = Side.of(wanted - held)
     price = _reference(signal, view, side)
     _refuse_passed_levels(signal, side, price)
-    quantity = within_bounds(instrument.quantity(abs(wanted - held)), instrument, price, reduces=False)
+    quantity = within_bounds(instrument.quantity_down(abs(wanted - held)), instrument, price, reduces=False)
     verb = "increased" if held else "flipped" if step > 0 else "opened"
     terms = _terms(signal, instrument, side, quantity, reduce_only=False)
     return Decision(
@@ -235,7 +262,7 @@ def _reduce_to(signal: Signal, view: View, held: Decimal, wanted: Decimal) -> De
     if wanted == 0:
         message = f"Position closed successfully for {instrument.symbol}"
         return Decision(Verdict.DONE, message, _closing(view, held, "target 0"))
-    quantity = instrument.quantity(abs(held - wanted))
+    quantity = instrument.quantity_down(abs(held - wanted))
     terms = _terms(signal, instrument, Side.of(wanted - held), quantity, reduce_only=True)
     message = f"Position decreased successfully for {instrument.symbol}"
     return Decision(Verdict.DONE, message, Planned(terms, Purpose.EXIT, f"target {plain(wanted)}"))
@@ -247,7 +274,7 @@ def _closing(view: View, held: Decimal, reason: str) -> Planned:
         symbol=view.instrument.symbol,
         side=Side.of(-held),
         type=OrderType.MARKET,
-        quantity=view.instrument.quantity(abs(held)),
+        quantity=view.instrument.quantity_down(abs(held)),
         reduce_only=True,
     )
     return Planned(terms, Purpose.EXIT, reason)
@@ -263,7 +290,7 @@ def _cancel_resting(view: View, hook_id: str | None) -> Decision | None:
 
 
 def _held(signal: Signal, view: View) -> Decimal:
-    held = view.expected()
+    held = view.in_lots(view.expected())
     if held == 0:
         raise PositionNotFound(f"No open position found for {view.instrument.symbol}, nothing to {signal.kind}")
     return held
@@ -290,6 +317,13 @@ def _refuse_passed_levels(signal: Signal, side: Side, price: Decimal) -> None:
             problems.append(Problem(name, came, allowed, "wrong_side"))
     if problems:
         raise Invalid(problems)
+
+
+def _refuse_two_levels(signal: Signal, view: View) -> None:
+    """Raise Invalid for a stop and a target at once where each would lock the same coins."""
+    if view.coins and signal.stop_loss and signal.take_profit:
+        allowed = "one of stop_loss and take_profit: coins that wait for one cannot wait for the other"
+        raise Invalid([Problem("take_profit", "a stop_loss came too", allowed, "coins_locked")])
 
 
 def _sized(

@@ -58,6 +58,9 @@ def create(
     rate: Rate = None,
     dry: Dry = None,
     account: Account = None,
+    address: Annotated[
+        bool, typer.Option("--address", help="Print the address alone, for scripts: hook=$(... --address).")
+    ] = False,
     as_json: Json = False,
     url: Url = None,
     token: Token = None,
@@ -69,6 +72,9 @@ def create(
     with talk.open_house(url, token) as house:
         chosen = talk.account_of(house, account)
         made = house.post("/api/v1/hooks", {"name": name, "account_id": chosen["id"], **fields})
+    if address and not as_json:
+        typer.echo(made["url"])
+        return
     show.out(made, as_json=as_json, draw=lambda screen: _draw_secrets(screen, made))
 
 

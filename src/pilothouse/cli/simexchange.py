@@ -3,12 +3,16 @@
 import asyncio
 import re
 import signal
+import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from pilothouse.core.errors import Refused
+
+if TYPE_CHECKING:
+    from pilothouse.simexchange.given_keys import GivenWallet
 
 
 class NotUnderstood(Refused):
@@ -41,6 +45,7 @@ def simexchange(
 ) -> None:
     """Start a simulated exchange that Binance and AsterDEX clients take for a real one; Ctrl-C stops it."""
     from pilothouse.kit.clocks import SystemClock
+    from pilothouse.simexchange.given_keys import given_wallet
     from pilothouse.simexchange.serve import Plan, SimulatedExchange, run
 
     if profile not in {"aster", "binance", "both"}:
@@ -49,6 +54,9 @@ def simexchange(
     wallets = tuple((owner, agent) for owner, _, agent in (each.partition(":") for each in wallet or []))
     if any(not re.fullmatch(r"0[xX][0-9a-fA-F]{40}", one) for pair in wallets for one in pair if one):
         raise NotUnderstood("--wallet is an address, or two with a colon between: 0x and forty hex digits each")
+    given = given_wallet(seed)
+    if profile != "binance" and not wallets:
+        wallets = ((given.wallet, given.agent),)
     plan = Plan(
         port=port, host=host, profile=profile, seed=seed, tape=tape, speed=speed, latency_ms=_span(latency_ms),
         faults=faults, api_keys=keys, wallets=wallets, deposit=deposit, enforce_limits=enforce_limits,
@@ -58,10 +66,19 @@ def simexchange(
     def ready(exchange: SimulatedExchange) -> None:
         base = f"{host}:{exchange.port}"
         print(f"simulated exchange ({profile}) at http://{base} and ws://{base}; control at http://{base}/control/")
-        if profile != "aster":
-            print(f"  binance key {keys[0][0]}, secret {keys[0][1]}")
+        accounts = []
         if profile != "binance":
             print("  aster: any wallet that signs for itself has an account")
+            if not wallet:
+                accounts.append(("sim-aster", "aster", _aster_words(given)))
+        if profile != "aster":
+            print(f"  binance key {keys[0][0]}, secret {keys[0][1]}")
+            words = f"BINANCE_API_KEY={keys[0][0]} BINANCE_API_SECRET={keys[0][1]} \\\n"
+            accounts += [("sim-futures", "binanceusdm", words), ("sim-spot", "binance", words)]
+        print("\nTo trade here, paste in another terminal; the keys are worth nothing anywhere else.")
+        for name, venue, words in accounts:
+            print(f"\n{words}  {sys.argv[0]} account add {name} --venue {venue} --base-url http://{base}")
+        print(flush=True)
 
     async def until_stopped() -> None:
         stop = asyncio.Event()
@@ -74,6 +91,14 @@ def simexchange(
         asyncio.run(until_stopped())
     except OSError as error:
         raise NotUnderstood(f"cannot listen on {host}:{port}: {error.strerror}") from error
+
+
+def _aster_words(given: "GivenWallet") -> str:
+    return (
+        f"ASTERDEX_USER_ADDRESS={given.wallet} \\\n"
+        f"ASTERDEX_SIGNER_ADDRESS={given.agent} \\\n"
+        f"ASTERDEX_PRIVATE_KEY={given.agent_key} \\\n"
+    )
 
 
 def _pair(text: str, shape: str) -> tuple[str, str]:

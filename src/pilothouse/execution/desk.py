@@ -12,6 +12,7 @@ from pilothouse.core.quote import Quote
 from pilothouse.execution.lanes import Lanes
 from pilothouse.kit.db import Database
 from pilothouse.kit.meters import Meters
+from pilothouse.venues.catalogue import holds_coins
 from pilothouse.venues.port import Venue
 
 
@@ -57,6 +58,10 @@ class Desk:
     lanes: Lanes
     meters: Meters
     patience: Patience = field(default_factory=Patience)
+
+    def holds_coins(self, venue: str) -> bool:
+        """Say whether a position at the venue of this key is coins that are owned, as on spot."""
+        return holds_coins(venue)
 
     def venue(self, name: str) -> Venue:
         """Return the open venue of that name; raises Broken if the house was built without it."""

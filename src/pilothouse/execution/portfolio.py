@@ -117,10 +117,16 @@ def with_margin(desk: Desk, trader: Trader, view: PositionView) -> PositionView:
 
 
 def balance(desk: Desk, trader: Trader) -> BalanceView:
-    """Return what the account is worth. Raises Unavailable when the venue does not answer."""
+    """Return what the account is worth. Raises Unavailable when the venue does not answer, or a price is missing."""
     told = desk.venue(trader.venue).balance(_account(trader))
-    booked = desk.database.read(lambda tx: holdings(tx, trader.account_id, desk.clock.now(), trader.currency).wallet)
-    return BalanceView(told, booked)
+    held = desk.database.read(lambda tx: holdings(tx, trader.account_id, desk.clock.now(), trader.currency))
+    if desk.holds_coins(trader.venue):
+        # The venue tells the money alone: what was bought with it is worth something too.
+        marks = {symbol: desk.quote_of(trader.venue, symbol).mark for symbol in held.positions}
+        worth = sum((EXACT.multiply(each.quantity, marks[name]) for name, each in held.positions.items()), Decimal(0))
+        whole = EXACT.add(told.wallet, worth)
+        told = replace(told, unrealised=held.equity(marks).unrealised, margin_balance=whole)
+    return BalanceView(told, held.wallet)
 
 
 def settings(desk: Desk, trader: Trader, symbol: str) -> tuple[int, MarginType]:

@@ -69,6 +69,7 @@ def advance(
     held_up = scene.in_doubt() or (was_active and scene.view.moves())
     # What happened meanwhile is not known yet: it would be decided on a position that may be another one.
     held_up = held_up or (deaf_since is not None and now - deaf_since <= desk.patience.deaf)
+    exit_waits = any(record.state is SignalState.ACTIVE for record in kept)
     for record in kept:
         is_fresh = record is fresh
         if held_up:
@@ -77,14 +78,14 @@ def advance(
             continue
         hook = hooks.of(tx, record.owner_id, record.hook_id)
         after, scene = _decide(tx, desk, trader, scene, record, hook, is_fresh=is_fresh, is_deaf=is_deaf)
-        held_up = after.state is SignalState.ACTIVE
+        exit_waits = held_up = after.state is SignalState.ACTIVE
         decided = after if is_fresh else decided
     if (
         more_wait and not held_up
     ):  # else what it waits for gives it its turn: an order that ends, an account that is heard
         another_turn(tx, desk, trader.account_id, symbol)
     if trader.may_send and (protection is not None or scene.has_protective() or scene.protection_changed):
-        guard_position(tx, desk, trader, scene)
+        guard_position(tx, desk, trader, scene, exit_waits=exit_waits)
     return decided
 
 

@@ -48,11 +48,19 @@ def protect_with(tx: Tx, desk: Desk, trader: Trader, record: SignalRecord, terms
     )
 
 
-def guard_position(tx: Tx, desk: Desk, trader: Trader, scene: Scene) -> None:
-    """Make the protective orders of one instrument fit its position; remember since when it is unprotected."""
+def guard_position(tx: Tx, desk: Desk, trader: Trader, scene: Scene, *, exit_waits: bool = False) -> None:
+    """Make the protective orders of one instrument fit its position; remember since when it is unprotected.
+
+    exit_waits   whether an alert waits for coins to be let go, to sell them
+    """
     symbol = scene.view.instrument.symbol
     wanted = _of_this_position(tx, trader, scene, store.protection_of(tx, trader.account_id, symbol))
-    due = guard(wanted.protection if wanted else None, scene.view, entry_pending=_entry_pending(wanted, scene))
+    due = guard(
+        wanted.protection if wanted else None,
+        scene.view,
+        entry_pending=_entry_pending(wanted, scene),
+        exit_waits=exit_waits,
+    )
     for order_id in due.cancels:
         cancel.ask(tx, desk, scene.order(order_id), by="protection")
     if wanted is None:
@@ -75,7 +83,7 @@ def guard_position(tx: Tx, desk: Desk, trader: Trader, scene: Scene) -> None:
 
 def _of_this_position(tx: Tx, trader: Trader, scene: Scene, wanted: ProtectionRecord | None) -> ProtectionRecord | None:
     """Return the protection if it belongs to the position that is held; one whose position is gone is forgotten."""
-    held = scene.view.position.quantity
+    held = scene.view.held()
     if wanted is None or held == 0 or Side.of(held) is not wanted.protection.side:
         return wanted
     opened_at = positions.opened_at(tx, trader.account_id, wanted.symbol)
@@ -110,7 +118,7 @@ def _entry_pending(wanted: ProtectionRecord | None, scene: Scene) -> bool:
 
 def _stands(scene: Scene, wanted: ProtectionRecord) -> bool:
     """Say whether nothing is held that should be protected, or every wanted protective order stands at the venue."""
-    held = scene.view.position.quantity
+    held = scene.view.held()
     if held == 0 or Side.of(held) is not wanted.protection.side:
         return True
     standing = {order.purpose for order in scene.records if order.purpose.protects and order.state.is_resting}
@@ -130,14 +138,14 @@ def _hopeless(tx: Tx, trader: Trader, wanted: ProtectionRecord) -> bool:
 
 def _flatten(tx: Tx, desk: Desk, trader: Trader, scene: Scene, wanted: ProtectionRecord, now: datetime) -> None:
     """Close the position that cannot be protected, once, and raise an alarm."""
-    held = scene.view.position.quantity
+    held = scene.view.held()
     if any(order.purpose is Purpose.EXIT and not order.terms.rests for order in scene.view.orders):
         return
     terms = OrderTerms(
         symbol=wanted.symbol,
         side=Side.of(-held),
         type=OrderType.MARKET,
-        quantity=scene.view.instrument.quantity(abs(held)),
+        quantity=scene.view.instrument.quantity_down(abs(held)),
         reduce_only=True,
     )
     message = f"the protection of {wanted.symbol} was refused by the venue: the position is closed at the market"

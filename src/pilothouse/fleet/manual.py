@@ -97,7 +97,7 @@ def close(tx: Tx, desk: Desk, trader: Trader, symbol: str, *, by: str) -> OrderR
     tx.lock(f"account:{trader.account_id}")
     instrument = desk.resolve(trader.venue, symbol)
     scene = look(tx, desk, trader, instrument.symbol)
-    held = scene.view.expected()
+    held = scene.view.in_lots(scene.view.expected())
     for order in scene.records:
         if order.terms.rests and not order.purpose.protects:
             cancel.ask(tx, desk, order, by=by)
@@ -107,7 +107,7 @@ def close(tx: Tx, desk: Desk, trader: Trader, symbol: str, *, by: str) -> OrderR
         symbol=instrument.symbol,
         side=Side.of(-held),
         type=OrderType.MARKET,
-        quantity=instrument.quantity(abs(held)),
+        quantity=instrument.quantity_down(abs(held)),
         reduce_only=True,
     )
     intent = OrderIntent(
@@ -127,6 +127,6 @@ def close_all(tx: Tx, desk: Desk, trader: Trader, *, by: str) -> list[OrderRecor
     closed = []
     for row in positions.all_positions(tx, trader.account_id, flat_too=False):
         scene = look(tx, desk, trader, row.position.symbol)
-        if scene.view.expected() != 0:
+        if scene.view.in_lots(scene.view.expected()) != 0:
             closed.append(close(tx, desk, trader, row.position.symbol, by=by))
     return closed

@@ -74,6 +74,7 @@ def look(tx: Tx, desk: Desk, trader: Trader, symbol: str) -> Scene:
         orders=tuple(live(order) for order in records),
         quote=quote,
         equity=held.equity(marks).equity,
+        coins=desk.holds_coins(trader.venue),
     )
     return Scene(view, records, held)
 

@@ -5,6 +5,7 @@ An adapter is imported when its first venue is opened, so that who trades on pap
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from functools import cache
 from types import MappingProxyType
 
 from pilothouse.core.errors import Invalid, NotFound, Problem
@@ -20,7 +21,7 @@ from pilothouse.venues.paper import open_paper
 from pilothouse.venues.paper_card import CARD as PAPER
 from pilothouse.venues.paper_real import open_real_paper
 from pilothouse.venues.paper_real_card import card_on
-from pilothouse.venues.port import Card, Venue, VenueAccount
+from pilothouse.venues.port import HOLDINGS, Card, Venue, VenueAccount
 
 Checked = tuple[dict[str, Secret], str]
 """A credential as it is kept, and what may be shown of it."""
@@ -170,3 +171,9 @@ def _line(name: str) -> Line:
     if line is None:
         raise VenueUnknown(f"there is no venue {name[:40]!r}; there are {', '.join(_LINES)}, and the exchanges of ccxt")
     return line
+
+
+@cache
+def holds_coins(key: str) -> bool:
+    """Say whether a position at the venue of this key is coins that are owned, as on spot."""
+    return card_of(VenueKey.parse(key).name).has(HOLDINGS)

@@ -1,0 +1,117 @@
+"""Where a position is coins that are owned: crumbs that fees leave, and stops that lock what they would sell."""
+
+from dataclasses import replace
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pilothouse.bots.bracket import Protection, guard
+from pilothouse.bots.follow import Decision, LiveOrder, Verdict, View, decide
+from pilothouse.core.errors import Invalid
+from pilothouse.core.instrument import Instrument, Side
+from pilothouse.core.order import OrderState, OrderTerms, OrderType, Purpose
+from pilothouse.core.position import Position
+from pilothouse.core.quote import Quote
+from pilothouse.core.rounding import is_on_grid
+from pilothouse.core.signals import Level, Signal, SignalKind
+
+LOT = Decimal("0.001")
+BTC = Instrument(
+    "BTCUSDT", "BTC", "USDT", Decimal("0.1"), LOT, LOT, Decimal(100), Decimal(5), Decimal("0.1"), Decimal(10**6), 1
+)
+PRICE = Decimal(65_000)
+QUOTE = Quote("BTCUSDT", PRICE - 1, PRICE + 1, PRICE, PRICE, datetime(2026, 1, 1, tzinfo=UTC), "binance")
+STOP = Protection(Side.BUY, Level(percent=Decimal(2)), None)
+
+
+def _view(held: str, *orders: LiveOrder, coins: bool = True) -> View:
+    quantity = Decimal(held)
+    return View(BTC, Position("BTCUSDT", quantity, quantity * PRICE), orders, QUOTE, Decimal(100_000), coins=coins)
+
+
+def _order(purpose: Purpose, kind: OrderType, quantity: str, *, cancel_asked: bool = False) -> LiveOrder:
+    stop = None if kind is OrderType.MARKET else Decimal("63700.0")
+    terms = OrderTerms("BTCUSDT", Side.SELL, kind, Decimal(quantity), stop_price=stop, reduce_only=True)
+    return LiveOrder("o1", "h", "s", purpose, OrderState.WORKING, terms, Decimal(quantity), cancel_asked)
+
+
+def _stop(quantity: str, *, cancel_asked: bool = False) -> LiveOrder:
+    return _order(Purpose.STOP_LOSS, OrderType.STOP_MARKET, quantity, cancel_asked=cancel_asked)
+
+
+def _decided(kind: SignalKind, view: View, **fields: Any) -> Decision:
+    return decide(
+        Signal(kind, "BTCUSDT", **fields), view, hook_id="h", step=0, default_size=None, flat_close_is_noop=True
+    )
+
+
+@given(
+    held=st.decimals("0.00000001", "50", places=8),
+    coins=st.booleans(),
+    kind=st.sampled_from([SignalKind.CLOSE, SignalKind.TARGET]),
+)
+def test_a_position_that_a_fee_took_a_crumb_of_is_still_protected_and_closed(
+    held: Decimal, kind: SignalKind, *, coins: bool
+) -> None:
+    """A commission in the coin that was bought leaves 0.00999 of 0.01: refused as off the grid, it had no stop."""
+    view = _view(str(held), coins=coins)
+    due = guard(STOP, view, entry_pending=False)
+    decision = _decided(kind, view, **({"target": Decimal(0)} if kind is SignalKind.TARGET else {}))
+
+    if held < LOT:
+        assert due.place == ()
+        assert due.ended
+        assert decision.verdict is Verdict.NOOP
+        return
+    assert decision.order is not None
+    for terms in (due.place[0].terms, decision.order.terms):
+        assert is_on_grid(terms.quantity, LOT)
+        assert held - LOT < terms.quantity <= held
+
+
+def test_what_a_stop_locks_is_sold_only_when_it_has_let_go() -> None:
+    """On spot the exchange refuses to sell coins that wait for a stop: nobody could have got out."""
+    waits = _decided(SignalKind.CLOSE, _view("0.00999", _stop("0.009")))
+    assert (waits.verdict, waits.order, waits.cancels) == (Verdict.WAIT, None, ("o1",))
+    asked = _decided(SignalKind.CLOSE, _view("0.00999", _stop("0.009", cancel_asked=True)))
+    assert (asked.verdict, asked.order, asked.cancels) == (Verdict.WAIT, None, ())
+
+    gone = _decided(SignalKind.CLOSE, _view("0.00999"))
+    assert gone.order is not None
+    assert gone.order.terms.quantity == Decimal("0.009")
+    at_once = _decided(SignalKind.CLOSE, _view("0.009", _stop("0.009"), coins=False))
+    assert at_once.order is not None, "contracts are not locked"
+
+
+def test_coins_that_somebody_waits_to_sell_are_not_locked_again() -> None:
+    """Else stop and close would take turns for ever."""
+    assert guard(STOP, _view("0.009"), entry_pending=False, exit_waits=True).place == ()
+    selling = _order(Purpose.EXIT, OrderType.MARKET, "0.009")
+    assert guard(STOP, _view("0.009", selling), entry_pending=False).place == ()
+    assert guard(STOP, _view("0.009"), entry_pending=False).place != ()
+
+
+def test_a_stop_of_another_size_waits_until_the_old_one_has_let_go() -> None:
+    """Two stops for the same coins are refused; the smaller one must go before the larger one comes."""
+    both = guard(STOP, _view("0.02", _stop("0.009")), entry_pending=False)
+    assert (both.place, both.cancels) == ((), ("o1",))
+    contracts = guard(STOP, _view("0.02", _stop("0.009"), coins=False), entry_pending=False)
+    assert contracts.place != (), "where nothing is locked, protection is never given up first"
+
+
+def test_a_stop_and_a_target_for_the_same_coins_are_refused_in_words() -> None:
+    """The second one would be refused by the exchange, and the position closed for want of protection."""
+    levels = {"stop_loss": Level(percent=Decimal(2)), "take_profit": Level(percent=Decimal(2))}
+    with pytest.raises(Invalid, match="take_profit"):
+        _decided(SignalKind.TARGET, _view("0"), target=Decimal("0.01"), **levels)
+    contracts = replace(_view("0"), coins=False)
+    assert _decided(SignalKind.TARGET, contracts, target=Decimal("0.01"), **levels).order is not None
+
+
+def test_a_target_is_reached_when_less_than_a_lot_is_missing() -> None:
+    """After buying 0.02 with a fee in coins, 0.01998 are held: another order would be below the least size."""
+    assert _decided(SignalKind.TARGET, _view("0.01998"), target=Decimal("0.02")).verdict is Verdict.NOOP
