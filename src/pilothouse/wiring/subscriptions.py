@@ -116,7 +116,7 @@ SUBSCRIPTIONS: Mapping[str, Handler] = MappingProxyType(
     }
 )
 
-TRADING_TOPICS = (ORDER_TOPIC, CANCEL_TOPIC, MOVED_TOPIC)
+TRADING_TOPICS = (ORDER_TOPIC, CANCEL_TOPIC, AMEND_TOPIC, MOVED_TOPIC)
 ALARM_TOPICS = (*(kind.value for kind in _ALARMING), AGAIN_TOPIC)
 """What is written down of alarms; sending them out is TELL_TOPIC."""
 

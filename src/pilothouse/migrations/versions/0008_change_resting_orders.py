@@ -1,6 +1,6 @@
 """Change resting orders.
 
-Revision 0007, behind 0006.
+Revision 0008, behind 0007.
 """
 
 from alembic import op
@@ -8,8 +8,8 @@ from sqlalchemy import Column, Integer, PrimaryKeyConstraint, String, UniqueCons
 
 from pilothouse.kit.columns import Exact, Id, Instant
 
-revision = "0007"
-down_revision = "0006"
+revision = "0008"
+down_revision = "0007"
 branch_labels = None
 depends_on = None
 
