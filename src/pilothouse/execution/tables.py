@@ -32,9 +32,6 @@ orders = Table(
     Column("decided_price", Exact, nullable=False),
     Column("outcome", Text),
     Column("cancel_asked_at", Instant),
-    # Set while a change of price or size is on its way: so much it may come to ask for in all.
-    Column("amend_quantity", Exact),
-    Column("replaced_by", Id, doc="the order that took its place when it was amended"),
     Column("created_at", Instant, nullable=False),
     Column("sent_at", Instant),
     # Until when the process that holds it may still put it on the wire; only after this, and the venue's
@@ -42,6 +39,9 @@ orders = Table(
     Column("sendable_until", Instant),
     Column("asked", Integer, nullable=False, default=0),
     Column("updated_at", Instant, nullable=False),
+    # Set while a change of price or size is on its way: so much it may come to ask for in all.
+    Column("amend_quantity", Exact),
+    Column("replaced_by", Id, doc="the order that took its place when it was amended"),
     UniqueConstraint("account_id", "client_order_id", name="uq_orders_client_order_id"),
     Index("ix_orders_live", "is_live", "account_id", "symbol"),
     Index("ix_orders_signal", "signal_id"),

@@ -83,8 +83,8 @@ def test_a_change_of_an_order_names_what_is_wrong_with_it(running: Served) -> No
     until(lambda: running.api.get(address).json()["state"] == "working")
 
     for wanted, status, code in (
-        ({}, 422, "invalid"),
-        ({"price": "0"}, 422, "invalid"),
+        ({}, 400, "invalid"),
+        ({"price": "0"}, 400, "invalid"),
         ({"price": "60000.01"}, 422, "off_grid"),
         ({"quantity": "100"}, 422, "risk_denied"),
     ):

@@ -31,13 +31,15 @@ def upgrade() -> None:
         PrimaryKeyConstraint("order_id", name="pk_amendments"),
         UniqueConstraint("account_id", "client_order_id", name="uq_amendments_client_order_id"),
     )
-    with op.batch_alter_table("orders", schema=None) as batch_op:
+    # SQLite appends columns behind the constraints unless the table is made anew.
+    is_sqlite = op.get_bind().dialect.name == "sqlite"
+    with op.batch_alter_table("orders", recreate="always" if is_sqlite else "never") as batch_op:
         batch_op.add_column(Column("amend_quantity", Exact, nullable=True))
         batch_op.add_column(Column("replaced_by", Id, nullable=True))
 
 
 def downgrade() -> None:
-    with op.batch_alter_table("orders", schema=None) as batch_op:
+    with op.batch_alter_table("orders") as batch_op:
         batch_op.drop_column("replaced_by")
         batch_op.drop_column("amend_quantity")
 
