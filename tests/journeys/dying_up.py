@@ -19,7 +19,9 @@ from pilothouse.wiring.build import Parts
 FUSE, OUT, DIED = "fuse.json", "fuse.out", "died.txt"
 
 # What happens by itself, alert or not.
-BACKGROUND = frozenset({"paper_step", "equity", "sweep", "drive", "invariants"})
+BACKGROUND = frozenset(
+    {"paper_step", "equity", "sweep", "drive", "invariants", "alarms", "budgets", "stream", "heard", "compared"}
+)
 
 
 class Fuse:
