@@ -44,10 +44,12 @@ class Crash(BaseException):
 class Fuse:
     """Kills the house at the n-th commit after it was lit; counts when it is not set.
 
-    seen   names of the commits, "before:" and after
+    at_name   kill at this commit, by its name, instead
+    seen      names of the commits, "before:" and after
     """
 
     at: int | None = None
+    at_name: str | None = None
     lit: bool = False
     seen: list[str] = field(default_factory=list)
 
@@ -63,6 +65,9 @@ class Fuse:
         if not self.lit or (self.at is not None and len(self.seen) > self.at):
             return
         self.seen.append(name)
+        if name == self.at_name:
+            self.at_name = None
+            raise Crash(name)
         if self.at is not None and len(self.seen) > self.at:
             raise Crash(name)
 
@@ -77,6 +82,7 @@ class Stepped:
     fuse: Fuse = field(default_factory=Fuse)
     faults: PaperFaults = field(default_factory=PaperFaults)
     patience: Patience = field(default_factory=Patience)
+    alarm_urls: str = ""
     _house: House | None = None
     _lives: "itertools.count[int]" = field(default_factory=itertools.count)
     _numbers: "itertools.count[int]" = field(default_factory=lambda: itertools.count(1))
@@ -91,6 +97,7 @@ class Stepped:
         """Start the house: for the first time, or again after `die`."""
         self.clock.advance(0.001)  # ids sort by time, and a later life is later
         variables = {"PILOTHOUSE_DATA": str(self.data), "PILOTHOUSE_DATABASE_URL": self.url}
+        variables["PILOTHOUSE_ALARM_URLS"] = self.alarm_urls
         parts = Parts(
             clock=self.clock,
             process=f"test-{next(self._lives)}",

@@ -164,7 +164,7 @@ def test_a_key_is_typed_where_nobody_sees_it(house: HouseProcess, exchange: Exch
     for words in ("clock", "may withdraw", "one-way", "USDT, "):
         assert words in seen
     row = eventually(lambda: _heard(house, "typed"), "it is heard")
-    assert (row["mode"], row["key"]["label"], row["market"]) == ("testnet", AGENT, "real market")
+    assert (row["mode"], row["key"]["label"], row["market"]) == ("testnet", AGENT, "an exchange on this machine")
     shown = run(house, "account", "show", "typed").stdout
     assert "live, " in shown
     assert AGENT_KEY.removeprefix("0x") not in shown

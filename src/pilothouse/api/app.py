@@ -20,6 +20,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from pilothouse import __version__
 from pilothouse.api import (
     accounts,
+    alarms,
     alert_hooks,
     candles,
     care,
@@ -59,6 +60,7 @@ ROUTERS = (
     venue_accounts.router,
     keys.router,
     events.router,
+    alarms.router,
     care.router,
     compat.router,
     system.router,

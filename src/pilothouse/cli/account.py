@@ -283,10 +283,9 @@ def heard(row: dict[str, Any]) -> str:
     since = "since just now" if age == "now" else f"for {age}"
     if stream["state"] == "live":
         return f"live, {since}"
-    word = _HEARD[stream["state"]]
     if not stream.get("compared_at"):
-        return f"{word}: never heard so far; nothing that adds exposure is decided"
-    return f"{word}, not heard {since}: nothing that adds exposure is decided"
+        return "not yet: nothing that adds exposure is decided before"
+    return f"{_HEARD[stream['state']]}, not heard {since}: nothing that adds exposure is decided"
 
 
 def _draw(screen: "Console", rows: list[dict[str, Any]]) -> None:

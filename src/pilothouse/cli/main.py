@@ -20,6 +20,7 @@ import typer
 from pilothouse import __version__
 from pilothouse.cli import (
     account,
+    alarm,
     alert,
     data,
     doctor,
@@ -84,6 +85,7 @@ app.add_typer(token.app, name="token", rich_help_panel="Set up")
 app.command("venues", rich_help_panel="Look")(venues.venues)
 app.command("doctor", rich_help_panel="Run")(doctor.doctor)
 app.add_typer(parked.app, name="parked", rich_help_panel="Run")
+app.add_typer(alarm.app, name="alarm", rich_help_panel="Run")
 app.command("simexchange", rich_help_panel="Run")(simexchange.simexchange)
 app.command("openapi", rich_help_panel="Look")(openapi.openapi)
 

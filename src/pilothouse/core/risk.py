@@ -163,13 +163,15 @@ def _of_the_size(
         )
 
 
+def lost_percent(at_midnight: Decimal, now: Decimal) -> Decimal:
+    """Return what was lost since midnight UTC, percent of the equity then; zero for a gain, or where nothing was."""
+    lost = at_midnight - now
+    return ratio(lost * HUNDRED, at_midnight) if at_midnight > 0 and lost > 0 else Decimal(0)
+
+
 def _of_the_loss(exposure: Exposure, limits: Limits) -> Iterator[Denial]:
-    start = exposure.equity_at_midnight
-    lost = start - exposure.equity
-    if start <= 0 or lost <= 0:
-        return
-    percent = ratio(lost * HUNDRED, start)
-    if percent >= limits.daily_loss_percent_max:
+    percent = lost_percent(exposure.equity_at_midnight, exposure.equity)
+    if percent > 0 and percent >= limits.daily_loss_percent_max:
         yield Denial(
             "daily_loss",
             plain(percent),

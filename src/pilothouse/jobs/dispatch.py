@@ -10,10 +10,12 @@ from datetime import timedelta
 import structlog
 
 from pilothouse.core.errors import Broken, PilothouseError, Unavailable
+from pilothouse.core.facts import Fact, FactKind
 from pilothouse.execution import limits
 from pilothouse.kit import outbox
 from pilothouse.kit.db import Tx
 from pilothouse.kit.outbox import Message
+from pilothouse.notifications.words import MESSAGE_PARKED
 from pilothouse.wiring.house import House
 from pilothouse.wiring.subscriptions import SUBSCRIPTIONS, Handler, Record, Wire
 
@@ -26,29 +28,42 @@ _log = structlog.get_logger("pilothouse.dispatch")
 class Dispatcher:
     """Delivers messages of some topics; several may run side by side.
 
+    limit           so many messages are claimed at once: one, where each may take long
     deliver_twice   deliver every message once more after it was handled, as tests do
     """
 
     def __init__(
-        self, house: House, *, topics: tuple[str, ...] = tuple(SUBSCRIPTIONS), deliver_twice: bool = False
+        self,
+        house: House,
+        *,
+        topics: tuple[str, ...] = tuple(SUBSCRIPTIONS),
+        limit: int = 50,
+        deliver_twice: bool = False,
     ) -> None:
         """Work on `house`."""
         self._house = house
         self._topics = topics
+        self._asked = frozenset(topics)
+        self._limit = limit
         self._twice = deliver_twice
         self.rung = threading.Event()
 
-    def run_due(self, limit: int = 50) -> int:
+    def run_due(self) -> int:
         """Claim what is due and handle it; returns how many messages were claimed."""
         house = self._house
         now = house.clock.now()
 
         def claim(tx: Tx) -> list[Message]:
             return outbox.claim(
-                tx, owner=house.process, topics=self._topics, limit=limit, now=now, lease_for=timedelta(seconds=60)
+                tx,
+                owner=house.process,
+                topics=self._topics,
+                limit=self._limit,
+                now=now,
+                lease_for=timedelta(seconds=60),
             )
 
-        if house.database.read(outbox.next_due) is None:
+        if house.database.read(lambda tx: outbox.next_due(tx, self._asked)) is None:
             return 0
         messages = house.database.write(claim, name="claim")
         for message in messages:
@@ -59,7 +74,7 @@ class Dispatcher:
 
     def wait_s(self, longest_s: float) -> float:
         """Return how many seconds there is nothing to do, at most `longest_s`."""
-        due = self._house.database.read(outbox.next_due)
+        due = self._house.database.read(lambda tx: outbox.next_due(tx, self._asked))
         if due is None:
             return longest_s
         return min(max((due - self._house.clock.now()).total_seconds(), 0.0), longest_s)
@@ -113,6 +128,7 @@ class Dispatcher:
         def work(tx: Tx) -> None:
             if poisoned:
                 outbox.park(tx, message.id, message.attempt, words)
+                tx.announce(_parked(house, message, words))
             else:
                 outbox.fail(tx, message.id, message.attempt, words, house.clock.now() + pause)
 
@@ -132,3 +148,10 @@ class Dispatcher:
 
         house.database.write(work, name="law broken", urgent=True)
         house.meters.messages_handled.labels(message.topic, "broken").inc()
+
+
+def _parked(house: House, message: Message, words: str) -> Fact:
+    """Return what is told of a message that is put aside."""
+    told = f"message {message.id} under {message.topic!r} failed {message.attempt} times: {words[:300]}"
+    payload = {"code": MESSAGE_PARKED, "about": message.topic, "message": told}
+    return Fact(FactKind.ALARM_RAISED, house.operator_id, house.clock.now(), None, payload)

@@ -13,15 +13,20 @@ import structlog
 from pilothouse.execution import send
 from pilothouse.execution import store as orders_store
 from pilothouse.jobs.dispatch import Dispatcher
-from pilothouse.jobs.schedule import SCHEDULE, Periodic, drive_waiting, reconcile_all
+from pilothouse.jobs.schedule import ALARMS, SCHEDULE, Periodic, drive_waiting, reconcile_all
 from pilothouse.jobs.streams import PREFIX, StreamKeeper
 from pilothouse.kit import lease, outbox
 from pilothouse.kit.db import Tx
+from pilothouse.notifications import deliver
+from pilothouse.notifications.raising import TELL_TOPIC
 from pilothouse.wiring.house import House
+from pilothouse.wiring.subscriptions import ALARM_TOPICS, TRADING_TOPICS
 
 MARKET_TICK_S = 0.25
 LANE_WORKERS = 4
 DISPATCHERS = 2
+TELLERS_MAX = 16
+"""Threads that tell alarms: one for each address, up to so many."""
 
 _log = structlog.get_logger("pilothouse.embedded")
 
@@ -38,6 +43,7 @@ def recover(house: House) -> None:
         if tx.dialect != "sqlite":
             return 0, 0
         lease.free_others(tx, house.process, PREFIX, now)
+        lease.free_others(tx, house.process, deliver.LEASE_PREFIX, now)
         return orders_store.end_hand_offs(tx, now), outbox.free_others(tx, house.process, now)
 
     doubtful, freed = house.database.write(work, name="recover")
@@ -55,7 +61,11 @@ class Embedded:
         self._house = house
         self._stopping = threading.Event()
         self._threads: list[threading.Thread] = []
-        self._dispatchers = [Dispatcher(house) for _ in range(DISPATCHERS)]
+        self._dispatchers = [Dispatcher(house, topics=TRADING_TOPICS) for _ in range(DISPATCHERS)]
+        tellers = min(len(house.post.addresses), TELLERS_MAX)
+        # Those of alarms are not rung by commits: looking once in a second is soon enough and costs orders nothing.
+        self._alarms = [Dispatcher(house, topics=ALARM_TOPICS)]
+        self._alarms += [Dispatcher(house, topics=(TELL_TOPIC,), limit=1) for _ in range(tellers)]
         self._streams = StreamKeeper(house)
 
     def start(self) -> None:
@@ -73,6 +83,8 @@ class Embedded:
         ]
         loops += [(f"lane-{n}", self._work_lanes) for n in range(LANE_WORKERS)]
         loops += [(f"dispatch-{n}", self._loop_of(one)) for n, one in enumerate(self._dispatchers)]
+        loops.append(("alarm-watch", self._keeper_of(ALARMS)))
+        loops += [(f"alarms-{n}", self._loop_of(one)) for n, one in enumerate(self._alarms)]
         if house.paper is not None:
             loops.append(("market", self._step_market))
         for name, loop in loops:
@@ -96,7 +108,7 @@ class Embedded:
         return bool(self._threads) and all(thread.is_alive() for thread in self._threads)
 
     def _ring(self) -> None:
-        for dispatcher in self._dispatchers:
+        for dispatcher in (*self._dispatchers, *(self._alarms if self._stopping.is_set() else ())):
             dispatcher.rung.set()
 
     def _guarded(self, name: str, loop: Callable[[], None]) -> Callable[[], None]:

@@ -19,7 +19,8 @@ from pilothouse.kit.db import Tx
 from pilothouse.ledger import equity
 from pilothouse.ledger.exposure import holdings
 from pilothouse.marketdata import candle_records
-from pilothouse.observability import watch
+from pilothouse.notifications import store as alarm_store
+from pilothouse.observability import standing, watch
 from pilothouse.wiring import account_tests, arm_account
 from pilothouse.wiring.house import House
 from pilothouse.wiring.subscriptions import trader_of
@@ -128,6 +129,7 @@ def sweep(house: House) -> None:
         account_store.forget_counts(tx, now - timedelta(minutes=5))
         idempotency.forget(tx, now - timedelta(days=1))
         outbox.forget_facts(tx, now - timedelta(days=30))
+        alarm_store.forget(tx, now - timedelta(days=90))
 
     house.database.write(work, name="sweep")
 
@@ -142,6 +144,12 @@ def check_invariants(house: House) -> None:
     """Ask what must always be true."""
     for finding in watch.run(house):
         _log.error("invariant broken", finding=str(finding))
+    standing.end_invariants(house)
+
+
+def look_after_alarms(house: House) -> None:
+    """Tell what has begun and should not be, and what is over."""
+    standing.look(house)
 
 
 def follow_candles(house: House) -> None:
@@ -174,3 +182,6 @@ SCHEDULE: tuple[Periodic, ...] = (
     Periodic("sweep", timedelta(seconds=300), timedelta(seconds=60), sweep),
     Periodic("candles", timedelta(seconds=1), timedelta(seconds=3), follow_candles, aside=True),
 )
+
+ALARMS: tuple[Periodic, ...] = (Periodic("alarms", timedelta(seconds=5), timedelta(seconds=5), look_after_alarms),)
+"""On a thread of its own: everything else may wait for a venue, and that is when a person must be told."""

@@ -16,6 +16,7 @@ import structlog
 from pilothouse.accounts import trading_accounts
 from pilothouse.accounts.trading_accounts import TradingAccount
 from pilothouse.core.errors import PilothouseError
+from pilothouse.core.facts import Fact, FactKind
 from pilothouse.execution import hearing
 from pilothouse.execution.listen import listen
 from pilothouse.execution.reconcile import reconcile
@@ -25,6 +26,7 @@ from pilothouse.fleet import store as fleet_store
 from pilothouse.kit import lease
 from pilothouse.kit.db import Tx
 from pilothouse.kit.lease import Held
+from pilothouse.notifications.words import LEASE_LOST
 from pilothouse.wiring.house import House
 
 PREFIX = "stream:"
@@ -90,6 +92,7 @@ class StreamKeeper:
             elif not self._renewed(one):
                 _log.warning("stream_lease_lost", account=account_id)
                 self._end(one)
+                self._tell_lost(one)
         for account in wanted.values():
             if account.id not in self._listening and account.venue in house.venues:
                 self._begin(account)
@@ -169,6 +172,16 @@ class StreamKeeper:
             house.database.write(let_go, name="stream", urgent=True)
         except PilothouseError as error:
             _log.warning("stream_lease_not_given_back", account=one.account.id, why=str(error))
+
+    def _tell_lost(self, one: _Listening) -> None:
+        """Raise an alarm: a process that was stopped for longer than its lease is not one to rely on."""
+        now = self._house.clock.now()
+        payload = {"code": LEASE_LOST, "message": f"{one.held.owner} lost its lease of the account's stream"}
+        fact = Fact(FactKind.ALARM_RAISED, one.account.owner_id, now, one.account.id, payload)
+        try:
+            self._house.database.write(lambda tx: tx.announce(fact), name="alarm")
+        except PilothouseError as error:
+            _log.warning("alarm_not_raised", account=one.account.id, why=str(error))
 
     # ── What it tells ─────────────────────────────────────────────────────────────────────────────
 

@@ -7,14 +7,15 @@ handler says of it counts for nothing: each delivery has a higher `attempt`, and
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cache
 from typing import Any
 
-from sqlalchemy import Text, bindparam, delete, func, insert, select, update
+from sqlalchemy import Text, bindparam, delete, func, insert, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from pilothouse.core.clock import iso
 from pilothouse.core.facts import Fact, FactKind, StampedFact
-from pilothouse.kit.hot import hot
+from pilothouse.kit.hot import Hot, hot
 from pilothouse.kit.tables import facts, outbox
 from pilothouse.kit.transaction import Tx
 
@@ -245,10 +246,24 @@ def counts(tx: Tx) -> dict[str, int]:
     return {READY: 0, LEASED: 0, PARKED: 0} | {row.state: row.number for row in tx.execute(_COUNT)}
 
 
-def next_due(tx: Tx) -> datetime | None:
-    """Return when the next message is due, perhaps in the past; None if none waits."""
-    due: datetime | None = tx.execute(_NEXT).scalar()
-    return due
+def next_due(tx: Tx, topics: frozenset[str] | None = None) -> datetime | None:
+    """Return when the next message (of `topics`, or any) is due, perhaps in the past; None if none waits."""
+    if topics is None:
+        due: datetime | None = tx.execute(_NEXT).scalar()
+        return due
+    return min((each for each in tx.execute(_next_of(topics)).one() if each is not None), default=None)
+
+
+@cache
+def _next_of(topics: frozenset[str]) -> Hot:
+    """Return the question when the first message of some topics is due: ready, and leased; each walks the index."""
+    among = or_(*(outbox.c.topic == topic for topic in sorted(topics)))
+
+    def first(state: str) -> Any:
+        due = select(outbox.c.available_at).where(outbox.c.state == state, among)
+        return due.order_by(outbox.c.available_at).limit(1).scalar_subquery()
+
+    return hot(select(first(READY).label("ready"), first(LEASED).label("leased")))
 
 
 def lag(tx: Tx, now: datetime) -> timedelta:

@@ -96,6 +96,12 @@ def _file(text: str) -> str:
     return str(Path(text).expanduser().absolute())
 
 
+def _addresses(text: str) -> str:
+    if not re.fullmatch(r"([A-Za-z][A-Za-z0-9+.-]{0,31}://\S+[\s,]*)+", text):
+        raise ValueError(text)
+    return text
+
+
 def _setting(default: str, kind: _Kind, help_: str, *, secret: bool = False, shown: str = "") -> Any:
     """Declare a setting; its name is that of its field, in capitals behind PILOTHOUSE_.
 
@@ -169,6 +175,13 @@ class Settings:
         _Kind(_file, "the path of a file with 64 hex digits and mode 0600"),
         "The file that holds the key that seals credentials of venue accounts.",
         shown="sealing.key in the data folder, made at the first start",
+    )
+    alarm_urls: str = _setting(
+        "",
+        _Kind(_addresses, "addresses such as ntfy://host/topic or tgram://token/chat, spaces or commas between"),
+        "Where alarms go: any number of Apprise addresses (Telegram, Discord, mail, ntfy, webhooks and others).",
+        secret=True,
+        shown="unset: alarms are logged, listed and on the event stream, and sent nowhere",
     )
     log_level: str = _setting(
         "INFO",

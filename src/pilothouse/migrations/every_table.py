@@ -9,6 +9,7 @@ from pilothouse.kit import tables as kit
 from pilothouse.kit.columns import metadata as metadata  # noqa: PLC0414 - migrations know it from here
 from pilothouse.ledger import tables as ledger
 from pilothouse.marketdata import tables as marketdata
+from pilothouse.notifications import tables as notifications
 
 ROOMS = {
     "kit": kit,
@@ -17,6 +18,7 @@ ROOMS = {
     "execution": execution,
     "marketdata": marketdata,
     "fleet": fleet,
+    "notifications": notifications,
 }
 """The rooms that store something, lowest storey first."""
 

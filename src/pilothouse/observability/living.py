@@ -6,7 +6,9 @@ from pilothouse.core.clock import Clock
 from pilothouse.execution.desk import Desk
 from pilothouse.kit.db import Database
 from pilothouse.kit.meters import Meters
+from pilothouse.kit.settings import Settings
 from pilothouse.marketdata.quotes import QuoteBoard
+from pilothouse.notifications.post import Post
 from pilothouse.observability.invariants.rule import Memory
 
 
@@ -16,6 +18,12 @@ class Living(Protocol):
     operator_id   who is told of what concerns no account
     remembered    what this room remembers from one look to the next
     """
+
+    @property
+    def settings(self) -> Settings: ...  # noqa: D102 - the class says it
+
+    @property
+    def post(self) -> Post: ...  # noqa: D102 - as above
 
     @property
     def clock(self) -> Clock: ...  # noqa: D102 - the class says it

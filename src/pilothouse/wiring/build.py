@@ -17,6 +17,7 @@ from pilothouse.core.instrument import Instrument
 from pilothouse.execution import reconcile, settle
 from pilothouse.execution.desk import Desk, Patience
 from pilothouse.execution.lanes import Lanes
+from pilothouse.kit import log
 from pilothouse.kit.clocks import SystemClock
 from pilothouse.kit.db import Database, Tx
 from pilothouse.kit.fresh_ids import FreshIds
@@ -26,6 +27,8 @@ from pilothouse.kit.throttle import SharedBooks, Throttle
 from pilothouse.marketdata import instruments as instrument_store
 from pilothouse.marketdata.instruments import InstrumentBook
 from pilothouse.marketdata.quotes import QuoteBoard
+from pilothouse.notifications import addresses
+from pilothouse.notifications.post import Post
 from pilothouse.venues import symbols
 from pilothouse.venues.catalogue import open_venue
 from pilothouse.venues.keys import VenueKey
@@ -70,12 +73,13 @@ def build(settings: Settings, parts: Parts = _REAL) -> House:
     """Open everything over a database that is migrated already; nothing runs yet.
 
     Raises Unavailable if the database does not answer, KeyGivenTwice or KeyFileMissing for a sealing key that is not as
-    the settings say.
+    the settings say, AddressNotUnderstood for an alarm address that no service fits.
     """
     clock = parts.clock or SystemClock()
     ids = parts.ids or FreshIds(clock)
     settings.data.mkdir(mode=0o700, parents=True, exist_ok=True)
     place = SealingKey.of(settings)
+    post = _post(settings)
     database = Database(settings.database_url, clock=clock, ids=ids, witness=parts.witness, writers=parts.writers)
     database.heard_kinds |= HEARD
     paper = open_paper(
@@ -137,8 +141,17 @@ def build(settings: Settings, parts: Parts = _REAL) -> House:
         instruments=instruments,
         meters=desk.meters,
         operator_id=operator_id,
+        post=post,
         closers=(desk.lanes.close, unlisten, public.close, venues.close, database.close),
     )
+
+
+def _post(settings: Settings) -> Post:
+    """Return the addresses that alarms go to; what is secret of them is hidden from the log first."""
+    given = addresses.read(settings.alarm_urls)
+    for one in given:
+        log.hide(*addresses.hidden_in_logs(one.url))
+    return Post(given)
 
 
 class Resolver:

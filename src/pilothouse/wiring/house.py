@@ -17,6 +17,7 @@ from pilothouse.kit.meters import Meters
 from pilothouse.kit.settings import Settings
 from pilothouse.marketdata.instruments import InstrumentBook
 from pilothouse.marketdata.quotes import QuoteBoard
+from pilothouse.notifications.post import Post
 from pilothouse.observability.invariants.rule import Memory
 from pilothouse.venues.paper import PaperVenue
 from pilothouse.venues.port import Venue
@@ -39,6 +40,7 @@ class House:
     ring          credentials of accounts at their venues, opened
     public        any venue, for its public prices
     remembered    what observability remembers from one look to the next
+    post          the addresses that alarms go to
     changes       which accounts were opened, changed or closed, so that their streams are held or ended
     """
 
@@ -59,6 +61,7 @@ class House:
     closers: tuple[Callable[[], object], ...]
     remembered: Memory = field(default_factory=Memory)
     changes: Changes = field(default_factory=Changes)
+    post: Post = field(default_factory=Post)
 
     def open_for(self, account: TradingAccount) -> None:
         """Let an account be traded: its venue is opened, its instruments known, its quotes followed, its stream held.

@@ -4,6 +4,14 @@
     order               execution/submit, settle        execution/send.pursue       asks or sends; touches the wire
     cancel              execution/cancel                execution/cancel.carry_out  touches the wire
     instrument.moved    execution/settle, send          fleet/drive.advance         one transaction
+    alarm.raised        whoever sees something wrong    notifications/raising.take  one transaction
+    invariant.broken    observability/watch             notifications/raising.take  one transaction
+    account.halted      execution/limits                notifications/raising.take  one transaction
+    account.resumed     execution/limits                notifications/raising.take  one transaction
+    alarm.again         notifications/raising           notifications/raising.again one transaction
+    alarm.tell          notifications/raising           notifications/deliver.turn  touches the network
+
+Alarms have threads of their own: a slow or dead address holds up no order.
 
 The event stream hears every fact without being listed: it reads the record.
 """
@@ -22,7 +30,9 @@ from pilothouse.execution.submit import ORDER_TOPIC, Trader
 from pilothouse.execution.tell import MOVED_TOPIC
 from pilothouse.fleet import drive
 from pilothouse.kit.db import Tx
-from pilothouse.kit.outbox import Message
+from pilothouse.kit.outbox import Message, fact_in
+from pilothouse.notifications import deliver, raising
+from pilothouse.notifications.raising import AGAIN_TOPIC, TELL_TOPIC
 from pilothouse.wiring.house import House
 
 
@@ -72,13 +82,35 @@ def _advance(tx: Tx, house: House, message: Message) -> None:
         drive.advance(tx, house.desk, trader_of(account), message.payload["symbol"], drive.HookBook())
 
 
+def _alarmed(tx: Tx, house: House, message: Message) -> None:
+    raising.take(tx, fact_in(message), message.id, house.post.addresses, house.clock.now())
+
+
+def _again(tx: Tx, house: House, message: Message) -> None:
+    raising.again(tx, message.payload["alarm_id"], house.post.addresses, house.clock.now())
+
+
+def _tell(house: House, message: Message) -> timedelta | None:
+    deliver.turn(house.database, house.clock, house.post, message.payload["address"], house.process)
+    return None
+
+
+_ALARMING = (FactKind.ALARM_RAISED, FactKind.INVARIANT_BROKEN, FactKind.ACCOUNT_HALTED, FactKind.ACCOUNT_RESUMED)
+
 SUBSCRIPTIONS: Mapping[str, Handler] = MappingProxyType(
     {
         ORDER_TOPIC: Wire(_pursue),
         CANCEL_TOPIC: Wire(_cancel),
         MOVED_TOPIC: Record(_advance),
+        **{kind.value: Record(_alarmed) for kind in _ALARMING},
+        AGAIN_TOPIC: Record(_again),
+        TELL_TOPIC: Wire(_tell),
     }
 )
+
+TRADING_TOPICS = (ORDER_TOPIC, CANCEL_TOPIC, MOVED_TOPIC)
+ALARM_TOPICS = (*(kind.value for kind in _ALARMING), AGAIN_TOPIC)
+"""What is written down of alarms; sending them out is TELL_TOPIC."""
 
 HEARD = frozenset(kind.value for kind in FactKind if kind.value in SUBSCRIPTIONS)
 """Facts for which a message is written with the change that made them true."""

@@ -2,7 +2,9 @@
 
 from dataclasses import dataclass
 
+from pilothouse.core.errors import Refused
 from pilothouse.venues import catalogue
+from pilothouse.venues.keys import VenueKey
 from pilothouse.venues.opening import CredentialField
 from pilothouse.venues.port import Card
 
@@ -24,9 +26,11 @@ def every_card() -> list[VenueCard]:
 def market_of(venue: str) -> str:
     """Return what kind of market the venue of an account is, for people; `venue` is its key."""
     try:
-        return catalogue.card_of(venue.partition("@")[0]).market
-    except catalogue.VenueUnknown:
+        key = VenueKey.parse(venue)
+        card = catalogue.card_of(key.name)
+    except Refused:
         return "a venue that is not known here any more"
+    return "an exchange on this machine" if key.is_here and not card.simulated else card.market
 
 
 def card_of(name: str) -> VenueCard:

@@ -315,7 +315,7 @@ def test_an_account_is_shown_with_its_market_and_how_it_is_heard(running: Served
         return shown
 
     assert until(lambda: listed()["stream"]["state"] == "live")
-    assert listed()["market"] == "real market"
+    assert listed()["market"] == "an exchange on this machine"
     assert listed()["stream"]["compared_at"]
     exchange.control("POST", "faults", kind="unavailable", method="POST", path="listenKey", times=-1)
     exchange.control("POST", "streams", do="drop")

@@ -1,0 +1,230 @@
+"""Which facts alarm, how grave they are, and what a person is told: what happened, what was done, what to do.
+
+In: a fact. Out: the alarm that begins or goes on with it, the one that ends with it, or nothing.
+"""
+
+from dataclasses import dataclass
+from datetime import timedelta
+from enum import StrEnum
+from types import MappingProxyType
+
+from pilothouse.core.facts import Fact, FactKind
+
+
+class Grade(StrEnum):
+    """How soon somebody should look: `critical` at once, also at night; `warning` today."""
+
+    WARNING = "warning"
+    CRITICAL = "critical"
+
+
+@dataclass(frozen=True, slots=True)
+class Meaning:
+    """What an alarm of one code means.
+
+    did, todo   what the house did about it, and what a person should do
+    stands      it is so until its end is told
+    hold        it is told only if it is still so after this time
+    """
+
+    grade: Grade
+    headline: str
+    did: str
+    todo: str
+    stands: bool = False
+    hold: timedelta = timedelta(0)
+
+
+@dataclass(frozen=True, slots=True)
+class Alarm:
+    """An alarm that a fact raises: the same code, account and `about` is the same alarm."""
+
+    code: str
+    about: str
+    meaning: Meaning
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """The alarm that a fact ends."""
+
+    code: str
+
+
+ORDER_UNKNOWN = "order_unknown"
+POSITION_UNPROTECTED = "position_unprotected"
+ACCOUNT_NOT_HEARD = "account_not_heard"
+ACCOUNT_HALTED = "account_halted"
+DAILY_LOSS = "daily_loss"
+DISK_LOW = "disk_low"
+LEASE_LOST = "lease_lost"
+MESSAGE_PARKED = "message_parked"
+ADDRESS_FAILS = "alarm_address_fails"
+TEST = "test"
+INVARIANT = "invariant."
+"""Codes of broken invariants begin so."""
+
+BY_THE_HOUSE = frozenset({"watch", "dispatch", "reconcile"})
+"""Who halts accounts without being a person."""
+
+_INVARIANT_HALTS = "Nothing that adds is sent on the account any more; what reduces goes on, and stops stay."
+_INVARIANT_TODO = "Run `pilothouse doctor`, compare the account with the venue's own page, then `pilothouse resume`."
+
+MEANINGS = MappingProxyType(
+    {
+        ORDER_UNKNOWN: Meaning(
+            Grade.CRITICAL,
+            "Nobody knows what became of an order",
+            "The venue is asked about it again and again and nothing is sent twice; what would add in this instrument "
+            "waits.",
+            "Look on the venue's own page whether the order is there. If the venue is away, nothing else can be done "
+            "but to watch the position; the question is answered as soon as the venue answers.",
+            stands=True,
+        ),
+        POSITION_UNPROTECTED: Meaning(
+            Grade.CRITICAL,
+            "A position is without its stop",
+            "The stop is placed again and again.",
+            "Set a stop on the venue's own page, or close the position: `pilothouse positions close SYMBOL`.",
+            stands=True,
+        ),
+        "protection_refused": Meaning(
+            Grade.CRITICAL,
+            "The venue refused a stop",
+            "The position is being closed at the market.",
+            "See that the position is closed: `pilothouse positions`.",
+        ),
+        ACCOUNT_NOT_HEARD: Meaning(
+            Grade.WARNING,
+            "An account is not heard at its venue",
+            "The stream is opened again and again. Only what reduces is decided; alerts that add wait.",
+            "Look whether the venue or this machine's network is away. Stops stand at the venue meanwhile.",
+            stands=True,
+            hold=timedelta(seconds=20),  # it is raised after ten seconds: told when 30 have passed
+        ),
+        ACCOUNT_HALTED: Meaning(
+            Grade.CRITICAL,
+            "Trading on an account is halted",
+            _INVARIANT_HALTS,
+            "Read the reason, compare the account with the venue's own page, then `pilothouse resume`.",
+            stands=True,
+        ),
+        DAILY_LOSS: Meaning(
+            Grade.CRITICAL,
+            "An account has lost what it may lose in a day",
+            "Nothing that adds is sent until midnight UTC; what reduces goes on, and stops stay.",
+            "Look at the positions that are open: `pilothouse positions`. The limit is shown by `pilothouse limits`.",
+            stands=True,
+        ),
+        DISK_LOW: Meaning(
+            Grade.CRITICAL,
+            "The disk is nearly full",
+            "Work goes on as long as it can be written; an alert that cannot be stored is refused, not lost.",
+            "Make room on the disk of the data folder; old backups and logs lie there too.",
+            stands=True,
+        ),
+        LEASE_LOST: Meaning(
+            Grade.WARNING,
+            "A process lost its hold on an account",
+            "It stopped listening for this account; it, or another process, takes the account over and compares it in "
+            "full before anything is decided.",
+            "If it happens again, look whether the machine is overloaded or asleep at times, or its clock wrong.",
+        ),
+        MESSAGE_PARKED: Meaning(
+            Grade.CRITICAL,
+            "Work failed too often and was put aside",
+            "It is kept, with the error, and not tried any more.",
+            "See `pilothouse parked`; when what was wrong is mended, `pilothouse parked retry ID`.",
+        ),
+        "foreign_order": Meaning(
+            Grade.WARNING,
+            "An order was found that was not made here",
+            "It is shown and booked, and never touched.",
+            "If nobody made it by hand, change the keys of the account at the venue at once.",
+        ),
+        "liquidation_order": Meaning(
+            Grade.CRITICAL,
+            "The venue liquidates",
+            "What it fills is booked.",
+            "Look at the margin of the account on the venue's own page now.",
+        ),
+        ADDRESS_FAILS: Meaning(
+            Grade.WARNING,
+            "An alarm address cannot be reached",
+            "What it should be told waits for a day and is tried again and again.",
+            "Try it with `pilothouse alarm test`, and mend it in PILOTHOUSE_ALARM_URLS.",
+        ),
+        TEST: Meaning(
+            Grade.WARNING,
+            "This is a test",
+            "Somebody asked for it; nothing is wrong.",
+            "Nothing: alarms reach you here.",
+        ),
+    }
+)
+"""Each code with its meaning. A code that is not listed is told with what its fact says."""
+
+_UNLISTED = Meaning(
+    Grade.WARNING,
+    "Something wants a look",
+    "It is in the record: `pilothouse watch`.",
+    "Look at the account it names.",
+)
+
+_BY_A_PERSON = Meaning(
+    Grade.WARNING,
+    "Somebody halted trading on an account",
+    _INVARIANT_HALTS,
+    "If it was not you or a colleague, look who holds tokens; `pilothouse resume` lets it trade again.",
+)
+
+_QUESTIONS = MappingProxyType(
+    {
+        "ledger_balances": "The books do not add up",
+        "fills_are_posted": "A fill is not booked",
+        "positions_are_folds": "A position differs from its entries",
+        "nothing_stays_unknown": "An order stays unknown although its venue answers",
+        "outbox_moves": "Work that is due is not done",
+        "every_alert_has_an_outcome": "An alert is not decided",
+        "client_ids_are_unique": "Two orders share an id",
+        "protection_stands": "A position is without its stop",
+    }
+)
+
+
+def heard(fact: Fact) -> Alarm | Ended | None:
+    """Return what a fact means for alarms; None: nothing."""
+    told = fact.payload
+    match fact.kind:
+        case FactKind.ALARM_RAISED:
+            code = str(told.get("code", "unnamed"))
+            about = str(told.get("about") or told.get("symbol") or "")
+            return Alarm(code, about, MEANINGS.get(code, _UNLISTED), str(told.get("message", code)))
+        case FactKind.INVARIANT_BROKEN:
+            return _invariant(fact)
+        case FactKind.ACCOUNT_HALTED:
+            by = str(told.get("by", ""))
+            if by == "watch":
+                return None  # the broken invariant is told, and says that it halts
+            message = f"halted by {by}: {told.get('reason', '')}"
+            return Alarm(ACCOUNT_HALTED, "", MEANINGS[ACCOUNT_HALTED] if by in BY_THE_HOUSE else _BY_A_PERSON, message)
+        case FactKind.ACCOUNT_RESUMED:
+            return Ended(ACCOUNT_HALTED)
+        case _:
+            return None
+
+
+def _invariant(fact: Fact) -> Alarm:
+    told = fact.payload
+    name = str(told["invariant"])
+    more = int(told.get("findings", 1)) - 1
+    message = f"{told['words']}{f', and {more} more' if more else ''}"
+    headline = _QUESTIONS.get(name, f"Invariant {name} does not hold")
+    if told.get("gravity") == "breach":
+        did = _INVARIANT_HALTS if fact.account_id else "It is shown and told; nothing could be halted for it alone."
+        meaning = Meaning(Grade.CRITICAL, headline, did, _INVARIANT_TODO, stands=True)
+    else:
+        did = "It is tried again; nothing is halted for what is only late."
+        meaning = Meaning(Grade.WARNING, headline, did, "See `pilothouse doctor` and `pilothouse parked`.", stands=True)
+    return Alarm(f"{INVARIANT}{name}", "", meaning, message)

@@ -1,0 +1,143 @@
+"""What is so right now and a person should know: asked every few seconds, told when it begins and when it is over.
+
+In: an open house. Out: an alarm for each condition that began, the end of each alarm whose condition is gone. What is
+told already stands as an open alarm in the record, so nothing is told twice, also after a restart.
+"""
+
+import shutil
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from decimal import Decimal
+
+from pilothouse.accounts import trading_accounts
+from pilothouse.core.clock import iso
+from pilothouse.core.errors import Unavailable
+from pilothouse.core.facts import Fact, FactKind
+from pilothouse.core.risk import lost_percent
+from pilothouse.core.rounding import plain
+from pilothouse.execution import doubt, hearing, limits
+from pilothouse.fleet import store as fleet_store
+from pilothouse.kit.db import Tx
+from pilothouse.ledger.exposure import holdings
+from pilothouse.notifications import raising, store, words
+from pilothouse.observability.living import Living
+
+UNKNOWN_AT_MOST = timedelta(seconds=60)
+UNPROTECTED_AT_MOST = timedelta(seconds=10)
+DISK_FREE_LEAST = 500_000_000
+"""Bytes. With less, a person is told while everything can still be written."""
+
+_ASKED_HERE = (words.ORDER_UNKNOWN, words.POSITION_UNPROTECTED, words.DAILY_LOSS, words.DISK_LOW)
+_PROBES_OF_LOSS = Decimal(100)
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """Something that is so now and should not be. The same code, account and `about` is the same condition."""
+
+    code: str
+    about: str
+    account_id: str | None
+    owner_id: str
+    message: str
+    detail: Mapping[str, str] = field(default_factory=dict)
+
+
+Key = tuple[str, str | None, str]
+
+
+def look(house: Living) -> list[Condition]:
+    """Tell what began and end what is over; return everything that is so. Raises Unavailable without a database."""
+    now = house.clock.now()
+    found, opened = house.database.read(lambda tx: (list(_conditions(tx, house, now)), _open(tx)))
+    free = shutil.disk_usage(house.settings.data).free
+    found += about_disk(free, house.operator_id)
+    known = {(one.code, one.account_id, one.about) for one in opened}
+    present = {(one.code, one.account_id, one.about): one for one in found}
+    began = [one for key, one in present.items() if key not in known]
+    deaf = house.database.read(lambda tx: _deaf(tx, now)) if opened else frozenset()
+    over = [
+        one
+        for one in opened
+        if (one.account_id not in deaf if one.code == words.ACCOUNT_NOT_HEARD else _key(one) not in present)
+    ]
+    if began or over:
+        house.database.write(lambda tx: _tell(tx, house, began, over, now), name="standing")
+    return found
+
+
+def end_invariants(house: Living) -> None:
+    """End the alarms of invariants that hold again; only after they were asked by this process."""
+    opened = house.database.read(lambda tx: store.open_alarms(tx, [words.INVARIANT]))
+    standing = {(f"{words.INVARIANT}{name}", account_id) for name, account_id in house.remembered.standing}
+    over = [one for one in opened if (one.code, one.account_id) not in standing]
+    if over:
+        house.database.write(lambda tx: _tell(tx, house, [], over, house.clock.now()), name="standing")
+
+
+def about_disk(free: int, operator_id: str) -> list[Condition]:
+    """Return what is to be said of so many free bytes; nothing if they are enough."""
+    if free >= DISK_FREE_LEAST:
+        return []
+    message = f"{free // 1_000_000} MB are free where the data folder is, {DISK_FREE_LEAST // 1_000_000} should be"
+    return [Condition(words.DISK_LOW, "", None, operator_id, message)]
+
+
+def _key(alarm: store.AlarmRecord) -> Key:
+    return alarm.code, alarm.account_id, alarm.about
+
+
+def _open(tx: Tx) -> list[store.AlarmRecord]:
+    return store.open_alarms(tx, [*_ASKED_HERE, words.ACCOUNT_NOT_HEARD])
+
+
+def _deaf(tx: Tx, now: datetime) -> frozenset[str]:
+    return frozenset(one.account_id for one in hearing.all_accounts(tx) if one.deaf_since(now) is not None)
+
+
+def _tell(tx: Tx, house: Living, began: list[Condition], over: list[store.AlarmRecord], now: datetime) -> None:
+    for one in began:
+        payload = {"code": one.code, "about": one.about, "message": one.message, **one.detail}
+        tx.announce(Fact(FactKind.ALARM_RAISED, one.owner_id, now, one.account_id, payload))
+    for alarm in over:
+        latest = store.get(tx, alarm.id)
+        if latest is not None and latest.over_at is None:
+            raising.end(tx, latest, house.post.addresses, now)
+
+
+def _conditions(tx: Tx, house: Living, now: datetime) -> Iterator[Condition]:
+    for one in doubt.longer_than(tx, UNKNOWN_AT_MOST, now):
+        seconds = f"{(now - one.since).total_seconds():.0f}"
+        more = f", and {one.orders - 1} more there" if one.orders > 1 else ""
+        message = f"nobody knows what became of order {one.first} in {one.symbol} for {seconds} s, asked about "
+        message += f"{one.asked} times{more}"
+        detail = {"symbol": one.symbol, "order_id": one.first, "since": iso(one.since)}
+        yield Condition(words.ORDER_UNKNOWN, one.symbol, one.account_id, one.owner_id, message, detail)
+    for wanted in fleet_store.all_protections(tx):
+        since = wanted.unprotected_since
+        if since is not None and now - since > UNPROTECTED_AT_MOST:
+            seconds = f"{(now - since).total_seconds():.0f}"
+            message = f"the position in {wanted.symbol} has been without its stop for {seconds} s"
+            detail = {"symbol": wanted.symbol, "signal_id": wanted.signal_id, "since": iso(since)}
+            code = words.POSITION_UNPROTECTED
+            yield Condition(code, wanted.symbol, wanted.account_id, wanted.owner_id, message, detail)
+    for account in trading_accounts.active_accounts(tx):
+        yield from _loss(tx, house, account, now)
+
+
+def _loss(tx: Tx, house: Living, account: trading_accounts.TradingAccount, now: datetime) -> Iterator[Condition]:
+    """Yield that an account lost what it may lose in a day; an account that may lose everything is not asked."""
+    most = limits.of_account(tx, account.id).daily_loss_percent_max
+    if most >= _PROBES_OF_LOSS:
+        return
+    held = holdings(tx, account.id, now, account.currency)
+    marks = {symbol: quote.mark for symbol, quote in house.quotes.all(account.venue).items()}
+    try:
+        worth = held.equity(marks).equity
+    except Unavailable:
+        return  # no price, no verdict: the risk gate refuses for the same reason
+    lost = lost_percent(held.day.wallet if held.day.equity is None else held.day.equity, worth)
+    if lost >= most:
+        message = f"{plain(lost)} % of the equity at midnight UTC are lost, {plain(most)} % are allowed"
+        yield Condition(words.DAILY_LOSS, "", account.id, account.owner_id, message)
