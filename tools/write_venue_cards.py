@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from tests.cards.adapters import EXEMPT, STANDS, card_of
-from tests.cards.numbering import GROUPS, Number, all_numbers
+from tests.cards.numbering import GROUPS, Number, all_numbers, all_taped
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -26,6 +26,9 @@ truth that never comes from the adapter.
 
 - A number stays for ever. A card that is no longer asked leaves its number behind, and no other takes it.
 - An adapter is let off a card only by a capability of its own Card that is exempt or to do, and says why.
+- An exchange that cannot be simulated here shows what recorded answers can show: the tests in
+  `tests/slices/venues/ccxt/test_replayed_*.py` that are marked `taped` with the numbers of the cards
+  (`pytest -m taped`). None of their answers is typed by hand.
 - A new adapter gets a stand (`*_stand.py`) and a line in `adapters.py`; it takes every card it is not let off.
 - `python -m tools.write_venue_cards` writes this page and [docs/operate/venues.md](../../docs/operate/venues.md).
 """
@@ -38,7 +41,11 @@ _OPERATE = """\
 Every adapter takes the same numbered cards: paper on its own made-up market, the others on the simulated exchange,
 which shares no line of wire code with them, with faults on the wire and its own books as the truth. **yes**: the card
 is a test that this version passes. A number in brackets: the adapter is let off, and the reason stands below, as it
-stands on the adapter's card.
+stands on the adapter's card. `binance` is Binance spot; `paper-aster` is paper money on the prices of `aster`.
+
+The exchanges to the right of these are not simulated here. **tape**: what an answer can show of the card, its reading,
+is shown by answers that somebody else recorded or published (`tests/fixtures/tapes`); there, nothing moves and nothing
+goes wrong. A dash: not replayed.
 
 A simulated exchange is what its venue is said to do. What a venue really does is known on the venue alone: begin with
 little money.
@@ -56,7 +63,9 @@ def readme() -> str:
 
 def operate() -> str:
     """Return the page for who trades."""
-    adapters = list(STANDS)
+    adapters, taped = list(STANDS), all_taped()
+    exchanges = list(dict.fromkeys(each.exchange for each in taped))
+    on_tape = {(each.exchange, number) for each in taped for number in each.numbers}
     notes = list(dict.fromkeys((adapter, name) for adapter in adapters for name in EXEMPT.get(adapter, {}).values()))
 
     def cell(adapter: str, number: str) -> str:
@@ -65,10 +74,12 @@ def operate() -> str:
 
     parts = [_OPERATE]
     for title, numbers in _groups():
-        parts += [f"## {title}", "", f"| card | | {' | '.join(adapters)} |", f"| --- | --- |{' --- |' * len(adapters)}"]
+        columns = [*adapters, *exchanges]
+        parts += [f"## {title}", "", f"| card | | {' | '.join(columns)} |", f"| --- | --- |{' --- |' * len(columns)}"]
         for each in numbers:
-            cells = " | ".join(cell(adapter, each.number) for adapter in adapters)
-            parts.append(f"| {each.number} | {each.words} | {cells} |")
+            cells = [cell(adapter, each.number) for adapter in adapters]
+            cells += ["tape" if (exchange, each.number) in on_tape else "–" for exchange in exchanges]
+            parts.append(f"| {each.number} | {each.words} | {' | '.join(cells)} |")
         parts.append("")
     parts += ["## Why a card is not taken", ""]
     for place, (adapter, name) in enumerate(notes, start=1):

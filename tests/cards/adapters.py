@@ -8,11 +8,19 @@ from pilothouse.venues import catalogue
 from pilothouse.venues.port import Card
 from tests.cards.aster_stand import AsterStand
 from tests.cards.binance_stand import BinanceStand
+from tests.cards.paper_real_stand import PaperRealStand
 from tests.cards.paper_stand import PaperStand
+from tests.cards.spot_stand import SpotStand
 from tests.cards.stand import Stand
 
 STANDS: Mapping[str, Callable[[Path], Stand]] = MappingProxyType(
-    {"paper": PaperStand, "aster": AsterStand, "binanceusdm": BinanceStand}
+    {
+        "paper": PaperStand,
+        "aster": AsterStand,
+        "binanceusdm": BinanceStand,
+        "binance": SpotStand,
+        "paper-aster": PaperRealStand,
+    }
 )
 """Adapter -> what opens its stand, in the order in which they are shown."""
 
@@ -30,8 +38,25 @@ _PAPER = {
     "rules that change": ("V-I02",),
     "credentials": ("V-X04",),
 }
+_PAPER_REAL = {
+    **{name: numbers for name, numbers in _PAPER.items() if name != "rules that change"},
+    "leverage steps of the venue": ("V-O38",),
+}
 _ASTER = {"permission to withdraw": ("V-X04",)}
-_EXEMPT: Mapping[str, Mapping[str, tuple[str, ...]]] = {"paper": _PAPER, "aster": _ASTER}
+_SPOT = {
+    "reduce-only orders": ("V-O08", "V-O09", "V-S03"),
+    "closePosition": ("V-O15",),
+    "price band before sending": ("V-O34",),
+    "hedge mode": ("V-O36", "V-X03"),
+    "leverage, margin and funding": ("V-O38", "V-R07", "V-R09", "V-R12", "V-S05", "V-S06"),
+    "deposits and withdrawals": ("V-R08",),
+}
+_EXEMPT: Mapping[str, Mapping[str, tuple[str, ...]]] = {
+    "paper": _PAPER,
+    "aster": _ASTER,
+    "binance": _SPOT,
+    "paper-aster": _PAPER_REAL,
+}
 
 EXEMPT: Mapping[str, Mapping[str, str]] = MappingProxyType(
     {

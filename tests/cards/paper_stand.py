@@ -28,9 +28,10 @@ class PaperStand(Stand):
 
     name = "paper"
     venue: PaperVenue
-    clock: FrozenClock
+    clock: Any
 
     def __init__(self, folder: Path) -> None:
+        self._opened: list[VenueAccount] = []
         self.clock = FrozenClock(NOON)
         self._faults = PaperFaults()
         self.venue = open_paper(folder, clock=self.clock, seed=7, faults=self._faults)
@@ -44,7 +45,17 @@ class PaperStand(Stand):
     def open(self, deposit: int) -> VenueAccount:
         account = VenueAccount(f"acc_{next(_ids)}", "own_1")
         self.venue.open_account(account, Decimal(deposit))
+        self._opened.append(account)
         return account
+
+    def reset(self) -> None:
+        """Begin a card with an empty book: what other accounts left standing would take what there is."""
+        self.clear()
+        for account in self._opened:
+            for order in self.venue.open_orders(account):
+                self.venue.cancel(account, order.terms.symbol, order.client_order_id)
+        self._opened.clear()
+        super().reset()
 
     def put(self, symbol: str, price: str) -> None:
         self.venue.set_price(symbol, Decimal(price))

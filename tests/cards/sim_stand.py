@@ -1,7 +1,6 @@
 """A stand on the simulated exchange: its control moves the market, breaks the wire, and tells the truth."""
 
 import asyncio
-import threading
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -23,6 +22,9 @@ from tests.slices.simexchange.sim_house import RunningExchange
 T = TypeVar("T")
 
 PLACING = frozenset({"order", "batchOrders", "algoOrder"})
+_REQUESTS_UNPAUSED = 20
+"""So many requests between two pauses are far within what a venue lets through in a minute."""
+
 _CALLS = {
     "place": {"method": "POST", "path": "order"},
     "batch": {"method": "POST", "path": "batchOrders"},
@@ -59,7 +61,7 @@ class SimStand(Stand):
         self.base = self._running.base
         self.clock: ExchangeTime = ExchangeTime(self.exchange)
         self._http = httpx.Client(base_url=self.base, headers={"X-Control-Token": "control"}, timeout=60, verify=False)  # noqa: S501 - plain http on loopback; loading certificates costs time
-        self._lock = threading.Lock()
+        self._unpaused = 0
         self._contracts = self.exchange.floor.contracts
 
     def close(self) -> None:
@@ -94,7 +96,22 @@ class SimStand(Stand):
     def advance(self, span: timedelta) -> None:
         self.control("POST", "advance", ms=span // timedelta(milliseconds=1))
 
+    def reset(self) -> None:
+        """Begin a card with an empty book: what other accounts left standing would trade with it."""
+        self.inside(_cancel_everything)
+        super().reset()
+
+    def pause(self) -> timedelta:
+        """Return two minutes once some requests have gone out, or after a ban; virtual minutes cost real time too."""
+        counted = self.requests_there()
+        if counted - self._unpaused < _REQUESTS_UNPAUSED:
+            return timedelta(seconds=11)
+        self._unpaused = counted
+        return super().pause()
+
     def fault(self, kind: str, call: str = "place", *, times: int = 1, **more: Any) -> None:
+        if kind in {"too_many", "banned"}:
+            self._unpaused = -_REQUESTS_UNPAUSED
         self.control("POST", "faults", kind=kind, times=times, **_CALLS[call], **more)
 
     def clear(self) -> None:
@@ -182,3 +199,15 @@ class SimStand(Stand):
 
     def rules_there(self, symbol: str) -> Instrument:
         return CONTRACTS[symbol].instrument
+
+
+def _cancel_everything(exchange: Exchange) -> None:
+    for file in exchange.files.values():
+        for symbol in {order.symbol for order in exchange.floor.accounts[file.id].orders.values()}:
+            exchange.cancel_all(file, symbol)
+        for algo in file.open_algos():
+            exchange.end_algo(file, algo, "CANCELED")
+    for account in exchange.spot.accounts.values():
+        for order in [each for each in account.orders.values() if each.is_open]:
+            exchange.spot.cancel(order, exchange.clock.now())
+    exchange.settle_spot()

@@ -35,6 +35,8 @@ from pilothouse.venues.port import (
 
 BTC, SOL = "BTCUSDT", "SOLUSDT"
 START = {BTC: "65000", "ETHUSDT": "3200", SOL: "150"}
+DEPOSIT = 5_000_000
+"""What a trader's account begins with; the largest order of the cards costs a third of it without leverage."""
 
 _ids = count(1)
 
@@ -51,9 +53,13 @@ class There:
 
 
 class Stand(ABC):
-    """An adapter and the venue behind it. `close()` it."""
+    """An adapter and the venue behind it. `close()` it.
+
+    owes   whether a position is a debt at a price, with leverage; else it is coins that are held and paid for
+    """
 
     name: str
+    owes: bool = True
     venue: Venue
     clock: Clock
 
@@ -95,6 +101,17 @@ class Stand(ABC):
     @abstractmethod
     def held_there(self, account: VenueAccount) -> dict[str, Decimal]:
         """Return the positions of an account that are not flat, signed."""
+
+    def open_there(self, account: VenueAccount) -> dict[str, Decimal]:
+        """Return what the orders of an account bought and did not sell again, signed.
+
+        Where coins are held it is not what is held: some were there before, and commission took of them.
+        """
+        return self.held_there(account)
+
+    def as_told(self, terms: OrderTerms) -> OrderTerms:
+        """Return terms as the venue can tell them again."""
+        return terms
 
     @abstractmethod
     def asked_to_place(self, account: VenueAccount) -> int:
@@ -160,14 +177,18 @@ class Stand(ABC):
 
     # ── For every one ─────────────────────────────────────────────────────────────────────────────
 
+    def pause(self) -> timedelta:
+        """Return how long to wait before a card, so that no budget is spent."""
+        return timedelta(seconds=121)
+
     def reset(self) -> None:
         """Begin a card: nothing goes wrong, no budget is spent, and prices are where they start."""
         self.clear()
-        self.advance(timedelta(seconds=121))
+        self.advance(self.pause())
         for symbol, price in START.items():
             self.put(symbol, price)
 
-    def trader(self, deposit: int = 1_000_000) -> "Trader":
+    def trader(self, deposit: int = DEPOSIT) -> "Trader":
         """Return who trades, on an account of its own."""
         return Trader(self, self.open(deposit))
 
@@ -258,10 +279,10 @@ class Trader:
         return self.stand.venue.cancel(self.account, request.terms.symbol, request.client_order_id)
 
     def position(self, symbol: str = BTC) -> Decimal:
-        """Return what is held, signed, as the adapter tells it; it must be what the venue has."""
+        """Return what was bought and not sold, signed; what the adapter tells must be what the venue has."""
         told = {each.symbol: each.quantity for each in self.stand.venue.positions(self.account)}
         assert told == self.stand.held_there(self.account)
-        return told.get(symbol, Decimal(0))
+        return self.stand.open_there(self.account).get(symbol, Decimal(0))
 
     def there(self, request: OrderRequest) -> list[There]:
         """Return every order of that id which the venue has ever taken."""

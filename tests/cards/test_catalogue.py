@@ -5,7 +5,7 @@ import re
 import pytest
 
 from tests.cards.adapters import EXEMPT, STANDS, card_of, takes
-from tests.cards.numbering import GROUPS, all_numbers
+from tests.cards.numbering import GROUPS, all_numbers, all_taped
 from tools import write_venue_cards
 
 
@@ -39,6 +39,22 @@ def test_no_card_is_let_off_by_all() -> None:
     """A card that nobody takes proves nothing."""
     alone = [each.number for each in all_numbers() if not any(takes(adapter, each.number) for adapter in STANDS)]
     assert alone == []
+
+
+def test_what_is_on_tape_is_a_card_and_nobody_typed_its_answers() -> None:
+    """An answer that we made up ourselves agrees with us: only what others recorded counts."""
+    numbers = {each.number for each in all_numbers()}
+    for each in all_taped():
+        assert set(each.numbers) <= numbers, each
+        assert not each.typed, f"{each.exchange}: {each.test} answers what stands on no tape"
+
+
+@pytest.mark.parametrize("exchange", sorted({each.exchange for each in all_taped()}))
+def test_who_is_known_from_tapes_alone_says_that_the_rest_is_not_replayed(exchange: str) -> None:
+    """Nothing else was tried there: who trades must be able to see it."""
+    assert exchange not in STANDS
+    rest = {each.name: each for each in card_of(exchange).capabilities}["venue cards that no tape shows"]
+    assert (rest.state, rest.reason.startswith("not replayed")) == ("to do", True)
 
 
 @pytest.mark.parametrize("page", write_venue_cards.PAGES, ids=lambda page: page.name)

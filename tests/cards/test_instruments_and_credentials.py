@@ -42,7 +42,9 @@ def test_an_account_is_examined_without_changing_anything(trader: Trader) -> Non
     assert found.label
     assert abs(found.clock_ahead) < timedelta(seconds=2)
     assert found.balance.wallet == trader.stand.wallet_there(trader.account)
-    assert [(each.symbol, each.quantity) for each in found.positions] == [(BTC, Decimal("0.010"))]
+    told = {each.symbol: each.quantity for each in found.positions}
+    assert told == trader.stand.held_there(trader.account)
+    assert trader.stand.open_there(trader.account) == {BTC: Decimal("0.010")}
     assert not found.hedge_mode
     assert found.may_trade
     assert trader.stand.orders_there(trader.account) == orders

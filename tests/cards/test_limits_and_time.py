@@ -9,7 +9,7 @@ import pytest
 from pilothouse.core.errors import Unavailable
 from pilothouse.core.instrument import Side
 from pilothouse.venues.port import Accepted, Rejected, Unknown, VenueStatus
-from tests.cards.stand import Stand, Trader
+from tests.cards.stand import DEPOSIT, Stand, Trader
 
 BUY, SELL = Side.BUY, Side.SELL
 
@@ -32,18 +32,20 @@ def _obeys(trader: Trader, seconds: int) -> None:
 @pytest.mark.card("V-L01")
 def test_a_429_is_obeyed_until_its_time_is_over(trader: Trader) -> None:
     """Retry-After says how long; nothing of this address goes out before."""
-    trader.stand.fault("too_many", "read", value=37)
+    trader.stand.fault("too_many", "read", times=-1, value=37)
     with pytest.raises(Unavailable):
         trader.stand.venue.balance(trader.account)
+    trader.stand.clear()
     _obeys(trader, 37)
 
 
 @pytest.mark.card("V-L02")
 def test_a_418_is_obeyed_until_its_time_is_over(trader: Trader) -> None:
     """A ban grows with every request that ignores it."""
-    trader.stand.fault("banned", "read", value=97)
+    trader.stand.fault("banned", "read", times=-1, value=97)
     with pytest.raises(Unavailable):
         trader.stand.venue.balance(trader.account)
+    trader.stand.clear()
     _obeys(trader, 97)
 
 
@@ -69,7 +71,7 @@ def test_reads_give_way_to_orders(trader: Trader) -> None:
     with pytest.raises(Unavailable):
         _read_without_end(trader)
     assert isinstance(trader.place(trader.request(SELL, "0.010", reduce_only=True)), Accepted)
-    assert trader.stand.held_there(trader.account) == {}
+    assert trader.stand.open_there(trader.account) == {}
 
 
 def _read_without_end(trader: Trader) -> NoReturn:
@@ -90,7 +92,8 @@ def _trades_with_a_clock_that_is(stand: Stand, ahead: timedelta) -> None:
     assert trader.status(order) is VenueStatus.FILLED
     assert {fill.venue_trade_id for fill in trader.report(order).fills} == stand.fills_there(trader.account).keys()
     assert {fill.venue_trade_id for fill in trader.fills()} == stand.fills_there(trader.account).keys()
-    assert [each.amount for each in stand.venue.transfers_after(trader.account, None)] == [Decimal(1_000_000)]
+    if stand.owes:
+        assert [each.amount for each in stand.venue.transfers_after(trader.account, None)] == [Decimal(DEPOSIT)]
     assert abs(stand.venue.examine(trader.account).clock_ahead + ahead) < timedelta(seconds=2)
 
 

@@ -131,7 +131,7 @@ def test_a_stop_waits_and_closes_when_its_price_comes(trader: Trader) -> None:
     trader.buy("0.010")
     stop = trader.placed(trader.request(SELL, "0.010", OrderType.STOP_MARKET, stop="63000", reduce_only=True))
     assert trader.status(stop) is VenueStatus.NEW
-    assert trader.report(stop).terms == stop.terms
+    assert trader.report(stop).terms == trader.stand.as_told(stop.terms)
 
     trader.stand.put("BTCUSDT", "62900")
 

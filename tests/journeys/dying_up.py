@@ -20,8 +20,11 @@ FUSE, OUT, DIED = "fuse.json", "fuse.out", "died.txt"
 
 # What happens by itself, alert or not.
 BACKGROUND = frozenset(
-    {"paper_step", "equity", "sweep", "drive", "invariants", "standing", "alarm.raised", "alarm.again"}
-)
+    {
+        "paper_step", "equity", "sweep", "drive", "invariants", "standing", "alarms", "alarm.raised", "alarm.again",
+        "budgets", "stream", "heard", "compared",
+    }
+)  # fmt: skip
 
 
 class Fuse:

@@ -6,6 +6,7 @@ same machine (bench-results/latest.json).
 """
 
 import json
+import logging
 import os
 import platform
 import subprocess
@@ -16,6 +17,8 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
+
+import structlog
 
 from tests.house_process import HouseProcess
 from tests.speed import aster, candles, ccxt_orders, floor, record, simexchange_orders, stream_to_book
@@ -117,6 +120,8 @@ def run(house: HouseProcess, plan: Plan) -> Run:
 
 def main() -> None:
     """Measure everything, print it and keep it."""
+    # What runs inside of this process would log each order between the figures.
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR))
     figures = Figures()
     with tempfile.TemporaryDirectory(prefix="pilothouse-bench-") as name:
         place = Path(name)

@@ -20,6 +20,7 @@ from pilothouse.ledger import equity
 from pilothouse.ledger.exposure import holdings
 from pilothouse.marketdata import candle_records
 from pilothouse.notifications import store as alarm_store
+from pilothouse.notifications.letters import unwritten
 from pilothouse.observability import standing, watch
 from pilothouse.wiring import account_tests, arm_account
 from pilothouse.wiring.house import House
@@ -148,8 +149,13 @@ def check_invariants(house: House) -> None:
 
 
 def look_after_alarms(house: House) -> None:
-    """Tell what has begun and should not be, and what is over."""
-    standing.look(house)
+    """Tell what has begun and should not be, and what is over; past the record, if the record cannot be written."""
+    try:
+        standing.look(house)
+    except Unavailable as error:
+        _log.error("alarms_not_recorded", error=str(error))
+        told = house.post.cry_out(unwritten(str(error)), house.clock.monotonic())
+        _log.warning("told_past_the_record", addresses=told)
 
 
 def follow_candles(house: House) -> None:

@@ -67,6 +67,16 @@ def as_one(waiting: Sequence[Telling]) -> Letter:
     return Letter(f"Pilothouse [{grade}] {len(waiting)} alarms", "\n\n".join(parts), grade)
 
 
+def unwritten(why: str) -> Letter:
+    """Return what is told when not even an alarm can be written down."""
+    body = (
+        f"What happened: the record cannot be read or written: {why[:_MESSAGE_LENGTH_MAX]}\n"
+        "What was done: alerts are refused, and their senders told to try again. Stops stay at the venue.\n"
+        "What to do: make room on the disk, or bring the database back; then run `pilothouse doctor`."
+    )
+    return Letter("Pilothouse [critical] The record cannot be written", body, Grade.CRITICAL)
+
+
 def lasted_words(seconds: float) -> str:
     """Return a length of time in words of one unit."""
     whole = int(seconds)

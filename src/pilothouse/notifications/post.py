@@ -7,6 +7,7 @@ import logging
 import threading
 import warnings
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from pilothouse.kit.redaction import Redactor
@@ -17,6 +18,7 @@ from pilothouse.notifications.words import Grade
 CONNECT_S, READ_S = 5.0, 10.0
 """No address is waited for longer, whatever it asks for itself."""
 
+CRY_EVERY_S, HICCUP_S = 1_800.0, 60.0
 _REASON_LENGTH_MAX = 300
 
 
@@ -26,6 +28,8 @@ class Post:
     def __init__(self, addresses: Sequence[Address] = ()) -> None:
         """Know `addresses`; raises AddressNotUnderstood for one that no service fits."""
         self.addresses = tuple(addresses)
+        self._cried: float | None = None
+        self._asked: float | None = None
         self._by_key = {one.key: (one, _opened(one, f"alarm address {n}")) for n, one in enumerate(addresses, 1)}
 
     def __contains__(self, key: str) -> bool:
@@ -35,6 +39,21 @@ class Post:
     def label(self, key: str) -> str:
         """Return what may be shown of an address that there is."""
         return self._by_key[key][0].label
+
+    def cry_out(self, letter: Letter, monotonic: float) -> int:
+        """Send a letter to every address without any record of it; return how many took it.
+
+        For what must be told when nothing can be written. It is left out when it is asked for the first time in a
+        minute, because once may be a hiccup, and when one went out within CRY_EVERY_S.
+        """
+        asked, self._asked = self._asked, monotonic
+        if asked is None or monotonic - asked > HICCUP_S:
+            return 0
+        if self._cried is not None and monotonic - self._cried < CRY_EVERY_S:
+            return 0
+        self._cried = monotonic
+        with ThreadPoolExecutor(8, thread_name_prefix="pilothouse-cry") as pool:
+            return sum(not error for error in pool.map(lambda one: self.send(one.key, letter), self.addresses))
 
     def send(self, key: str, letter: Letter) -> str:
         """Send a letter to an address that there is; return why it did not arrive, empty if it did.

@@ -29,7 +29,7 @@ DISK_FREE_LEAST = 500_000_000
 """Bytes. With less, a person is told while everything can still be written."""
 
 _ASKED_HERE = (words.ORDER_UNKNOWN, words.POSITION_UNPROTECTED, words.DAILY_LOSS, words.DISK_LOW)
-_PROBES_OF_LOSS = Decimal(100)
+_ALL_OF_IT = Decimal(100)
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +129,7 @@ def _conditions(tx: Tx, house: Living, now: datetime) -> Iterator[Condition]:
 def _loss(tx: Tx, house: Living, account: trading_accounts.TradingAccount, now: datetime) -> Iterator[Condition]:
     """Yield that an account lost what it may lose in a day; an account that may lose everything is not asked."""
     most = limits.of_account(tx, account.id).daily_loss_percent_max
-    if most >= _PROBES_OF_LOSS:
+    if most >= _ALL_OF_IT:
         return
     held = holdings(tx, account.id, now, account.currency)
     marks = {symbol: quote.mark for symbol, quote in house.quotes.all(account.venue).items()}

@@ -56,6 +56,7 @@ _CAPABILITIES: Final = (
         "done",
         f"of the usual shape: half of the first margin, in steps; the largest position is {POSITION_MOST:,}",
     ),
+    Capability("leverage steps of the venue", "exempt", "told to accounts only: hence those of the usual shape"),
     Capability("cross and isolated margin", "done"),
     Capability("liquidation", "done", "by the real mark prices"),
     Capability(
@@ -63,6 +64,8 @@ _CAPABILITIES: Final = (
         "done",
         "at the rate and time that the venue announced last; what falls due while nobody runs it is paid once",
     ),
+    Capability("price bands", "to do", "a limit is taken at any price on the grid"),
+    Capability("limits on request rates", "exempt", "none for paper orders; prices are asked for within the venue's"),
     Capability("instruments, quotes and candles", "done", "those of the venue, in one settlement currency"),
     *(
         capability
@@ -74,6 +77,9 @@ _CAPABILITIES: Final = (
             "account events",
             "amend",
             "closePosition",
+            "closePosition of a position that has grown",
+            "a wire that can fail",
+            "credentials",
             "hedge mode",
             "trailing stops",
             "trading between accounts",

@@ -9,7 +9,7 @@ import pytest
 
 from pilothouse.core.facts import Fact, FactKind
 from pilothouse.execution import limits
-from pilothouse.jobs.schedule import snapshot_equity
+from pilothouse.jobs.schedule import look_after_alarms, snapshot_equity
 from pilothouse.kit import outbox
 from pilothouse.notifications import deliver, raising, store
 from pilothouse.notifications.addresses import read
@@ -259,6 +259,23 @@ def test_a_daily_loss_and_a_full_disk_are_conditions_like_any_other(telling: Ope
     )
 
     assert [one.code for one in standing.look(house)] == ["daily_loss"]
+
+
+def test_a_record_that_cannot_be_written_is_told_past_it_and_not_again_at_once(
+    telling: Open, received: Received, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A full disk takes the alarm about itself as little as anything else."""
+    stepped = telling(received.url)
+    house = stepped.house
+    monkeypatch.setattr(standing, "DISK_FREE_LEAST", 10**18)  # no disk is so large: there is something to be written
+    house.database.close()
+
+    look_after_alarms(house)
+    assert received.titles() == [], "once may be a hiccup"
+    look_after_alarms(house)
+    look_after_alarms(house)
+
+    assert received.titles() == ["Pilothouse [critical] The record cannot be written"]
 
 
 def test_mail_arrives_as_mail(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -65,6 +65,11 @@ BY_ALL: Final = (
 )
 """What holds at every exchange that is tested in depth."""
 
+REST_NOT_ON_TAPE: Final = Capability(
+    "venue cards that no tape shows", "to do", "not replayed: docs/operate/venues.md says which are shown"
+)
+"""Of an exchange that cannot be simulated here, and is known from recorded answers alone."""
+
 _BY_OTHERS: Final = (
     Capability("tested in depth", "to do", "asked in ccxt's common words; nobody has tried it here"),
     Capability("market and limit orders", "to do", "not replayed"),

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from pilothouse.venues.ccxt.card import Part, Sheet
+from pilothouse.venues.ccxt.card import REST_NOT_ON_TAPE, Part, Sheet
 from pilothouse.venues.port import Capability
 
 STOCKS: Final = Sheet(
@@ -49,5 +49,6 @@ STOCKS: Final = Sheet(
         Capability("coins and options", "exempt", "stocks only"),
         Capability("batch", "exempt", "orders go one by one, so that each has an outcome of its own"),
         Capability("replayed", "done", "orders, fills, balances, quotes, on answers of its own client and of ccxt"),
+        REST_NOT_ON_TAPE,
     ),
 )  # fmt: skip

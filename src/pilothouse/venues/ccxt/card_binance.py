@@ -68,6 +68,7 @@ SPOT: Final = Sheet(
         Capability("fills", "done", "seven days back where no id to begin behind is given"),
         Capability("deposits and withdrawals", "to do", "not told; the balance shows them"),
         Capability("quotes", "done", "best prices and last price; the last price stands for the mark"),
+        Capability("price band before sending", "exempt", "it lies about an average of minutes: the exchange refuses"),
         Capability("order lists (OCO)", "exempt", "not offered by the port"),
     ),
 )

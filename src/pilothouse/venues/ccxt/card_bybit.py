@@ -3,7 +3,7 @@
 from decimal import Decimal
 from typing import Final
 
-from pilothouse.venues.ccxt.card import Sheet
+from pilothouse.venues.ccxt.card import REST_NOT_ON_TAPE, Sheet
 from pilothouse.venues.port import Capability
 
 _WINDOW_S: Final = Decimal(10)
@@ -48,6 +48,7 @@ LINEAR: Final = Sheet(
         Capability("liquidation", "done", "told as fills of an order that nobody here sent; not replayed"),
         Capability("inverse contracts, USDC contracts, options", "exempt", "settlement is in USDT here"),
         Capability("replayed", "done", "orders, fills, positions, balances, instruments, on tapes of other projects"),
+        REST_NOT_ON_TAPE,
     ),
 )
 
@@ -66,5 +67,6 @@ SPOT: Final = Sheet(
         Capability("balances and positions", "done", "coins that are held are shown as positions; not replayed"),
         Capability("fills and income", "done", "seven days back where no id to begin behind is given"),
         Capability("replayed", "done", "instruments and orders, on tapes of other projects"),
+        REST_NOT_ON_TAPE,
     ),
 )

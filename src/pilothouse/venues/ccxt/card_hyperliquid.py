@@ -3,7 +3,7 @@
 from decimal import Decimal
 from typing import Final
 
-from pilothouse.venues.ccxt.card import Part, Sheet
+from pilothouse.venues.ccxt.card import REST_NOT_ON_TAPE, Part, Sheet
 from pilothouse.venues.port import Capability
 
 PERPETUALS: Final = Sheet(
@@ -49,5 +49,6 @@ PERPETUALS: Final = Sheet(
         Capability("referrals and builders", "exempt", "none is named and no fee for one is ever approved"),
         Capability("batch", "exempt", "orders go one by one, so that each has an outcome of its own"),
         Capability("replayed", "done", "orders, fills, positions, funding, instruments, on answers quoted by ccxt"),
+        REST_NOT_ON_TAPE,
     ),
 )  # fmt: skip

@@ -3,7 +3,7 @@
 from decimal import Decimal
 from typing import Final
 
-from pilothouse.venues.ccxt.card import KEY_AND_SECRET, Part, Sheet
+from pilothouse.venues.ccxt.card import KEY_AND_SECRET, REST_NOT_ON_TAPE, Part, Sheet
 from pilothouse.venues.port import Capability
 
 _WINDOW_S: Final = Decimal(40)
@@ -51,6 +51,7 @@ SWAP: Final = Sheet(
         Capability("deposits and withdrawals", "done", "transfers to and from the trading account; not replayed"),
         Capability("coin-margined contracts, futures, options", "exempt", "settlement is in USDT here"),
         Capability("replayed", "done", "orders, fills, positions, balances, instruments, on tapes of other projects"),
+        REST_NOT_ON_TAPE,
     ),
 )
 
@@ -75,5 +76,6 @@ SPOT: Final = Sheet(
         Capability("balances and positions", "done", "coins that are held are shown as positions; not replayed"),
         Capability("fills and income", "done", "seven days back where no id to begin behind is given"),
         Capability("replayed", "done", "fills, on a tape of another project; instruments and balances are not"),
+        REST_NOT_ON_TAPE,
     ),
 )

@@ -116,6 +116,7 @@ def test_what_is_reduce_only_and_makes_a_position_smaller_is_sent(alpaca: Player
     assert alpaca.sent("POST", ORDERS)[0]["qty"] == "0.000207296"
 
 
+@pytest.mark.taped("V-R01")
 def test_positions_are_read(alpaca: Player) -> None:
     """One of a coin is on the tape."""
     (held,) = alpaca.venue.positions(ACCOUNT)
@@ -124,6 +125,7 @@ def test_positions_are_read(alpaca: Player) -> None:
     assert (held.mark_price, held.unrealised) == (Decimal("80041.8"), Decimal("0.000995"))
 
 
+@pytest.mark.taped("V-O02")
 def test_the_answer_to_an_order_is_taken_in(alpaca: Player) -> None:
     """It tells the order whole."""
     outcome = alpaca.place(order("SPY", Side.BUY, "1", OrderType.LIMIT, price="400", name=TAPED))
@@ -157,6 +159,7 @@ def test_a_parameter_that_is_wrong_is_a_refusal(alpaca: Player, name: str, messa
     assert alpaca.place(order("SPY", Side.BUY, "1")) == Rejected("40010001", message)
 
 
+@pytest.mark.taped("V-U12")
 def test_an_error_that_nobody_listed_is_unknown(alpaca: Player) -> None:
     """One such is on tape: its code is in no page of the broker."""
     alpaca.on("POST", ORDERS, Say(tape("alpaca/client_test_errors.2.json").body, 422))
@@ -164,6 +167,7 @@ def test_an_error_that_nobody_listed_is_unknown(alpaca: Player) -> None:
     assert isinstance(alpaca.place(order("SPY", Side.BUY, "1")), Unknown)
 
 
+@pytest.mark.taped("V-O02")
 def test_an_order_is_found_by_our_id(alpaca: Player) -> None:
     """By the address that ccxt does not know."""
     alpaca.on("GET", BY_NAME, tape("alpaca/client_test_errors.5.json"))
@@ -175,6 +179,7 @@ def test_an_order_is_found_by_our_id(alpaca: Player) -> None:
     assert alpaca.sent("GET", BY_NAME) == [{"client_order_id": TAPED}]
 
 
+@pytest.mark.taped("V-O29")
 def test_an_order_that_the_broker_does_not_know_is_absent(alpaca: Player) -> None:
     """Its words are on tape."""
     alpaca.on("GET", BY_NAME, Say(tape("alpaca/quoted_cancel_order.1.json").body, 404))
@@ -208,6 +213,7 @@ def test_an_order_that_was_cancelled_is_told_so(alpaca: Player) -> None:
     assert outcome.report.status is VenueStatus.CANCELED
 
 
+@pytest.mark.taped("V-R03")
 def test_what_stands_is_told(alpaca: Player) -> None:
     """One order of a coin is on the tape."""
     alpaca.on("GET", ORDERS, tape("alpaca/quoted_fetch_orders.1.json"))
@@ -222,6 +228,7 @@ def test_what_stands_is_told(alpaca: Player) -> None:
     assert report.status is VenueStatus.CANCELED
 
 
+@pytest.mark.taped("V-R04")
 def test_fills_are_read(alpaca: Player) -> None:
     """One is on the tape; whose order it was is asked for."""
     alpaca.on("GET", "/v2/account/activities/FILL", tape("alpaca/quoted_fetch_my_trades.1.json", lambda row: [row]))
@@ -255,6 +262,7 @@ def test_cash_that_came_in_is_a_transfer(alpaca: Player) -> None:
     assert transfer.at == datetime(2025, 1, 10, tzinfo=UTC)
 
 
+@pytest.mark.taped("V-R02")
 def test_the_balance_is_cash(alpaca: Player) -> None:
     """What shares are worth is no money yet."""
     alpaca.on("GET", "/v2/account", tape("alpaca/quoted_fetch_balance.1.json"))

@@ -43,6 +43,7 @@ def spot() -> Iterator[Player]:
         yield opened
 
 
+@pytest.mark.taped("V-I01")
 def test_the_grid_of_a_perpetual_is_what_the_exchange_says(bybit: Player) -> None:
     """An order off the grid would be refused, or rounded by somebody else."""
     (instrument,) = bybit.venue.instruments()
@@ -198,6 +199,7 @@ def test_an_answer_for_another_order_is_unknown(bybit: Player) -> None:
     assert isinstance(bybit.place(order("BTCUSDT", Side.BUY, "0.003")), Unknown)
 
 
+@pytest.mark.taped("V-O37")
 def test_a_parameter_that_is_wrong_is_a_refusal(bybit: Player) -> None:
     """An error comes with HTTP 200."""
     bybit.on("POST", CREATE, tape("bybit/quoted_handle_errors.1.json"))
@@ -224,6 +226,7 @@ def test_an_order_that_is_no_longer_recent_is_found_in_history(bybit: Player) ->
     assert bybit.sent("GET", HISTORY)[0]["orderLinkId"] == "test-001"
 
 
+@pytest.mark.taped("V-O29")
 def test_an_order_that_neither_address_tells_of_is_absent(bybit: Player) -> None:
     """Absent is a finding of its own: only after a while does it prove anything."""
     bybit.on("GET", REALTIME, tape("bybit/http_get_orders_history.json"))
@@ -232,6 +235,7 @@ def test_an_order_that_neither_address_tells_of_is_absent(bybit: Player) -> None
     assert bybit.venue.find(ACCOUNT, "BTCUSDT", NAME) == Absent()
 
 
+@pytest.mark.taped("V-O04")
 def test_a_part_that_filled_before_the_rest_was_refused_is_kept(bybit: Player) -> None:
     """A word like Rejected would hide a position that is real."""
     bybit.on("GET", REALTIME, tape("bybit/http_get_order_partially_filled_rejected.json"))
@@ -245,6 +249,7 @@ def test_a_part_that_filled_before_the_rest_was_refused_is_kept(bybit: Player) -
     assert found.report.reason == "INSUFFICIENT_MARGIN"
 
 
+@pytest.mark.taped("V-O20")
 def test_a_cancel_names_our_id_and_what_was_ended_is_asked_for(bybit: Player) -> None:
     """The answer to a cancel says only that it was heard."""
     bybit.on("POST", "/v5/order/cancel", tape("bybit/quoted_cancel_order.1.json"))
@@ -270,6 +275,7 @@ def test_what_cannot_be_cancelled_any_more_is_gone(bybit: Player) -> None:
     assert outcome.report is not None
 
 
+@pytest.mark.taped("V-R04")
 def test_fills_are_read_with_their_fee_and_order(bybit: Player) -> None:
     """A fill is booked with what the exchange took for it."""
     bybit.on("GET", "/v5/execution/list", tape("bybit/http_get_executions.json"))
@@ -282,6 +288,7 @@ def test_fills_are_read_with_their_fee_and_order(bybit: Player) -> None:
     assert (fill.commission, fill.commission_currency) == (Decimal("0.015"), "USDT")
 
 
+@pytest.mark.taped("V-R05")
 def test_fills_behind_one_that_is_known_are_none(bybit: Player) -> None:
     """The newest comes first there; what is known ends the search."""
     bybit.on("GET", "/v5/execution/list", tape("bybit/http_get_executions.json"))
@@ -289,6 +296,7 @@ def test_fills_behind_one_that_is_known_are_none(bybit: Player) -> None:
     assert bybit.venue.fills_after(ACCOUNT, "BTCUSDT", "e0cbe81d-0f18-5866-9415-cf319b5dab3b") == []
 
 
+@pytest.mark.taped("V-R01")
 def test_positions_have_a_sign_and_flat_ones_are_left_out(bybit: Player) -> None:
     """The exchange tells a side and a size; three are on the tape, one of them flat."""
     bybit.on("GET", "/v5/position/list", tape("bybit/http_get_positions.json"))
@@ -302,6 +310,7 @@ def test_positions_have_a_sign_and_flat_ones_are_left_out(bybit: Player) -> None
     assert (short.symbol, short.quantity, short.notional) == ("ETHUSDT", Decimal(-5), Decimal(-14_750))
 
 
+@pytest.mark.taped("V-R02")
 def test_the_balance_is_the_one_of_the_settlement_currency(bybit: Player) -> None:
     """Other coins of the account are not margin here."""
     bybit.on("GET", "/v5/account/wallet-balance", tape("bybit/http_get_wallet_balance.json"))

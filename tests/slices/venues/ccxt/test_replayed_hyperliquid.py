@@ -78,6 +78,7 @@ def test_a_number_that_is_not_ours_stays_as_it_is() -> None:
 # ── What is sent ──────────────────────────────────────────────────────────────────────────────────
 
 
+@pytest.mark.taped("V-I01")
 def test_the_grid_is_what_the_exchange_says(hyperliquid: Player) -> None:
     """Sizes go by its decimals, prices by five digits that count at the present price."""
     found = {each.symbol: each for each in hyperliquid.venue.instruments()}
@@ -195,6 +196,7 @@ def test_fill_or_kill_is_refused_before_it_is_sent(hyperliquid: Player) -> None:
 # ── What is understood ────────────────────────────────────────────────────────────────────────────
 
 
+@pytest.mark.taped("V-O02")
 def test_an_order_that_rests_is_taken_in(hyperliquid: Player) -> None:
     """The answer has no name in it but the exchange's own."""
     outcome = hyperliquid.place(order("SOLUSDC", Side.BUY, "0.25", OrderType.LIMIT, price="108.04"))
@@ -203,6 +205,7 @@ def test_an_order_that_rests_is_taken_in(hyperliquid: Player) -> None:
     assert (outcome.report.venue_order_id, outcome.report.status) == ("5063830287", VenueStatus.NEW)
 
 
+@pytest.mark.taped("V-O03", "V-O04")
 def test_an_order_that_filled_at_once_is_taken_in(hyperliquid: Player) -> None:
     """A tenth is on the tape."""
     hyperliquid.on("POST", ACT, tape("hyperliquid/quoted_edit_orders.2.json"))
@@ -216,6 +219,7 @@ def test_an_order_that_filled_at_once_is_taken_in(hyperliquid: Player) -> None:
     assert (part.report.status, part.report.filled_quantity) == (VenueStatus.PARTIALLY_FILLED, Decimal("0.1"))
 
 
+@pytest.mark.taped("V-O35")
 def test_an_order_without_margin_is_a_refusal(hyperliquid: Player) -> None:
     """The error stands inside of an answer that says ok."""
     hyperliquid.on("POST", ACT, tape("hyperliquid/quoted_handle_errors.2.json"))
@@ -236,6 +240,7 @@ def test_a_key_that_is_not_the_wallets_is_a_refusal(hyperliquid: Player) -> None
     assert outcome.code == "User or API Wallet"
 
 
+@pytest.mark.taped("V-O02")
 def test_an_order_is_found_by_our_number_with_its_fills(hyperliquid: Player) -> None:
     """It stands on the tape, of ether; the fill on the tape is another order's."""
     hyperliquid.on_info(
@@ -283,6 +288,7 @@ def test_what_cannot_be_cancelled_any_more_is_gone(hyperliquid: Player) -> None:
     assert action(hyperliquid) == {"type": "cancelByCloid", "cancels": [{"asset": 0, "cloid": CLOID}]}
 
 
+@pytest.mark.taped("V-R03")
 def test_what_stands_is_told(hyperliquid: Player) -> None:
     """Somebody else's order has a number of the exchange only."""
     hyperliquid.on_info(
@@ -312,6 +318,7 @@ def test_fills_are_read_with_their_fee_and_result(hyperliquid: Player) -> None:
     assert hyperliquid.venue.fills_after(ACCOUNT, "ETHUSDC", "128423918764978") == []
 
 
+@pytest.mark.taped("V-R07")
 def test_funding_is_told_apart_by_time_and_coin(hyperliquid: Player) -> None:
     """All of its hashes are zero: by those, a second payment would look like the first one again."""
     hyperliquid.on_info(metaAndAssetCtxs=MARKETS, userFunding=tape("hyperliquid/quoted_fetch_funding_history.1.json"))
@@ -322,6 +329,7 @@ def test_funding_is_told_apart_by_time_and_coin(hyperliquid: Player) -> None:
     assert (payment.amount, payment.currency) == (Decimal("75.635093"), "USDC")
 
 
+@pytest.mark.taped("V-R08")
 def test_money_that_left_for_the_spot_side_is_a_transfer(hyperliquid: Player) -> None:
     """It is no longer margin here."""
     hyperliquid.on_info(
@@ -333,6 +341,7 @@ def test_money_that_left_for_the_spot_side_is_a_transfer(hyperliquid: Player) ->
     assert transfer.amount == Decimal(-50)
 
 
+@pytest.mark.taped("V-R01", "V-R02")
 def test_positions_and_balance_are_read_together(hyperliquid: Player) -> None:
     """One position on the tape, with margin of its own."""
     state = tape("hyperliquid/quoted_fetch_positions.1.json")

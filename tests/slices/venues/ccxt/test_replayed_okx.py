@@ -63,6 +63,7 @@ def absent_orders(okx: Player) -> None:
     okx.on("GET", PLACE_WAITING, no)
 
 
+@pytest.mark.taped("V-I01")
 def test_contracts_are_counted_in_coins(okx: Player) -> None:
     """A contract is a hundredth of a bitcoin: who took one for the other would trade a hundred times too much."""
     found = {each.symbol: each for each in okx.venue.instruments()}
@@ -189,6 +190,7 @@ def test_an_answer_for_another_order_is_unknown(okx: Player) -> None:
     assert isinstance(okx.place(order(BTC, Side.BUY, "0.03")), Unknown)
 
 
+@pytest.mark.taped("V-O35")
 def test_the_code_of_the_order_goes_before_the_code_of_the_request(okx: Player) -> None:
     """The outer one says only that something failed."""
     okx.on("POST", PLACE, tape("okx/quoted_handle_errors.1.json"))
@@ -208,6 +210,7 @@ def test_a_conditional_order_that_is_not_taken_is_a_refusal(okx: Player) -> None
     assert outcome.code == "51000"
 
 
+@pytest.mark.taped("V-O02")
 def test_an_order_on_the_book_is_found_by_our_id(okx: Player) -> None:
     """What the exchange has of it is in coins again."""
     okx.on("GET", PLACE, tape("okx/http_get_orders_pending.json"))
@@ -271,6 +274,7 @@ def test_an_order_on_the_book_is_cancelled_by_our_id(okx: Player) -> None:
     assert okx.sent("POST", "/api/v5/trade/cancel-order") == [{"instId": BTC, "clOrdId": NAME}]
 
 
+@pytest.mark.taped("V-R03")
 def test_what_stands_is_told_with_what_waits(okx: Player) -> None:
     """A stop that was not shown would be placed twice."""
     okx.on("GET", "/api/v5/trade/orders-pending", tape("okx/http_get_orders_pending.json"))
@@ -283,6 +287,7 @@ def test_what_stands_is_told_with_what_waits(okx: Player) -> None:
     assert (waits.terms.stop_price, waits.terms.quantity) == (Decimal(50_000), Decimal("0.01"))
 
 
+@pytest.mark.taped("V-R04")
 def test_fills_are_read_with_their_fee(spot: Player) -> None:
     """A fee that was paid is below zero on the wire; the tape's is above: it was a rebate."""
     spot.on("GET", "/api/v5/trade/fills-history", tape("okx/http_transaction_detail.json", alone))
@@ -294,6 +299,7 @@ def test_fills_are_read_with_their_fee(spot: Player) -> None:
     assert (fill.commission, fill.commission_currency) == (Decimal("-0.042"), "USDT")
 
 
+@pytest.mark.taped("V-R01")
 def test_positions_are_in_coins(okx: Player) -> None:
     """Half a contract is five thousandths of a bitcoin."""
     okx.on("GET", "/api/v5/account/positions", tape("okx/http_get_positions.json"))
@@ -305,6 +311,7 @@ def test_positions_are_in_coins(okx: Player) -> None:
     assert (position.margin_type, position.leverage) == (MarginType.ISOLATED, 10)
 
 
+@pytest.mark.taped("V-R02")
 def test_the_balance_is_the_one_of_the_settlement_currency(okx: Player) -> None:
     """To the last of its digits."""
     okx.on("GET", "/api/v5/account/balance", tape("okx/http_get_account_balance.json"))
@@ -318,6 +325,7 @@ def test_the_balance_is_the_one_of_the_settlement_currency(okx: Player) -> None:
     )
 
 
+@pytest.mark.taped("V-R12")
 def test_leverage_is_the_one_of_cross_margin(okx: Player) -> None:
     """Orders are sent with cross margin, so that no other leverage counts."""
     okx.on("GET", "/api/v5/account/leverage-info", tape("okx/quoted_fetch_leverage.1.json"))
