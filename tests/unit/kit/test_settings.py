@@ -9,6 +9,7 @@ from pilothouse.core.errors import Invalid
 from pilothouse.kit.settings import Settings, described
 
 WORKED_OUT = {
+    "PILOTHOUSE_ALARM_URLS",
     "PILOTHOUSE_DATABASE_URL",
     "PILOTHOUSE_PUBLIC_URL",
     "PILOTHOUSE_SEALING_KEY",
