@@ -69,13 +69,13 @@ class Trial:
         signal_id = eventually(taken, "the alert is taken")
         assert self.house.send(alert, self.hook).json()["duplicate"] is True
         told = self.house.settle(signal_id)
-        assert told["outcome"] == "filled", told
+        assert told["outcome"] == "filled", json.dumps(told)
         assert len(told["orders"]) == 1, told
         self.held += Decimal("0.010")
 
     def look(self) -> None:
         """Find one stop as large as the position, and the exchange's own truth in the books."""
-        eventually(self._is_protected, f"{self.venue}: {self.held} is protected", 200)
+        eventually(self._is_protected, f"{self.venue}: {self.held} is protected")
         agree(self.house, self.exchange, self.venue, self.account_id)
         bought = [one for one in self.exchange.orders(self.venue) if one["side"] == "BUY"]
         assert len(bought) * Decimal("0.010") == self.held, "one order at the exchange for each alert"

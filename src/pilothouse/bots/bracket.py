@@ -10,8 +10,11 @@ from decimal import Decimal
 
 from pilothouse.bots.follow import LiveOrder, Planned, View, level_price
 from pilothouse.core.instrument import Side
-from pilothouse.core.order import OrderTerms, OrderType, Purpose
+from pilothouse.core.order import OrderState, OrderTerms, OrderType, Purpose
 from pilothouse.core.signals import Level
+
+_DOUBTED_MOST = 2
+_ASKED_LEAST = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,11 +63,14 @@ def guard(protection: Protection | None, view: View, *, entry_pending: bool, exi
     place: list[Planned] = []
     keep: set[str] = set()
     for purpose, wanted in _wanted(protection, view, abs(held)):
-        match = next((o for o in standing if o.purpose is purpose and not o.cancel_asked and _fits(o, wanted)), None)
-        if match is None:
+        fitting = [o for o in standing if o.purpose is purpose and not o.cancel_asked and _fits(o, wanted)]
+        certain = next((order for order in fitting if order.state is not OrderState.UNKNOWN), None)
+        if certain is not None:
+            keep.add(certain.id)
+            continue
+        keep |= {order.id for order in fitting}
+        if not fitting or (_is_doubted(fitting) and not view.coins):
             place.append(Planned(wanted, purpose, f"{purpose} of {view.instrument.symbol}"))
-        else:
-            keep.add(match.id)
     if view.coins and (exit_waits or len(keep) < len(standing)):
         place = []
     return Guarding(tuple(place), _uncancelled([order for order in standing if order.id not in keep]), ended=False)
@@ -92,6 +98,15 @@ def _wanted(protection: Protection, view: View, quantity: Decimal) -> list[tuple
         )
         wanted.append((purpose, terms))
     return wanted
+
+
+def _is_doubted(unknown: list[LiveOrder]) -> bool:
+    """Say whether another order is placed beside those of which nobody knows whether they arrived.
+
+    The venue did not know them when it was asked: that is no proof before its window has passed, and so long no
+    position waits for its stop. Two reduce-only orders cannot open anything; the one too many is cancelled.
+    """
+    return len(unknown) < _DOUBTED_MOST and all(order.asked >= _ASKED_LEAST for order in unknown)
 
 
 def _fits(order: LiveOrder, wanted: OrderTerms) -> bool:

@@ -40,6 +40,7 @@ class LiveOrder:
     """An order of this account and instrument that is not final.
 
     remaining   base, above zero: what has not filled yet
+    asked       how often it was asked for since its outcome is unknown, from 1
     """
 
     id: str
@@ -50,6 +51,7 @@ class LiveOrder:
     terms: OrderTerms
     remaining: Decimal
     cancel_asked: bool
+    asked: int = 0
 
 
 @dataclass(frozen=True, slots=True)

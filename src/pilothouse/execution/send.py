@@ -12,7 +12,7 @@ from decimal import Decimal
 import structlog
 
 from pilothouse.accounts import trading_accounts
-from pilothouse.core.errors import Broken, Unavailable
+from pilothouse.core.errors import Broken
 from pilothouse.core.order import OrderEvent, OrderState, after
 from pilothouse.core.rounding import plain, ratio
 from pilothouse.execution import account_store, hearing, settle, store
@@ -90,7 +90,7 @@ def _take_in_handed_off(desk: Desk, one: Outgoing, outcome: PlaceOutcome) -> Non
 def pursue(desk: Desk, venue_name: str, order_id: str) -> timedelta | None:
     """Do the next thing for an order that is not done: ask about it, or send it if it certainly never arrived.
 
-    Returns after how long to come back, or None when nothing is left to do.
+    Returns after how long to come back, or None when nothing is left to do. Raises Unavailable while there is no price.
     """
     order = desk.database.read(lambda tx: store.get(tx, order_id))
     if order is None:
@@ -205,7 +205,10 @@ def _is_deaf(desk: Desk, account_id: str) -> bool:
 
 
 def _no_longer_wanted(desk: Desk, venue_name: str, order: store.OrderRecord) -> str | None:
-    """Return why an order that waited is not sent any more, or None. What only reduces does not expire."""
+    """Return why an order that waited is not sent any more, or None. What only reduces does not expire.
+
+    Raises Unavailable while there is no price to measure it against.
+    """
     if order.cancel_asked_at is not None:
         return "cancelled before it was sent"
     if order.terms.reduce_only or order.purpose.protects:
@@ -214,10 +217,8 @@ def _no_longer_wanted(desk: Desk, venue_name: str, order: store.OrderRecord) -> 
     if waited > desk.patience.intent_age_most:
         most = desk.patience.intent_age_most.total_seconds()
         return f"it waited {waited.total_seconds():.0f} s; an order that adds exposure may wait {most:.0f} s"
-    try:
-        mark = desk.quote_of(venue_name, order.terms.symbol).mark
-    except Unavailable as unavailable:
-        return f"no price to measure it against: {unavailable}"
+    # Without a price nobody can say: it waits for one, for as long as it may wait at all.
+    mark = desk.quote_of(venue_name, order.terms.symbol).mark
     collar = desk.database.read(lambda tx: of_account(tx, order.account_id)).price_collar_percent
     away = abs(ratio((mark - order.decided_price) * HUNDRED, order.decided_price))
     if away > collar:

@@ -90,4 +90,5 @@ def live(order: OrderRecord) -> LiveOrder:
         terms=order.terms,
         remaining=order.remaining,
         cancel_asked=order.cancel_asked_at is not None,
+        asked=order.asked,
     )
