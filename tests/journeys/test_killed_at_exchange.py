@@ -75,7 +75,7 @@ class Trial:
 
     def look(self) -> None:
         """Find one stop as large as the position, and the exchange's own truth in the books."""
-        eventually(self._is_protected, f"{self.venue}: {self.held} is protected")
+        eventually(self._is_protected, f"{self.venue}: {self.held} is protected", 200)
         agree(self.house, self.exchange, self.venue, self.account_id)
         bought = [one for one in self.exchange.orders(self.venue) if one["side"] == "BUY"]
         assert len(bought) * Decimal("0.010") == self.held, "one order at the exchange for each alert"

@@ -52,6 +52,7 @@ class KeyAsked(Asked):
     """Another key of the same account. It is tried at the venue first; until it has passed, the old one stays."""
 
     credentials: dict[str, str] = Field(
+        default_factory=dict,
         description="The parts that GET /api/v1/venues/{name} asks for. They are sealed and never shown again.",
         examples=[{}],
     )

@@ -225,6 +225,8 @@ class Control:
                 front.skew_us = int(value) * 1_000
             elif name == "enforceLimits":
                 front.limits.enforced = bool(value)
+            elif name == "forgetUse":
+                front.limits.forget()
             elif name == "openWallets":
                 front.open_wallets = bool(value)
             elif name == "insurance":

@@ -17,6 +17,11 @@ class Limits:
         self._used: dict[str, tuple[int, int]] = {}
         self._over: dict[str, int] = {}
 
+    def forget(self) -> None:
+        """Begin the minute anew for every address; bans end."""
+        self._used.clear()
+        self._over.clear()
+
     def weigh(self, ip: str, weight: int, now: int) -> int:
         """Count a request; return the weight used in this minute. Raises WireError over the limit, where enforced."""
         minute = now // 60_000_000
