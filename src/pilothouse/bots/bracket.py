@@ -55,11 +55,14 @@ def guard(protection: Protection | None, view: View, *, entry_pending: bool, exi
     """
     standing = [order for order in view.orders if order.purpose.protects]
     held = view.held()
-    if view.coins:
-        held = min(held, view.in_lots(view.expected()))
     if protection is None or held == 0 or Side.of(held) is not protection.side:
         ended = protection is not None and not entry_pending
         return Guarding((), _uncancelled(standing), ended)
+    if view.coins:
+        held = min(held, view.in_lots(view.expected()))
+        if held <= 0:
+            # All of it is being sold. Should that fail, it is held still, and to be protected again.
+            return Guarding((), _uncancelled(standing), ended=False)
     place: list[Planned] = []
     keep: set[str] = set()
     for purpose, wanted in _wanted(protection, view, abs(held)):

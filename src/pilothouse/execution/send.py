@@ -15,7 +15,7 @@ from pilothouse.accounts import trading_accounts
 from pilothouse.core.errors import Broken
 from pilothouse.core.order import OrderEvent, OrderState, after
 from pilothouse.core.rounding import plain, ratio
-from pilothouse.execution import account_store, hearing, settle, store
+from pilothouse.execution import account_store, free_coins, hearing, settle, store
 from pilothouse.execution.desk import Desk
 from pilothouse.execution.lanes import Outgoing
 from pilothouse.execution.limits import of_account
@@ -181,17 +181,25 @@ def _denied(tx: Tx, desk: Desk, order_id: str) -> None:
 
 
 def _send_again(desk: Desk, venue_name: str, order: store.OrderRecord) -> timedelta | None:
-    """Send an order that never arrived, if it is still wanted: SENDING is committed before the wire is touched."""
+    """Send an order that never left or never arrived, if it is still wanted and no stop locks what it sells.
+
+    SENDING is committed before the wire is touched.
+    """
     if not order.terms.reduce_only and not order.purpose.protects and _is_deaf(desk, order.account_id):
         return desk.patience.ask_most
     stale = _no_longer_wanted(desk, venue_name, order)
     if stale is not None:
         desk.database.write(lambda tx: _withdraw(tx, desk, order.id, stale), name="withdraw", urgent=True)
         return None
+    locked = desk.database.write(
+        lambda tx: free_coins.still_locked(tx, desk, venue_name, order.id), name="free coins", urgent=True
+    )
+    if locked is not None:
+        return locked
     held = desk.database.write(lambda tx: _hold(tx, desk, order.id), name="hold", urgent=True)
     if held is None or held.sendable_until is None:
         return timedelta(0)
-    request = OrderRequest(order.client_order_id, order.terms, desk.clock.now())
+    request = OrderRequest(held.client_order_id, held.terms, desk.clock.now())
     if desk.clock.now() >= held.sendable_until:
         return timedelta(0)
     outcome = desk.venue(venue_name).place(VenueAccount(order.account_id, order.owner_id), [request])[0]
@@ -245,7 +253,8 @@ def _hold(tx: Tx, desk: Desk, order_id: str) -> store.OrderRecord | None:
         updated_at=now,
     )
     store.change(tx, order.id, now, state=held.state, sent_at=now, sendable_until=held.sendable_until)
-    store.note(tx, order, now, (OrderEvent.SEND, held.state, f"sent again under the same id by {desk.process}"))
+    how = "sent again under the same id" if order.sent_at is not None else "sent"
+    store.note(tx, order, now, (OrderEvent.SEND, held.state, f"{how} by {desk.process}"))
     told(tx, held, now)
     return held
 

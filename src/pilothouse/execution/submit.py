@@ -4,7 +4,7 @@ What is committed with the decision is enough to go on after a crash: the order 
 by this process if it will send at once, and the message that somebody else takes over when the hold has passed.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
 from typing import Self
@@ -88,9 +88,18 @@ class Basis:
 
 
 def submit(
-    tx: Tx, desk: Desk, trader: Trader, intent: OrderIntent, basis: Basis, *, alert_at: datetime | None = None
+    tx: Tx,
+    desk: Desk,
+    trader: Trader,
+    intent: OrderIntent,
+    basis: Basis,
+    *,
+    alert_at: datetime | None = None,
+    waits: bool = False,
 ) -> store.OrderRecord:
     """Return the order made of `intent`; an order with the same key is returned as it is, never made again.
+
+    waits   it sells coins that a stop locks: it is stored unsent, and leaves when the stop has let go
 
     Takes the caller's transaction, in which the account is locked; after its commit the order leaves.
     Raises AccountDisarmed, DeniedByRisk.
@@ -103,8 +112,10 @@ def submit(
     if not trader.may_send:
         raise AccountDisarmed("the account is not armed: nothing is sent until somebody arms it")
     ask_the_gate(tx, trader, intent, basis, now)
-    sendable_until = now + desk.patience.hand_off
     order = _new_order(desk, trader, intent, client_id, now)
+    if waits:
+        return _keep_unsent(tx, trader, intent, order, now)
+    sendable_until = now + desk.patience.hand_off
     store.add(tx, order)
     store.note(
         tx,
@@ -136,6 +147,20 @@ def submit(
         is_live=trader.is_live,
     )
     tx.after_commit(lambda: desk.lanes.push(outgoing))
+    return order
+
+
+def _keep_unsent(
+    tx: Tx, trader: Trader, intent: OrderIntent, order: store.OrderRecord, now: datetime
+) -> store.OrderRecord:
+    """Store an order that leaves later, with the message that brings it there."""
+    order = replace(order, state=OrderState.INTENDED, sent_at=None, sendable_until=None)
+    store.add(tx, order)
+    detail = f"{intent.reason}; mark {plain(intent.decided_price)}; waits until a stop lets go of the coins"
+    store.note(tx, order, now, ("decide", order.state, detail))
+    account_store.count_order(tx, trader.account_id, trader.owner_id, now)
+    outbox.put(tx, ORDER_TOPIC, key=trader.account_id, payload={"order_id": order.id}, now=now)
+    told(tx, order, now)
     return order
 
 

@@ -92,6 +92,7 @@ def change(
 def close(tx: Tx, desk: Desk, trader: Trader, symbol: str, *, by: str) -> OrderRecord:
     """Cancel what could still open the position in one instrument, and close it with a reduce-only market order.
 
+    Where a stop locks the coins, it is cancelled first: the order is returned unsent, and leaves when the stop is gone.
     Raises PositionNotFound if it is flat.
     """
     tx.lock(f"account:{trader.account_id}")
@@ -117,7 +118,11 @@ def close(tx: Tx, desk: Desk, trader: Trader, symbol: str, *, by: str) -> OrderR
         decided_price=scene.view.quote.mark,
         reason=f"closed by hand: {by}",
     )
-    return submit(tx, desk, trader, intent, scene.basis())
+    locks = scene.view.locked() if terms.side is Side.SELL else ()
+    closing = submit(tx, desk, trader, intent, scene.basis(), waits=bool(locks))
+    for lock in locks:
+        cancel.ask(tx, desk, scene.order(lock.id), by=by)
+    return closing
 
 
 def close_all(tx: Tx, desk: Desk, trader: Trader, *, by: str) -> list[OrderRecord]:

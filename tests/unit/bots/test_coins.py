@@ -95,6 +95,14 @@ def test_coins_that_somebody_waits_to_sell_are_not_locked_again() -> None:
     assert guard(STOP, _view("0.009"), entry_pending=False).place != ()
 
 
+def test_a_protection_is_forgotten_when_its_coins_are_sold_and_not_before() -> None:
+    """A sale that the exchange refuses leaves the coins: who had forgotten their stop could not place it again."""
+    selling = _order(Purpose.EXIT, OrderType.MARKET, "0.009")
+    under_way = guard(STOP, _view("0.00999", selling), entry_pending=False)
+    assert (under_way.place, under_way.ended) == ((), False)
+    assert guard(STOP, _view("0.00099"), entry_pending=False).ended
+
+
 def test_a_stop_of_another_size_waits_until_the_old_one_has_let_go() -> None:
     """Two stops for the same coins are refused; the smaller one must go before the larger one comes."""
     both = guard(STOP, _view("0.02", _stop("0.009")), entry_pending=False)
