@@ -293,14 +293,14 @@ class HouseProcess:
         """Return the wallet balance, as the venue has it."""
         return Decimal(self.get("/account/balance")[0]["walletBalance"])
 
-    def settle(self, signal_id: str) -> dict[str, Any]:
+    def settle(self, signal_id: str, within_s: float = SETTLED_SECONDS_MAX) -> dict[str, Any]:
         """Wait until an alert and every order it made are at rest; returns the alert with its orders."""
 
         def rests() -> dict[str, Any] | None:
             told = self.signal(signal_id)
             return None if told["outcome"] == "pending" else told
 
-        found: dict[str, Any] = eventually(rests, f"alert {signal_id} comes to rest")
+        found: dict[str, Any] = eventually(rests, f"alert {signal_id} comes to rest", within_s)
         return found
 
     def flatten(self) -> None:
