@@ -74,6 +74,12 @@ class Exchange:
         return False
 
 
+@pytest.fixture(autouse=True)
+def _fresh_minute(exchange: "Exchange") -> None:
+    """Let the one address of all tests have a minute of its own in each."""
+    exchange.control("POST", "settings", forgetUse=True)
+
+
 @pytest.fixture(scope="module")
 def exchange(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Exchange]:
     """Yield an exchange that listens."""

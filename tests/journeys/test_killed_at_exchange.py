@@ -1,6 +1,7 @@
 """The house is killed with SIGKILL while it trades at an exchange that fails too: one order there, protected, booked.
 
-PILOTHOUSE_TEST_KILLS=all dies at every commit of an alert's life; else every fourth one is tried.
+PILOTHOUSE_TEST_KILLS=all dies at every commit of an alert's life, PILOTHOUSE_TEST_KILLS=some at every fourth one; without
+it only the deliveries are tried, because a lost stop holds alerts up for as long as its venue's window.
 """
 
 import json
@@ -114,6 +115,9 @@ class Trial:
 
 
 @pytest.mark.slow
+@pytest.mark.skipif(
+    "PILOTHOUSE_TEST_KILLS" not in os.environ, reason="takes minutes: set PILOTHOUSE_TEST_KILLS=some or all"
+)
 def test_a_house_that_is_killed_while_its_exchange_fails_has_one_order_there(
     new_house: NewHouse, exchange: ExchangeProcess
 ) -> None:
