@@ -1,7 +1,7 @@
 """The house is killed with SIGKILL while it trades at an exchange that fails too: one order there, protected, booked.
 
-PILOTHOUSE_TEST_KILLS=all dies at every commit of an alert's life, PILOTHOUSE_TEST_KILLS=some at every fourth one; without
-it only the deliveries are tried, because a lost stop holds alerts up for as long as its venue's window.
+PILOTHOUSE_TEST_KILLS=all dies at every commit of an alert's life, PILOTHOUSE_TEST_KILLS=some at every fourth one;
+without it only the deliveries are tried, because a lost stop holds alerts up for as long as its venue's window.
 """
 
 import json
