@@ -7,7 +7,7 @@ SYNC := $(UV) pip sync --quiet --require-hashes --python $(BIN)/python
 PLACE := $(UV) pip install --quiet --no-deps --no-build-isolation --offline --python $(BIN)/python -e .
 
 .DEFAULT_GOAL := help
-.PHONY: help install run dev check test bench lock clean
+.PHONY: help install run dev check test soak bench lock clean
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -43,6 +43,9 @@ check: $(VENV)/.dev ## format, lint, types, import contracts, house rules
 
 test: $(VENV)/.dev check ## check, and every test on SQLite and on a real PostgreSQL
 	$(BIN)/python -m pytest -n auto
+
+soak: $(VENV)/.dev ## the long runs: thousands of seeds, every death; hours if you let it (SOAK="-k word" for some)
+	$(BIN)/python -m pytest -n auto --soak $(SOAK)
 
 bench: $(VENV)/.dev ## measure speed; prints ratios to a floor measured in the same run
 	$(BIN)/python -m tests.speed

@@ -71,6 +71,23 @@ def _stay_at_home(event: str, arguments: tuple[Any, ...]) -> None:
 sys.addaudithook(_stay_at_home)
 
 
+# ── The long runs stand apart ─────────────────────────────────────────────────────────────────────
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Take `--soak`: run the tests marked soak, and those alone."""
+    parser.addoption("--soak", action="store_true", help="run the long tests marked soak, and those alone")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Keep the tests marked soak out of an ordinary run, and all others out of a soak."""
+    wanted = bool(config.getoption("--soak"))
+    others = [item for item in items if (item.get_closest_marker("soak") is not None) is not wanted]
+    if others:
+        config.hook.pytest_deselected(items=others)
+        items[:] = [item for item in items if (item.get_closest_marker("soak") is not None) is wanted]
+
+
 # ── One set of servers for one run, however many workers ──────────────────────────────────────────
 
 
