@@ -1,0 +1,1 @@
+"""Runs over history: exact kernels and their oracle, what they measure, and how far a result can be trusted."""
