@@ -181,13 +181,15 @@ def carry_out(desk: Desk, venue_name: str, order_id: str) -> timedelta | None:
     if order is None or wanted is None:
         return None
     venue = desk.venue(venue_name)
+    if not desk.writers.may_send(venue_name, order.account_id):
+        return desk.patience.elsewhere
     if wanted.sendable_until is not None:
         return _ask_for_both(desk, venue, order, wanted)
     held = desk.database.write(lambda tx: _hold(tx, desk, order_id), name="amend", urgent=True)
     if held is None or held.sendable_until is None:
         return None
     request = OrderRequest(held.client_order_id, held.terms_of(order), desk.clock.now())
-    if desk.clock.now() >= held.sendable_until:
+    if desk.clock.now() >= held.sendable_until or not desk.writers.may_send(venue_name, order.account_id):
         return timedelta(0)
     outcome = venue.amend(VenueAccount(order.account_id, order.owner_id), order.client_order_id, request)
     match outcome:

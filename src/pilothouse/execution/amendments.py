@@ -103,6 +103,12 @@ def hold(tx: Tx, order_id: str, until: datetime | None) -> None:
     tx.execute(update(amendments).where(_CELLS.order_id == order_id).values(sendable_until=until))
 
 
+def end_hand_offs(tx: Tx, now: datetime, account_id: str) -> None:
+    """Say that no process that ran before `now` can still send a change for an account."""
+    late = (_CELLS.account_id == account_id, _CELLS.sendable_until > now)
+    tx.execute(update(amendments).where(*late).values(sendable_until=now))
+
+
 def count_question(tx: Tx, order_id: str) -> None:
     """Count one more question that was asked in vain."""
     tx.execute(update(amendments).where(_CELLS.order_id == order_id).values(asked=_CELLS.asked + 1))

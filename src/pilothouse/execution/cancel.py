@@ -49,7 +49,10 @@ def carry_out(desk: Desk, venue_name: str, order_id: str) -> timedelta | None:
         return desk.patience.ask_first
     account = VenueAccount(order.account_id, order.owner_id)
     venue = desk.venue(venue_name)
-    outcome = venue.cancel(account, order.terms.symbol, order.client_order_id)
+    stamped_at = desk.clock.now()
+    if not desk.writers.may_send(venue_name, order.account_id):
+        return desk.patience.elsewhere
+    outcome = venue.cancel(account, order.terms.symbol, order.client_order_id, stamped_at)
     match outcome:
         case Accepted(report):
             desk.database.write(

@@ -9,6 +9,7 @@ from pilothouse.core.errors import Broken
 from pilothouse.core.ids import Ids
 from pilothouse.core.instrument import Instrument
 from pilothouse.core.quote import Quote
+from pilothouse.execution.fence import Writers
 from pilothouse.execution.lanes import Lanes
 from pilothouse.kit.db import Database
 from pilothouse.kit.meters import Meters
@@ -24,6 +25,7 @@ class Patience:
     ask_first, ask_most   back-off between questions about an unknown order
     window_slack    added to the venue's acceptance window before "no such order" is believed
     intent_age_most an order that adds exposure and waited longer than this is not sent any more
+    elsewhere       whoever may not send for an account looks again after so long whether it may
     deaf            an account that is not heard decides nothing for so long; then what only reduces goes on
     """
 
@@ -32,6 +34,7 @@ class Patience:
     ask_most: timedelta = timedelta(seconds=5)
     window_slack: timedelta = timedelta(milliseconds=500)
     intent_age_most: timedelta = timedelta(seconds=300)
+    elsewhere: timedelta = timedelta(milliseconds=500)
     deaf: timedelta = timedelta(seconds=10)
 
 
@@ -44,6 +47,7 @@ class Desk:
     resolve        (venue, symbol as somebody wrote it) -> Instrument; raises Refused
     quote_of       (venue, symbol) -> Quote; raises Unavailable
     process        the name of this process in leases
+    writers        for which accounts this process may send; asked right before the wire
     """
 
     database: Database
@@ -57,6 +61,7 @@ class Desk:
     quote_of: Callable[[str, str], Quote]
     lanes: Lanes
     meters: Meters
+    writers: Writers
     patience: Patience = field(default_factory=Patience)
 
     def holds_coins(self, venue: str) -> bool:

@@ -52,6 +52,9 @@ def send_batch(desk: Desk, batch: Sequence[Outgoing]) -> None:
     ready = [(one, request) for one, request in stamped if now < one.sendable_until and armed]
     if not ready:
         return
+    if not desk.writers.may_send(first.venue, first.account.id):
+        _log.warning("not_sent_without_lease", account=first.account.id, orders=[one.order_id for one, _ in ready])
+        return
     for one, _ in ready:
         if one.alert_at is not None:
             desk.meters.alert_to_send.observe((desk.clock.now() - one.alert_at).total_seconds())
@@ -185,6 +188,8 @@ def _send_again(desk: Desk, venue_name: str, order: store.OrderRecord) -> timede
 
     SENDING is committed before the wire is touched.
     """
+    if not desk.writers.may_send(venue_name, order.account_id):
+        return desk.patience.elsewhere
     if not order.terms.reduce_only and not order.purpose.protects and _is_deaf(desk, order.account_id):
         return desk.patience.ask_most
     stale = _no_longer_wanted(desk, venue_name, order)
@@ -196,11 +201,11 @@ def _send_again(desk: Desk, venue_name: str, order: store.OrderRecord) -> timede
     )
     if locked is not None:
         return locked
-    held = desk.database.write(lambda tx: _hold(tx, desk, order.id), name="hold", urgent=True)
+    held = desk.database.write(lambda tx: _hold(tx, desk, venue_name, order.id), name="hold", urgent=True)
     if held is None or held.sendable_until is None:
         return timedelta(0)
     request = OrderRequest(held.client_order_id, held.terms, desk.clock.now())
-    if desk.clock.now() >= held.sendable_until:
+    if desk.clock.now() >= held.sendable_until or not desk.writers.may_send(venue_name, order.account_id):
         return timedelta(0)
     outcome = desk.venue(venue_name).place(VenueAccount(order.account_id, order.owner_id), [request])[0]
     desk.meters.outcomes.labels(venue_name, type(outcome).__name__.lower()).inc()
@@ -236,7 +241,7 @@ def _no_longer_wanted(desk: Desk, venue_name: str, order: store.OrderRecord) -> 
     return None
 
 
-def _hold(tx: Tx, desk: Desk, order_id: str) -> store.OrderRecord | None:
+def _hold(tx: Tx, desk: Desk, venue_name: str, order_id: str) -> store.OrderRecord | None:
     """Commit that this process is about to send; None if somebody else moved the order, or it may not be sent."""
     order = store.get(tx, order_id, lock=True)
     if order is None or order.state is not OrderState.INTENDED:
@@ -254,7 +259,8 @@ def _hold(tx: Tx, desk: Desk, order_id: str) -> store.OrderRecord | None:
     )
     store.change(tx, order.id, now, state=held.state, sent_at=now, sendable_until=held.sendable_until)
     how = "sent again under the same id" if order.sent_at is not None else "sent"
-    store.note(tx, order, now, (OrderEvent.SEND, held.state, f"{how} by {desk.process}"))
+    epoch = desk.writers.in_words(venue_name, order.account_id)
+    store.note(tx, order, now, (OrderEvent.SEND, held.state, f"{how} by {desk.process}{epoch}"))
     told(tx, held, now)
     return held
 

@@ -325,11 +325,12 @@ def symbols_since(tx: Tx, account_id: str, since: datetime) -> set[str]:
     return set(tx.execute(query.where(moved).distinct()).scalars())
 
 
-def end_hand_offs(tx: Tx, now: datetime) -> int:
-    """Say that no process that ran before `now` can still send: its hand-offs end here. Returns how many."""
-    return tx.execute(
+def end_hand_offs(tx: Tx, now: datetime, account_id: str | None = None) -> int:
+    """Say that no process that ran before `now` can still send (for one account, if named); returns how many ended."""
+    query = (
         update(orders)
         .where(orders.c.is_live.is_(True), orders.c.state == OrderState.SENDING.value)
         .where(orders.c.sendable_until > now)
         .values(sendable_until=now)
-    ).rowcount
+    )
+    return tx.execute(query if account_id is None else query.where(orders.c.account_id == account_id)).rowcount

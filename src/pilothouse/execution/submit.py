@@ -114,15 +114,18 @@ def submit(
     ask_the_gate(tx, trader, intent, basis, now)
     order = _new_order(desk, trader, intent, client_id, now)
     if waits:
-        return _keep_unsent(tx, trader, intent, order, now)
+        return _keep_unsent(tx, trader, intent, order, now, "waits until a stop lets go of the coins")
+    if not desk.writers.may_send(trader.venue, trader.account_id):
+        return _keep_unsent(tx, trader, intent, order, now, "waits for the process that sends for this account")
     sendable_until = now + desk.patience.hand_off
+    epoch = desk.writers.in_words(trader.venue, trader.account_id)
     store.add(tx, order)
     store.note(
         tx,
         order,
         now,
         ("decide", OrderState.INTENDED, f"{intent.reason}; mark {plain(intent.decided_price)}"),
-        (OrderEvent.SEND, OrderState.SENDING, f"held by {desk.process}"),
+        (OrderEvent.SEND, OrderState.SENDING, f"held by {desk.process}{epoch}"),
     )
     account_store.count_order(tx, trader.account_id, trader.owner_id, now)
     message_id = outbox.put(
@@ -151,12 +154,12 @@ def submit(
 
 
 def _keep_unsent(
-    tx: Tx, trader: Trader, intent: OrderIntent, order: store.OrderRecord, now: datetime
+    tx: Tx, trader: Trader, intent: OrderIntent, order: store.OrderRecord, now: datetime, why: str
 ) -> store.OrderRecord:
     """Store an order that leaves later, with the message that brings it there."""
     order = replace(order, state=OrderState.INTENDED, sent_at=None, sendable_until=None)
     store.add(tx, order)
-    detail = f"{intent.reason}; mark {plain(intent.decided_price)}; waits until a stop lets go of the coins"
+    detail = f"{intent.reason}; mark {plain(intent.decided_price)}; {why}"
     store.note(tx, order, now, ("decide", order.state, detail))
     account_store.count_order(tx, trader.account_id, trader.owner_id, now)
     outbox.put(tx, ORDER_TOPIC, key=trader.account_id, payload={"order_id": order.id}, now=now)

@@ -10,11 +10,12 @@ from collections.abc import Callable, Sequence
 
 import structlog
 
-from pilothouse.execution import send
+from pilothouse.execution import send, writing
 from pilothouse.execution import store as orders_store
 from pilothouse.jobs.dispatch import Dispatcher
 from pilothouse.jobs.schedule import ALARMS, SCHEDULE, Periodic, drive_waiting, reconcile_all
 from pilothouse.jobs.streams import PREFIX, StreamKeeper
+from pilothouse.jobs.writers import WriterKeeper
 from pilothouse.kit import lease, outbox
 from pilothouse.kit.db import Tx
 from pilothouse.notifications import deliver
@@ -44,6 +45,7 @@ def recover(house: House) -> None:
             return 0, 0
         lease.free_others(tx, house.process, PREFIX, now)
         lease.free_others(tx, house.process, deliver.LEASE_PREFIX, now)
+        writing.forget_dead_houses(tx, house.clock, house.process)
         return orders_store.end_hand_offs(tx, now), outbox.free_others(tx, house.process, now)
 
     doubtful, freed = house.database.write(work, name="recover")
@@ -67,14 +69,17 @@ class Embedded:
         self._alarms = [Dispatcher(house, topics=ALARM_TOPICS)]
         self._alarms += [Dispatcher(house, topics=(TELL_TOPIC,), limit=1) for _ in range(tellers)]
         self._streams = StreamKeeper(house)
+        self._writers = WriterKeeper(house)
 
     def start(self) -> None:
         """Recover, then run until `stop`."""
         house = self._house
         recover(house)
+        self._writers.look()
         drive_waiting(house)
         house.database.wake.add(self._ring)
         loops: list[tuple[str, Callable[[], None]]] = [
+            ("writers", lambda: self._writers.run(self._stopping)),
             ("streams", lambda: self._streams.run(self._stopping)),
             *(
                 (name, self._keeper_of([one for one in SCHEDULE if one.aside is aside]))
@@ -101,6 +106,7 @@ class Embedded:
         deadline = time.monotonic() + patience_s
         for thread in self._threads:
             thread.join(max(0.0, deadline - time.monotonic()))
+        self._writers.close(is_quiet=not any(thread.is_alive() for thread in self._threads))
         self._streams.close()
 
     def alive(self) -> bool:

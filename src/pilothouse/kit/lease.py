@@ -93,6 +93,7 @@ _MINE = (
     leases.c.until > bindparam("now"),
 )
 _MOVE_END = update(leases).where(*_MINE).values(until=bindparam("new_until"))
+_LAST = select(leases).where(leases.c.name == bindparam("this_name"))
 _HOLDER = select(leases).where(leases.c.name == bindparam("this_name"), leases.c.until > bindparam("now"))
 
 
@@ -113,15 +114,31 @@ def renew(tx: Tx, held: Held, *, now: datetime, lease_for: timedelta) -> Held | 
     return Held(held.name, held.owner, held.epoch, until) if _move_end(tx, held, now, until) else None
 
 
-def release(tx: Tx, held: Held, *, now: datetime) -> bool:
-    """Give it back before its end; False if it has ended already."""
-    return _move_end(tx, held, now, now)
+def release(tx: Tx, held: Held, *, now: datetime, ends: datetime | None = None) -> bool:
+    """Give it back before its end; False if it has ended already. `ends`: what is noted as its end, else `now`."""
+    return _move_end(tx, held, now, now if ends is None else ends)
 
 
-def free_others(tx: Tx, owner: str, prefix: str, now: datetime) -> int:
-    """End the leases of everybody else whose name begins with `prefix`: for who knows that they are dead."""
-    others = leases.c.name.startswith(prefix, autoescape=True) & (leases.c.owner != owner) & (leases.c.until > now)
-    return tx.execute(update(leases).where(others).values(until=now)).rowcount
+def free_others(
+    tx: Tx, owner: str, prefix: str, now: datetime, *, ends: datetime | None = None, but: str | None = None
+) -> int:
+    """End the leases of everybody else whose name begins with `prefix`: for who knows that they are dead.
+
+    ends   what is noted as their end, also of those that are over; None: `now`, and what is over stays as it is
+    but    owners whose names begin so keep theirs
+    """
+    others = leases.c.name.startswith(prefix, autoescape=True) & (leases.c.owner != owner)
+    if ends is None:
+        others &= leases.c.until > now
+    if but is not None:
+        others &= ~leases.c.owner.startswith(but, autoescape=True)
+    return tx.execute(update(leases).where(others).values(until=now if ends is None else ends)).rowcount
+
+
+def last(tx: Tx, name: str) -> Held | None:
+    """Return who holds `name`, or held it last; None if nobody ever did."""
+    row = tx.execute(_LAST, {"this_name": name}).one_or_none()
+    return None if row is None else Held(row.name, row.owner, row.epoch, row.until)
 
 
 def holder(tx: Tx, name: str, *, now: datetime) -> Held | None:

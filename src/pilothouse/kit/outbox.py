@@ -212,6 +212,14 @@ def free_others(tx: Tx, owner: str, now: datetime) -> int:
     return tx.execute(_FREE_OTHERS, {"this_owner": owner, "due": now}).rowcount
 
 
+def free_of(tx: Tx, owner: str, key: str, now: datetime) -> int:
+    """Make due what is leased to `owner` under one key; returns how many. Its late answers do not count."""
+    tx.wake()
+    theirs = (outbox.c.state == LEASED, outbox.c.lease_owner == owner, outbox.c.key == key)
+    freed = update(outbox).where(*theirs).values(state=READY, available_at=now, lease_until=None, lease_owner=None)
+    return tx.execute(freed).rowcount
+
+
 def extend(tx: Tx, message_id: str, attempt: int, until: datetime) -> bool:
     """Lengthen the lease of a message that takes long; False if a later attempt has it: then stop."""
     return tx.execute(_EXTEND, {"this_id": message_id, "this_attempt": attempt, "due": until}).rowcount == 1

@@ -127,8 +127,8 @@ MEANINGS = MappingProxyType(
         LEASE_LOST: Meaning(
             Grade.WARNING,
             "A process lost its hold on an account",
-            "It stopped listening for this account; it, or another process, takes the account over and compares it in "
-            "full before anything is decided.",
+            "It stopped listening and sending for this account; it, or another process, takes the account over and "
+            "compares it in full before anything is decided.",
             "If it happens again, look whether the machine is overloaded or asleep at times, or its clock wrong.",
         ),
         MESSAGE_PARKED: Meaning(

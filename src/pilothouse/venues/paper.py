@@ -193,7 +193,9 @@ class PaperVenue:
         """Let an order that can be read arrive on the floor."""
         return exchange.place(floor, account_id, asked, now)
 
-    def cancel(self, account: VenueAccount, symbol: str, client_order_id: str) -> CancelOutcome:
+    def cancel(
+        self, account: VenueAccount, symbol: str, client_order_id: str, stamped_at: datetime | None = None
+    ) -> CancelOutcome:
         """Cancel one order."""
         struck = self._strike("cancel")
         if Fault.LOSE_REQUEST in struck:

@@ -314,8 +314,10 @@ class Venue(Protocol):
         """Place orders one after the other, in this order; one outcome each. Never raises for an order's own fault."""
         ...
 
-    def cancel(self, account: VenueAccount, symbol: str, client_order_id: str) -> CancelOutcome:
-        """Cancel one order."""
+    def cancel(
+        self, account: VenueAccount, symbol: str, client_order_id: str, stamped_at: datetime | None = None
+    ) -> CancelOutcome:
+        """Cancel one order. `stamped_at`: when the request was stamped, if before now; it may be too old then."""
         ...
 
     def amend(self, account: VenueAccount, client_order_id: str, wanted: OrderRequest) -> AmendOutcome:

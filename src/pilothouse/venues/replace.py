@@ -1,6 +1,7 @@
 """Amend by ending one order and placing another: for every venue, or kind of order, that cannot change one in place."""
 
 from dataclasses import replace
+from datetime import datetime
 from typing import Protocol
 
 from pilothouse.core.rounding import EXACT
@@ -22,7 +23,9 @@ class Trades(Protocol):
         """As port.Venue.place."""
         ...
 
-    def cancel(self, account: VenueAccount, symbol: str, client_order_id: str) -> CancelOutcome:
+    def cancel(
+        self, account: VenueAccount, symbol: str, client_order_id: str, stamped_at: datetime | None = None
+    ) -> CancelOutcome:
         """As port.Venue.cancel."""
         ...
 
@@ -33,7 +36,7 @@ def replace_order(venue: Trades, account: VenueAccount, client_order_id: str, wa
     What filled before the old one ended is counted: the new order asks only for what is still missing. Nothing is
     placed unless the venue has said that the old one is ended, so that the two never stand side by side.
     """
-    ended = venue.cancel(account, wanted.terms.symbol, client_order_id)
+    ended = venue.cancel(account, wanted.terms.symbol, client_order_id, wanted.stamped_at)
     if not isinstance(ended, Accepted):
         return ended
     missing = EXACT.subtract(wanted.terms.quantity, ended.report.filled_quantity)

@@ -16,6 +16,7 @@ from pilothouse.core.ids import Ids
 from pilothouse.core.instrument import Instrument
 from pilothouse.execution import reconcile, settle
 from pilothouse.execution.desk import Desk, Patience
+from pilothouse.execution.fence import Writers
 from pilothouse.execution.lanes import Lanes
 from pilothouse.kit import log
 from pilothouse.kit.clocks import SystemClock
@@ -122,6 +123,7 @@ def build(settings: Settings, parts: Parts = _REAL) -> House:
         quote_of=quotes.get,
         lanes=Lanes(),
         meters=Meters(),
+        writers=Writers(clock),
         patience=parts.patience or Patience(deaf=timedelta(seconds=settings.unheard_s)),
     )
     owners = _Owners(database)

@@ -236,9 +236,11 @@ class AsterVenue:
                 self._note(account, outcome.report)
         return outcomes
 
-    def cancel(self, account: VenueAccount, symbol: str, client_order_id: str) -> CancelOutcome:
+    def cancel(
+        self, account: VenueAccount, symbol: str, client_order_id: str, stamped_at: datetime | None = None
+    ) -> CancelOutcome:
         """Cancel one order."""
-        return self._orders.cancel(account, symbol, client_order_id)
+        return self._orders.cancel(account, symbol, client_order_id, stamped_at)
 
     def amend(self, account: VenueAccount, client_order_id: str, wanted: OrderRequest) -> AmendOutcome:
         """Change a resting order: a limit order in place, any other by another that takes its place."""

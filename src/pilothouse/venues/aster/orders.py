@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from decimal import Decimal
 from typing import Final
 
@@ -148,10 +149,14 @@ class Orders:
 
     # ── Cancel and change ─────────────────────────────────────────────────────────────────────────
 
-    def cancel(self, account: VenueAccount, symbol: str, client_order_id: str) -> CancelOutcome:
+    def cancel(
+        self, account: VenueAccount, symbol: str, client_order_id: str, stamped_at: datetime | None = None
+    ) -> CancelOutcome:
         """Cancel one order. What cannot be done now is Unknown: to ask again does no harm."""
         params = (("symbol", symbol), ("origClientOrderId", client_order_id))
-        heard = self._rest.ask(Call("DELETE", ORDER, params, use=Use.ORDER), self._keys_of(account))
+        heard = self._rest.ask(
+            Call("DELETE", ORDER, params, use=Use.ORDER, stamped_at=stamped_at), self._keys_of(account)
+        )
         if isinstance(heard, Said):
             report = self._report(account, heard.value)
             return Unknown(report) if isinstance(report, str) else Accepted(report)

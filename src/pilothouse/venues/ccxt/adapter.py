@@ -165,9 +165,11 @@ class CcxtVenue:
                 self._listening.note(account.id, outcome.report)
         return outcomes
 
-    def cancel(self, account: VenueAccount, symbol: str, client_order_id: str) -> CancelOutcome:
+    def cancel(
+        self, account: VenueAccount, symbol: str, client_order_id: str, stamped_at: datetime | None = None
+    ) -> CancelOutcome:
         """Cancel one order."""
-        return self._orders.cancel(account, symbol, client_order_id)
+        return self._orders.cancel(account, symbol, client_order_id, stamped_at)
 
     def amend(self, account: VenueAccount, client_order_id: str, wanted: OrderRequest) -> AmendOutcome:
         """Change a resting order, in place where the exchange can; else another takes its place."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from decimal import Decimal
 
 from pilothouse.core.errors import NotFound, Refused
@@ -98,13 +99,16 @@ class Orders:
             )
         return found
 
-    def cancel(self, account: VenueAccount, symbol: str, client_order_id: str) -> CancelOutcome:
+    def cancel(
+        self, account: VenueAccount, symbol: str, client_order_id: str, stamped_at: datetime | None = None
+    ) -> CancelOutcome:
         """Cancel one order. What cannot be done now is Unknown: to ask again does no harm."""
         heard = self._rest.ask(
             lambda session: self._quirks.cancel(session, symbol, client_order_id),
             account.id,
             self._keys_of(account),
             use=Use.ORDER,
+            stamped_at=stamped_at,
         )
         if isinstance(heard, Said):
             if heard.value is not None:
