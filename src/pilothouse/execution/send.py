@@ -59,6 +59,7 @@ def send_batch(desk: Desk, batch: Sequence[Outgoing]) -> None:
         if one.alert_at is not None:
             desk.meters.alert_to_send.observe((desk.clock.now() - one.alert_at).total_seconds())
     outcomes = venue.place(first.account, [request for _, request in ready])
+    left_at = desk.clock.now()
     for (one, _), outcome in zip(ready, outcomes, strict=True):
         _log.info(
             "order_sent",
@@ -68,7 +69,7 @@ def send_batch(desk: Desk, batch: Sequence[Outgoing]) -> None:
             outcome=type(outcome).__name__.lower(),
         )
         desk.meters.outcomes.labels(one.venue, type(outcome).__name__.lower()).inc()
-        _take_in_handed_off(desk, one, outcome)
+        _take_in_handed_off(desk, one, outcome, settle.Ended(left_at, one.sendable_until))
 
 
 def _armed(desk: Desk, batch: Sequence[Outgoing]) -> bool:
@@ -77,9 +78,9 @@ def _armed(desk: Desk, batch: Sequence[Outgoing]) -> bool:
     return not first.is_live or desk.database.read(lambda tx: trading_accounts.by_id(tx, first.account.id)).may_send
 
 
-def _take_in_handed_off(desk: Desk, one: Outgoing, outcome: PlaceOutcome) -> None:
+def _take_in_handed_off(desk: Desk, one: Outgoing, outcome: PlaceOutcome, ended: settle.Ended) -> None:
     def work(tx: Tx) -> None:
-        order = _take_in(tx, desk, one.order_id, outcome)
+        order = _take_in(tx, desk, one.order_id, outcome, ended)
         if isinstance(outcome, Unknown):
             outbox.fail(tx, one.message_id, 1, outcome.reason, desk.clock.now() + desk.patience.ask_first)
             return
@@ -208,8 +209,9 @@ def _send_again(desk: Desk, venue_name: str, order: store.OrderRecord) -> timede
     if desk.clock.now() >= held.sendable_until or not desk.writers.may_send(venue_name, order.account_id):
         return timedelta(0)
     outcome = desk.venue(venue_name).place(VenueAccount(order.account_id, order.owner_id), [request])[0]
+    ended = settle.Ended(desk.clock.now(), held.sendable_until)
     desk.meters.outcomes.labels(venue_name, type(outcome).__name__.lower()).inc()
-    desk.database.write(lambda tx: _take_in(tx, desk, order.id, outcome), name="settle", urgent=True)
+    desk.database.write(lambda tx: _take_in(tx, desk, order.id, outcome, ended), name="settle", urgent=True)
     return desk.patience.ask_first if isinstance(outcome, Unknown) else None
 
 
@@ -278,11 +280,11 @@ def _withdraw(tx: Tx, desk: Desk, order_id: str, reason: str) -> None:
     moved(tx, order.account_id, order.terms.symbol, now)
 
 
-def _take_in(tx: Tx, desk: Desk, order_id: str, outcome: PlaceOutcome) -> store.OrderRecord:
+def _take_in(tx: Tx, desk: Desk, order_id: str, outcome: PlaceOutcome, ended: settle.Ended) -> store.OrderRecord:
     match outcome:
         case Accepted(report):
             return settle.reported(tx, desk, order_id, report)
         case Rejected():
             return settle.rejected(tx, desk, order_id, outcome)
         case Unknown(reason):
-            return settle.lost(tx, desk, order_id, reason)
+            return settle.lost(tx, desk, order_id, reason, ended=ended)

@@ -4,7 +4,7 @@ It may be told twice, late, and out of order, by the answer, by the stream and b
 """
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 import structlog
@@ -36,6 +36,14 @@ _ENDS = {
     VenueStatus.EXPIRED: OrderEvent.EXPIRE,
     VenueStatus.REJECTED: OrderEvent.REJECT,
 }
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """A sender is done with its hold of an order: `at` the wire was left, `held_until` tells which hold it was."""
+
+    at: datetime
+    held_until: datetime
 
 
 def reported(tx: Tx, desk: Desk, order_id: str, report: OrderReport) -> store.OrderRecord:
@@ -125,16 +133,22 @@ def rejected(tx: Tx, desk: Desk, order_id: str, refusal: Rejected) -> store.Orde
     return _keep(tx, order, now, lines, replace(order, state=state, outcome=outcome))
 
 
-def lost(tx: Tx, desk: Desk, order_id: str, reason: str) -> store.OrderRecord:
-    """Take in that nobody can say what became of the order; the caller sees to it that it is asked about."""
+def lost(tx: Tx, desk: Desk, order_id: str, reason: str, *, ended: Ended | None = None) -> store.OrderRecord:
+    """Take in that nobody can say what became of the order; the caller sees to it that it is asked about.
+
+    ended   told by who sent it: from when on nothing more of the request leaves this house
+    """
     tx.lock(f"account:{_account_of(tx, order_id)}")
     order = _get(tx, order_id)
     if order.state not in {OrderState.SENDING, OrderState.UNKNOWN}:
         return order
     now = desk.clock.now()
     state = after(order.state, OrderEvent.LOSE)
-    changed = replace(order, state=state, outcome=reason, asked=order.asked + 1, updated_at=now)
-    store.change(tx, order.id, now, state=state, outcome=reason, asked=changed.asked)
+    until = order.sendable_until
+    if ended is not None and ended.held_until == until:
+        until = ended.at  # the venue's window counts from here, not from the end of a hold that nobody uses any more
+    changed = replace(order, state=state, outcome=reason, sendable_until=until, asked=order.asked + 1, updated_at=now)
+    store.change(tx, order.id, now, state=state, outcome=reason, sendable_until=until, asked=changed.asked)
     if order.state is not state:
         store.note(tx, order, now, (OrderEvent.LOSE, state, reason))
         told(tx, changed, now)

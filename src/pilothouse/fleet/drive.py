@@ -41,6 +41,7 @@ CROWDED_MOST = 1
 
 CROWDED_PAUSE = timedelta(milliseconds=250)
 WAITS = "Stored; waits for its turn"
+WAITS_FOR_STOP = "Stored; waits until it is known whether a stop of the position that was closed still stands"
 
 
 def advance(
@@ -78,7 +79,8 @@ def advance(
             continue
         hook = hooks.of(tx, record.owner_id, record.hook_id)
         after, scene = _decide(tx, desk, trader, scene, record, hook, is_fresh=is_fresh, is_deaf=is_deaf)
-        exit_waits = held_up = after.state is SignalState.ACTIVE
+        exit_waits = after.state is SignalState.ACTIVE
+        held_up = exit_waits or (after.state is SignalState.PENDING and scene.view.held() == 0)
         decided = after if is_fresh else decided
     if (
         more_wait and not held_up
@@ -189,6 +191,9 @@ def _decide(
         if is_deaf and decision.order is not None and not decision.order.terms.reduce_only:
             waiting = replace(record, message=_why_waiting(is_deaf=True))
             return (_store(tx, desk, waiting, is_fresh=is_fresh) if waiting != record or is_fresh else record), scene
+        if decision.order is not None and scene.could_be_closed_by_doubt(decision.order.terms):
+            waiting = replace(record, message=WAITS_FOR_STOP)
+            return (_store(tx, desk, waiting, is_fresh=is_fresh) if waiting != record or is_fresh else record), scene
         for order_id in decision.cancels:
             cancel.ask(tx, desk, scene.order(order_id), by=f"signal {record.id}")
         step = record.step
@@ -236,7 +241,7 @@ def _submit(tx: Tx, desk: Desk, trader: Trader, scene: Scene, record: SignalReco
         hook_id=record.hook_id,
     )
     alert_at = record.received_at if record.step == 0 else None
-    scene = scene.with_order(submit(tx, desk, trader, intent, scene.basis(), alert_at=alert_at))
+    scene = scene.with_order(submit(tx, desk, trader, intent, scene.basis(planned.terms.side), alert_at=alert_at))
     opens = planned.purpose is Purpose.ENTRY and Side.of(expected or Decimal(1)) is planned.terms.side
     if opens and (signal.stop_loss or signal.take_profit):
         protect_with(tx, desk, trader, record, planned.terms)

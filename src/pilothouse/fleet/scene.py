@@ -1,15 +1,20 @@
 """What one turn sees of an account and instrument: orders, position, prices and equity, read in one transaction."""
 
 from dataclasses import dataclass, replace
+from decimal import Decimal
 
 from pilothouse.bots.follow import LiveOrder, View
-from pilothouse.core.order import OrderState
+from pilothouse.core.instrument import Side
+from pilothouse.core.order import OrderState, OrderTerms
+from pilothouse.core.rounding import EXACT
 from pilothouse.execution import store as orders_store
 from pilothouse.execution.desk import Desk
 from pilothouse.execution.store import OrderRecord
 from pilothouse.execution.submit import Basis, Trader
 from pilothouse.kit.db import Tx
 from pilothouse.ledger.exposure import Holdings, holdings
+
+_DOUBTED = frozenset({OrderState.UNKNOWN, OrderState.INTENDED})
 
 
 @dataclass(slots=True)
@@ -26,8 +31,29 @@ class Scene:
     protection_changed: bool = False
 
     def in_doubt(self) -> bool:
-        """Say whether nobody knows what became of an order, or one waits to be sent again."""
-        return any(order.state in {OrderState.UNKNOWN, OrderState.INTENDED} for order in self.records)
+        """Say whether nobody knows what became of an order, or one waits to be sent again.
+
+        A stop-loss or take-profit that only reduces is left out: it can open nothing, and whether it arrived is known
+        at some venues after a minute only. What it may have done to the position is what any stop may do that stands.
+        """
+        return any(order.state in _DOUBTED and not _only_protects(order) for order in self.records)
+
+    def doubted_stops(self, side: Side) -> tuple[OrderRecord, ...]:
+        """Return the stop-losses and take-profits of one side of which nobody knows whether they stand."""
+        return tuple(
+            order
+            for order in self.records
+            if order.state in _DOUBTED and _only_protects(order) and order.terms.side is side
+        )
+
+    def could_be_closed_by_doubt(self, terms: OrderTerms) -> bool:
+        """Say whether an order would open a position that a stop of a former one may close: it may still arrive."""
+        if terms.reduce_only:
+            return False
+        held = self.view.in_lots(self.view.expected())
+        after = EXACT.add(held, terms.quantity * terms.side.sign)
+        opens = after != 0 and Side.of(after) is terms.side and (held == 0 or Side.of(held) is not terms.side)
+        return opens and bool(self.doubted_stops(terms.side.opposite))
 
     def has_protective(self) -> bool:
         """Say whether a stop-loss or take-profit is alive."""
@@ -48,17 +74,28 @@ class Scene:
             protection_changed=self.protection_changed,
         )
 
-    def basis(self) -> Basis:
-        """Return what the risk gate is shown."""
+    def basis(self, side: Side | None = None) -> Basis:
+        """Return what the risk gate is shown.
+
+        side   of the order to come: what stops of unknown outcome may have closed on that side counts as closed, so
+               that an order which turns the position round is measured by the most it could open
+        """
         day = self.held.day
         return Basis(
             instrument=self.view.instrument,
             quote=self.view.quote,
-            position=self.view.position.quantity,
+            position=self._position_at_worst(side),
             equity=self.view.equity,
             equity_at_midnight=day.wallet if day.equity is None else day.equity,
             orders=self.records,
         )
+
+    def _position_at_worst(self, side: Side | None) -> Decimal:
+        held = self.view.position.quantity
+        if side is None or held == 0 or Side.of(held) is side:
+            return held
+        doubted = sum((order.remaining for order in self.doubted_stops(side)), Decimal(0))
+        return held + side.sign * min(doubted, abs(held))
 
 
 def look(tx: Tx, desk: Desk, trader: Trader, symbol: str) -> Scene:
@@ -77,6 +114,10 @@ def look(tx: Tx, desk: Desk, trader: Trader, symbol: str) -> Scene:
         coins=desk.holds_coins(trader.venue),
     )
     return Scene(view, records, held)
+
+
+def _only_protects(order: OrderRecord) -> bool:
+    return order.purpose.protects and order.terms.reduce_only
 
 
 def live(order: OrderRecord) -> LiveOrder:
