@@ -2,6 +2,7 @@
 
 import hashlib
 import hmac
+import itertools
 import subprocess
 import time
 from collections.abc import Mapping
@@ -14,7 +15,7 @@ from typing import Any, Self
 import httpx
 
 from pilothouse.simexchange.given_keys import given_wallet
-from tests.house_process import PROGRAM, HouseProcess, NotUp, eventually, free_port
+from tests.house_process import PROGRAM, SETTLED_SECONDS_MAX, HouseProcess, NotUp, eventually, free_port
 
 SEED = 1
 GIVEN = given_wallet(SEED)
@@ -149,19 +150,35 @@ def add_account(house: HouseProcess, exchange: ExchangeProcess, venue: str, name
     return str(house.post("/api/v1/accounts", body)["id"])
 
 
+class NotAnswered(Exception):
+    """The house could not ask the exchange just now."""
+
+
 _NOT_THERE = frozenset({"intended", "sending", "unknown", "canceled"})
 
 
-def agree(house: HouseProcess, exchange: ExchangeProcess, venue: str, account_id: str) -> None:
+def agree(
+    house: HouseProcess,
+    exchange: ExchangeProcess,
+    venue: str,
+    account_id: str,
+    within_s: float = SETTLED_SECONDS_MAX,
+) -> None:
     """Wait until the books of an account are the exchange's own, to the last digit; fails with what differs."""
     seen: list[str] = []
+    pause = itertools.count(1)
 
     def same() -> bool:
-        seen[:] = _differences(house, exchange, venue, account_id)
+        # The balance is asked for at the exchange each time: asked too often, its limit is spent.
+        time.sleep(min(1.0, 0.1 * next(pause)))
+        try:
+            seen[:] = _differences(house, exchange, venue, account_id)
+        except NotAnswered as why:
+            seen[:] = [str(why)]
         return not seen
 
     try:
-        eventually(same, f"{venue}: books and exchange agree")
+        eventually(same, f"{venue}: books and exchange agree", within_s)
     except AssertionError:
         raise AssertionError(f"{venue}: books and exchange differ: {seen}") from None
 
@@ -185,9 +202,9 @@ def _differences(house: HouseProcess, exchange: ExchangeProcess, venue: str, acc
         found.append(f"orders {booked} and {known}")
     held = {
         one["symbol"]: (Decimal(one["quantity"]), Decimal(one["cost"]))
-        for one in house.pages("/api/v1/positions", account=account_id)
+        for one in _answered(house, "/api/v1/positions", account_id)
     }
-    balance = house.get("/api/v1/balances", account=account_id)["items"][0]
+    balance = _answered(house, "/api/v1/balances", account_id)[0]
     if venue == SPOT:
         coins = exchange.coins()
         if {name: quantity for name, (quantity, _) in held.items()} != (
@@ -205,6 +222,16 @@ def _differences(house: HouseProcess, exchange: ExchangeProcess, venue: str, acc
         found.append(f"positions {held} and {theirs_held}")
     if not Decimal(balance["booked_wallet"]) == Decimal(balance["wallet"]) == Decimal(truth["wallet"]):
         found.append(f"money {balance} and {truth}")
+    return found
+
+
+def _answered(house: HouseProcess, path: str, account_id: str) -> list[dict[str, Any]]:
+    """Return what is answered with the exchange's help. Raises NotAnswered."""
+    answer = house.ask("GET", path, account=account_id)
+    if answer.status_code == 503:
+        raise NotAnswered(answer.text)
+    assert answer.status_code == 200, answer.text
+    found: list[dict[str, Any]] = answer.json()["items"]
     return found
 
 

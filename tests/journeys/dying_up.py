@@ -22,7 +22,7 @@ FUSE, OUT, DIED = "fuse.json", "fuse.out", "died.txt"
 BACKGROUND = frozenset(
     {
         "paper_step", "equity", "sweep", "drive", "invariants", "standing", "alarms", "alarm.raised", "alarm.again",
-        "budgets", "stream", "heard", "compared",
+        "budgets", "stream", "heard", "compared", "writers",
     }
 )  # fmt: skip
 
