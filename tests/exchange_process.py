@@ -254,6 +254,8 @@ def _our_order(order: Mapping[str, Any]) -> tuple[str, str, Decimal, Decimal]:
 def _their_order(order: Mapping[str, Any]) -> tuple[str, str, Decimal, Decimal]:
     status = str(order.get("status") or order["algoStatus"])
     quantity = Decimal(order.get("origQty") or order["quantity"])
+    if status == "FINISHED":  # it triggered, and what came of it is done; how much that was, its fills say
+        return (order["side"], "filled", quantity, quantity)
     return (order["side"], _STATES.get(status, status), quantity, Decimal(order.get("executedQty") or 0))
 
 

@@ -2,6 +2,7 @@
 
 import shutil
 from collections.abc import Iterator
+from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from pilothouse.execution import hearing
 from pilothouse.fleet.answer import AnswerState
 from pilothouse.jobs.streams import PREFIX
 from pilothouse.kit import lease, outbox
+from pilothouse.kit.db import Tx
 from pilothouse.wiring.sealing_key import KEY_FILE
 from tests.living import Living, within
 from tests.slices.simexchange.sim_house import WALLET, RunningExchange
@@ -64,3 +66,41 @@ def test_one_process_listens_and_the_other_takes_over(
             facts = two.house.database.read(lambda tx: outbox.facts_after(tx, 0, owner_id=None, limit=10_000))
             told = [each.fact.payload for each in facts if each.fact.kind is FactKind.ACCOUNT_HEARD]
             assert [each["holder"] for each in told if each["state"] == hearing.LIVE] == ["one", "two"]
+
+
+def test_a_stream_whose_holder_has_died_is_taken_over_when_its_lease_has_ended(
+    postgres_url: str, tmp_path: Path, exchange: RunningExchange
+) -> None:
+    """A stop that fills while nobody listens is booked by who listens next, before anything else is decided."""
+    with Living(tmp_path / "one", postgres_url, exchange.base, process="one") as one:
+        assert within(15, one.is_heard)
+        one.house.venues[one.key].follow(["BTCUSDT"])
+        assert within(10, lambda: one.house.quotes.all(one.key))
+        bought = one.alert(20, action="open", symbol="BTCUSDT", side="BUY", quantity="0.010", stop_loss="5%")
+        assert bought.state is AnswerState.FILLED
+        assert within(10, lambda: [each.state for each in one.orders() if each.purpose.protects] == ["working"])
+        house, account = one.house, one.account
+
+        def hold(tx: Tx) -> None:
+            now = house.clock.now()
+            held = lease.acquire(tx, f"{PREFIX}{account.id}", owner="dead", now=now, lease_for=timedelta(seconds=4))
+            assert held is not None
+            hearing.begin(tx, held, account.id, now)
+            hearing.say(tx, held, account.id, hearing.LIVE, now)
+
+        assert one.jobs is not None
+        one.jobs.stop()
+        # What a process that is killed leaves behind: a lease that nobody gives back, and an account said to be heard.
+        house.database.write(hold, name="test")
+    bought_at = bought.orders[0].decided_price
+    exchange.control("POST", "price", symbol="BTCUSDT", price=str((bought_at * Decimal("0.9")).quantize(Decimal(1))))
+
+    with Living(tmp_path / "one", postgres_url, exchange.base, process="two") as two:
+        assert _holder(two) == "dead"
+        assert two.position("BTCUSDT") == Decimal("0.010"), "nobody has heard of the stop"
+        assert within(30, lambda: _holder(two) == "two")
+        assert within(20, two.is_heard)
+        assert two.position("BTCUSDT") == 0, "what happened meanwhile was booked before it counted as heard"
+        wallet = Decimal(exchange.truth(f"aster-{WALLET}")["wallet"])
+        assert two.wallet() == wallet
+        assert two.alert(30, action="open", symbol="BTCUSDT", side="BUY", quantity="0.010").state is AnswerState.FILLED
