@@ -18,7 +18,7 @@ CONTRACTS: list[dict[str, Any]] = tomllib.loads((ROOT / "pyproject.toml").read_t
 DOORS_ONLY: dict[str, set[str]] = {
     "http-framework": {"api"},
     "terminal": {"cli"},
-    "queue-and-kernels": {"backtest", "jobs", "simulation"},
+    "queue-and-kernels": {"backtest", "jobs", "simulation", "strategies"},
     "ccxt": set(),
 }
 

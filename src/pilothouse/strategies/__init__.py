@@ -1,0 +1,1 @@
+"""WHEN to be in the market. Pure: candles in, signals out."""

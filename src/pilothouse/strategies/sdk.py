@@ -1,0 +1,212 @@
+"""How a strategy is written: by columns, or turn by turn. Pure.
+
+By columns: arrays in, signals out; a compiled loop trades them. Ten lines are a strategy:
+
+    class EmaCross(Columns):
+        name = "ema-cross"
+        title = "Two averages cross"
+        parameters = {"fast": whole(10, 2, 200), "slow": whole(20, 3, 400)}
+
+        def warm_up(self, p):
+            return p.slow
+
+        def signals(self, view, p):
+            fast, slow = ema(view.close, p.fast), ema(view.close, p.slow)
+            return Signals(long=crossed_above(fast, slow), short=crossed_below(fast, slow))
+
+By turns: one closed candle, fill or quote at a time, with state that is plain data: the protocol of grids, averaging
+entries and running bots.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Any, ClassVar, Protocol, runtime_checkable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pilothouse.core.errors import Invalid, Problem
+from pilothouse.strategies.parameters import Parameter, Params
+from pilothouse.strategies.rules import Rules
+from pilothouse.strategies.view import View
+
+Floats = NDArray[np.float64]
+Truths = NDArray[np.bool_]
+
+PARAMETERS_NONE: Mapping[str, Parameter] = {}
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Signals:
+    """What a strategy wants at the close of each bar; carried out at the next open, unless the run says otherwise.
+
+    long, short              bool[n], open a position of that side
+    leave_long, leave_short  bool[n], close one
+    limit                    float64[n], quote: enter at this price or better instead of at the market; NaN: market
+    stop, take, trail        float64[n], quote: distances from the entry price that go before those of the rules;
+                             NaN: those of the rules
+    weight                   float64[n], 0 to 1: so much of the size that the rules allow; NaN counts as 1
+    rank                     float64[n], where several instruments compete for capital, the larger goes first
+    tag, tags                int16[n], numbers of texts, so that a trade can say why; -1: no tag
+    """
+
+    long: Truths | None = None
+    short: Truths | None = None
+    leave_long: Truths | None = None
+    leave_short: Truths | None = None
+    limit: Floats | None = None
+    stop: Floats | None = None
+    take: Floats | None = None
+    trail: Floats | None = None
+    weight: Floats | None = None
+    rank: Floats | None = None
+    tag: NDArray[np.int16] | None = None
+    tags: tuple[str, ...] = ()
+
+    @property
+    def columns(self) -> dict[str, NDArray[Any]]:
+        """Return the columns that there are, by name."""
+        every = {name: getattr(self, name) for name in _KINDS}
+        return {name: column for name, column in every.items() if column is not None}
+
+    def checked(self, count: int) -> "Signals":
+        """Return itself if every column has `count` rows of its kind. Raises Invalid that names those which do not."""
+        problems = []
+        for name, column in self.columns.items():
+            kind = _KINDS[name]
+            found: Any = column  # a careless strategy returns anything
+            if not isinstance(found, np.ndarray) or found.dtype != kind or found.shape != (count,):
+                came = f"{found.dtype}{found.shape}" if isinstance(found, np.ndarray) else type(found).__name__
+                problems.append(Problem(f"signals.{name}", came, f"{np.dtype(kind)}[{count}]", "shape"))
+        if problems:
+            raise Invalid(problems)
+        return self
+
+
+_KINDS: Mapping[str, type] = {
+    **dict.fromkeys(("long", "short", "leave_long", "leave_short"), np.bool_),
+    **dict.fromkeys(("limit", "stop", "take", "trail", "weight", "rank"), np.float64),
+    "tag": np.int16,
+}
+
+
+class Columns:
+    """A strategy by columns; a subclass is one. Nothing is kept between two calls."""
+
+    name: ClassVar[str]
+    title: ClassVar[str]
+    parameters: ClassVar[Mapping[str, Parameter]] = PARAMETERS_NONE
+
+    def warm_up(self, p: Params) -> int:
+        """Return how many bars pass before the first signal can be meant; earlier ones are not carried out."""
+        raise NotImplementedError(f"{type(self).__name__} must say how long it warms up")
+
+    def signals(self, view: View, p: Params) -> Signals:
+        """Return what is wanted at the close of each bar."""
+        raise NotImplementedError(f"{type(self).__name__} must return signals")
+
+    def rules(self, p: Params) -> Rules:
+        """Return how positions end and how large they are; all of equity and no further exit, unless told otherwise."""
+        return Rules()
+
+
+@dataclass(frozen=True, slots=True)
+class Bar:
+    """A candle that closed: exact prices, quote per base; volume, base."""
+
+    symbol: str
+    opened_ms: int
+    closed_ms: int
+    open: Decimal
+    high: Decimal
+    low: Decimal
+    close: Decimal
+    volume: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class Filled:
+    """An order that a turn asked for was filled, in part or whole; signed `quantity`, base."""
+
+    key: str
+    symbol: str
+    quantity: Decimal
+    price: Decimal
+    at_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Quoted:
+    """The best prices changed."""
+
+    symbol: str
+    bid: Decimal
+    ask: Decimal
+    at_ms: int
+
+
+Happening = Bar | Filled | Quoted
+
+
+@dataclass(frozen=True, slots=True)
+class Want:
+    """An order that should exist. The same key is the same order: told again, it is changed; left out, it stays.
+
+    quantity     base, signed: above zero buys
+    price        a limit; None: at the market
+    stop         a trigger; None: none
+    reduce_only  it may only make a position smaller
+    """
+
+    key: str
+    symbol: str
+    quantity: Decimal
+    price: Decimal | None = None
+    stop: Decimal | None = None
+    reduce_only: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """What a turn led to: the state to be kept, orders that should exist, keys of orders that should not."""
+
+    state: dict[str, Any]
+    wants: tuple[Want, ...] = ()
+    cancels: tuple[str, ...] = ()
+    note: str = field(default="", compare=False)
+
+
+@runtime_checkable
+class Turns(Protocol):
+    """A strategy turn by turn. State is plain data (numbers as text where they are money), so that it can be saved."""
+
+    name: ClassVar[str]
+    title: ClassVar[str]
+    parameters: ClassVar[Mapping[str, Parameter]]
+
+    def begin(self, p: Params) -> dict[str, Any]:
+        """Return the state before anything has happened."""
+        ...
+
+    def decide(self, state: dict[str, Any], happening: Happening, p: Params) -> Turn:
+        """Return what to do now. The same state and happening lead to the same turn, always."""
+        ...
+
+
+def crossed_above(one: Floats, other: Floats | float) -> Truths:
+    """Return where `one` stands above `other` and did not at the bar before; False where either is NaN."""
+    above = one > other
+    below = one <= other
+    found = np.zeros(len(one), bool)
+    found[1:] = above[1:] & below[:-1]
+    return found
+
+
+def crossed_below(one: Floats, other: Floats | float) -> Truths:
+    """Return where `one` stands below `other` and did not at the bar before; False where either is NaN."""
+    below = one < other
+    above = one >= other
+    found = np.zeros(len(one), bool)
+    found[1:] = below[1:] & above[:-1]
+    return found
