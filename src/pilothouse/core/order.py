@@ -2,6 +2,7 @@
 
     INTENDED ──send──> SENDING ──accept──> WORKING ──fill──> PARTLY_FILLED ──> FILLED
                           │ reject──> REJECTED       └──cancel──> CANCELED   └──expire──> EXPIRED
+       <──put_off──────── │
                           └ lose──> UNKNOWN ──(what the venue answers when asked)──> any of these
 
 Three outcomes leave SENDING: accepted, refused, unknown. From UNKNOWN only the venue's own word leads on: what it
@@ -105,6 +106,7 @@ class OrderEvent(StrEnum):
     CANCEL = "cancel"
     EXPIRE = "expire"
     DENY = "deny"
+    PUT_OFF = "put_off"
     WITHDRAW = "withdraw"
 
 
@@ -114,6 +116,7 @@ def _table() -> Mapping[tuple[OrderState, OrderEvent], OrderState]:
     table = {
         (s.INTENDED, e.SEND): s.SENDING,
         (s.INTENDED, e.WITHDRAW): s.CANCELED,  # given up before it was ever sent
+        (s.SENDING, e.PUT_OFF): s.INTENDED,  # it certainly did not arrive: its sender says so, or the venue was busy
         (s.SENDING, e.LOSE): s.UNKNOWN,
         (s.UNKNOWN, e.LOSE): s.UNKNOWN,  # asked, and the question was lost too
         (s.UNKNOWN, e.DENY): s.INTENDED,  # never arrived and no longer can: the same id may be sent again

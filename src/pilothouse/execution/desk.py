@@ -25,6 +25,7 @@ class Patience:
     ask_first, ask_most   back-off between questions about an unknown order
     window_slack    added to the venue's acceptance window before "no such order" is believed
     intent_age_most an order that adds exposure and waited longer than this is not sent any more
+    venue_busy      an order that the venue was too busy to take is sent again after so long at the earliest
     elsewhere       whoever may not send for an account looks again after so long whether it may
     deaf            an account that is not heard decides nothing for so long; then what only reduces goes on
     """
@@ -34,6 +35,7 @@ class Patience:
     ask_most: timedelta = timedelta(seconds=5)
     window_slack: timedelta = timedelta(milliseconds=500)
     intent_age_most: timedelta = timedelta(seconds=300)
+    venue_busy: timedelta = timedelta(seconds=1)
     elsewhere: timedelta = timedelta(milliseconds=500)
     deaf: timedelta = timedelta(seconds=10)
 

@@ -29,6 +29,7 @@ class Outgoing:
     sendable_until: datetime
     alert_at: datetime | None
     is_live: bool = False
+    protects: bool = False
 
 
 class Lanes:
@@ -40,6 +41,7 @@ class Lanes:
         self._waiting: dict[Lane, deque[Outgoing]] = {}
         self._ready: deque[Lane] = deque()
         self._busy: set[Lane] = set()
+        self._doubted: set[Lane] = set()
         self._changed = threading.Condition()
         self._closed = False
 
@@ -58,7 +60,7 @@ class Lanes:
         with self._changed:
             if not self._ready and not self._closed:
                 self._changed.wait(wait_s)
-            if not self._ready:
+            if not self._ready or self._closed:
                 return False
             lane = self._ready.popleft()
             self._busy.add(lane)
@@ -69,12 +71,30 @@ class Lanes:
         finally:
             with self._changed:
                 self._busy.discard(lane)
-                if self._waiting[lane]:
+                if self._waiting.get(lane):
                     self._ready.append(lane)
                     self._changed.notify()
                 else:
-                    del self._waiting[lane]
+                    self._waiting.pop(lane, None)
         return True
+
+    def doubt(self, lane: Lane, *, is_so: bool) -> None:
+        """Remember whether an order of the lane may not have arrived, so that whoever sends next looks first."""
+        with self._changed:
+            (self._doubted.add if is_so else self._doubted.discard)(lane)
+
+    def is_doubted(self, lane: Lane) -> bool:
+        """Say whether an order of the lane may not have arrived."""
+        return lane in self._doubted
+
+    def drain(self) -> list[Outgoing]:
+        """Take out everything that still waits: nobody sends it from here any more."""
+        with self._changed:
+            left = [one for queue in self._waiting.values() for one in queue]
+            for queue in self._waiting.values():
+                queue.clear()
+            self._ready.clear()
+        return left
 
     def waiting(self) -> int:
         """Return how many orders wait in all lanes."""
@@ -82,7 +102,7 @@ class Lanes:
             return sum(len(queue) for queue in self._waiting.values())
 
     def close(self) -> None:
-        """Wake every worker; what still waits is left to whoever asks the venue later."""
+        """Wake every worker and send no more; what still waits can be taken out."""
         with self._changed:
             self._closed = True
             self._changed.notify_all()

@@ -4,10 +4,11 @@
 delivery goes through `pursue`, which asks the venue before it sends anything.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from decimal import Decimal
+from itertools import groupby
 
 import structlog
 
@@ -17,7 +18,7 @@ from pilothouse.core.order import OrderEvent, OrderState, after
 from pilothouse.core.rounding import plain, ratio
 from pilothouse.execution import account_store, free_coins, hearing, settle, store
 from pilothouse.execution.desk import Desk
-from pilothouse.execution.lanes import Outgoing
+from pilothouse.execution.lanes import Lane, Outgoing
 from pilothouse.execution.limits import of_account
 from pilothouse.execution.tell import moved, told
 from pilothouse.kit import outbox
@@ -30,6 +31,7 @@ from pilothouse.venues.port import (
     PlaceOutcome,
     Rejected,
     Unknown,
+    Venue,
     VenueAccount,
 )
 
@@ -41,26 +43,62 @@ _log = structlog.get_logger("pilothouse.execution")
 def send_batch(desk: Desk, batch: Sequence[Outgoing]) -> None:
     """Put orders of one lane on the wire, in order, and take in their outcomes.
 
-    Each is stamped before its hold is checked: a process that was stopped and wakes up late either sees that its
-    hold has passed, or sends what the venue refuses as too old. What is not sent here is asked about later.
+    Each is stamped before its hold and the lease are looked at: a process that was stopped and wakes up late either
+    sees that they have passed, or sends what the venue refuses as too old. Orders were decided as if those before them
+    had filled: behind one that may not have arrived nothing is sent, and what is not sent is put off until its turn.
     """
     first = batch[0]
+    lane = (first.account.id, first.request.terms.symbol)
     venue = desk.venue(first.venue)
     stamped = [(one, replace(one.request, stamped_at=desk.clock.now())) for one in batch]
     now = desk.clock.now()
-    armed = _armed(desk, batch)
-    ready = [(one, request) for one, request in stamped if now < one.sendable_until and armed]
-    if not ready:
-        return
     if not desk.writers.may_send(first.venue, first.account.id):
-        _log.warning("not_sent_without_lease", account=first.account.id, orders=[one.order_id for one, _ in ready])
+        _put_off(desk, batch, "this process may not send for the account any more")
         return
-    for one, _ in ready:
+    if not _armed(desk, batch):
+        _put_off(desk, batch, "the account is not armed any more")
+        return
+    _put_off(desk, [one for one in batch if now >= one.sendable_until], "it waited too long in this process")
+    ready = [pair for pair in stamped if now < pair[0].sendable_until]
+    if desk.lanes.is_doubted(lane):
+        ready = _behind_a_doubt(desk, lane, ready)
+    for run in _runs(ready):
+        if desk.lanes.is_doubted(lane) and not run[0][0].protects:
+            _put_off(desk, [one for one, _ in run], "an order before it may not have arrived")
+        else:
+            _send_run(desk, venue, lane, run)
+
+
+Stamped = tuple[Outgoing, OrderRequest]
+
+
+def _runs(ready: Sequence[Stamped]) -> Iterator[list[Stamped]]:
+    """Yield what is handed to the venue together: stops and targets beside each other, any other order alone."""
+    for waits, run in groupby(ready, key=lambda pair: pair[1].terms.type.is_conditional):
+        if waits:
+            yield list(run)
+        else:
+            yield from ([pair] for pair in run)
+
+
+def _behind_a_doubt(desk: Desk, lane: Lane, ready: list[Stamped]) -> list[Stamped]:
+    """Return what may be sent in a lane in which an order was doubted; the rest is put off."""
+    mine = {one.order_id for one, _ in ready}
+    first = desk.database.read(lambda tx: store.first_on_its_way(tx, *lane))
+    if first is None or first.id in mine:
+        desk.lanes.doubt(lane, is_so=False)
+        return ready
+    _put_off(desk, [one for one, _ in ready if not one.protects], f"{first.id} before it may not have arrived")
+    return [pair for pair in ready if pair[0].protects]
+
+
+def _send_run(desk: Desk, venue: Venue, lane: Lane, run: Sequence[Stamped]) -> None:
+    for one, _ in run:
         if one.alert_at is not None:
             desk.meters.alert_to_send.observe((desk.clock.now() - one.alert_at).total_seconds())
-    outcomes = venue.place(first.account, [request for _, request in ready])
+    outcomes = venue.place(run[0][0].account, [request for _, request in run])
     left_at = desk.clock.now()
-    for (one, _), outcome in zip(ready, outcomes, strict=True):
+    for (one, _), outcome in zip(run, outcomes, strict=True):
         _log.info(
             "order_sent",
             correlation=one.signal_id or one.order_id,
@@ -69,7 +107,32 @@ def send_batch(desk: Desk, batch: Sequence[Outgoing]) -> None:
             outcome=type(outcome).__name__.lower(),
         )
         desk.meters.outcomes.labels(one.venue, type(outcome).__name__.lower()).inc()
+        if not one.protects and (isinstance(outcome, Unknown) or _may_come_later(outcome)):
+            desk.lanes.doubt(lane, is_so=True)
         _take_in_handed_off(desk, one, outcome, settle.Ended(left_at, one.sendable_until))
+
+
+def _may_come_later(outcome: PlaceOutcome) -> bool:
+    return isinstance(outcome, Rejected) and outcome.may_be_repeated
+
+
+def _put_off(desk: Desk, unsent: Sequence[Outgoing], reason: str) -> None:
+    """Let what this process did not send, and will not send from its lane, wait to be sent in its turn."""
+    if not unsent:
+        return
+    _log.info("orders_put_off", orders=[one.order_id for one in unsent], why=reason)
+
+    def work(tx: Tx) -> None:
+        put_off_all(tx, desk, unsent, reason)
+
+    desk.database.submit(work, name="put off", urgent=True)
+
+
+def put_off_all(tx: Tx, desk: Desk, unsent: Sequence[Outgoing], reason: str) -> None:
+    """Store that orders were certainly not sent; their messages bring them to the venue later."""
+    for one in unsent:
+        settle.put_off(tx, desk, one.order_id, reason, held_until=one.sendable_until)
+        outbox.fail(tx, one.message_id, 1, reason, desk.clock.now())
 
 
 def _armed(desk: Desk, batch: Sequence[Outgoing]) -> bool:
@@ -83,6 +146,9 @@ def _take_in_handed_off(desk: Desk, one: Outgoing, outcome: PlaceOutcome, ended:
         order = _take_in(tx, desk, one.order_id, outcome, ended)
         if isinstance(outcome, Unknown):
             outbox.fail(tx, one.message_id, 1, outcome.reason, desk.clock.now() + desk.patience.ask_first)
+            return
+        if order.state is OrderState.INTENDED:
+            outbox.fail(tx, one.message_id, 1, order.outcome or "", desk.clock.now() + desk.patience.venue_busy)
             return
         outbox.done(tx, one.message_id, 1)
         if one.alert_at is not None and order.state is OrderState.FILLED:
@@ -100,13 +166,43 @@ def pursue(desk: Desk, venue_name: str, order_id: str) -> timedelta | None:
     if order is None:
         raise Broken(f"a message speaks of order {order_id}, which is not stored")
     if order.state.is_final and order.filled_quantity <= order.terms.quantity and not _fills_missing(order):
+        _send_the_next(desk, venue_name, order)
         return None
     if order.state is OrderState.INTENDED:
-        return _send_again(desk, venue_name, order)
+        again = _send_in_turn(desk, venue_name, order)
+        if again is None:
+            _send_the_next(desk, venue_name, order)
+        return again
     now = desk.clock.now()
     if order.state is OrderState.SENDING and order.sendable_until is not None and now < order.sendable_until:
         return order.sendable_until - now
     return _ask(desk, venue_name, order)
+
+
+def _send_in_turn(desk: Desk, venue_name: str, order: store.OrderRecord) -> timedelta | None:
+    """Send an order that waits, if nothing decided before it is still on its way; returns when to come back.
+
+    What was decided later took for granted that what was decided before had filled. What only reduces waits for that
+    no longer than an order may wait at all.
+    """
+    is_old = desk.clock.now() - order.created_at > desk.patience.intent_age_most
+    if not order.purpose.protects and not (order.terms.reduce_only and is_old):
+        first = desk.database.read(lambda tx: store.first_on_its_way(tx, order.account_id, order.terms.symbol))
+        if first is not None and first.id != order.id:
+            return desk.patience.ask_most
+    return _send_again(desk, venue_name, order)
+
+
+def _send_the_next(desk: Desk, venue_name: str, order: store.OrderRecord) -> None:
+    """Send what waits behind an order that is known now, one after the other, until one of them is not known again."""
+    if order.purpose.protects:
+        return
+    while True:
+        after_it = desk.database.read(lambda tx: store.first_on_its_way(tx, order.account_id, order.terms.symbol))
+        if after_it is None or after_it.state is not OrderState.INTENDED:
+            return
+        if _send_again(desk, venue_name, after_it) is not None:
+            return
 
 
 def _fills_missing(order: store.OrderRecord) -> bool:
@@ -205,13 +301,18 @@ def _send_again(desk: Desk, venue_name: str, order: store.OrderRecord) -> timede
     held = desk.database.write(lambda tx: _hold(tx, desk, venue_name, order.id), name="hold", urgent=True)
     if held is None or held.sendable_until is None:
         return timedelta(0)
+    until = held.sendable_until
     request = OrderRequest(held.client_order_id, held.terms, desk.clock.now())
-    if desk.clock.now() >= held.sendable_until or not desk.writers.may_send(venue_name, order.account_id):
-        return timedelta(0)
+    if desk.clock.now() >= until or not desk.writers.may_send(venue_name, order.account_id):
+        why = "its sender was held up, or may not send any more"
+        desk.database.write(lambda tx: settle.put_off(tx, desk, order.id, why, held_until=until), name="put off")
+        return desk.patience.elsewhere
     outcome = desk.venue(venue_name).place(VenueAccount(order.account_id, order.owner_id), [request])[0]
-    ended = settle.Ended(desk.clock.now(), held.sendable_until)
+    ended = settle.Ended(desk.clock.now(), until)
     desk.meters.outcomes.labels(venue_name, type(outcome).__name__.lower()).inc()
-    desk.database.write(lambda tx: _take_in(tx, desk, order.id, outcome, ended), name="settle", urgent=True)
+    settled = desk.database.write(lambda tx: _take_in(tx, desk, order.id, outcome, ended), name="settle", urgent=True)
+    if settled.state is OrderState.INTENDED:
+        return max(desk.patience.venue_busy, _back_off(desk, settled.asked))
     return desk.patience.ask_first if isinstance(outcome, Unknown) else None
 
 
@@ -284,7 +385,15 @@ def _take_in(tx: Tx, desk: Desk, order_id: str, outcome: PlaceOutcome, ended: se
     match outcome:
         case Accepted(report):
             return settle.reported(tx, desk, order_id, report)
+        case Rejected(code, message, may_be_repeated=True) if not _protects(tx, order_id):
+            return settle.put_off(tx, desk, order_id, f"{code}: {message}", held_until=ended.held_until)
         case Rejected():
             return settle.rejected(tx, desk, order_id, outcome)
         case Unknown(reason):
             return settle.lost(tx, desk, order_id, reason, ended=ended)
+
+
+def _protects(tx: Tx, order_id: str) -> bool:
+    """Say whether it is a stop-loss or take-profit: whoever guards the position places another one at once."""
+    order = store.get(tx, order_id)
+    return order is not None and order.purpose.protects

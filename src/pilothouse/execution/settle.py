@@ -156,6 +156,24 @@ def lost(tx: Tx, desk: Desk, order_id: str, reason: str, *, ended: Ended | None 
     return changed
 
 
+def put_off(tx: Tx, desk: Desk, order_id: str, reason: str, *, held_until: datetime) -> store.OrderRecord:
+    """Take in, from who was to send an order, that it certainly did not arrive: it waits to be sent, in its turn.
+
+    held_until   tells which hold of the order is over; if another one has begun since, nothing changes
+    """
+    tx.lock(f"account:{_account_of(tx, order_id)}")
+    order = _get(tx, order_id)
+    if order.state is not OrderState.SENDING or order.sendable_until != held_until:
+        return order
+    now = desk.clock.now()
+    state = after(order.state, OrderEvent.PUT_OFF)
+    changed = replace(order, state=state, outcome=reason, sendable_until=None, asked=order.asked + 1, updated_at=now)
+    store.change(tx, order.id, now, state=state, outcome=reason, sendable_until=None, asked=changed.asked)
+    store.note(tx, order, now, (OrderEvent.PUT_OFF, state, reason))
+    told(tx, changed, now)
+    return changed
+
+
 def book(tx: Tx, desk: Desk, order: store.OrderRecord, fill: Fill, now: datetime) -> bool:
     """Post one fill of an order to the ledger; returns False if it stood there already."""
     account = trading_accounts.by_id(tx, order.account_id)

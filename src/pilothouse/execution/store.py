@@ -233,6 +233,12 @@ def live_in(tx: Tx, account_id: str, symbol: str) -> list[OrderRecord]:
     return tx.execute(_LIVE_IN, {"account_id": account_id, "symbol": symbol}).all()
 
 
+def first_on_its_way(tx: Tx, account_id: str, symbol: str) -> OrderRecord | None:
+    """Return the oldest order of an instrument that is not at the venue for certain; what only protects is left out."""
+    moving = (order for order in live_in(tx, account_id, symbol) if not order.state.is_resting)
+    return next((order for order in moving if not order.purpose.protects), None)
+
+
 def live_of(tx: Tx, account_id: str) -> list[OrderRecord]:
     """Return the orders of one account that are not final, oldest first."""
     return [_record(row) for row in tx.execute(_LIVE_OF_ACCOUNT, {"account_id": account_id})]

@@ -148,6 +148,7 @@ def submit(
         sendable_until=sendable_until,
         alert_at=alert_at,
         is_live=trader.is_live,
+        protects=intent.purpose.protects,
     )
     tx.after_commit(lambda: desk.lanes.push(outgoing))
     return order

@@ -1,6 +1,7 @@
 """What one turn sees of an account and instrument: orders, position, prices and equity, read in one transaction."""
 
 from dataclasses import dataclass, replace
+from datetime import datetime
 from decimal import Decimal
 
 from pilothouse.bots.follow import LiveOrder, View
@@ -22,12 +23,14 @@ class Scene:
     """What is there now.
 
     records             live orders of the instrument, as stored
+    at                  when that was
     protection_changed  whether this turn set a new protection
     """
 
     view: View
     records: tuple[OrderRecord, ...]
     held: Holdings
+    at: datetime
     protection_changed: bool = False
 
     def in_doubt(self) -> bool:
@@ -36,7 +39,13 @@ class Scene:
         A stop-loss or take-profit that only reduces is left out: it can open nothing, and whether it arrived is known
         at some venues after a minute only. What it may have done to the position is what any stop may do that stands.
         """
-        return any(order.state in _DOUBTED and not _only_protects(order) for order in self.records)
+        return any(self._is_doubted(order) and not _only_protects(order) for order in self.records)
+
+    def _is_doubted(self, order: OrderRecord) -> bool:
+        """Say whether it is not known that it arrived, be it that whoever was to send it is gone."""
+        if order.state is OrderState.SENDING:
+            return order.sendable_until is None or order.sendable_until <= self.at
+        return order.state in _DOUBTED
 
     def doubted_stops(self, side: Side) -> tuple[OrderRecord, ...]:
         """Return the stop-losses and take-profits of one side of which nobody knows whether they stand."""
@@ -71,6 +80,7 @@ class Scene:
             view=replace(self.view, orders=(*self.view.orders, live(order))),
             records=(*self.records, order),
             held=self.held,
+            at=self.at,
             protection_changed=self.protection_changed,
         )
 
@@ -100,7 +110,8 @@ class Scene:
 
 def look(tx: Tx, desk: Desk, trader: Trader, symbol: str) -> Scene:
     """Return what is there in one instrument of an account; raises Unavailable if a price is missing."""
-    held = holdings(tx, trader.account_id, desk.clock.now(), trader.currency)
+    now = desk.clock.now()
+    held = holdings(tx, trader.account_id, now, trader.currency)
     quote = desk.quote_of(trader.venue, symbol)
     marks = {name: desk.quote_of(trader.venue, name).mark for name in held.positions}
     records = tuple(orders_store.live_in(tx, trader.account_id, symbol))
@@ -113,7 +124,7 @@ def look(tx: Tx, desk: Desk, trader: Trader, symbol: str) -> Scene:
         equity=held.equity(marks).equity,
         coins=desk.holds_coins(trader.venue),
     )
-    return Scene(view, records, held)
+    return Scene(view, records, held, now)
 
 
 def _only_protects(order: OrderRecord) -> bool:

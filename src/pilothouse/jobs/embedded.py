@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 
 import structlog
 
+from pilothouse.core.errors import PilothouseError
 from pilothouse.execution import send, writing
 from pilothouse.execution import store as orders_store
 from pilothouse.jobs.dispatch import Dispatcher
@@ -106,8 +107,21 @@ class Embedded:
         deadline = time.monotonic() + patience_s
         for thread in self._threads:
             thread.join(max(0.0, deadline - time.monotonic()))
+        self._put_off()
         self._writers.close(is_quiet=not any(thread.is_alive() for thread in self._threads))
         self._streams.close()
+
+    def _put_off(self) -> None:
+        """Note of what still waits in the lanes that it was not sent: the next start need not ask for it."""
+        house = self._house
+        left = house.desk.lanes.drain()
+        if left:
+            try:
+                house.database.write(
+                    lambda tx: send.put_off_all(tx, house.desk, left, "the house stopped"), name="stop"
+                )
+            except PilothouseError as error:
+                _log.warning("orders_left_in_doubt", orders=len(left), why=str(error))
 
     def alive(self) -> bool:
         """Say whether every thread runs."""

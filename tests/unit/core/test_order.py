@@ -25,16 +25,16 @@ from pilothouse.core.order import (
 
 # One row for each state, one column for each event; a dot is Broken.
 TABLE = """
-state         send    lose    accept        reject   fill_part     fill_rest cancel   expire  deny     withdraw
-intended      sending .       .             .        .             .         .        .       .        canceled
-sending       .       unknown working       rejected partly_filled filled    canceled expired .        .
-unknown       .       unknown working       rejected partly_filled filled    canceled expired intended .
-working       .       .       working       .        partly_filled filled    canceled expired .        .
-partly_filled .       .       partly_filled .        partly_filled filled    canceled expired .        .
-filled        .       .       filled        .        .             .         .        .       .        .
-canceled      .       .       canceled      .        canceled      filled    canceled .       .        .
-expired       .       .       expired       .        expired       filled    .        expired .        .
-rejected      .       .       .             rejected .             .         .        .       .        .
+state         send    lose    accept        reject   fill_part     fill_rest cancel   expire  deny     withdraw put_off
+intended      sending .       .             .        .             .         .        .       .        canceled .
+sending       .       unknown working       rejected partly_filled filled    canceled expired .        .        intended
+unknown       .       unknown working       rejected partly_filled filled    canceled expired intended .        .
+working       .       .       working       .        partly_filled filled    canceled expired .        .        .
+partly_filled .       .       partly_filled .        partly_filled filled    canceled expired .        .        .
+filled        .       .       filled        .        .             .         .        .       .        .        .
+canceled      .       .       canceled      .        canceled      filled    canceled .       .        .        .
+expired       .       .       expired       .        expired       filled    .        expired .        .        .
+rejected      .       .       .             rejected .             .         .        .       .        .        .
 """
 
 
@@ -75,11 +75,12 @@ def test_only_money_that_really_moved_leads_out_of_a_final_state() -> None:
 
 
 def test_an_order_is_sent_from_one_state_only() -> None:
-    """Nothing that may stand at the venue is ever sent again: it must first be denied there."""
+    """Nothing that may stand at the venue is sent again: it was denied, or its sender knows that it never left."""
     assert {s for s, e in TRANSITIONS if e is OrderEvent.SEND} == {OrderState.INTENDED}
-    assert [pair for pair, then in TRANSITIONS.items() if then is OrderState.INTENDED] == [
-        (OrderState.UNKNOWN, OrderEvent.DENY)
-    ]
+    assert {pair for pair, then in TRANSITIONS.items() if then is OrderState.INTENDED} == {
+        (OrderState.UNKNOWN, OrderEvent.DENY),
+        (OrderState.SENDING, OrderEvent.PUT_OFF),
+    }
 
 
 def test_every_state_is_either_live_or_final() -> None:

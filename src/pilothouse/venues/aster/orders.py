@@ -79,7 +79,7 @@ class Orders:
             for group in _groups(orders):
                 outcomes += self._place_group(account, keys, group)
         except Refused as refused:  # the account cannot sign: none of what is left was sent
-            no = Rejected(refused.code, str(refused), may_be_repeated=True)
+            no = Rejected(refused.code, str(refused))
             outcomes += [no] * (len(orders) - len(outcomes))
         return outcomes
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 
-from pilothouse.core.errors import NotFound, Refused
+from pilothouse.core.errors import Refused
 from pilothouse.core.rounding import plain
 from pilothouse.kit.throttle import Use
 from pilothouse.venues.ccxt.bounds import refusal
@@ -57,7 +57,7 @@ class Orders:
                 outcome = self._refusal(request) or self._place(account, keys, request)
                 outcomes.append(outcome)
         except Refused as refused:  # the account cannot sign, or must not send: none of what is left was sent
-            no = Rejected(refused.code, str(refused), may_be_repeated=not isinstance(refused, NotFound))
+            no = Rejected(refused.code, str(refused))
             outcomes += [no] * (len(orders) - len(outcomes))
         return outcomes
 
