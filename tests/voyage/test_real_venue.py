@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from sqlalchemy import update
 
-from pilothouse.accounts import trading_accounts
+from pilothouse.accounts import hooks, trading_accounts
 from pilothouse.accounts.trading_accounts import Mode
 from pilothouse.core.errors import Unavailable
 from pilothouse.core.facts import FactKind
@@ -316,3 +316,21 @@ def _known(living: Living, order_id: str) -> OrderRecord:
 
 def _resting(living: Living, order_id: str) -> bool:
     return _known(living, order_id).state.is_resting
+
+
+def test_prices_of_what_a_hook_may_trade_are_there_before_its_first_alert(
+    exchange: RunningExchange, data: Path
+) -> None:
+    """Otherwise its first alert is answered 503, since nobody has followed the price yet."""
+    with _house(exchange, data) as living:
+        house, owner = living.house, living.account.owner_id
+        hook = house.database.read(lambda tx: hooks.by_token(tx, living.token))
+        assert hook is not None
+        assert house.quotes.all(living.key) == {}, "nobody follows anything"
+
+        named = {"symbols": ["ETHUSDT", "NOSUCHUSDT"]}
+        house.database.write(lambda tx: hooks.change(tx, owner, hook.id, named, now=house.clock.now()), name="hook")
+        house.follow_soon(living.account.id)
+        assert within(10, lambda: set(house.quotes.all(living.key)) == {"ETHUSDT"})
+    with _house(exchange, data, process="after") as living:
+        assert within(10, lambda: set(living.house.quotes.all(living.key)) == {"ETHUSDT"}), "followed from the start"

@@ -203,6 +203,12 @@ def list_hooks(tx: Tx, owner_id: str) -> list[Hook]:
     return [_hook(row) for row in tx.execute(select(*_COLUMNS).where(owned(hooks, owner_id)).order_by(_CELLS.id))]
 
 
+def symbols_named(tx: Tx, account_id: str) -> set[str]:
+    """Return the symbols that the active hooks of an account are restricted to; those that may trade all name none."""
+    query = select(_CELLS.symbols).where(_CELLS.account_id == account_id, _ACTIVE, _CELLS.symbols.is_not(None))
+    return {symbol for named in tx.execute(query).scalars() for symbol in named or ()}
+
+
 def change(
     tx: Tx, owner_id: str, hook_id: str, fields: Mapping[str, Any], *, now: datetime, who: str = "house"
 ) -> Hook:

@@ -43,6 +43,7 @@ def create(caller: Administering, asked: desk_shapes.HookAsked) -> Response:
         )
 
     made, url_token, secret = caller.write(work, "hook")
+    caller.house.follow_soon(made.account_id)
     return shapes.answer(shown.hook(made) | _once(caller, url_token, secret))
 
 
@@ -60,6 +61,7 @@ def change(caller: Administering, hook_id: IdInPath, asked: desk_shapes.HookChan
     changed = caller.write(
         lambda tx: hooks.change(tx, caller.owner_id, hook_id, fields, now=now, who=caller.name), "hook"
     )
+    caller.house.follow_soon(changed.account_id)
     return shapes.answer(shown.hook(changed))
 
 

@@ -1,13 +1,16 @@
-"""Which prices an account needs from the beginning: of what it holds, has ordered, protects, or was told to trade."""
+"""Which prices an account needs from the start: of what it holds, has ordered, protects, was told or may trade."""
 
 from datetime import datetime, timedelta
 
+from pilothouse.accounts import hooks
 from pilothouse.execution import store as orders_store
 from pilothouse.fleet import store as fleet_store
 from pilothouse.kit.db import Tx
 from pilothouse.ledger import positions
 
 RECENT = timedelta(days=7)
+NAMED_MOST = 50
+"""So many of the symbols that hooks are restricted to are followed before the first alert names one."""
 
 
 def symbols(tx: Tx, account_id: str, now: datetime) -> set[str]:
@@ -15,4 +18,5 @@ def symbols(tx: Tx, account_id: str, now: datetime) -> set[str]:
     found = {row.position.symbol for row in positions.all_positions(tx, account_id, flat_too=False)}
     found |= {order.terms.symbol for order in orders_store.live_of(tx, account_id)}
     found |= {each.symbol for each in fleet_store.all_protections(tx) if each.account_id == account_id}
+    found |= set(sorted(hooks.symbols_named(tx, account_id))[:NAMED_MOST])
     return found | fleet_store.symbols_since(tx, account_id, now - RECENT)

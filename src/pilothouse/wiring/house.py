@@ -79,6 +79,12 @@ class House:
         self._follow(account, venue)
         self.changes.tell(account.id)
 
+    def follow_soon(self, account_id: str) -> None:
+        """Follow the prices that an account needs by now, on another thread: a hook of it was made or changed."""
+        account = self.database.read(lambda tx: trading_accounts.by_id(tx, account_id))
+        for symbol in self.database.read(lambda tx: followed.symbols(tx, account_id, self.clock.now())):
+            self.venues.follow_soon(account.venue, symbol)
+
     def open_all(self) -> None:
         """Open the venues of all active accounts that are not open yet; one that cannot be is logged.
 
@@ -133,6 +139,8 @@ class House:
 
     def _follow(self, account: TradingAccount, venue: Venue) -> None:
         wanted = self.database.read(lambda tx: followed.symbols(tx, account.id, self.clock.now()))
+        known = self.instruments.all(account.venue)
+        wanted = {symbol for symbol in wanted if not known or symbol in known}
         if wanted:
             venue.follow(wanted)
 

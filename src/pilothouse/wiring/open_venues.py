@@ -54,7 +54,7 @@ class OpenVenues(Mapping[str, Venue]):
         self._lock = threading.RLock()
         self._missed: queue.SimpleQueue[tuple[str, str] | None] = queue.SimpleQueue()
         self._follower: threading.Thread | None = None
-        quotes.missed = self._follow_soon
+        quotes.missed = self.follow_soon
 
     # ── As a mapping: what is open now ────────────────────────────────────────────────────────────
 
@@ -139,7 +139,7 @@ class OpenVenues(Mapping[str, Venue]):
 
     # ── Prices that somebody asked for ────────────────────────────────────────────────────────────
 
-    def _follow_soon(self, name: str, symbol: str) -> None:
+    def follow_soon(self, name: str, symbol: str) -> None:
         """Let a venue follow a symbol, on another thread: who misses a price may be inside of a transaction."""
         if self._instruments.all(name).get(symbol) is None:
             return
