@@ -11,7 +11,7 @@ from pilothouse.venues.aster.adapter import Accounts, AsterVenue
 from pilothouse.venues.aster.endpoint import MAINNET, endpoint_at
 from pilothouse.venues.aster.rest import Tools
 from pilothouse.venues.aster.sign import AsterKeys, Signer
-from pilothouse.venues.aster.stream import Patience
+from pilothouse.venues.held_streams import Patience
 from pilothouse.venues.port import VenueAccount
 from tests.cards.sim_stand import SimStand
 

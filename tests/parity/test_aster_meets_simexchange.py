@@ -19,7 +19,7 @@ from pilothouse.kit.sealed import Secret
 from pilothouse.kit.throttle import OwnBooks, Throttle
 from pilothouse.venues.aster.adapter import AsterVenue
 from pilothouse.venues.aster.opened import open_aster
-from pilothouse.venues.aster.stream import Patience
+from pilothouse.venues.held_streams import Patience
 from pilothouse.venues.keys import VenueKey
 from pilothouse.venues.opening import Accounts, Opening
 from pilothouse.venues.port import (

@@ -2,7 +2,7 @@
 
 import threading
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Final
@@ -21,21 +21,14 @@ from pilothouse.venues.aster.card import card_of
 from pilothouse.venues.aster.codes import Outcome
 from pilothouse.venues.aster.endpoint import Endpoint
 from pilothouse.venues.aster.history import OPEN_ORDERS, POSITIONS, History, OrderNames
-from pilothouse.venues.aster.orders import Market, Orders
+from pilothouse.venues.aster.orders import Orders
 from pilothouse.venues.aster.rest import Call, Failed, Rest, Said, Tools
-from pilothouse.venues.aster.rules import LeverageOutOfRange, Rules, leverage_of, limits_of, rules_of
+from pilothouse.venues.aster.rules import leverage_of, limits_of, rules_of
 from pilothouse.venues.aster.sign import AsterKeys, Signer
-from pilothouse.venues.aster.stream import (
-    SYMBOLS_EACH,
-    AccountStream,
-    AccountWire,
-    MarketStream,
-    Patience,
-    StreamEnded,
-    Streams,
-)
+from pilothouse.venues.aster.stream import PriceSpeech, UserSpeech
+from pilothouse.venues.bounds import LeverageOutOfRange, Market, Rules
+from pilothouse.venues.held_streams import AccountStream, Patience, StreamEnded, Streams
 from pilothouse.venues.port import (
-    Absent,
     Accepted,
     AccountEvent,
     AmendOutcome,
@@ -52,8 +45,9 @@ from pilothouse.venues.port import (
     VenueAccount,
     VenueBalance,
     VenuePosition,
-    VenueStatus,
 )
+from pilothouse.venues.price_feeds import PriceFeeds
+from pilothouse.venues.standing_orders import StandingOrders
 
 ACCOUNT: Final = "/fapi/v3/accountWithJoinMargin"
 POSITION_MODE: Final = "/fapi/v3/positionSide/dual"
@@ -112,7 +106,6 @@ class AsterVenue:
         self._endpoint = endpoint
         self._accounts = accounts
         self._tools = tools
-        self._followed = set(followed)
         self._settlement = settlement
         self._patience = patience if patience is not None else Patience()
         self._rest = Rest(endpoint, http if http is not None else HttpClient(endpoint.rest_url, limits=_LIMITS), tools)
@@ -120,17 +113,19 @@ class AsterVenue:
         self._history = History(self._rest, accounts.keys_of, names, tools.clock)
         self._orders = Orders(self._rest, accounts.keys_of, names, self._history, self._market)
         self._names = names
-        self._streams = Streams()
+        self._streams = Streams("aster-streams")
+        self._told = StandingOrders()
+        self._feeds = PriceFeeds(
+            self._streams,
+            self._patience,
+            speech=lambda: PriceSpeech(endpoint.stream_url, endpoint.venue),
+            ask=partial(market.quotes_of, self._rest),
+            in_our_time=self._rest.in_our_time,
+            followed=followed,
+        )
         self._lock = threading.Lock()
-        self._prices = market.Prices(endpoint.venue)
-        self._watchers: tuple[Callable[[Sequence[Quote]], None], ...] = ()
-        self._feeds: list[Callable[[], None]] = []
-        self._fed: set[str] = set()
         self._rules: dict[str, Rules] = {}
         self._rules_at: datetime | None = None
-        self._marks: dict[str, Quote] = {}
-        self._touched: dict[str, set[str]] = {}
-        self._standing: dict[str, dict[str, str]] = {}
 
     def close(self) -> None:
         """End the streams and let go of every connection."""
@@ -191,23 +186,13 @@ class AsterVenue:
 
     def _market(self, symbol: str) -> Market:
         """Return what is known of a symbol right now, without asking."""
-        rules, quote = self._rules.get(symbol), self._marks.get(symbol)
+        rules, quote = self._rules.get(symbol), self._feeds.latest(symbol)
         fresh = quote is not None and abs(self._tools.clock.now() - quote.at) < _MARK_FOR
         return Market(rules, quote.mark if quote is not None and fresh else None)
 
     def quotes(self, symbols: Collection[str] = ()) -> list[Quote]:
         """Ask for the present prices of `symbols`; none named: of what is followed. Raises Unavailable."""
-        quotes = self._in_our_time(self._quotes_there(sorted(symbols or self._followed)))
-        self._marks |= {quote.symbol: quote for quote in quotes}
-        return quotes
-
-    def _quotes_there(self, symbols: Sequence[str]) -> list[Quote]:
-        """Ask for prices, stamped by the venue's clock. Raises Unavailable."""
-        return market.quotes_of(self._rest, symbols)
-
-    def _in_our_time(self, quotes: Sequence[Quote]) -> list[Quote]:
-        """Return quotes stamped by our clock: how old they are is told by it alone."""
-        return [replace(quote, at=self._rest.in_our_time(quote.at)) for quote in quotes]
+        return self._feeds.quotes(symbols)
 
     def timeframes(self) -> tuple[str, ...]:
         """Return how long candles may be here."""
@@ -229,11 +214,11 @@ class AsterVenue:
 
     def place(self, account: VenueAccount, orders: Sequence[OrderRequest]) -> list[PlaceOutcome]:
         """Place orders in their order; one outcome each. Never raises for an order's own fault."""
-        self._touched.setdefault(account.id, set()).update(request.terms.symbol for request in orders)
+        self._told.touched(account.id, [request.terms.symbol for request in orders])
         outcomes = self._orders.place(account, orders)
         for outcome in outcomes:
             if isinstance(outcome, Accepted):
-                self._note(account, outcome.report)
+                self._told.note(account.id, outcome.report)
         return outcomes
 
     def cancel(
@@ -397,72 +382,29 @@ class AsterVenue:
         def learn_and_tell(event: AccountEvent) -> None:
             if event.report is not None:
                 self._names.learn(account.id, event.report.venue_order_id, event.report.client_order_id)
-                self._note(account, event.report)
+                self._told.note(account.id, event.report)
             sink(event)
 
-        wires = AccountWire(
+        speech = UserSpeech(
             account.id,
+            self._endpoint.stream_url,
             open_key=partial(self._open_key, account),
             keep_key=partial(self._keep_key, account),
-            missed=partial(self._missed, account),
             funded=lambda: self._funded(account, funded_at),
+            keep_s=self._patience.keep_s,
         )
-        stream = AccountStream(self._endpoint.stream_url, wires, learn_and_tell, self._tools.clock, self._patience)
+        stream = AccountStream(
+            account.id, speech, partial(self._missed, account), learn_and_tell, self._tools.clock, self._patience
+        )
         return self._streams.start(stream.run())
 
     def watch(self, sink: Callable[[Sequence[Quote]], None]) -> Callable[[], None]:
         """Hand quotes of what is followed to `sink` as they change; return what stops it. `sink` must not block."""
-        with self._lock:
-            self._watchers = (*self._watchers, sink)
-            followed = set(self._followed)
-        self.follow(followed)
-
-        def stop() -> None:
-            with self._lock:
-                self._watchers = tuple(other for other in self._watchers if other is not sink)
-                feeds = [] if self._watchers else self._feeds
-                if not self._watchers:
-                    self._feeds, self._fed = [], set()
-            for each in feeds:
-                each()
-
-        return stop
+        return self._feeds.watch(sink)
 
     def follow(self, symbols: Collection[str]) -> None:
         """Follow the prices of these symbols too, as soon as somebody watches; does not wait."""
-        with self._lock:
-            self._followed |= set(symbols)
-            fresh = sorted(self._followed - self._fed) if self._watchers else []
-            self._fed |= set(fresh)
-            self._feeds += [
-                self._streams.start(
-                    MarketStream(
-                        self._endpoint.stream_url,
-                        fresh[at : at + SYMBOLS_EACH],
-                        self._prices,
-                        self._keep_and_tell,
-                        self._patience,
-                        first=self._quotes_there,
-                    ).run()
-                )
-                for at in range(0, len(fresh), SYMBOLS_EACH)
-            ]
-
-    def _keep_and_tell(self, told: Sequence[Quote]) -> None:
-        quotes = self._in_our_time(told)
-        for quote in quotes:
-            self._marks[quote.symbol] = quote
-        for watcher in self._watchers:
-            watcher(quotes)
-
-    def _note(self, account: VenueAccount, report: OrderReport) -> None:
-        """Remember where something happened, and which orders stand."""
-        self._touched.setdefault(account.id, set()).add(report.terms.symbol)
-        standing = self._standing.setdefault(account.id, {})
-        if report.status in {VenueStatus.NEW, VenueStatus.PARTIALLY_FILLED}:
-            standing[report.client_order_id] = report.terms.symbol
-        else:
-            standing.pop(report.client_order_id, None)
+        self._feeds.follow(symbols)
 
     def _missed(self, account: VenueAccount, when: datetime) -> list[AccountEvent]:
         """Return what happened since an instant. Raises Unavailable.
@@ -470,20 +412,11 @@ class AsterVenue:
         An old order that was cancelled meanwhile stands in none of the venue's lists of what is new: those that stood
         here and are not told there are asked for, one by one.
         """
-        stood = dict(self._standing.get(account.id, {}))
-        events = self._history.since(account, when, tuple(self._touched.get(account.id, ())))
+        stood = self._told.of(account.id)
+        events = self._history.since(account, when, tuple(self._told.symbols(account.id)))
         told = {event.report.client_order_id for event in events if event.report is not None}
-        for client_order_id, symbol in stood.items():
-            if client_order_id in told:
-                continue
-            found = self._orders.find(account, symbol, client_order_id)
-            if isinstance(found, Accepted):
-                events.append(AccountEvent(account.id, report=found.report))
-            elif isinstance(found, Absent):
-                self._standing[account.id].pop(client_order_id, None)
-            else:  # one order is no reason to be deaf to all others: it stays, and is asked for again
-                _log.warning("order_not_found_out", client_order_id=client_order_id, why=found.reason)
-        return events
+        unheard = {name: symbol for name, symbol in stood.items() if name not in told}
+        return events + self._told.found_out(account, unheard, self._orders.find)
 
     def _funded(self, account: VenueAccount, since: datetime) -> list[AccountEvent]:
         """Return funding of the last hour, or since listening began: who books it knows each by its id."""

@@ -7,7 +7,7 @@ from pilothouse.venues.aster.adapter import Accounts, AsterVenue
 from pilothouse.venues.aster.credential import keys_of
 from pilothouse.venues.aster.endpoint import MAINNET, TESTNET, Endpoint, endpoint_at
 from pilothouse.venues.aster.rest import Tools
-from pilothouse.venues.aster.stream import Patience
+from pilothouse.venues.held_streams import Patience
 from pilothouse.venues.keys import VenueKey
 from pilothouse.venues.opening import Opening
 

@@ -1,9 +1,7 @@
 """Orders at AsterDEX: placed, cancelled, changed and asked for; each ends in exactly one outcome of the port."""
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from datetime import datetime
-from decimal import Decimal
 from typing import Final
 
 from pilothouse.core.errors import Refused, Unavailable
@@ -14,8 +12,9 @@ from pilothouse.venues.aster import wire
 from pilothouse.venues.aster.codes import HEDGED, WOULD_TRIGGER, Outcome
 from pilothouse.venues.aster.history import History, OrderNames
 from pilothouse.venues.aster.rest import Call, Failed, Heard, Rest, Said, failure_of, is_error
-from pilothouse.venues.aster.rules import Rules, refusal
+from pilothouse.venues.aster.rules import CODES
 from pilothouse.venues.aster.sign import AsterKeys
+from pilothouse.venues.bounds import Market, refusal
 from pilothouse.venues.port import (
     Absent,
     Accepted,
@@ -37,14 +36,6 @@ BATCH: Final = "/fapi/v3/batchOrders"
 BATCH_MOST: Final = 5
 
 _HEDGED: Final = "(the account is in hedge mode, and the house trades one-way: set it to one-way mode at the venue)"
-
-
-@dataclass(frozen=True, slots=True)
-class Market:
-    """What is known of an instrument while an order is about to be sent: both may be None."""
-
-    rules: Rules | None
-    mark: Decimal | None
 
 
 class Orders:
@@ -90,8 +81,7 @@ class Orders:
         return [why if why is not None else next(outcomes) for why in refused]
 
     def _refusal(self, request: OrderRequest) -> Rejected | None:
-        market = self._market_of(request.terms.symbol)
-        return None if market.rules is None else refusal(request, market.rules, market.mark)
+        return refusal(request, self._market_of(request.terms.symbol), CODES)
 
     def _send(self, account: VenueAccount, keys: AsterKeys, sent: Sequence[OrderRequest]) -> list[PlaceOutcome]:
         if not sent:

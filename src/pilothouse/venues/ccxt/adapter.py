@@ -14,14 +14,15 @@ from pilothouse.core.fill import Fill
 from pilothouse.core.instrument import Instrument
 from pilothouse.core.quote import Quote
 from pilothouse.kit.throttle import Use
+from pilothouse.venues.bounds import LeverageOutOfRange, Market, Rules
 from pilothouse.venues.ccxt.codes import Outcome
 from pilothouse.venues.ccxt.exchange import Endpoint, Failed, Keys, Session
 from pilothouse.venues.ccxt.listening import Listening
 from pilothouse.venues.ccxt.names import OrderNames
-from pilothouse.venues.ccxt.orders import Market, Orders
-from pilothouse.venues.ccxt.plain import Quirks, Rules
+from pilothouse.venues.ccxt.orders import Orders
+from pilothouse.venues.ccxt.plain import Quirks
 from pilothouse.venues.ccxt.rest import Rest, Said, Tools
-from pilothouse.venues.ccxt.stream import Patience
+from pilothouse.venues.held_streams import Patience
 from pilothouse.venues.port import (
     Accepted,
     AccountEvent,
@@ -46,12 +47,6 @@ T = TypeVar("T")
 _RULES_FOR: Final = timedelta(hours=1)
 _MARK_FOR: Final = timedelta(seconds=10)
 _log = structlog.get_logger("pilothouse.venues.ccxt")
-
-
-class LeverageOutOfRange(Refused):
-    """The instrument has no such leverage."""
-
-    code = "leverage_out_of_range"
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,13 +130,13 @@ class CcxtVenue:
 
     def _market(self, symbol: str) -> Market:
         """Return what is known of a symbol right now, without asking."""
-        rules, quote = self._rules.get(symbol), self._listening.latest(symbol)
+        rules, quote = self._rules.get(symbol), self._listening.prices.latest(symbol)
         fresh = quote is not None and abs(self._tools.clock.now() - quote.at) < _MARK_FOR
         return Market(rules, quote.mark if quote is not None and fresh else None)
 
     def quotes(self, symbols: Collection[str] = ()) -> list[Quote]:
         """Ask for the present prices of `symbols`; none named: of what is followed. Raises Unavailable."""
-        return self._listening.quotes(symbols)
+        return self._listening.prices.quotes(symbols)
 
     def timeframes(self) -> tuple[str, ...]:
         """Return how long candles may be here."""
@@ -159,10 +154,10 @@ class CcxtVenue:
     def place(self, account: VenueAccount, orders: Sequence[OrderRequest]) -> list[PlaceOutcome]:
         """Place orders in their order; one outcome each. Never raises for an order's own fault."""
         outcomes = self._orders.place(account, orders)
-        self._listening.touched(account.id, [request.terms.symbol for request in orders])
+        self._listening.orders.touched(account.id, [request.terms.symbol for request in orders])
         for outcome in outcomes:
             if isinstance(outcome, Accepted):
-                self._listening.note(account.id, outcome.report)
+                self._listening.orders.note(account.id, outcome.report)
         return outcomes
 
     def cancel(
@@ -281,11 +276,11 @@ class CcxtVenue:
 
     def watch(self, sink: Callable[[Sequence[Quote]], None]) -> Callable[[], None]:
         """Hand quotes of what is followed to `sink` as they change; return what stops it. `sink` must not block."""
-        return self._listening.watch(sink)
+        return self._listening.prices.watch(sink)
 
     def follow(self, symbols: Collection[str]) -> None:
         """Follow the prices of these symbols too, as soon as somebody watches; does not wait."""
-        self._listening.follow(symbols)
+        self._listening.prices.follow(symbols)
 
     def spoken(self, work: Callable[[Any], T]) -> T:
         """Do a piece of work on an object of ccxt without an account and return its value. Raises Unavailable."""

@@ -19,7 +19,7 @@ from pilothouse.venues.ccxt import words
 from pilothouse.venues.ccxt.codes import Outcome
 from pilothouse.venues.ccxt.exchange import Endpoint, NotDone, Session
 from pilothouse.venues.ccxt.plain import Ask
-from pilothouse.venues.ccxt.stream import StreamEnded
+from pilothouse.venues.held_streams import StreamEnded
 from pilothouse.venues.port import AccountEvent, FundingPayment, OrderReport, VenueStatus
 
 FUTURES: Final = "wss://fstream.binance.com"
@@ -93,6 +93,11 @@ class FuturesAccount:
 
         if not self._ask(extended):
             raise StreamEnded("the listen key is no more")
+
+    def asks(self, message: Any) -> bool:
+        """Say whether a message needs the exchange, or what is known of other orders, to be understood."""
+        event = told.inner(message)
+        return isinstance(event, dict) and event.get("e") in {"ORDER_TRADE_UPDATE", "ALGO_UPDATE", "ACCOUNT_UPDATE"}
 
     def understood(self, message: Any) -> Sequence[AccountEvent]:
         """Return what a message tells."""
@@ -189,6 +194,10 @@ class SpotAccount:
     def keep(self) -> None:
         """Do nothing: what was subscribed to lasts as long as the connection."""
 
+    def asks(self, message: Any) -> bool:
+        """Say no: a message says all there is to know."""
+        return False
+
     def understood(self, message: Any) -> Sequence[AccountEvent]:
         """Return what a message tells."""
         if isinstance(message, dict) and "status" in message and message.get("status") != 200:
@@ -242,13 +251,13 @@ class _Prices:
                 quote.funding_rate, quote.funding_at,
             )  # fmt: skip
 
-    def understood(self, message: Any) -> Quote | None:
+    def understood(self, message: Any) -> Sequence[Quote]:
         """Return the quote of an instrument if a message completes it."""
         if isinstance(message, dict) and isinstance(message.get("error"), dict):
             raise StreamEnded(f"the exchange refuses the subscription: {message['error'].get('msg')}")
         event = told.inner(message)
         if not isinstance(event, dict) or not isinstance(event.get("s"), str):
-            return None
+            return ()
         kind, symbol = event.get("e"), event["s"]
         parts = self._parts.get(symbol, _Parts())
         if kind == "bookTicker" or (kind is None and "b" in event and "a" in event):
@@ -261,12 +270,13 @@ class _Prices:
         elif kind in {"24hrMiniTicker", "24hrTicker"}:
             parts = replace(parts, last=words.number(event, "c"))
         else:
-            return None
+            return ()
         at = words.instant(event, "T" if event.get("T") and kind == "bookTicker" else "E") if event.get("E") else None
         at = at if at is not None else self._clock.now()
         parts = replace(parts, at=max(parts.at or at, at))
         self._parts[symbol] = parts
-        return self._quote(symbol, parts)
+        quote = self._quote(symbol, parts)
+        return () if quote is None else (quote,)
 
     def _quote(self, symbol: str, parts: _Parts) -> Quote | None:
         mark = parts.mark if self.has_mark else parts.last

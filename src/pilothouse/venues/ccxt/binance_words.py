@@ -10,7 +10,7 @@ from pilothouse.core.fill import Fill
 from pilothouse.core.instrument import Instrument
 from pilothouse.core.order import OrderTerms, OrderType, TimeInForce
 from pilothouse.core.rounding import EXACT, plain
-from pilothouse.venues.ccxt.plain import Rules
+from pilothouse.venues.bounds import Rules
 from pilothouse.venues.ccxt.words import (
     WHOLE_POSITION,
     ZERO,

@@ -1,17 +1,15 @@
 """Orders at an exchange: placed, cancelled, changed and asked for; each ends in exactly one outcome of the port."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from datetime import datetime
-from decimal import Decimal
+from typing import Final
 
 from pilothouse.core.errors import Refused
 from pilothouse.core.rounding import plain
 from pilothouse.kit.throttle import Use
-from pilothouse.venues.ccxt.bounds import refusal
+from pilothouse.venues.bounds import Market, client_id_refusal, refusal
 from pilothouse.venues.ccxt.codes import Outcome
 from pilothouse.venues.ccxt.exchange import Failed, Keys
-from pilothouse.venues.ccxt.plain import Rules
 from pilothouse.venues.ccxt.rest import Rest, Said
 from pilothouse.venues.port import (
     Absent,
@@ -29,13 +27,7 @@ from pilothouse.venues.port import (
 )
 from pilothouse.venues.replace import replace_order
 
-
-@dataclass(frozen=True, slots=True)
-class Market:
-    """What is known of an instrument while an order is about to be sent: both may be None."""
-
-    rules: Rules | None
-    mark: Decimal | None
+CLIENT_ID_MOST: Final = 32
 
 
 class Orders:
@@ -63,7 +55,9 @@ class Orders:
 
     def _refusal(self, request: OrderRequest) -> Rejected | None:
         market = self._market_of(request.terms.symbol)
-        return None if market.rules is None else refusal(request, market.rules, market.mark)
+        if market.rules is None:
+            return None
+        return client_id_refusal(request.client_order_id, CLIENT_ID_MOST) or refusal(request, market)
 
     def _place(self, account: VenueAccount, keys: Keys, request: OrderRequest) -> PlaceOutcome:
         heard = self._rest.ask(

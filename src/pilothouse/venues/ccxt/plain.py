@@ -18,17 +18,17 @@ from pilothouse.core.candle import Candle
 from pilothouse.core.clock import Clock, from_micros, millis
 from pilothouse.core.errors import NotFound, Refused
 from pilothouse.core.fill import Fill
-from pilothouse.core.instrument import Instrument
 from pilothouse.core.order import OrderType, TimeInForce
 from pilothouse.core.quote import Quote
 from pilothouse.core.rounding import EXACT, plain
 from pilothouse.kit.sealed import digest
 from pilothouse.kit.throttle import Budget
+from pilothouse.venues.bounds import Rules
 from pilothouse.venues.ccxt import words
 from pilothouse.venues.ccxt.codes import Fault, Outcome, plain_outcome
 from pilothouse.venues.ccxt.exchange import Endpoint, Failed, NotDone, Outgoing, Session
-from pilothouse.venues.ccxt.stream import AccountSpeech, MarketSpeech
 from pilothouse.venues.ccxt.words import Traded
+from pilothouse.venues.held_streams import AccountSpeech, MarketSpeech
 from pilothouse.venues.port import (
     FundingPayment,
     MarginType,
@@ -45,21 +45,6 @@ TOLD_FOR: Final = timedelta(days=7)
 _PAGE: Final = 100
 _PAGES_MOST: Final = 50
 _HUNDREDTHS: Final = 100
-
-
-@dataclass(frozen=True, slots=True)
-class Rules:
-    """One instrument and what the exchange asks of orders in it.
-
-    market_min, market_max   of a market order, base
-    up, down                 a buy at most at mark x up, a sell at least at mark x down; None: no such bound
-    """
-
-    instrument: Instrument
-    market_min: Decimal = words.ZERO
-    market_max: Decimal = words.WHOLE_POSITION
-    up: Decimal | None = None
-    down: Decimal | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,7 @@ from pilothouse.venues.aster.adapter import Accounts, AsterVenue
 from pilothouse.venues.aster.endpoint import MAINNET_CHAIN, Endpoint
 from pilothouse.venues.aster.rest import Tools
 from pilothouse.venues.aster.sign import AsterKeys
-from pilothouse.venues.aster.stream import Patience
+from pilothouse.venues.held_streams import Patience
 from pilothouse.venues.port import OrderRequest, VenueAccount
 from tests.slices.venues.aster.recorder import Recorder, Say, StreamRecorder
 

@@ -14,7 +14,7 @@ import pytest
 
 from pilothouse.core.quote import Quote
 from pilothouse.venues.aster.adapter import AsterVenue
-from pilothouse.venues.aster.stream import Patience
+from pilothouse.venues.held_streams import Patience
 from pilothouse.venues.port import AccountEvent, VenueStatus
 from tests.slices.venues.aster.conftest import ACCOUNT, QUICK, now_ms, open_venue, order_row, trade_row
 from tests.slices.venues.aster.recorder import Recorder, Say, StreamRecorder

@@ -16,7 +16,7 @@ from pilothouse.venues.ccxt.exchange import Endpoint, Keys
 from pilothouse.venues.ccxt.known import quirks_of
 from pilothouse.venues.ccxt.rest import Tools
 from pilothouse.venues.ccxt.sheets import sheet_of
-from pilothouse.venues.ccxt.stream import Patience
+from pilothouse.venues.held_streams import Patience
 from pilothouse.venues.port import Accepted, OrderRequest, PlaceOutcome, VenueAccount, VenueStatus
 
 ACCOUNT = VenueAccount("acc_1", "usr_1")

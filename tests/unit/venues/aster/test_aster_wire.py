@@ -16,7 +16,7 @@ from pilothouse.core.order import OrderTerms, OrderType, TimeInForce
 from pilothouse.core.rounding import is_on_grid, plain
 from pilothouse.venues.aster import wire
 from pilothouse.venues.aster.endpoint import MAINNET, endpoint_at
-from pilothouse.venues.aster.rules import Rules, refusal
+from pilothouse.venues.bounds import Market, Rules, refusal
 from pilothouse.venues.catalogue import CARDS, card_of, credential_fields, names, open_venue
 from pilothouse.venues.keys import VenueKey
 from pilothouse.venues.port import OrderRequest, VenueStatus
@@ -152,7 +152,7 @@ def test_what_passes_here_keeps_every_rule_of_the_venue(
 ) -> None:
     """Written a second time, as the venue's pages word the filters."""
     terms = OrderTerms("X", side, OrderType.LIMIT, quantity, price=price)
-    passes = refusal(OrderRequest("a", terms, NOON), RULES, mark) is None
+    passes = refusal(OrderRequest("a", terms, NOON), Market(RULES, mark)) is None
     keeps = (
         TICK <= price <= 1_000_000
         and (price - TICK) % TICK == 0

@@ -19,11 +19,12 @@ from pilothouse.core.instrument import Instrument, Side
 from pilothouse.core.order import OrderTerms, OrderType, TimeInForce
 from pilothouse.core.quote import Quote
 from pilothouse.core.rounding import EXACT, plain
+from pilothouse.venues.bounds import Rules
 from pilothouse.venues.ccxt import words
 from pilothouse.venues.ccxt.codes import Fault, Outcome
 from pilothouse.venues.ccxt.codes_alpaca import outcome_of
 from pilothouse.venues.ccxt.exchange import Failed, NotDone, Session
-from pilothouse.venues.ccxt.plain import TOLD_FOR, Quirks, Rules, Trial, label
+from pilothouse.venues.ccxt.plain import TOLD_FOR, Quirks, Trial, label
 from pilothouse.venues.ccxt.words import Traded
 from pilothouse.venues.port import (
     FundingPayment,

@@ -18,6 +18,7 @@ from pilothouse.core.order import OrderType
 from pilothouse.core.quote import Quote
 from pilothouse.core.rounding import plain
 from pilothouse.kit.throttle import Budget
+from pilothouse.venues.bounds import Rules
 from pilothouse.venues.ccxt import binance_words as told
 from pilothouse.venues.ccxt import words
 from pilothouse.venues.ccxt.binance_streams import FuturesAccount, FuturesPrices
@@ -31,8 +32,8 @@ from pilothouse.venues.ccxt.codes_binance import (
 )
 from pilothouse.venues.ccxt.exchange import Endpoint, Failed, NotDone, Outgoing, Session
 from pilothouse.venues.ccxt.names import OrderNames
-from pilothouse.venues.ccxt.plain import Ask, Quirks, Rules, Trial, label
-from pilothouse.venues.ccxt.stream import AccountSpeech, MarketSpeech
+from pilothouse.venues.ccxt.plain import Ask, Quirks, Trial, label
+from pilothouse.venues.held_streams import AccountSpeech, MarketSpeech
 from pilothouse.venues.port import (
     FundingPayment,
     MarginType,

@@ -11,13 +11,14 @@ from typing import Any, ClassVar
 from pilothouse.core.clock import Clock
 from pilothouse.core.quote import Quote
 from pilothouse.core.rounding import EXACT
+from pilothouse.venues.bounds import Rules
 from pilothouse.venues.ccxt import binance_words as told
 from pilothouse.venues.ccxt import words
 from pilothouse.venues.ccxt.binance_streams import SpotAccount, SpotPrices
 from pilothouse.venues.ccxt.exchange import Endpoint, Session
-from pilothouse.venues.ccxt.plain import Ask, Rules, Trial, holding, label
+from pilothouse.venues.ccxt.plain import Ask, Trial, holding, label
 from pilothouse.venues.ccxt.quirks.binance import RECEIVE_WINDOW_MS, Binance, by_symbol, may_withdraw
-from pilothouse.venues.ccxt.stream import AccountSpeech, MarketSpeech
+from pilothouse.venues.held_streams import AccountSpeech, MarketSpeech
 from pilothouse.venues.port import OrderReport, OrderRequest, VenueBalance, VenuePosition
 
 

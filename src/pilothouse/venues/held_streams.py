@@ -1,14 +1,15 @@
-"""Accounts and prices of an exchange, heard without asking for each: messages in, events and quotes out, in order.
+"""Accounts and prices of a venue, heard without asking for each: messages in, events and quotes out, in order.
 
 A stream may end, fall silent, or stay away; each time it is opened anew, after pauses that grow. What happened on an
-account in between is asked for and told before anything that came after it. An exchange without a stream of its own
-here is asked again and again instead, which is told in the same way.
+account in between is asked for and told before anything that came after it. A venue without a stream of its own here
+is asked again and again instead, which is told in the same way. How each venue speaks is its adapter's to say, by
+`AccountSpeech` and `MarketSpeech`.
 """
 
 import asyncio
+import contextlib
 import threading
 from collections.abc import Callable, Coroutine, Sequence
-from concurrent.futures import Future
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final, Protocol
@@ -26,7 +27,7 @@ from pilothouse.venues.port import AccountEvent, StreamState
 
 _TROUBLE: Final = (OSError, TimeoutError, WebSocketException, PilothouseError)
 _WAITING_MOST: Final = 100_000
-_log = structlog.get_logger("pilothouse.venues.ccxt.stream")
+_log = structlog.get_logger("pilothouse.venues.held_streams")
 
 
 class StreamEnded(Unavailable):
@@ -43,6 +44,7 @@ class Patience:
     silent_s         of an account: it is reopened when nothing came for so long, as a quiet one is told from a dead
                      one by nothing else
     market_silent_s  of prices, which never rest
+    keep_s           between two extensions of a listen key, which lasts an hour
     poll_s           between two questions where there is no stream: of an account
     price_poll_s     the same, of prices
     first_s, most_s  of the pause before it is opened anew
@@ -52,6 +54,7 @@ class Patience:
     ping_s: float = 20.0
     silent_s: float = 900.0
     market_silent_s: float = 20.0
+    keep_s: float = 1_500.0
     poll_s: float = 5.0
     price_poll_s: float = 2.0
     first_s: float = 0.1
@@ -59,12 +62,12 @@ class Patience:
 
 
 class AccountSpeech(Protocol):
-    """How an exchange tells of one account. All of it blocks, is called on threads, and by one at a time.
+    """How a venue tells of one account. `open`, `keep`, and `understood` where it `asks` block: threads call them."""
 
-    keep_s   seconds between two calls of `keep`
-    """
-
-    keep_s: float
+    @property
+    def keep_s(self) -> float:
+        """Return how many seconds pass between two calls of `keep`."""
+        ...
 
     def open(self) -> tuple[str, Sequence[str]]:
         """Return the address to open, and what to say there first. Raises Unavailable."""
@@ -74,13 +77,17 @@ class AccountSpeech(Protocol):
         """Keep it alive. Raises StreamEnded if it is no more, Unavailable if nobody answers."""
         ...
 
+    def asks(self, message: Any) -> bool:
+        """Say whether something must be asked for to understand a message; then it may take its time."""
+        ...
+
     def understood(self, message: Any) -> Sequence[AccountEvent]:
         """Return what a message tells. Raises StreamEnded if it says that it is over, Unavailable."""
         ...
 
 
 class MarketSpeech(Protocol):
-    """How an exchange tells prices of some instruments. `understood` must not block.
+    """How a venue tells prices of some instruments. `understood` must not block.
 
     each   how many instruments one connection follows
     """
@@ -95,33 +102,49 @@ class MarketSpeech(Protocol):
         """Begin with quotes that were asked for."""
         ...
 
-    def understood(self, message: Any) -> Quote | None:
-        """Return the quote that a message completes, if it does. Raises StreamEnded for a refusal."""
+    def understood(self, message: Any) -> Sequence[Quote]:
+        """Return the quotes that a message completes. Raises StreamEnded for a refusal."""
         ...
 
 
 class Streams:
     """The thread on which streams are held open. `close()` it."""
 
-    def __init__(self) -> None:
-        """Hold none yet; the thread begins with the first."""
+    def __init__(self, name: str) -> None:
+        """Hold none yet; the thread begins with the first and has `name`."""
+        self._name = name
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
         self._lock = threading.Lock()
+        self._running: set[asyncio.Task[None]] = set()
+        self._ending: set[asyncio.Task[None]] = set()
 
     def start(self, stream: Coroutine[Any, Any, None]) -> Callable[[], None]:
         """Hold `stream` open; return what ends it."""
         with self._lock:
             if self._loop is None:
                 self._loop = asyncio.new_event_loop()
-                self._thread = threading.Thread(target=self._loop.run_forever, name="ccxt-streams", daemon=True)
+                self._thread = threading.Thread(target=self._loop.run_forever, name=self._name, daemon=True)
                 self._thread.start()
-            future: Future[None] = asyncio.run_coroutine_threadsafe(stream, self._loop)
-        future.add_done_callback(_told_if_broken)
+            loop = self._loop
+        tasks: list[asyncio.Task[None]] = []
+
+        def begin() -> None:
+            task = loop.create_task(stream)
+            tasks.append(task)
+            self._running.add(task)
+            task.add_done_callback(self._forget)
+            task.add_done_callback(_told_if_broken)
+
+        def end() -> None:
+            for task in tasks:
+                self._end(task)
 
         def stop() -> None:
-            future.cancel()
+            with contextlib.suppress(RuntimeError):  # all of them have ended already
+                loop.call_soon_threadsafe(end)
 
+        loop.call_soon_threadsafe(begin)
         return stop
 
     def close(self) -> None:
@@ -130,24 +153,33 @@ class Streams:
             loop, thread, self._loop, self._thread = self._loop, self._thread, None, None
         if loop is None or thread is None:
             return
-        asyncio.run_coroutine_threadsafe(_cancel_all(), loop).result(timeout=10)
+        asyncio.run_coroutine_threadsafe(self._end_all(), loop).result(timeout=10)
         loop.call_soon_threadsafe(loop.stop)
         thread.join()
         loop.run_until_complete(loop.shutdown_default_executor())
         loop.close()
 
+    def _end(self, task: "asyncio.Task[None]") -> None:
+        """End a stream, unless it is ending: cancelled again, it would leave its connection open."""
+        if task not in self._ending:
+            self._ending.add(task)
+            task.cancel()
 
-def _told_if_broken(done: "Future[None]") -> None:
+    def _forget(self, task: "asyncio.Task[None]") -> None:
+        self._running.discard(task)
+        self._ending.discard(task)
+
+    async def _end_all(self) -> None:
+        ending = tuple(self._running)
+        for task in ending:
+            self._end(task)
+        await asyncio.gather(*ending, return_exceptions=True)
+
+
+def _told_if_broken(done: "asyncio.Task[None]") -> None:
     """Say it when a stream ended by an error of ours: what the wire does to it is met inside of it."""
     if not done.cancelled() and (error := done.exception()) is not None:
         _log.critical("stream_broken", error=repr(error))
-
-
-async def _cancel_all() -> None:
-    others = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
-    for task in others:
-        task.cancel()
-    await asyncio.gather(*others, return_exceptions=True)
 
 
 async def _pause(seconds: float) -> None:
@@ -307,7 +339,10 @@ class AccountStream(_Held):
                 self._told_until = self._clock.now()
 
     async def _tell_one(self, speech: AccountSpeech, message: Any) -> None:
-        for event in await asyncio.to_thread(speech.understood, message):
+        told = (
+            await asyncio.to_thread(speech.understood, message) if speech.asks(message) else speech.understood(message)
+        )
+        for event in told:
             self._sink(event)
 
 
@@ -366,9 +401,7 @@ class MarketStream(_Held):
             while True:
                 async with asyncio.timeout(self.patience.market_silent_s):
                     raw = await socket.recv()
-                quote = speech.understood(exact_json.loads(raw))
-                if quote is not None:
-                    self._hand_on([quote])
+                self._hand_on(speech.understood(exact_json.loads(raw)))
 
     def _hand_on(self, quotes: Sequence[Quote]) -> None:
         if quotes:
