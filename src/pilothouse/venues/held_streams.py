@@ -1,9 +1,9 @@
-"""Accounts and prices of a venue, heard without asking for each: messages in, events and quotes out, in order.
+"""Accounts of a venue, heard without asking for each, and what holds any stream open: messages in, events out.
 
 A stream may end, fall silent, or stay away; each time it is opened anew, after pauses that grow. What happened on an
 account in between is asked for and told before anything that came after it. A venue without a stream of its own here
 is asked again and again instead, which is told in the same way. How each venue speaks is its adapter's to say, by
-`AccountSpeech` and `MarketSpeech`.
+`AccountSpeech` here and `MarketSpeech` in `price_feeds`.
 """
 
 import asyncio
@@ -20,7 +20,6 @@ from websockets.exceptions import WebSocketException
 
 from pilothouse.core.clock import Clock
 from pilothouse.core.errors import PilothouseError, Unavailable
-from pilothouse.core.quote import Quote
 from pilothouse.kit import exact_json
 from pilothouse.kit.retry import pause_after
 from pilothouse.venues.port import AccountEvent, StreamState
@@ -83,27 +82,6 @@ class AccountSpeech(Protocol):
 
     def understood(self, message: Any) -> Sequence[AccountEvent]:
         """Return what a message tells. Raises StreamEnded if it says that it is over, Unavailable."""
-        ...
-
-
-class MarketSpeech(Protocol):
-    """How a venue tells prices of some instruments. `understood` must not block.
-
-    each   how many instruments one connection follows
-    """
-
-    each: int
-
-    def open(self, symbols: Sequence[str]) -> Sequence[tuple[str, Sequence[str]]]:
-        """Return the addresses to open, and what to say at each first."""
-        ...
-
-    def put(self, quotes: Sequence[Quote]) -> None:
-        """Begin with quotes that were asked for."""
-        ...
-
-    def understood(self, message: Any) -> Sequence[Quote]:
-        """Return the quotes that a message completes. Raises StreamEnded for a refusal."""
         ...
 
 
@@ -182,11 +160,12 @@ def _told_if_broken(done: "asyncio.Task[None]") -> None:
         _log.critical("stream_broken", error=repr(error))
 
 
-async def _pause(seconds: float) -> None:
+async def pause_for(seconds: float) -> None:
+    """Wait; the other streams go on."""
     await asyncio.sleep(seconds)
 
 
-class _Held:
+class HeldOpen:
     """Something that is opened again and again."""
 
     def __init__(self, name: str, patience: Patience) -> None:
@@ -199,7 +178,7 @@ class _Held:
         while True:
             await self._one(once)
             pause = pause_after(max(self.failures, 1), first=self.patience.first_s, longest=self.patience.most_s)
-            await _pause(pause)
+            await pause_for(pause)
 
     async def _one(self, once: Callable[[], Coroutine[Any, Any, None]]) -> None:
         try:
@@ -227,7 +206,7 @@ class _Held:
 # ── An account ────────────────────────────────────────────────────────────────────────────────────
 
 
-class AccountStream(_Held):
+class AccountStream(HeldOpen):
     """One account, heard by a stream or, without one, by asking."""
 
     def __init__(
@@ -285,7 +264,7 @@ class AccountStream(_Held):
         while True:
             await self._catch_up()
             self._say(StreamState.LIVE)
-            await _pause(self.patience.poll_s)
+            await pause_for(self.patience.poll_s)
 
     async def _hear(self, speech: AccountSpeech) -> None:
         url, first = await asyncio.to_thread(speech.open)
@@ -308,7 +287,7 @@ class AccountStream(_Held):
     async def _keep(self, speech: AccountSpeech) -> None:
         pause = speech.keep_s
         while True:
-            await _pause(pause)
+            await pause_for(pause)
             pause = speech.keep_s if await self._kept(speech) else min(60.0, speech.keep_s)
 
     async def _kept(self, speech: AccountSpeech) -> bool:
@@ -344,66 +323,3 @@ class AccountStream(_Held):
         )
         for event in told:
             self._sink(event)
-
-
-# ── Prices ────────────────────────────────────────────────────────────────────────────────────────
-
-
-class MarketStream(_Held):
-    """The prices of some instruments, heard by a stream or, without one, by asking."""
-
-    def __init__(
-        self,
-        symbols: Sequence[str],
-        speech: MarketSpeech | None,
-        ask: Callable[[Sequence[str]], Sequence[Quote]],
-        sink: Callable[[Sequence[Quote]], None],
-        patience: Patience,
-    ) -> None:
-        """Tell `sink` each quote as it changes, on the streams' thread; it must not block.
-
-        ask   asks for the present prices; blocks, may raise Unavailable
-        """
-        super().__init__(f"prices of {symbols[0]} and {len(symbols) - 1} more", patience)
-        self._symbols = symbols
-        self._speech = speech
-        self._ask = ask
-        self._sink = sink
-
-    async def run(self) -> None:
-        """Hold it open until cancelled."""
-        await self.hold(self._once)
-
-    async def _once(self) -> None:
-        if self._speech is None:
-            while True:
-                self._hand_on(await asyncio.to_thread(self._ask, self._symbols))
-                await _pause(self.patience.price_poll_s)
-        await self._begin(self._speech)
-        async with asyncio.TaskGroup() as tasks:
-            for url, first in self._speech.open(self._symbols):
-                tasks.create_task(self._follow(self._speech, url, first))
-
-    async def _begin(self, speech: MarketSpeech) -> None:
-        """Tell the present prices: a quiet instrument may tell none for long. What comes tells them anyway."""
-        try:
-            begun = await asyncio.to_thread(self._ask, self._symbols)
-        except Unavailable as unavailable:
-            _log.warning("quotes_not_read", stream=self.name, why=str(unavailable))
-            return
-        speech.put(begun)
-        self._hand_on(begun)
-
-    async def _follow(self, speech: MarketSpeech, url: str, first: Sequence[str]) -> None:
-        async with self.connection(url) as socket:
-            for each in first:
-                await socket.send(each)
-            while True:
-                async with asyncio.timeout(self.patience.market_silent_s):
-                    raw = await socket.recv()
-                self._hand_on(speech.understood(exact_json.loads(raw)))
-
-    def _hand_on(self, quotes: Sequence[Quote]) -> None:
-        if quotes:
-            self.failures = 0
-            self._sink(quotes)

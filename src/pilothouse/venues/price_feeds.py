@@ -1,15 +1,42 @@
 """Prices of one venue for whoever watches: symbols to follow in, quotes out, the latest kept, stamped by our clock."""
 
+import asyncio
 import threading
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 from datetime import datetime
-from typing import Final
+from typing import Any, Final, Protocol
 
+import structlog
+
+from pilothouse.core.errors import Unavailable
 from pilothouse.core.quote import Quote
-from pilothouse.venues.held_streams import MarketSpeech, MarketStream, Patience, Streams
+from pilothouse.kit import exact_json
+from pilothouse.venues.held_streams import HeldOpen, Patience, Streams, pause_for
 
 _POLLED_EACH: Final = 20
+_log = structlog.get_logger("pilothouse.venues.price_feeds")
+
+
+class MarketSpeech(Protocol):
+    """How a venue tells prices of some instruments. `understood` must not block.
+
+    each   how many instruments one connection follows
+    """
+
+    each: int
+
+    def open(self, symbols: Sequence[str]) -> Sequence[tuple[str, Sequence[str]]]:
+        """Return the addresses to open, and what to say at each first."""
+        ...
+
+    def put(self, quotes: Sequence[Quote]) -> None:
+        """Begin with quotes that were asked for."""
+        ...
+
+    def understood(self, message: Any) -> Sequence[Quote]:
+        """Return the quotes that a message completes. Raises StreamEnded for a refusal."""
+        ...
 
 
 class PriceFeeds:
@@ -94,3 +121,63 @@ class PriceFeeds:
             self._latest[quote.symbol] = quote
         for watcher in self._watchers:
             watcher(quotes)
+
+
+class MarketStream(HeldOpen):
+    """The prices of some instruments, heard by a stream or, without one, by asking."""
+
+    def __init__(
+        self,
+        symbols: Sequence[str],
+        speech: MarketSpeech | None,
+        ask: Callable[[Sequence[str]], Sequence[Quote]],
+        sink: Callable[[Sequence[Quote]], None],
+        patience: Patience,
+    ) -> None:
+        """Tell `sink` each quote as it changes, on the streams' thread; it must not block.
+
+        ask   asks for the present prices; blocks, may raise Unavailable
+        """
+        super().__init__(f"prices of {symbols[0]} and {len(symbols) - 1} more", patience)
+        self._symbols = symbols
+        self._speech = speech
+        self._ask = ask
+        self._sink = sink
+
+    async def run(self) -> None:
+        """Hold it open until cancelled."""
+        await self.hold(self._once)
+
+    async def _once(self) -> None:
+        if self._speech is None:
+            while True:
+                self._hand_on(await asyncio.to_thread(self._ask, self._symbols))
+                await pause_for(self.patience.price_poll_s)
+        await self._begin(self._speech)
+        async with asyncio.TaskGroup() as tasks:
+            for url, first in self._speech.open(self._symbols):
+                tasks.create_task(self._follow(self._speech, url, first))
+
+    async def _begin(self, speech: MarketSpeech) -> None:
+        """Tell the present prices: a quiet instrument may tell none for long. What comes tells them anyway."""
+        try:
+            begun = await asyncio.to_thread(self._ask, self._symbols)
+        except Unavailable as unavailable:
+            _log.warning("quotes_not_read", stream=self.name, why=str(unavailable))
+            return
+        speech.put(begun)
+        self._hand_on(begun)
+
+    async def _follow(self, speech: MarketSpeech, url: str, first: Sequence[str]) -> None:
+        async with self.connection(url) as socket:
+            for each in first:
+                await socket.send(each)
+            while True:
+                async with asyncio.timeout(self.patience.market_silent_s):
+                    raw = await socket.recv()
+                self._hand_on(speech.understood(exact_json.loads(raw)))
+
+    def _hand_on(self, quotes: Sequence[Quote]) -> None:
+        if quotes:
+            self.failures = 0
+            self._sink(quotes)

@@ -28,7 +28,7 @@ from pilothouse.venues.ccxt import words
 from pilothouse.venues.ccxt.codes import Fault, Outcome, plain_outcome
 from pilothouse.venues.ccxt.exchange import Endpoint, Failed, NotDone, Outgoing, Session
 from pilothouse.venues.ccxt.words import Traded
-from pilothouse.venues.held_streams import AccountSpeech, MarketSpeech
+from pilothouse.venues.held_streams import AccountSpeech
 from pilothouse.venues.port import (
     FundingPayment,
     MarginType,
@@ -38,6 +38,7 @@ from pilothouse.venues.port import (
     VenueBalance,
     VenuePosition,
 )
+from pilothouse.venues.price_feeds import MarketSpeech
 
 TOLD_FOR: Final = timedelta(days=7)
 """How far back is asked where there is no id to begin behind."""

@@ -33,7 +33,7 @@ from pilothouse.venues.ccxt.codes_binance import (
 from pilothouse.venues.ccxt.exchange import Endpoint, Failed, NotDone, Outgoing, Session
 from pilothouse.venues.ccxt.names import OrderNames
 from pilothouse.venues.ccxt.plain import Ask, Quirks, Trial, label
-from pilothouse.venues.held_streams import AccountSpeech, MarketSpeech
+from pilothouse.venues.held_streams import AccountSpeech
 from pilothouse.venues.port import (
     FundingPayment,
     MarginType,
@@ -43,6 +43,7 @@ from pilothouse.venues.port import (
     VenueBalance,
     VenuePosition,
 )
+from pilothouse.venues.price_feeds import MarketSpeech
 
 RECEIVE_WINDOW_MS: Final = 5_000
 TIMEFRAMES: Final = ("1m", "3m", "5m", "15m", "30m", "1h", "2h", "4h", "6h", "8h", "12h", "1d", "3d", "1w", "1M")

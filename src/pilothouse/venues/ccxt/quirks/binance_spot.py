@@ -18,8 +18,9 @@ from pilothouse.venues.ccxt.binance_streams import SpotAccount, SpotPrices
 from pilothouse.venues.ccxt.exchange import Endpoint, Session
 from pilothouse.venues.ccxt.plain import Ask, Trial, holding, label
 from pilothouse.venues.ccxt.quirks.binance import RECEIVE_WINDOW_MS, Binance, by_symbol, may_withdraw
-from pilothouse.venues.held_streams import AccountSpeech, MarketSpeech
+from pilothouse.venues.held_streams import AccountSpeech
 from pilothouse.venues.port import OrderReport, OrderRequest, VenueBalance, VenuePosition
+from pilothouse.venues.price_feeds import MarketSpeech
 
 
 class BinanceSpot(Binance):
