@@ -44,6 +44,7 @@ def record(tx: Tx, *, owner_id: str, who: str, what: str, now: datetime, detail:
             "detail": dict(detail),
         },
     )
+    tx.record(owner_id, owner_id, what, {"who": who[:120], "at": now, **detail})
 
 
 def list_audit(tx: Tx, owner_id: str, *, before: str | None = None, limit: int = 100) -> list[AuditLine]:

@@ -22,6 +22,7 @@ from pilothouse.api import (
     accounts,
     alarms,
     alert_hooks,
+    audit,
     candles,
     care,
     compat,
@@ -62,6 +63,7 @@ ROUTERS = (
     events.router,
     alarms.router,
     care.router,
+    audit.router,
     compat.router,
     system.router,
 )

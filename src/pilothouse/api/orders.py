@@ -5,7 +5,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query
 from starlette.responses import Response
 
-from pilothouse.api import shapes, shown
+from pilothouse.api import audit_shapes, shapes, shown
 from pilothouse.api.asked import Cursor, IdInPath, Limit, SignalId, Since, Symbol, Until, page_of, symbol_named
 from pilothouse.api.deps import AccountName, Caller, Guarded, Reading
 from pilothouse.api.once import OnceOnly
@@ -20,6 +20,8 @@ from pilothouse.execution.store import OrderFilter, OrderRecord
 from pilothouse.fleet import manual
 from pilothouse.fleet.manual import Ticket
 from pilothouse.kit.db import Tx
+from pilothouse.observability.record.replay import replay
+from pilothouse.observability.record.story import story
 
 router = APIRouter(prefix="/api/v1/orders", tags=["orders"], route_class=Guarded)
 
@@ -55,6 +57,62 @@ def get_order(caller: Reading, order_id: IdInPath) -> Response:
 
     def work(tx: Tx) -> dict[str, Any]:
         return shown.order(_mine(tx, caller, order_id), store.timeline(tx, order_id))
+
+    return shapes.answer(caller.read(work))
+
+
+@router.get(
+    "/{order_id}/story",
+    summary="Tell an order's story",
+    response_model=audit_shapes.StoryShown,
+    responses=shapes.LOOKING,
+)
+def get_story(caller: Reading, order_id: IdInPath) -> Response:
+    """Tell from the record what happened to an order, in words with times: from its alert to its entries."""
+
+    def work(tx: Tx) -> dict[str, Any]:
+        found = story(tx, _mine(tx, caller, order_id).id)
+        assert found is not None, "it was just found"
+        return {
+            "order": shown.order(found.order),
+            "is_recorded": found.is_recorded,
+            "told": [
+                {"at": one.at, "event": one.event, "words": one.words, "number": one.number, "hash": one.hash}
+                for one in found.told
+            ],
+        }
+
+    return shapes.answer(caller.read(work))
+
+
+@router.get(
+    "/{order_id}/replay",
+    summary="Decide an order again",
+    response_model=audit_shapes.ReplayShown,
+    responses=shapes.LOOKING,
+)
+def get_replay(caller: Reading, order_id: IdInPath) -> Response:
+    """Ask the rules again what they were asked when the order was made, and say whether they answer the same."""
+
+    def work(tx: Tx) -> dict[str, Any]:
+        found = replay(tx, _mine(tx, caller, order_id).id)
+        assert found is not None, "it was just found"
+        return {
+            "order_id": found.order_id,
+            "same": found.same,
+            "judgements": [
+                {
+                    "at": one.at,
+                    "number": one.number,
+                    "rule": one.rule,
+                    "same": one.same,
+                    "words": one.words,
+                    "then": one.then,
+                    "now": one.now,
+                }
+                for one in found.judgements
+            ],
+        }
 
     return shapes.answer(caller.read(work))
 

@@ -22,8 +22,10 @@ from pilothouse.cli import (
     account,
     alarm,
     alert,
+    audit,
     data,
     doctor,
+    explain,
     fills,
     halt,
     hooks,
@@ -73,6 +75,8 @@ app.command("signals", rich_help_panel="Look")(signals.signals)
 app.add_typer(orders.app, name="orders", rich_help_panel="Trade")
 app.add_typer(positions.app, name="positions", rich_help_panel="Trade")
 app.command("fills", rich_help_panel="Look")(fills.fills)
+app.command("explain", rich_help_panel="Look")(explain.explain)
+app.command("replay", rich_help_panel="Look")(explain.replay)
 app.command("halt", rich_help_panel="Trade")(halt.halt)
 app.command("resume", rich_help_panel="Trade")(halt.resume)
 app.add_typer(account.app, name="account", rich_help_panel="Set up")
@@ -86,6 +90,7 @@ app.command("venues", rich_help_panel="Look")(venues.venues)
 app.command("doctor", rich_help_panel="Run")(doctor.doctor)
 app.add_typer(parked.app, name="parked", rich_help_panel="Run")
 app.add_typer(alarm.app, name="alarm", rich_help_panel="Run")
+app.add_typer(audit.app, name="audit", rich_help_panel="Run")
 app.command("simexchange", rich_help_panel="Run")(simexchange.simexchange)
 app.command("openapi", rich_help_panel="Look")(openapi.openapi)
 

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import structlog
 import uvicorn
 
 from pilothouse import __version__
@@ -24,6 +25,7 @@ from pilothouse.kit.env_file import read_env_file
 from pilothouse.kit.lease import house_lock
 from pilothouse.kit.settings import Settings
 from pilothouse.migrations.migrate import migrate
+from pilothouse.observability.record.anchors import anchor
 from pilothouse.wiring import first_steps, given_accounts, variables
 from pilothouse.wiring.build import Parts, build
 from pilothouse.wiring.first_steps import FirstSteps
@@ -82,9 +84,18 @@ def _run(settings: Settings, listener: socket.socket, parts: Parts, bridge: Brid
             _Server(config, app, welcome).run(sockets=[listener])
         finally:
             jobs.stop()
+            _anchor(house)
     finally:
         house.close()
     return 0
+
+
+def _anchor(house: House) -> None:
+    """Keep the ends of the record in a second place once more, as far as the database still answers."""
+    try:
+        anchor(house)
+    except PilothouseError as error:
+        structlog.get_logger("pilothouse.record").warning("heads_not_written", error=str(error))
 
 
 class _Server(uvicorn.Server):

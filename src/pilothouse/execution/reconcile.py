@@ -95,7 +95,7 @@ def take_in(tx: Tx, desk: Desk, account_id: str, owner_id: str, report: OrderRep
     order = store.by_client_id(tx, account_id, report.client_order_id)
     if order is None:
         order = amend.taking_the_place(tx, desk, account_id, report) or _adopted(tx, desk, account_id, owner_id, report)
-    return settle.reported(tx, desk, order.id, report)
+    return settle.reported(tx, desk, order.id, report, told_by="stream")
 
 
 def _adopted(tx: Tx, desk: Desk, account_id: str, owner_id: str, report: OrderReport) -> store.OrderRecord:

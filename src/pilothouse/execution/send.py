@@ -5,7 +5,7 @@ delivery goes through `pursue`, which asks the venue before it sends anything.
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 from itertools import groupby
@@ -38,6 +38,21 @@ from pilothouse.venues.port import (
 HUNDRED = Decimal(100)
 
 _log = structlog.get_logger("pilothouse.execution")
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """What the record holds of one request: what was asked of the venue, when, and which of three answers came.
+
+    handed_at   right before the wire was touched
+    answer      Accepted, Rejected or Unknown; what it says in particular stands beside it
+    """
+
+    order: str
+    request: OrderRequest
+    handed_at: datetime
+    answered_at: datetime
+    answer: str
 
 
 def send_batch(desk: Desk, batch: Sequence[Outgoing]) -> None:
@@ -96,9 +111,10 @@ def _send_run(desk: Desk, venue: Venue, lane: Lane, run: Sequence[Stamped]) -> N
     for one, _ in run:
         if one.alert_at is not None:
             desk.meters.alert_to_send.observe((desk.clock.now() - one.alert_at).total_seconds())
+    handed = desk.clock.now()
     outcomes = venue.place(run[0][0].account, [request for _, request in run])
     left_at = desk.clock.now()
-    for (one, _), outcome in zip(run, outcomes, strict=True):
+    for (one, request), outcome in zip(run, outcomes, strict=True):
         _log.info(
             "order_sent",
             correlation=one.signal_id or one.order_id,
@@ -109,7 +125,8 @@ def _send_run(desk: Desk, venue: Venue, lane: Lane, run: Sequence[Stamped]) -> N
         desk.meters.outcomes.labels(one.venue, type(outcome).__name__.lower()).inc()
         if not one.protects and (isinstance(outcome, Unknown) or _may_come_later(outcome)):
             desk.lanes.doubt(lane, is_so=True)
-        _take_in_handed_off(desk, one, outcome, settle.Ended(left_at, one.sendable_until))
+        sent = Sent(one.order_id, request, handed, left_at, type(outcome).__name__)
+        _take_in_handed_off(desk, one, outcome, sent, settle.Ended(left_at, one.sendable_until))
 
 
 def _may_come_later(outcome: PlaceOutcome) -> bool:
@@ -141,8 +158,9 @@ def _armed(desk: Desk, batch: Sequence[Outgoing]) -> bool:
     return not first.is_live or desk.database.read(lambda tx: trading_accounts.by_id(tx, first.account.id)).may_send
 
 
-def _take_in_handed_off(desk: Desk, one: Outgoing, outcome: PlaceOutcome, ended: settle.Ended) -> None:
+def _take_in_handed_off(desk: Desk, one: Outgoing, outcome: PlaceOutcome, sent: Sent, ended: settle.Ended) -> None:
     def work(tx: Tx) -> None:
+        tx.record(one.account.id, one.signal_id or one.order_id, "sent", sent)
         order = _take_in(tx, desk, one.order_id, outcome, ended)
         if isinstance(outcome, Unknown):
             outbox.fail(tx, one.message_id, 1, outcome.reason, desk.clock.now() + desk.patience.ask_first)
@@ -251,7 +269,7 @@ def adopt(tx: Tx, desk: Desk, order: store.OrderRecord, report: OrderReport) -> 
             ),
         )
         return
-    settle.reported(tx, desk, order.id, report)
+    settle.reported(tx, desk, order.id, report, told_by="question")
 
 
 def _never_after(desk: Desk, window_s: Decimal | None, order: store.OrderRecord) -> datetime | None:
@@ -307,10 +325,18 @@ def _send_again(desk: Desk, venue_name: str, order: store.OrderRecord) -> timede
         why = "its sender was held up, or may not send any more"
         desk.database.write(lambda tx: settle.put_off(tx, desk, order.id, why, held_until=until), name="put off")
         return desk.patience.elsewhere
+    handed = desk.clock.now()
     outcome = desk.venue(venue_name).place(VenueAccount(order.account_id, order.owner_id), [request])[0]
-    ended = settle.Ended(desk.clock.now(), until)
+    left_at = desk.clock.now()
+    sent = Sent(order.id, request, handed, left_at, type(outcome).__name__)
+    ended = settle.Ended(left_at, until)
     desk.meters.outcomes.labels(venue_name, type(outcome).__name__.lower()).inc()
-    settled = desk.database.write(lambda tx: _take_in(tx, desk, order.id, outcome, ended), name="settle", urgent=True)
+
+    def settle_it(tx: Tx) -> store.OrderRecord:
+        tx.record(order.account_id, order.about, "sent", sent)
+        return _take_in(tx, desk, order.id, outcome, ended)
+
+    settled = desk.database.write(settle_it, name="settle", urgent=True)
     if settled.state is OrderState.INTENDED:
         return max(desk.patience.venue_busy, _back_off(desk, settled.asked))
     return desk.patience.ask_first if isinstance(outcome, Unknown) else None

@@ -46,8 +46,10 @@ class Ended:
     held_until: datetime
 
 
-def reported(tx: Tx, desk: Desk, order_id: str, report: OrderReport) -> store.OrderRecord:
+def reported(tx: Tx, desk: Desk, order_id: str, report: OrderReport, *, told_by: str = "answer") -> store.OrderRecord:
     """Take in what the venue says of one of our orders; returns the order as it is now.
+
+    told_by   for the record: by what the venue said it, "answer", "question" or "stream"
 
     The state follows from what was booked, not from what was claimed: an order is FILLED when its fills add up.
     A broken law halts the account instead of ending the transaction, so that what is known is kept.
@@ -61,6 +63,19 @@ def reported(tx: Tx, desk: Desk, order_id: str, report: OrderReport) -> store.Or
     except Broken as broken:
         stop(tx, desk, order, broken)
         return order
+    if lines or changed != order:
+        said = {
+            "order": order.id,
+            "by": told_by,
+            "at": now,
+            "venue_order_id": report.venue_order_id,
+            "status": report.status,
+            "filled_quantity": report.filled_quantity,
+            "venue_at": report.at,
+            "fills": report.fills,
+            "reason": report.reason,
+        }
+        tx.record(order.account_id, order.about, "told", said)
     booked = sum(1 for event, _, _ in lines if event in {OrderEvent.FILL_PART, OrderEvent.FILL_REST})
     if booked:
         tx.after_commit(lambda: desk.meters.fills.inc(booked))
@@ -121,6 +136,7 @@ def rejected(tx: Tx, desk: Desk, order_id: str, refusal: Rejected) -> store.Orde
     tx.lock(f"account:{_account_of(tx, order_id)}")
     order = _get(tx, order_id)
     now = desk.clock.now()
+    tx.record(order.account_id, order.about, "rejected", {"order": order.id, "at": now, "refusal": refusal})
     try:
         state = after(order.state, OrderEvent.REJECT)
     except Broken as broken:
@@ -148,6 +164,8 @@ def lost(tx: Tx, desk: Desk, order_id: str, reason: str, *, ended: Ended | None 
     if ended is not None and ended.held_until == until:
         until = ended.at  # the venue's window counts from here, not from the end of a hold that nobody uses any more
     changed = replace(order, state=state, outcome=reason, sendable_until=until, asked=order.asked + 1, updated_at=now)
+    silence = {"order": order.id, "at": now, "why": reason, "asked": changed.asked}
+    tx.record(order.account_id, order.about, "unanswered", silence)
     store.change(tx, order.id, now, state=state, outcome=reason, sendable_until=until, asked=changed.asked)
     if order.state is not state:
         store.note(tx, order, now, (OrderEvent.LOSE, state, reason))
@@ -187,6 +205,7 @@ def book(tx: Tx, desk: Desk, order: store.OrderRecord, fill: Fill, now: datetime
         now=now,
         settlement=account.currency,
         base=_coin(desk, account, fill),
+        about=order.about,
     )
     return posted is not None
 

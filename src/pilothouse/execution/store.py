@@ -45,6 +45,11 @@ class OrderRecord:
     replaced_by: str | None = None
 
     @property
+    def about(self) -> str:
+        """Return under what the record keeps what happens to it: the alert it comes from, or itself."""
+        return self.signal_id or self.id
+
+    @property
     def remaining_at_most(self) -> Decimal:
         """Return what has not filled, or would not have if a change that is on its way is made; the larger, base."""
         return max(self.remaining, (self.amend_quantity or self.terms.quantity) - self.filled_quantity)
@@ -213,6 +218,8 @@ def note(tx: Tx, order: OrderRecord, at: datetime, *lines: tuple[OrderEvent | st
                 for event, state, detail in lines
             ],
         )
+        noted = [(at, str(event), state.value, detail) for event, state, detail in lines]
+        tx.record(order.account_id, order.about, "noted", {"order": order.id, "lines": noted})
 
 
 def get(tx: Tx, order_id: str, *, lock: bool = False) -> OrderRecord | None:

@@ -24,6 +24,7 @@ from pilothouse.execution.lanes import Outgoing
 from pilothouse.execution.limits import of_account
 from pilothouse.execution.tell import told
 from pilothouse.kit import outbox
+from pilothouse.kit.chain import judgement
 from pilothouse.kit.db import Tx
 from pilothouse.venues.port import OrderRequest, VenueAccount
 
@@ -120,6 +121,7 @@ def submit(
     sendable_until = now + desk.patience.hand_off
     epoch = desk.writers.in_words(trader.venue, trader.account_id)
     store.add(tx, order)
+    tx.record(trader.account_id, order.about, "ordered", _made(order, intent))
     store.note(
         tx,
         order,
@@ -160,12 +162,18 @@ def _keep_unsent(
     """Store an order that leaves later, with the message that brings it there."""
     order = replace(order, state=OrderState.INTENDED, sent_at=None, sendable_until=None)
     store.add(tx, order)
+    tx.record(trader.account_id, order.about, "ordered", _made(order, intent))
     detail = f"{intent.reason}; mark {plain(intent.decided_price)}; {why}"
     store.note(tx, order, now, ("decide", order.state, detail))
     account_store.count_order(tx, trader.account_id, trader.owner_id, now)
     outbox.put(tx, ORDER_TOPIC, key=trader.account_id, payload={"order_id": order.id}, now=now)
     told(tx, order, now)
     return order
+
+
+def _made(order: store.OrderRecord, intent: OrderIntent) -> dict[str, object]:
+    """Return what the record holds of a new order."""
+    return {"order": order.id, "client_order_id": order.client_order_id, "at": order.created_at, "intent": intent}
 
 
 def _new_order(desk: Desk, trader: Trader, intent: OrderIntent, client_id: str, now: datetime) -> store.OrderRecord:
@@ -219,6 +227,16 @@ def ask_the_gate(tx: Tx, trader: Trader, intent: OrderIntent, basis: Basis, now:
         # A price that is old or a minute that is full must not keep anybody in a position.
         limits = _without_brakes(limits)
     verdict = check(terms, exposure, limits, basis.instrument, basis.quote, now)
+    given = {
+        "terms": terms,
+        "exposure": exposure,
+        "limits": limits,
+        "instrument": basis.instrument,
+        "quote": basis.quote,
+        "now": now,
+    }
+    judged = judgement("risk.check", intent.key, given, verdict)
+    tx.record(trader.account_id, intent.signal_id or intent.key, "judged", judged)
     if isinstance(verdict, Denied):
         raise DeniedByRisk(verdict)
 

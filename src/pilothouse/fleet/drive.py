@@ -28,6 +28,7 @@ from pilothouse.fleet.guard import alarm, guard_position, protect_with
 from pilothouse.fleet.scene import Scene, look
 from pilothouse.fleet.store import SignalRecord, SignalState
 from pilothouse.kit import outbox
+from pilothouse.kit.chain import judgement
 from pilothouse.kit.db import Tx
 
 _ABSOLUTE = (SignalKind.TARGET, SignalKind.CLOSE)
@@ -173,14 +174,7 @@ def _decide(
     """
     assert record.signal is not None, "only alerts that were understood wait for a decision"
     try:
-        decision = follow.decide(
-            record.signal,
-            scene.view,
-            hook_id=hook.id,
-            step=record.step,
-            default_size=hook.default_size,
-            flat_close_is_noop=record.shape != Shape.ORDER.value,
-        )
+        decision = _decided(tx, trader, scene, record, hook, is_fresh=is_fresh)
         if hook.dry:
             after = replace(record, state=SignalState.NOOP, message=f"dry: {decision.message}", detail=_would(decision))
             return _store(tx, desk, after, is_fresh=is_fresh), scene
@@ -211,6 +205,44 @@ def _decide(
         after = replace(after, code="given_up")
         alarm(tx, trader, desk.clock.now(), "given_up", decision.message, {"signal_id": record.id})
     return _store(tx, desk, after, is_fresh=is_fresh), scene
+
+
+def _decided(
+    tx: Tx, trader: Trader, scene: Scene, record: SignalRecord, hook: Hook, *, is_fresh: bool
+) -> follow.Decision:
+    """Return what is to be done for a signal, and keep what was asked and answered so that it can be asked again.
+
+    A signal that waits is asked again and again; only what moves something is kept. Raises as `follow.decide`.
+    """
+    assert record.signal is not None, "only alerts that were understood wait for a decision"
+    noop = record.shape != Shape.ORDER.value
+    given = {
+        "signal": record.signal,
+        "view": scene.view,
+        "hook_id": hook.id,
+        "step": record.step,
+        "default_size": hook.default_size,
+        "flat_close_is_noop": noop,
+    }
+    said: follow.Decision | Refused
+    try:
+        said = follow.decide(
+            record.signal,
+            scene.view,
+            hook_id=hook.id,
+            step=record.step,
+            default_size=hook.default_size,
+            flat_close_is_noop=noop,
+        )
+    except Refused as refusal:
+        said = refusal
+    waits = isinstance(said, follow.Decision) and said.verdict is follow.Verdict.WAIT
+    if is_fresh or not waits or (isinstance(said, follow.Decision) and (said.order or said.cancels)):
+        judged = judgement("follow.decide", f"{record.id}:{record.step}", given, said)
+        tx.record(trader.account_id, record.id, "judged", judged)
+    if isinstance(said, Refused):
+        raise said
+    return said
 
 
 def _count_denials(desk: Desk, codes: list[str]) -> None:

@@ -107,6 +107,7 @@ def take(
     double = _double(tx, hook, read, fingerprint, received_at)
     if double is not None:
         store.delivered_again(tx, double.id)
+        tx.record(account.id, double.id, "again", {"at": received_at, "fingerprint": fingerprint})
         return Taken(double, duplicate=True)
     record = SignalRecord(
         id=desk.ids.fresh("sig"),
@@ -129,6 +130,8 @@ def take(
         deliveries=1,
         changed_at=received_at,
     )
+    came = {"hook": hook.id, "door": door, "key": key, "sha256": fingerprint, "at": received_at, "body": record.body}
+    tx.record(account.id, record.id, "alert", came)
     if isinstance(read, Invalid):
         return Taken(_refuse(tx, record, _with_symbol(desk, hook, trader, read)), duplicate=False)
     try:

@@ -22,6 +22,7 @@ from pilothouse.marketdata import candle_records
 from pilothouse.notifications import store as alarm_store
 from pilothouse.notifications.letters import unwritten
 from pilothouse.observability import standing, watch
+from pilothouse.observability.record.anchors import anchor
 from pilothouse.wiring import account_tests, arm_account
 from pilothouse.wiring.house import House
 from pilothouse.wiring.subscriptions import trader_of
@@ -172,6 +173,11 @@ def follow_candles(house: House) -> None:
             _log.warning("candles told differently", series=str(found.follow.series), count=found.fetched.conflicts)
 
 
+def anchor_record(house: House) -> None:
+    """Keep the heads of the record in a second place."""
+    anchor(house)
+
+
 def try_accounts(house: House) -> None:
     """Ask venues about accounts that were never tested, and arm those that passed if the setting says so."""
     account_tests.try_untested(house)
@@ -186,6 +192,7 @@ SCHEDULE: tuple[Periodic, ...] = (
     Periodic("accounts", timedelta(seconds=30), timedelta(0), try_accounts, aside=True),
     Periodic("instruments", timedelta(seconds=15), timedelta(seconds=15), refresh_instruments),
     Periodic("sweep", timedelta(seconds=300), timedelta(seconds=60), sweep),
+    Periodic("record", timedelta(seconds=60), timedelta(seconds=10), anchor_record),
     Periodic("candles", timedelta(seconds=1), timedelta(seconds=3), follow_candles, aside=True),
 )
 

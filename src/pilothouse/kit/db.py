@@ -21,6 +21,7 @@ from pilothouse.core.errors import Broken
 from pilothouse.core.facts import StampedFact
 from pilothouse.core.ids import Ids
 from pilothouse.kit.bell import Bell
+from pilothouse.kit.chain import Chains, Heads, lines_of
 from pilothouse.kit.engines import CommitUnknown, Lost, dialect_of, is_worth_again, open_engine, told
 from pilothouse.kit.fresh_ids import FreshIds
 from pilothouse.kit.kept_readers import KeptReaders, driver_of
@@ -68,6 +69,7 @@ class Database:
         self.clock = clock
         self.ids = ids if ids is not None else FreshIds(clock)
         self.bell = Bell()
+        self.chains = Chains()
         self.wake: set[Callable[[], object]] = set()
         self.heard_kinds: set[str] = set()
         self.witness = witness
@@ -249,6 +251,7 @@ class _Writer:
             unit.result = unit.context.run(unit.work, tx)
             if tx.facts and database.heard_kinds:
                 put_heard(tx, database.heard_kinds)
+            unit.lines = lines_of(tx.happened) if tx.happened else ()
         finally:
             self.here.tx = None
         return tx
@@ -305,19 +308,21 @@ class _SqliteWriter(_Writer):
         """Do `unit` and what waits behind it in one transaction."""
         durable: list[Unit] = []
         stamped: list[StampedFact] = []
+        heads: Heads = {}
         try:
             connection, raw = self._open()
             raw.execute("BEGIN IMMEDIATE")
             self._fill(connection, raw, unit, taken)
             durable = [each for each in taken if each.error is None]
             if durable:
-                stamped = self._store_facts(connection, raw, durable)
+                heads, stamped = self._store_told(connection, raw, durable)
                 self.see("before:", durable)
                 raw.execute("COMMIT")
             else:
                 raw.execute("ROLLBACK")
         except (sqlite3.Error, SQLAlchemyError) as error:
             self.let_go()  # closing rolls back
+            self.database.chains.forget()
             lost = Lost(f"the database did not commit: {error}")
             lost.__cause__ = error
             if not taken and unit.future.set_running_or_notify_cancel():
@@ -326,6 +331,7 @@ class _SqliteWriter(_Writer):
                 each.error = each.error or lost
             durable = []
         if durable:
+            self.database.chains.keep(heads)
             self.see("", durable)
             self.tell(durable, stamped)
         for each in taken:
@@ -351,13 +357,15 @@ class _SqliteWriter(_Writer):
             full = len(taken) >= GROUP_UNITS_MAX or clock.monotonic() >= ends
             unit = None if full else self.queue.take_now()
 
-    def _store_facts(self, connection: Connection, raw: sqlite3.Connection, units: Sequence[Unit]) -> list[StampedFact]:
-        """Store what all units of the group announced, in their order."""
+    def _store_told(
+        self, connection: Connection, raw: sqlite3.Connection, units: Sequence[Unit]
+    ) -> tuple[Heads, list[StampedFact]]:
+        """Store what all units of the group recorded and announced, in their order."""
         announced = [fact for unit in units if unit.tx is not None for fact in unit.tx.facts]
-        if not announced:
-            return []
+        lines = [line for unit in units for line in unit.lines]
         tx = Tx(connection, "sqlite", self.database.ids, writes=True, driver=raw)
-        return store_facts(tx, announced)
+        heads = self.database.chains.append(tx, lines, self.database.clock.now()) if lines else {}
+        return heads, store_facts(tx, announced) if announced else []
 
     def _open(self) -> tuple[Connection, sqlite3.Connection]:
         """Return the connection, opened anew if the last one failed."""
@@ -405,12 +413,15 @@ class _PostgresWriter(_Writer):
         with ExitStack() as stack:
             connection = stack.enter_context(self.engine.connect())
             tx = self.perform(unit, connection)
+            chains = self.database.chains
+            heads = chains.append(tx, unit.lines, self.database.clock.now()) if unit.lines else {}
             stamped: list[StampedFact] = []
             if tx.facts:
                 stack.enter_context(self.order)
                 stamped = store_facts(tx, tx.facts)
             self.see("before:", [unit])
             _commit(connection)
+            chains.keep(heads)
             self.see("", [unit])
             self.tell([unit], stamped)
 

@@ -57,6 +57,11 @@ def loads(text: str | bytes) -> Any:
         raise NotJson(str(error)) from None
 
 
+def as_json(value: object) -> Any:
+    """Return what stands in JSON for a value that a JSON library does not know. Raises TypeError."""
+    return _clean(value)
+
+
 _ENCODER = msgspec.json.Encoder()
 _DECODER = msgspec.json.Decoder(float_hook=Decimal)
 

@@ -1,6 +1,6 @@
 """What the tools store: messages that wait, facts that were told, leases that are held, budgets that were spent."""
 
-from sqlalchemy import BigInteger, Column, Index, Integer, Table, Text
+from sqlalchemy import BigInteger, Column, Index, Integer, String, Table, Text
 
 from pilothouse.kit.columns import Id, Instant, JsonText, Name, Serial, metadata
 
@@ -34,7 +34,6 @@ facts = Table(
     Column("payload", JsonText, nullable=False),
     Column("at", Instant, nullable=False),
     Index("ix_facts_owner_id_id", "owner_id", "id"),
-    Index("ix_facts_at", "at"),
     sqlite_autoincrement=True,  # an id is never given twice, even after old facts were forgotten
 )
 """Everything that was told, in the order in which it was committed."""
@@ -59,3 +58,29 @@ budgets = Table(
     Column("blocked_until", Instant, nullable=True),
 )
 """What all processes together have spent of each budget in its present window, and until when nothing may be spent."""
+
+records = Table(
+    "records",
+    metadata,
+    Column("id", Serial, primary_key=True, autoincrement=True),
+    # No index keeps these two unique, since each alert would pay for it: the hashes do, and whoever verifies them.
+    Column("chain", Id, nullable=False, doc="the account, or the owner for what concerns no account"),
+    Column("number", BigInteger, nullable=False, doc="from 1, without a gap"),
+    Column("about", Name, nullable=False, doc="the alert it tells of, or the order, payment or account without one"),
+    Column("at", Instant, nullable=False),
+    Column("body", Text, nullable=False, doc="what happened: a JSON array of [event, particulars]"),
+    Column("hash", String(64), nullable=False, doc="SHA-256 of the hash before it and of all of the above"),
+    Index("ix_records_about", "about"),
+)
+"""What happened, for ever: appended, never changed, each row bound to the one before it. See `kit/chain.py`."""
+
+record_heads = Table(
+    "record_heads",
+    metadata,
+    Column("chain", Id, primary_key=True),
+    Column("number", BigInteger, nullable=False, doc="of the last row; 0: nothing happened yet"),
+    Column("hash", String(64), nullable=False),
+    Column("at", Instant, nullable=False),
+    Column("note", Text, nullable=False, doc="what is not in the chain, where it began later than its account"),
+)
+"""The last row of every chain, once more: so a row that was cut off the end is missed."""

@@ -6,17 +6,26 @@ from dataclasses import replace
 from hashlib import blake2b
 from typing import Any, Literal, overload
 
+from msgspec import Raw
 from sqlalchemy import BigInteger, CursorResult, Executable, bindparam, func, select
 from sqlalchemy.engine import Connection
 
 from pilothouse.core.errors import Broken
-from pilothouse.core.facts import Fact
+from pilothouse.core.facts import Fact, FactKind
 from pilothouse.core.ids import Ids
 from pilothouse.kit.exact_json import both
 from pilothouse.kit.hot import Hot, HotResult
 
 Params = Mapping[str, Any] | Sequence[Mapping[str, Any]] | None
 """What a statement takes."""
+
+Happening = tuple[str, str, str, object]
+"""(chain, about, event, particulars) for the record; see `kit/chain.py`."""
+
+_TOLD_OTHERWISE = frozenset(
+    {FactKind.ORDER_CHANGED, FactKind.FILL_BOOKED, FactKind.POSITION_CHANGED, FactKind.FUNDING_BOOKED}
+)
+"""The record has what these say in more words from who announces them: notes, reports and entries."""
 
 _LOCK = select(func.pg_advisory_xact_lock(bindparam("number", type_=BigInteger)))
 
@@ -27,7 +36,7 @@ class Tx:
     What runs inside must have no effect but through this object: it may be rolled back, and on PostgreSQL run again.
     """
 
-    __slots__ = ("connection", "dialect", "driver", "facts", "hooks", "ids", "wakes", "writes")
+    __slots__ = ("connection", "dialect", "driver", "facts", "happened", "hooks", "ids", "wakes", "writes")
 
     def __init__(
         self,
@@ -48,6 +57,7 @@ class Tx:
         self.ids = ids
         self.writes = writes
         self.facts: list[tuple[Fact, str]] = []
+        self.happened: list[Happening] = []
         self.hooks: list[Callable[[], object]] = []
         self.wakes = False
 
@@ -82,6 +92,19 @@ class Tx:
         # Listeners hear it exactly as a later reader will find it.
         text, payload = both(fact.payload)
         self.facts.append((replace(fact, payload=payload), text))
+        if fact.account_id is not None and fact.kind not in _TOLD_OTHERWISE:
+            about = payload.get("signal_id") or payload.get("order_id") or fact.account_id
+            self.happened.append((fact.account_id, about, fact.kind.value, Raw(text.encode())))
+
+    def record(self, chain: str, about: str, event: str, particulars: object) -> None:
+        """Append what happened to the record for ever, with the change itself. Most facts of an account are, too.
+
+        chain         the account it belongs to, or the owner for what concerns no account
+        about         id of the alert it belongs to; without one, of the order, payment or account
+        particulars   plain data, dataclasses, decimals and instants; nobody changes it afterwards; never a secret
+        """
+        self._must_write("record")
+        self.happened.append((chain, about, event, particulars))
 
     def lock(self, name: str) -> None:
         """Let no other transaction past this name until this one ends; on SQLite there is only one writer anyway."""

@@ -4,11 +4,12 @@ import contextvars
 import math
 import threading
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from typing import Any
 
 from pilothouse.core.errors import Unavailable
+from pilothouse.kit.chain import Line
 from pilothouse.kit.transaction import Tx
 
 CROWD = 32
@@ -27,7 +28,7 @@ class Closing(Unavailable):
 class Unit:
     """One piece of work, who waits for it, and what became of it."""
 
-    __slots__ = ("context", "error", "future", "lane", "name", "result", "tx", "work")
+    __slots__ = ("context", "error", "future", "lane", "lines", "name", "result", "tx", "work")
 
     def __init__(self, work: Callable[[Tx], Any], name: str, future: Future[Any], lane: str | None = None) -> None:
         """Keep the work together with the context (correlation ids) of whoever submitted it.
@@ -40,6 +41,7 @@ class Unit:
         self.future = future
         self.context = contextvars.copy_context()
         self.tx: Tx | None = None
+        self.lines: Sequence[Line] = ()
         self.result: Any = None
         self.error: BaseException | None = None
 

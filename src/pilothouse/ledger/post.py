@@ -121,12 +121,14 @@ def post_fill(
     now: datetime,
     settlement: str = SETTLEMENT,
     base: str = "",
+    about: str | None = None,
 ) -> Posted | None:
     """Book one execution; return what it did, or None if this venue trade id is booked already.
 
     settlement   currency in which the instrument's results are paid
     base         of an instrument whose position is coins: a commission in it was taken from what was bought; empty
                  where positions are contracts
+    about        under what the record tells of it; None: the fill itself
 
     The venue's realised result is what is booked, because it is what the account really holds; if it differs from
     ours by more than one unit, INVARIANT_BROKEN is announced and the caller decides what to halt.
@@ -152,7 +154,7 @@ def post_fill(
     whose = {"owner_id": owner_id, "account_id": account_id, "hook_id": hook_id}
     tx.execute(INSERT_FILL, {**row, **whose, "id": fill_id, "order_id": order_id})
     legs = [*_fill_legs(fill, applied, realised, settlement), *_fee_legs(fill, in_base=in_base)]
-    _write_legs(tx, legs, whose, fill_id, fill.symbol, fill.at)
+    _write_legs(tx, legs, whose, fill_id, fill.symbol, fill.at, about, order_id)
     write_position(tx, books, position, change, now)
     wallet = write_wallet(tx, books, change, now)
     if not in_settlement and not in_base and fill.commission:
@@ -302,12 +304,18 @@ def _write_legs(
     posting_id: str,
     symbol: str | None,
     at: datetime,
+    about: str | None = None,
+    order_id: str | None = None,
 ) -> None:
-    """Write the legs that are not zero, in one statement; raises LegsDoNotBalance before anything is written."""
+    """Write the legs that are not zero, in one statement; raises LegsDoNotBalance before anything is written.
+
+    about, order_id   under what the record tells of it, and the order; None: the posting itself, and none
+    """
     sums: dict[str, Decimal] = {}
-    rows = []
+    rows, written = [], []
     for leg in legs:
         if leg.amount:
+            written.append(leg)
             sums[leg.unit] = EXACT.add(sums.get(leg.unit, ZERO), leg.amount)
             rows.append(
                 {
@@ -325,6 +333,11 @@ def _write_legs(
         raise LegsDoNotBalance(f"{posting_id}: " + ", ".join(f"{plain(left)} {unit}" for unit, left in sums.items()))
     if rows:
         tx.execute(INSERT_ENTRIES, rows)
+        account_id = whose["account_id"]
+        assert account_id is not None, "every entry is of an account"
+        booked = [(leg.kind, leg.book, leg.unit, leg.amount) for leg in written]
+        said = {"posting": posting_id, "order": order_id, "at": at, "entries": booked}
+        tx.record(account_id, about or posting_id, "booked", said)
 
 
 def _fill_row(fill: Fill, realised: Decimal, now: datetime) -> dict[str, object]:
