@@ -44,6 +44,10 @@ class Signals:
     long, short              bool[n], open a position of that side
     leave_long, leave_short  bool[n], close one
     limit                    float64[n], quote: enter at this price or better instead of at the market; NaN: market
+    trigger                  float64[n], quote: enter once the price has come to this one (a stop order, with `limit` a
+                             stop-limit order); NaN: at once
+    target                   float64[n], -1 to 1: so much of the size is to be held, short below zero, and what is held
+                             is changed to it; NaN: leave it. Alone: not beside long, short and leaving
     stop, take, trail        float64[n], quote: distances from the entry price that go before those of the rules;
                              NaN: those of the rules
     weight                   float64[n], 0 to 1: so much of the size that the rules allow; NaN counts as 1
@@ -56,6 +60,8 @@ class Signals:
     leave_long: Truths | None = None
     leave_short: Truths | None = None
     limit: Floats | None = None
+    trigger: Floats | None = None
+    target: Floats | None = None
     stop: Floats | None = None
     take: Floats | None = None
     trail: Floats | None = None
@@ -79,14 +85,17 @@ class Signals:
             if not isinstance(found, np.ndarray) or found.dtype != kind or found.shape != (count,):
                 came = f"{found.dtype}{found.shape}" if isinstance(found, np.ndarray) else type(found).__name__
                 problems.append(Problem(f"signals.{name}", came, f"{np.dtype(kind)}[{count}]", "shape"))
+        if self.target is not None and any(getattr(self, name) is not None for name in _WISHES):
+            problems.append(Problem("signals.target", f"beside {' or '.join(_WISHES)}", "a target alone", "both"))
         if problems:
             raise Invalid(problems)
         return self
 
 
+_WISHES = ("long", "short", "leave_long", "leave_short")
 _KINDS: Mapping[str, type] = {
-    **dict.fromkeys(("long", "short", "leave_long", "leave_short"), np.bool_),
-    **dict.fromkeys(("limit", "stop", "take", "trail", "weight", "rank"), np.float64),
+    **dict.fromkeys(_WISHES, np.bool_),
+    **dict.fromkeys(("limit", "trigger", "target", "stop", "take", "trail", "weight", "rank"), np.float64),
     "tag": np.int16,
 }
 

@@ -121,3 +121,11 @@ def test_a_crossing_is_one_bar_and_needs_both_numbers() -> None:
 
     assert crossed_above(one, 2.0).tolist() == [False, False, True, False, False]
     assert crossed_below(one, 2.0).tolist() == [False, False, False, False, True]
+
+
+def test_a_target_stands_alone() -> None:
+    """Beside signals to enter and leave, nobody could say which of the two is meant."""
+    count = 3
+    with pytest.raises(Invalid, match=r"signals\.target"):
+        Signals(target=np.zeros(count), long=np.zeros(count, bool)).checked(count)
+    assert Signals(target=np.zeros(count), trigger=np.full(count, np.nan)).checked(count).target is not None

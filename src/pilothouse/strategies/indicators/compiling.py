@@ -2,7 +2,7 @@
 
 The compiler's own disk cache looks at the file of the outer function alone. If a function that it calls, in another
 file, was changed, yesterday's machine code would answer without a word. So the stamp here is a hash over all files of
-this folder.
+the function's folder; a compiled function calls only those of its own folder.
 """
 
 import hashlib
@@ -25,10 +25,10 @@ Whole = NDArray[np.int64]
 
 
 @cache
-def sources_stamp() -> str:
-    """Return a hash over every source file of the indicators: what their machine code was made from."""
+def sources_stamp(folder: Path) -> str:
+    """Return a hash over every source file of a folder: what the machine code of its functions was made from."""
     digest = hashlib.sha256()
-    for file in sorted(Path(__file__).parent.glob("*.py")):
+    for file in sorted(folder.glob("*.py")):
         digest.update(file.name.encode())
         digest.update(file.read_bytes())
     return digest.hexdigest()
@@ -47,5 +47,5 @@ def compiled(function: Callable[P, R]) -> Callable[P, R]:
         return cast("Callable[P, R]", njit(**options)(function))
     kept: Any = getattr(made, "_cache", None)
     if hasattr(kept, "_cache_file"):  # absent when compiling is switched off
-        kept._cache_file._source_stamp = sources_stamp()  # noqa: SLF001 - the compiler offers no other way to say it
+        kept._cache_file._source_stamp = sources_stamp(Path(function.__code__.co_filename).parent)  # noqa: SLF001 - the compiler offers no other way to say it
     return cast("Callable[P, R]", made)
