@@ -4,6 +4,7 @@ import pytest
 
 from pilothouse.simexchange.soundness import complaints
 from tests.slices.simexchange.raw_asking import Desk
+from tests.slices.simexchange.sim_house import WALLET, RunningExchange
 
 
 def algo(desk: Desk, **params: str) -> dict[str, str]:
@@ -134,11 +135,30 @@ def test_a_dead_mans_switch_cancels_everything() -> None:
     """Unless it is asked again in time."""
     desk = Desk()
     desk.limit("BUY", "0.010", "64000.0")
+    algo(desk, side="SELL", type="STOP_MARKET", triggerPrice="60000.0", quantity="0.010")
     desk.ask("POST", "countdownCancelAll", symbol="BTCUSDT", countdownTime=1_000)
     desk.steps(2)
     assert len(desk.ask("GET", "openOrders", symbol="BTCUSDT")) == 1
     desk.steps(3)
     assert desk.ask("GET", "openOrders", symbol="BTCUSDT") == []
+    assert len(desk.ask("GET", "openAlgoOrders", symbol="BTCUSDT")) == 1, (
+        "those of the algo service have a path of their own"
+    )
+
+
+def test_where_stops_are_open_orders_the_dead_mans_switch_ends_them_too() -> None:
+    """AsterDEX keeps conditional orders among the open ones, and its switch ends every open order."""
+    with RunningExchange(profile="aster", speed=0) as running:
+        running.control("POST", "accounts", wallet=WALLET)
+        client = running.aster()
+        client.load_markets()
+        client.create_order(
+            "BTC/USDT:USDT", "market", "sell", 0.01, None, {"stopLossPrice": 60_000, "reduceOnly": False}
+        )
+        assert len(client.fetch_open_orders("BTC/USDT:USDT")) == 1
+        client.fapiPrivatePostV3CountdownCancelAll({"symbol": "BTCUSDT", "countdownTime": 1_000})
+        running.control("POST", "advance", ms=2_000)
+        assert client.fetch_open_orders("BTC/USDT:USDT") == []
 
 
 def test_an_isolated_position_loses_no_more_than_was_set_aside() -> None:
