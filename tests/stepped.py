@@ -149,7 +149,7 @@ class Stepped:
 
         return house.database.write(work, name="alert")
 
-    def alert(self, **fields: str) -> Outcome:
+    def alert(self, **fields: object) -> Outcome:
         """Send an alert that differs from all before, run the house, and return what came of it."""
         fields = {"alert_id": f"a{next(self._numbers)}", **fields}
         taken = self.send(json.dumps(fields).encode())

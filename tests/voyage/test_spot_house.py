@@ -16,8 +16,7 @@ from pilothouse.execution.account_store import Halt
 from pilothouse.execution.reconcile import reconcile
 from pilothouse.execution.store import OrderRecord
 from pilothouse.execution.submit import Trader
-from pilothouse.fleet import manual
-from pilothouse.fleet import store as fleet_store
+from pilothouse.fleet import manual, protections
 from pilothouse.fleet.answer import AnswerState
 from pilothouse.observability.watch import survey
 from pilothouse.simulation.contracts import UNITS_PER_QUOTE
@@ -119,7 +118,7 @@ def _coins(exchange: RunningExchange, units: int | None = None) -> int:
 
 
 def _protected(living: Living) -> bool:
-    found = living.house.database.read(lambda tx: fleet_store.protection_of(tx, living.account.id, "BTCUSDT"))
+    found = living.house.database.read(lambda tx: protections.of(tx, living.account.id, "BTCUSDT"))
     return found is not None
 
 

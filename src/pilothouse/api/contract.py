@@ -112,8 +112,8 @@ def _hooks() -> dict[str, Any]:
         "/webhook/tradingview": _post(
             "Take an alert that says what to do",
             "action open, increase, decrease or close (also buy, sell); symbol, side, quantity (or quote_amount, "
-            "equity_percent, risk_percent), price, order_type MARKET or LIMIT, stop_loss, take_profit, alert_id, "
-            "timenow.",
+            "equity_percent, risk_percent), price, order_type MARKET or LIMIT, stop_loss, take_profit or take_profits, "
+            "break_even_after, trailing_stop, time_stop_s, alert_id, timenow.",
             [_WAIT, _SECRET],
             order | chart,
         ),

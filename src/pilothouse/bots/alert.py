@@ -15,10 +15,11 @@ from typing import Any, Final, NamedTuple
 
 from pilothouse.bots import alert_text
 from pilothouse.bots.alert_fields import Fields
+from pilothouse.bots.alert_guards import read_guards
 from pilothouse.core.errors import Invalid, Problem
 from pilothouse.core.instrument import Side
 from pilothouse.core.order import OrderType
-from pilothouse.core.signals import Signal, SignalKind, Size, SizeKind
+from pilothouse.core.signals import Guards, Signal, SignalKind, Size, SizeKind
 
 ZERO: Final = Decimal(0)
 
@@ -133,11 +134,13 @@ def _signal(fields: Fields, shape: Shape) -> Signal | None:
     price = fields.number("price", "a number above zero", above=ZERO)
     if order_type is OrderType.LIMIT and not fields.has("price"):
         fields.missing("price", "a number above zero: a LIMIT order needs its price")
-    stop_loss, take_profit = fields.level("stop_loss"), fields.level("take_profit")
+    guards = read_guards(fields)
     alert_id = fields.alert_id()
     if fields.problems or asked is None:
         return None
-    adds = asked.kind not in {SignalKind.DECREASE, SignalKind.CLOSE}
+    if asked.kind in {SignalKind.DECREASE, SignalKind.CLOSE}:
+        guards = Guards()
+    ladder = fields.has("take_profits")
     return Signal(
         kind=asked.kind,
         symbol=symbol,
@@ -146,11 +149,15 @@ def _signal(fields: Fields, shape: Shape) -> Signal | None:
         target=asked.target,
         order_type=order_type,
         price=price if order_type is OrderType.LIMIT else None,
-        stop_loss=stop_loss if adds else None,
-        take_profit=take_profit if adds else None,
+        stop_loss=guards.stop_loss,
+        take_profit=guards.targets[0].level if guards.targets and not ladder else None,
         alert_id=alert_id,
         sent_at=fields.sent_at(),
         comment=fields.comment(),
+        take_profits=guards.targets if ladder else (),
+        break_even_after=guards.break_even_after,
+        trailing_stop=guards.trailing,
+        time_stop_s=guards.time_stop_s,
     )
 
 

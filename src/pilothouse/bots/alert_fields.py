@@ -34,6 +34,10 @@ _NAMES: Final = {
     "sl": "stop_loss",
     "takeprofit": "take_profit",
     "tp": "take_profit",
+    "takeprofits": "take_profits",
+    "breakevenafter": "break_even_after",
+    "trailingstop": "trailing_stop",
+    "timestops": "time_stop_s",
     "orderaction": "order_action",
     "strategyaction": "order_action",
     "contracts": "contracts",
@@ -160,10 +164,22 @@ class Fields:
         if name not in self._sent:
             return None
         try:
-            return _level(self._sent[name][1])
+            return level_of(self._sent[name][1])
         except Unreadable as error:
             self._unreadable(name, error)
             return None
+
+    def raw(self, name: str) -> Any:
+        """Return what stands in `name` as it was sent; None if absent."""
+        return self._sent[name][1] if name in self._sent else None
+
+    def inside(self, name: str, place: str, value: object, error: Unreadable) -> None:
+        """Note that `value`, at `place` inside of field `name`, cannot be read."""
+        field = self._sent[name][0] if name in self._sent else name
+        came = shown(value, self._secrets) if value is not None else "nothing"
+        if _is_unfilled(value):
+            error = Unreadable(_UNFILLED, "placeholder_not_filled")
+        self.problems.append(Problem(f"{field}{place}", came, error.allowed, error.code))
 
     def symbol(self) -> str:
         """Return the symbol as it was sent (`symbol`, else `ticker`); empty if absent or no symbol (noted)."""
@@ -262,24 +278,48 @@ def _number(value: object, allowed: str, *, percent: bool = False) -> Decimal:
     return number or Decimal(0)
 
 
-def _level(value: object) -> Level:
+def level_of(value: object) -> Level:
     """Return the level that `value` stands for; raises Unreadable."""
-    allowed = 'a price above zero, or a percentage above zero such as "2%"'
     if isinstance(value, dict):
-        parts = {canonical(key): inner for key, inner in value.items() if inner is not None and inner != ""}
-        price, percentage = parts.get("price"), parts.get("percent")
-        if (price is None) == (percentage is None):
-            raise Unreadable('exactly one of {"price": …} and {"percent": …}')
-        value, is_percent = (price, False) if percentage is None else (percentage, True)
-        allowed = "a percentage above zero" if is_percent else "a price above zero"
+        parts = parts_of(value)
+        said = {kind: parts[name] for kind, names in _LEVEL_NAMES.items() for name in names if name in parts}
+        if len(said) != 1 or sum(name in parts for names in _LEVEL_NAMES.values() for name in names) != 1:
+            raise Unreadable('exactly one of {"price": …}, {"percent": …} and {"distance": …}')
+        ((kind, inner),) = said.items()
     else:
-        is_percent = isinstance(value, str) and value.rstrip().endswith("%")
+        kind = "percent" if isinstance(value, str) and value.rstrip().endswith("%") else "price"
+        inner = value
+    number = amount_of(
+        inner, _LEVELS[kind], percent=kind == "percent", most=_PERCENT_MAX if kind == "percent" else None
+    )
+    return Level(**{kind: number})
+
+
+_LEVEL_NAMES: Final = {
+    "price": ("price", "limitprice", "stopprice"),
+    "percent": ("percent",),
+    "distance": ("distance", "amount"),
+}
+_LEVELS: Final = {
+    "price": 'a price above zero, or a percentage above zero such as "2%"',
+    "percent": f"a percentage above zero, at most {_PERCENT_MAX}%",
+    "distance": "a distance from the entry price above zero",
+}
+
+
+def parts_of(value: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the parts of an object that carry something, by canonical name."""
+    return {canonical(key): inner for key, inner in value.items() if inner is not None and inner != ""}
+
+
+def amount_of(value: object, allowed: str, *, percent: bool = False, most: Decimal | None = None) -> Decimal:
+    """Return the exact number above zero, at most `most`, that `value` stands for; raises Unreadable."""
     if _is_unfilled(value):
         raise Unreadable(_UNFILLED, "placeholder_not_filled")
-    number = _number(value, allowed, percent=is_percent)
-    if number <= 0 or (is_percent and number > _PERCENT_MAX):
-        raise Unreadable(f"{allowed}, at most {_PERCENT_MAX}%" if is_percent else allowed)
-    return Level(percent=number) if is_percent else Level(price=number)
+    number = _number(value, allowed, percent=percent)
+    if number <= 0 or (most is not None and number > most):
+        raise Unreadable(allowed)
+    return number
 
 
 def _instant(text: str) -> datetime | None:

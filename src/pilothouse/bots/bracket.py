@@ -1,50 +1,97 @@
-"""Stop-loss and take-profit as one pair that lives and dies with its position.
+"""The protection of a position: stop, targets, trailing and time stop, which live and die with it.
 
-Pure and level-triggered: the protection that is wanted, the position and the protective orders that stand go in;
-which to place and which to cancel come out. A new order is placed before the one it replaces is cancelled: two
-reduce-only orders for a moment cannot open anything, none for a moment can lose everything.
+Pure and level-triggered: the protection that is wanted, how far it has come, the position and the protective orders
+that stand go in; which to place, which to cancel and what to close now come out. A new order is placed before the one
+it replaces is cancelled: two reduce-only orders for a moment cannot open anything, none for a moment can lose
+everything.
+
+Where orders lock what they would sell, and where the venue takes no stops, part of it is kept by the house: it is
+watched at the mark price and closed at the market when its price comes.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from decimal import Decimal
 
-from pilothouse.bots.follow import LiveOrder, Planned, View, level_price
-from pilothouse.core.instrument import Side
+from pilothouse.bots.follow import LiveOrder, Planned, View
+from pilothouse.bots.ladder import Progress, is_at_break_even, least_order, level_price, stop_price, target_sizes
+from pilothouse.core.instrument import Price, Side
 from pilothouse.core.order import OrderState, OrderTerms, OrderType, Purpose
-from pilothouse.core.signals import Level
+from pilothouse.core.rounding import plain
+from pilothouse.core.signals import Guards
+
+STOP = "stop"
+TARGET = "target:"
+TIME = "time"
 
 _DOUBTED_MOST = 2
 _ASKED_LEAST = 2
+_LIMIT_BEYOND = Decimal("0.02")
+"""A stop placed in the other way has a limit so far beyond its trigger: it fills, and at no price whatever."""
 
 
 @dataclass(frozen=True, slots=True)
 class Protection:
     """What a position is to be protected with.
 
-    side         the side that opens the position it is meant for
-    stop_loss, take_profit   at least one is set; a percentage counts from the average entry price
+    side     the side that opens the position it is meant for
+    guards   something is asked for in it
     """
 
     side: Side
-    stop_loss: Level | None
-    take_profit: Level | None
+    guards: Guards
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """One part of a protection as it should be now.
+
+    place    "stop", or "target:" and its number
+    terms    the order that should stand; where the house keeps it, what it would be
+    keeps    whether the house keeps it, because the venue cannot
+    """
+
+    place: str
+    purpose: Purpose
+    terms: OrderTerms
+    keeps: bool
+
+    @property
+    def trigger(self) -> Decimal:
+        """Return the mark price at which it triggers."""
+        assert self.terms.stop_price is not None, "what protects waits for a price"
+        return self.terms.stop_price
 
 
 @dataclass(frozen=True, slots=True)
 class Guarding:
     """What to do now.
 
-    place     orders to place, in this order
+    place     orders to place, in this order, each with its place in the protection
+    exits     what to close at the market now, each with its place: the house keeps it and its price has come
     cancels   ids of protective orders to cancel
     ended     whether the protection has nothing left to protect and is forgotten
     """
 
-    place: tuple[Planned, ...]
-    cancels: tuple[str, ...]
-    ended: bool
+    place: tuple[tuple[str, Planned], ...] = ()
+    exits: tuple[tuple[str, Planned], ...] = ()
+    cancels: tuple[str, ...] = field(default=())
+    ended: bool = False
 
 
-def guard(protection: Protection | None, view: View, *, entry_pending: bool, exit_waits: bool = False) -> Guarding:
+_NONE = Progress()
+
+
+def guard(
+    protection: Protection | None,
+    view: View,
+    progress: Progress = _NONE,
+    *,
+    entry_pending: bool,
+    exit_waits: bool = False,
+    now: datetime | None = None,
+    may_exit: bool = True,
+) -> Guarding:
     """Return what makes the protective orders fit the position.
 
     Coins that wait for one order cannot wait for another: there the old order is cancelled first, and the new one is
@@ -52,55 +99,177 @@ def guard(protection: Protection | None, view: View, *, entry_pending: bool, exi
 
     entry_pending   whether an order that could still open the position is alive
     exit_waits      whether somebody waits for coins to be let go, to sell them: then none are locked again
+    now             by which the time stop counts; None: it does not
+    may_exit        whether the position is known well enough to close it at the market
     """
     standing = [order for order in view.orders if order.purpose.protects]
     held = view.held()
     if protection is None or held == 0 or Side.of(held) is not protection.side:
         ended = protection is not None and not entry_pending
-        return Guarding((), _uncancelled(standing), ended)
+        return Guarding(cancels=_uncancelled(standing), ended=ended)
+    exits = _exits(protection, view, progress, now) if may_exit else ()
+    leaving = sum((each.terms.quantity for _, each in exits), Decimal(0))
     if view.coins:
-        held = min(held, view.in_lots(view.expected()))
-        if held <= 0:
+        held = protection.side.sign * min(abs(held), abs(view.in_lots(view.expected())) - leaving)
+        if held == 0 or Side.of(held) is not protection.side:
             # All of it is being sold. Should that fail, it is held still, and to be protected again.
-            return Guarding((), _uncancelled(standing), ended=False)
-    place: list[Planned] = []
+            return Guarding(exits=exits, cancels=_uncancelled(standing))
+    place: list[tuple[str, Planned]] = []
     keep: set[str] = set()
-    for purpose, wanted in _wanted(protection, view, abs(held)):
-        fitting = [o for o in standing if o.purpose is purpose and not o.cancel_asked and _fits(o, wanted)]
+    for wanted in wants(protection, view, progress, abs(held)):
+        if wanted.keeps:
+            continue
+        fitting = [o for o in standing if place_of(o) == wanted.place and not o.cancel_asked and _fits(o, wanted.terms)]
         certain = next((order for order in fitting if order.state is not OrderState.UNKNOWN), None)
         if certain is not None:
             keep.add(certain.id)
             continue
         keep |= {order.id for order in fitting}
         if not fitting or (_is_doubted(fitting) and not view.coins):
-            place.append(Planned(wanted, purpose, f"{purpose} of {view.instrument.symbol}"))
+            reason = f"{wanted.purpose} of {view.instrument.symbol}"
+            place.append((wanted.place, Planned(wanted.terms, wanted.purpose, reason)))
     if view.coins and (exit_waits or len(keep) < len(standing)):
         place = []
-    return Guarding(tuple(place), _uncancelled([order for order in standing if order.id not in keep]), ended=False)
+    return Guarding(tuple(place), exits, _uncancelled([order for order in standing if order.id not in keep]))
 
 
-def _wanted(protection: Protection, view: View, quantity: Decimal) -> list[tuple[Purpose, OrderTerms]]:
-    """Return the protective orders that should stand for `quantity` of the position."""
+def wants(protection: Protection, view: View, progress: Progress, held: Decimal) -> list[Wanted]:
+    """Return the parts of the protection that should stand now for `held`, base, above zero: the stop, then targets."""
+    guards, instrument = protection.guards, view.instrument
     entry = view.position.entry_price()
     assert entry is not None, "a position that is held has an entry price"
-    wanted = []
-    for purpose, kind, level in (
-        (Purpose.STOP_LOSS, OrderType.STOP_MARKET, protection.stop_loss),
-        (Purpose.TAKE_PROFIT, OrderType.TAKE_PROFIT_MARKET, protection.take_profit),
-    ):
-        if level is None:
+    found = []
+    stop = stop_price(guards, progress, entry, protection.side, instrument)
+    if stop is not None:
+        terms = _terms(protection, view, OrderType.STOP_MARKET, held, stop)
+        if progress.otherwise:
+            terms = with_limit(terms, view)
+        found.append(Wanted(STOP, Purpose.STOP_LOSS, terms, _keeps(STOP, view, progress)))
+    least = least_order(instrument, view.quote.mark, coins=view.coins)
+    for number, size in target_sizes(guards, progress, held, instrument, least).items():
+        price = level_price(guards.targets[number].level, entry, protection.side, instrument, loses=False)
+        terms = _terms(protection, view, OrderType.TAKE_PROFIT_MARKET, size, price)
+        place = f"{TARGET}{number}"
+        # Coins are locked by one order: beside a stop, the house keeps the targets.
+        keeps = _keeps(place, view, progress) or (view.coins and stop is not None and not _keeps(STOP, view, progress))
+        found.append(Wanted(place, Purpose.TAKE_PROFIT, terms, keeps))
+    return found
+
+
+def place_of(order: LiveOrder) -> str:
+    """Return which part of the protection an order is; of one from before places were kept, what its purpose says."""
+    if order.place or not order.purpose.protects:
+        return order.place
+    return STOP if order.purpose is Purpose.STOP_LOSS else f"{TARGET}0"
+
+
+def stands(protection: Protection, view: View, progress: Progress) -> bool:
+    """Say whether nothing is held that should be protected, or all of it that the venue carries stands there.
+
+    An order that is larger than the position, or at a price that is being changed, stands; one that is smaller does
+    not. What the house keeps, it keeps while it runs.
+    """
+    held = view.held()
+    if held == 0 or Side.of(held) is not protection.side:
+        return True
+    there: dict[str, Decimal] = {}
+    for order in view.orders:
+        if order.purpose.protects and order.state.is_resting:
+            place = place_of(order)
+            there[place] = max(there.get(place, Decimal(0)), order.remaining)
+    return all(
+        wanted.keeps or there.get(wanted.place, Decimal(0)) >= wanted.terms.quantity
+        for wanted in wants(protection, view, progress, abs(held))
+    )
+
+
+def is_due(protection: Protection, view: View, progress: Progress, now: datetime) -> bool:
+    """Say whether something that the house keeps, or the clock, asks for an exit now."""
+    held = view.held()
+    if held == 0 or Side.of(held) is not protection.side:
+        return False
+    return bool(_exits(protection, view, progress, now))
+
+
+def _exits(
+    protection: Protection, view: View, progress: Progress, now: datetime | None
+) -> tuple[tuple[str, Planned], ...]:
+    """Return what is closed at the market now: everything when the time is up or the stop came, else targets."""
+    left = min(abs(view.held()), abs(view.in_lots(view.expected())))
+    if left == 0 or (view.expected() > 0) != (protection.side is Side.BUY):
+        return ()
+    symbol, mark = view.instrument.symbol, view.quote.mark
+    limit, since = protection.guards.time_stop_s, progress.counts_from
+    if limit is not None and since is not None and now is not None and now - since >= timedelta(seconds=limit):
+        return ((TIME, _closing(protection, view, left, f"time stop of {symbol} after {limit} s")),)
+    due = []
+    for wanted in wants(protection, view, progress, abs(view.held())):
+        if not wanted.keeps or not _came(wanted, protection.side, mark) or _is_leaving(view, wanted.place):
             continue
-        stop = level_price(level, entry, protection.side, view.instrument, loses=purpose is Purpose.STOP_LOSS)
-        terms = OrderTerms(
-            symbol=view.instrument.symbol,
-            side=protection.side.opposite,
-            type=kind,
-            quantity=view.instrument.quantity_down(quantity),
-            stop_price=stop,
-            reduce_only=True,
-        )
-        wanted.append((purpose, terms))
-    return wanted
+        size = min(wanted.terms.quantity, left)
+        reason = f"{wanted.purpose} of {symbol} at {plain(wanted.trigger)}, kept by the house"
+        if wanted.place == STOP:
+            return ((STOP, _closing(protection, view, left, reason)),)
+        if size > 0:
+            due.append((wanted.place, _closing(protection, view, size, reason)))
+            left -= size
+    return tuple(due)
+
+
+def _came(wanted: Wanted, side: Side, mark: Decimal) -> bool:
+    """Say whether the mark price is at the trigger or beyond it."""
+    rises = (wanted.place == STOP) == (side is Side.SELL)
+    return mark >= wanted.trigger if rises else mark <= wanted.trigger
+
+
+def _is_leaving(view: View, place: str) -> bool:
+    """Say whether an exit of that part is under way already."""
+    return any(order.place == place and not order.purpose.protects for order in view.orders)
+
+
+def _closing(protection: Protection, view: View, quantity: Decimal, reason: str) -> Planned:
+    terms = OrderTerms(
+        symbol=view.instrument.symbol,
+        side=protection.side.opposite,
+        type=OrderType.MARKET,
+        quantity=view.instrument.quantity_down(quantity),
+        reduce_only=True,
+    )
+    return Planned(terms, Purpose.EXIT, reason)
+
+
+def _keeps(place: str, view: View, progress: Progress) -> bool:
+    return not view.carries_stops or place in progress.kept_here
+
+
+def _terms(protection: Protection, view: View, kind: OrderType, quantity: Decimal, price: Price) -> OrderTerms:
+    return OrderTerms(
+        symbol=view.instrument.symbol,
+        side=protection.side.opposite,
+        type=kind,
+        quantity=view.instrument.quantity_down(quantity),
+        stop_price=price,
+        reduce_only=True,
+    )
+
+
+def with_limit(terms: OrderTerms, view: View) -> OrderTerms:
+    """Return a stop at the market as one with a limit: the other way in which venues take a stop."""
+    assert terms.stop_price is not None, "a stop has a trigger"
+    away = terms.stop_price * _LIMIT_BEYOND
+    if terms.side is Side.SELL:
+        limit = view.instrument.price_down(terms.stop_price - away)
+    else:
+        limit = view.instrument.price_up(terms.stop_price + away)
+    return OrderTerms(
+        symbol=terms.symbol,
+        side=terms.side,
+        type=OrderType.STOP,
+        quantity=terms.quantity,
+        price=limit,
+        stop_price=terms.stop_price,
+        reduce_only=True,
+    )
 
 
 def _is_doubted(unknown: list[LiveOrder]) -> bool:
@@ -122,3 +291,6 @@ def _fits(order: LiveOrder, wanted: OrderTerms) -> bool:
 
 def _uncancelled(orders: list[LiveOrder]) -> tuple[str, ...]:
     return tuple(order.id for order in orders if not order.cancel_asked)
+
+
+__all__ = ["Guarding", "Progress", "Protection", "Wanted", "guard", "is_at_break_even", "is_due", "stands", "wants"]

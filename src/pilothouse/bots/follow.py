@@ -8,17 +8,19 @@ Orders that are on their way and do not rest count as if they had filled; what r
 a target is sized.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from decimal import Decimal
 from enum import StrEnum
 
+from pilothouse.bots.ladder import level_price
 from pilothouse.core.errors import Invalid, NotFound, Problem
 from pilothouse.core.instrument import Instrument, Quantity, Side
 from pilothouse.core.order import OrderState, OrderTerms, OrderType, Purpose
 from pilothouse.core.position import Position
 from pilothouse.core.quote import Quote
 from pilothouse.core.rounding import plain, toward_zero
-from pilothouse.core.signals import Level, Signal, SignalKind, Size
+from pilothouse.core.signals import Guards, Level, Signal, SignalKind, Size
 from pilothouse.core.sizing import SizeBelowMinimum, quantity_for, within_bounds
 
 STEPS_MAX = 4
@@ -41,6 +43,7 @@ class LiveOrder:
 
     remaining   base, above zero: what has not filled yet
     asked       how often it was asked for since its outcome is unknown, from 1
+    place       which part of its position's protection it is, such as "stop" or "target:0"; empty for other orders
     """
 
     id: str
@@ -52,6 +55,7 @@ class LiveOrder:
     remaining: Decimal
     cancel_asked: bool
     asked: int = 0
+    place: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +63,7 @@ class View:
     """What a decision sees of one account and instrument; equity in quote currency.
 
     coins   whether a position is coins that are owned: a stop that waits locks them, so that nothing else can sell them
+    carries_stops   whether the venue takes orders that wait for a trigger; else the house keeps them
     """
 
     instrument: Instrument
@@ -67,6 +72,7 @@ class View:
     quote: Quote
     equity: Decimal
     coins: bool = False
+    carries_stops: bool = True
 
     def in_lots(self, signed: Decimal) -> Decimal:
         """Return what an order can move of `signed`, base: whole lots. A fee in coins leaves crumbs of a lot."""
@@ -139,7 +145,6 @@ def decide(
     step    how many orders this signal made already
     Raises PositionNotFound, Invalid (naming the field), SizeBelowMinimum, SizeAboveMaximum, SizeNeedsStop.
     """
-    _refuse_two_levels(signal, view)
     decision = _decide(signal, view, hook_id, step, default_size, noop=flat_close_is_noop)
     if decision.order is None or decision.order.terms.side is Side.BUY or not view.locked():
         return decision
@@ -172,7 +177,7 @@ def _decide(
 def _add(signal: Signal, view: View, side: Side, default_size: Size | None, message: str) -> Decision:
     """Return the order that adds `signal.size` on `side`; it nets an opposite position, as one-way mode does."""
     price = _reference(signal, view, side)
-    _refuse_passed_levels(signal, side, price)
+    _refuse_passed_levels(signal, view, side, price)
     quantity = _sized(signal, view, price, side, default_size, reduces=False)
     terms = _terms(signal, view.instrument, side, quantity, reduce_only=False)
     return Decision(Verdict.DONE, message, Planned(terms, Purpose.ENTRY, signal.kind))
@@ -247,7 +252,7 @@ def _target(signal: Signal, view: View, hook_id: str | None, step: int) -> Decis
         return _reduce_to(signal, view, held, wanted)
     side = Side.of(wanted - held)
     price = _reference(signal, view, side)
-    _refuse_passed_levels(signal, side, price)
+    _refuse_passed_levels(signal, view, side, price)
     quantity = within_bounds(instrument.quantity_down(abs(wanted - held)), instrument, price, reduces=False)
     verb = "increased" if held else "flipped" if step > 0 else "opened"
     terms = _terms(signal, instrument, side, quantity, reduce_only=False)
@@ -306,26 +311,41 @@ def _reference(signal: Signal, view: View, side: Side) -> Decimal:
     return view.quote.ask if side is Side.BUY else view.quote.bid
 
 
-def _refuse_passed_levels(signal: Signal, side: Side, price: Decimal) -> None:
-    """Raise Invalid, naming each field, for a stop or target on the wrong side of the entry: it would fill at once."""
-    problems = []
-    for name, level, loses in (("stop_loss", signal.stop_loss, True), ("take_profit", signal.take_profit, False)):
-        if level is None or level.price is None:
-            continue
-        below = (side is Side.BUY) == loses
-        if (level.price < price) != below or level.price == price:
-            came = f"{plain(level.price)} with an entry at {plain(price)}"
-            allowed = f"a price {'below' if below else 'above'} the entry of a {side}"
-            problems.append(Problem(name, came, allowed, "wrong_side"))
+def _refuse_passed_levels(signal: Signal, view: View, side: Side, price: Decimal) -> None:
+    """Raise Invalid, naming each field, for what stands on the wrong side of an entry at `price`."""
+    problems = [*wrong_levels(signal.guards, side, price, view.instrument, single=not signal.take_profits)]
     if problems:
         raise Invalid(problems)
 
 
-def _refuse_two_levels(signal: Signal, view: View) -> None:
-    """Raise Invalid for a stop and a target at once where each would lock the same coins."""
-    if view.coins and signal.stop_loss and signal.take_profit:
-        allowed = "one of stop_loss and take_profit: coins that wait for one cannot wait for the other"
-        raise Invalid([Problem("take_profit", "a stop_loss came too", allowed, "coins_locked")])
+def wrong_levels(
+    guards: Guards, side: Side, price: Decimal, instrument: Instrument, *, single: bool = False
+) -> Iterator[Problem]:
+    """Yield a problem for each level that would fill at once, or never could, for a position opened at `price`.
+
+    single   whether the only target was named take_profit
+    """
+    levels: list[tuple[str, Level | None, bool]] = [("stop_loss", guards.stop_loss, True)]
+    for number, target in enumerate(guards.targets):
+        levels.append(("take_profit" if single else f"take_profits[{number}]", target.level, False))
+    if guards.trailing is not None:
+        levels.append(("trailing_stop.activation", guards.trailing.activation, False))
+        if guards.trailing.distance is not None:
+            levels.append(("trailing_stop.distance", Level(distance=guards.trailing.distance), True))
+    for name, level, loses in levels:
+        if level is None:
+            continue
+        below = (side is Side.BUY) == loses
+        if level.price is not None and ((level.price < price) != below or level.price == price):
+            came = f"{plain(level.price)} with an entry at {plain(price)}"
+            yield Problem(name, came, f"a price {'below' if below else 'above'} the entry of a {side}", "wrong_side")
+        elif level.price is None and below and _away(level, price) >= price - instrument.tick:
+            came = f"{plain(level.percent or level.distance or Decimal(0))} with an entry at {plain(price)}"
+            yield Problem(name, came, "so little that the price it stands at is above zero", "below_zero")
+
+
+def _away(level: Level, price: Decimal) -> Decimal:
+    return level.distance if level.distance is not None else price * (level.percent or Decimal(0)) / Decimal(100)
 
 
 def _sized(
@@ -355,18 +375,3 @@ def _terms(signal: Signal, instrument: Instrument, side: Side, quantity: Quantit
         price=price,
         reduce_only=reduce_only,
     )
-
-
-def level_price(level: Level, entry: Decimal, side: Side, instrument: Instrument, *, loses: bool) -> Decimal:
-    """Return where a stop-loss (`loses`) or take-profit stands for a position opened by `side` at `entry`.
-
-    A percentage counts from the entry. Rounded to the tick towards the entry: it triggers early rather than late.
-    """
-    below = (side is Side.BUY) == loses
-    if level.price is not None:
-        price = level.price
-    else:
-        assert level.percent is not None, "a level is a price or a percentage"
-        away = entry * level.percent / Decimal(100)
-        price = entry - away if below else entry + away
-    return instrument.price_up(price) if below else instrument.price_down(price)

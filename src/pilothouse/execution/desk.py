@@ -13,7 +13,7 @@ from pilothouse.execution.fence import Writers
 from pilothouse.execution.lanes import Lanes
 from pilothouse.kit.db import Database
 from pilothouse.kit.meters import Meters
-from pilothouse.venues.catalogue import holds_coins
+from pilothouse.venues.catalogue import carries_stops, holds_coins
 from pilothouse.venues.port import Venue
 
 
@@ -50,6 +50,7 @@ class Desk:
     quote_of       (venue, symbol) -> Quote; raises Unavailable
     process        the name of this process in leases
     writers        for which accounts this process may send; asked right before the wire
+    protect_within_s, when_unprotected   what accounts want that did not say: seconds, and flatten or alarm
     """
 
     database: Database
@@ -65,10 +66,16 @@ class Desk:
     meters: Meters
     writers: Writers
     patience: Patience = field(default_factory=Patience)
+    protect_within_s: int = 5
+    when_unprotected: str = "flatten"
 
     def holds_coins(self, venue: str) -> bool:
         """Say whether a position at the venue of this key is coins that are owned, as on spot."""
         return holds_coins(venue)
+
+    def carries_stops(self, venue: str) -> bool:
+        """Say whether the venue of this key takes orders that wait for a trigger; else the house keeps them."""
+        return carries_stops(venue)
 
     def venue(self, name: str) -> Venue:
         """Return the open venue of that name; raises Broken if the house was built without it."""

@@ -86,16 +86,6 @@ _INSERT = hot(insert(orders))
 _CHANGE = hot(update(orders).where(orders.c.id == bindparam("this_order")))
 _INSERT_EVENT = hot(insert(order_events))
 _EVENTS = select(order_events).where(order_events.c.order_id == bindparam("order_id")).order_by(order_events.c.id)
-_LATEST_PROTECTIVE = (
-    _SELECT.where(
-        orders.c.account_id == bindparam("account_id"),
-        orders.c.symbol == bindparam("symbol"),
-        orders.c.purpose.in_([Purpose.STOP_LOSS.value, Purpose.TAKE_PROFIT.value]),
-        orders.c.signal_id == bindparam("signal_id"),
-    )
-    .order_by(orders.c.id.desc())
-    .limit(bindparam("limit"))
-)
 
 
 def _record(row: Row[Any]) -> OrderRecord:
@@ -264,10 +254,19 @@ def of_signals(tx: Tx, signal_ids: Sequence[str]) -> dict[str, list[OrderRecord]
     return found
 
 
-def latest_protective(tx: Tx, account_id: str, symbol: str, signal_id: str, limit: int) -> list[OrderRecord]:
-    """Return the newest protective orders made for a signal's position, newest first."""
-    params = {"account_id": account_id, "symbol": symbol, "signal_id": signal_id, "limit": limit}
-    return [_record(row) for row in tx.execute(_LATEST_PROTECTIVE, params)]
+def by_ids(tx: Tx, order_ids: Sequence[str]) -> dict[str, OrderRecord]:
+    """Return orders by their ids; what is not stored is left out."""
+    found = tx.execute(_SELECT.where(orders.c.id.in_(order_ids)))
+    return {row.id: _record(row) for row in found}
+
+
+def protective_pairs(tx: Tx) -> set[tuple[str, str]]:
+    """Return the (account id, symbol) pairs in which a stop-loss or take-profit is alive."""
+    purposes = [purpose.value for purpose in Purpose if purpose.protects]
+    query = select(orders.c.account_id, orders.c.symbol).where(
+        orders.c.is_live.is_(True), orders.c.purpose.in_(purposes)
+    )
+    return {(row.account_id, row.symbol) for row in tx.execute(query.distinct())}
 
 
 @dataclass(frozen=True, slots=True)

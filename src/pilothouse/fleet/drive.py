@@ -23,7 +23,7 @@ from pilothouse.execution import cancel, hearing
 from pilothouse.execution.desk import Desk
 from pilothouse.execution.submit import DeniedByRisk, Trader, submit
 from pilothouse.execution.tell import MOVED_TOPIC
-from pilothouse.fleet import store
+from pilothouse.fleet import protections, store
 from pilothouse.fleet.guard import alarm, guard_position, protect_with
 from pilothouse.fleet.scene import Scene, look
 from pilothouse.fleet.store import SignalRecord, SignalState
@@ -64,13 +64,14 @@ def advance(
     if more_wait:
         waiting = waiting[:most]
         decided, fresh = (_keep_waiting(tx, desk, fresh) if fresh is not None else None), None
-    protection = store.protection_of(tx, trader.account_id, symbol)
+    protection = protections.of(tx, trader.account_id, symbol)
     scene = look(tx, desk, trader, symbol)
     queue = [*waiting, *([fresh] if fresh else [])]
     kept, was_active = _supersede(tx, desk, queue, fresh)
     held_up = scene.in_doubt() or (was_active and scene.view.moves())
     # What happened meanwhile is not known yet: it would be decided on a position that may be another one.
-    held_up = held_up or (deaf_since is not None and now - deaf_since <= desk.patience.deaf)
+    is_unsure = deaf_since is not None and now - deaf_since <= desk.patience.deaf
+    held_up = held_up or is_unsure
     exit_waits = any(record.state is SignalState.ACTIVE for record in kept)
     for record in kept:
         is_fresh = record is fresh
@@ -88,7 +89,7 @@ def advance(
     ):  # else what it waits for gives it its turn: an order that ends, an account that is heard
         another_turn(tx, desk, trader.account_id, symbol)
     if trader.may_send and (protection is not None or scene.has_protective() or scene.protection_changed):
-        guard_position(tx, desk, trader, scene, exit_waits=exit_waits)
+        guard_position(tx, desk, trader, scene, exit_waits=exit_waits, may_exit=not is_unsure)
     return decided
 
 
@@ -275,7 +276,7 @@ def _submit(tx: Tx, desk: Desk, trader: Trader, scene: Scene, record: SignalReco
     alert_at = record.received_at if record.step == 0 else None
     scene = scene.with_order(submit(tx, desk, trader, intent, scene.basis(planned.terms.side), alert_at=alert_at))
     opens = planned.purpose is Purpose.ENTRY and Side.of(expected or Decimal(1)) is planned.terms.side
-    if opens and (signal.stop_loss or signal.take_profit):
+    if opens and signal.guards:
         protect_with(tx, desk, trader, record, planned.terms)
         scene.protection_changed = True
     return scene

@@ -1,159 +1,323 @@
 """Protection as it is carried out: the orders of `bots/bracket` placed and cancelled, refusals answered.
 
-A stop that the venue does not take leaves the position naked, so it is not asked for again and again: a stop whose
-price was passed already, or one refused three times, closes the position at the market and raises an alarm.
+A stop that the venue does not take leaves the position naked, so it is not asked for again and again: one whose price
+was passed already closes the position at the market; one that is refused is tried in the venue's other way, and then
+the account's policy says what is done. A target that is refused is kept by the house instead.
 """
 
-from dataclasses import replace
-from datetime import datetime
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 
-from pilothouse.bots.bracket import Protection, guard
+from pilothouse.bots.bracket import STOP, Guarding, Protection, guard, place_of, stands, with_limit
 from pilothouse.bots.follow import Planned
+from pilothouse.bots.ladder import Progress, best_price
 from pilothouse.core.facts import Fact, FactKind
 from pilothouse.core.instrument import Side
 from pilothouse.core.intent import OrderIntent
 from pilothouse.core.order import OrderState, OrderTerms, OrderType, Purpose
 from pilothouse.execution import cancel
-from pilothouse.execution import store as orders_store
 from pilothouse.execution.desk import Desk
-from pilothouse.execution.submit import Trader, submit
-from pilothouse.fleet import store
+from pilothouse.execution.store import OrderRecord
+from pilothouse.execution.submit import DeniedByRisk, Trader, submit
+from pilothouse.fleet import protections
+from pilothouse.fleet.protections import Made, Policy, ProtectionRecord, Then
 from pilothouse.fleet.scene import Scene
-from pilothouse.fleet.store import ProtectionRecord, SignalRecord
+from pilothouse.fleet.store import SignalRecord
 from pilothouse.kit.db import Tx
 from pilothouse.ledger import positions
 
 REFUSALS_MAX = 3
-"""So many refused protective orders in a row, and the position is closed instead."""
+"""So many refused orders in one place in a row, and another way is taken."""
+
+EXIT_AGAIN = timedelta(seconds=10)
+"""After so many refused exits the next one waits so long: the venue, not the clock, has to change."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Turn:
+    """What one turn of the protection of one position works with."""
+
+    tx: Tx
+    desk: Desk
+    trader: Trader
+    record: ProtectionRecord
+    made: Made
+    progress: Progress
+    now: datetime
 
 
 def protect_with(tx: Tx, desk: Desk, trader: Trader, record: SignalRecord, terms: OrderTerms) -> None:
     """Set the protection that a signal asks for, for the position that its order `terms` opens or adds to."""
     signal = record.signal
     assert signal is not None, "only alerts that were understood open anything"
-    store.protect(
+    now = desk.clock.now()
+    protections.put(
         tx,
         ProtectionRecord(
+            id=desk.ids.fresh("prt"),
             account_id=trader.account_id,
             symbol=terms.symbol,
             owner_id=trader.owner_id,
             hook_id=record.hook_id,
             signal_id=record.id,
-            protection=Protection(terms.side, signal.stop_loss, signal.take_profit),
-            placed=0,
-            position_opened_at=None,
-            unprotected_since=None,
-            updated_at=desk.clock.now(),
+            asked_by="alert",
+            asked_at=now,
+            protection=Protection(terms.side, signal.guards),
+            updated_at=now,
         ),
     )
 
 
-def guard_position(tx: Tx, desk: Desk, trader: Trader, scene: Scene, *, exit_waits: bool = False) -> None:
+def guard_position(
+    tx: Tx, desk: Desk, trader: Trader, scene: Scene, *, exit_waits: bool = False, may_exit: bool = True
+) -> None:
     """Make the protective orders of one instrument fit its position; remember since when it is unprotected.
 
     exit_waits   whether an alert waits for coins to be let go, to sell them
+    may_exit     whether the position is known well enough to close it at the market
     """
     symbol = scene.view.instrument.symbol
-    wanted = _of_this_position(tx, trader, scene, store.protection_of(tx, trader.account_id, symbol))
-    due = guard(
-        wanted.protection if wanted else None,
-        scene.view,
-        entry_pending=_entry_pending(wanted, scene),
-        exit_waits=exit_waits,
-    )
-    for order_id in due.cancels:
-        cancel.ask(tx, desk, scene.order(order_id), by="protection")
-    if wanted is None:
+    record = _of_this_position(tx, desk, trader, scene, protections.of(tx, trader.account_id, symbol))
+    if record is None:
+        due = guard(None, scene.view, entry_pending=False)
+        _cancel(tx, desk, scene, due.cancels)
         return
     now = desk.clock.now()
+    record = _trailed(tx, scene, record, now)
+    made = protections.made_for(tx, record)
+    scene = scene.placed(made.places())
+    turn = _Turn(tx, desk, trader, record, made, made.progress(record), now)
+    due = guard(
+        record.protection,
+        scene.view,
+        turn.progress,
+        entry_pending=bool(_entries(record, scene)),
+        exit_waits=exit_waits,
+        now=now,
+        may_exit=may_exit,
+    )
+    _cancel(tx, desk, scene, due.cancels)
     if due.ended:
-        store.forget_protection(tx, trader.account_id, symbol)
+        protections.forget(tx, trader.account_id, symbol)
         return
-    placed = wanted.placed
-    if due.place and _hopeless(tx, trader, wanted):
-        _flatten(tx, desk, trader, scene, wanted, now)
-    else:
-        for planned in due.place:
-            scene = scene.with_order(submit(tx, desk, trader, _intent(scene, wanted, planned, placed), scene.basis()))
-            placed += 1
-    since = None if _stands(scene, wanted) else wanted.unprotected_since or now
-    if placed != wanted.placed or since != wanted.unprotected_since:
-        store.change_protection(tx, trader.account_id, symbol, now, placed=placed, unprotected_since=since)
+    scene = _leave(turn, scene, due)
+    scene = _place(turn, scene, due)
+    _remember(turn, scene)
 
 
-def _of_this_position(tx: Tx, trader: Trader, scene: Scene, wanted: ProtectionRecord | None) -> ProtectionRecord | None:
-    """Return the protection if it belongs to the position that is held; one whose position is gone is forgotten."""
-    held = scene.view.held()
-    if wanted is None or held == 0 or Side.of(held) is not wanted.protection.side:
-        return wanted
-    opened_at = positions.opened_at(tx, trader.account_id, wanted.symbol)
-    if wanted.position_opened_at is None:
-        store.change_protection(tx, trader.account_id, wanted.symbol, wanted.updated_at, position_opened_at=opened_at)
-        return replace(wanted, position_opened_at=opened_at)
-    if wanted.position_opened_at != opened_at:
-        store.forget_protection(tx, trader.account_id, wanted.symbol)
+def _of_this_position(
+    tx: Tx, desk: Desk, trader: Trader, scene: Scene, record: ProtectionRecord | None
+) -> ProtectionRecord | None:
+    """Return the protection if it belongs to the position that is held; one whose position is gone is forgotten.
+
+    A position that was closed while its entry still rests is not to come back without its protection: the entry is
+    cancelled, and what it fills until then is protected.
+    """
+    if record is None:
         return None
-    return wanted
+    now, held = desk.clock.now(), scene.view.held()
+    if held == 0 or Side.of(held) is not record.protection.side:
+        entries = _entries(record, scene)
+        if record.position_opened_at is not None and entries:
+            for order in entries:
+                cancel.ask(tx, desk, order, by="protection: its position was closed")
+            record = replace(record, position_opened_at=None, best_price=None)
+            protections.change(tx, record, now, position_opened_at=None, best_price=None)
+        return record
+    opened_at = positions.opened_at(tx, trader.account_id, record.symbol)
+    if record.position_opened_at is None:
+        protections.change(tx, record, now, position_opened_at=opened_at)
+        return replace(record, position_opened_at=opened_at)
+    if record.position_opened_at != opened_at:
+        protections.forget(tx, trader.account_id, record.symbol)
+        return None
+    return record
 
 
-def _intent(scene: Scene, wanted: ProtectionRecord, planned: Planned, number: int) -> OrderIntent:
-    return OrderIntent(
-        key=f"{wanted.signal_id}:{planned.purpose}:{number}",
+def _trailed(tx: Tx, scene: Scene, record: ProtectionRecord, now: datetime) -> ProtectionRecord:
+    """Return the protection with the best price that its stop follows, kept if it moved."""
+    view, trailing = scene.view, record.protection.guards.trailing
+    entry = view.position.entry_price()
+    if trailing is None or entry is None or view.held() == 0 or Side.of(view.held()) is not record.protection.side:
+        return record
+    best = best_price(trailing, record.best_price, view.quote.mark, entry, record.protection.side, view.instrument)
+    if best == record.best_price:
+        return record
+    protections.change(tx, record, now, best_price=best)
+    return replace(record, best_price=best)
+
+
+def _cancel(tx: Tx, desk: Desk, scene: Scene, order_ids: Sequence[str]) -> None:
+    for order_id in order_ids:
+        cancel.ask(tx, desk, scene.order(order_id), by="protection")
+
+
+def _entries(record: ProtectionRecord, scene: Scene) -> list[OrderRecord]:
+    """Return the orders that could still open the protected position."""
+    return [
+        order
+        for order in scene.records
+        if order.terms.side is record.protection.side and not order.terms.reduce_only and not order.purpose.protects
+    ]
+
+
+# ── Placing ───────────────────────────────────────────────────────────────────────────────────────
+
+
+def _place(turn: _Turn, scene: Scene, due: Guarding) -> Scene:
+    """Place what is due, unless the venue showed that it does not take it: then another way is taken."""
+    for place, planned in due.place:
+        refused = _refused_in_a_row(turn.made.in_place(place), planned.terms.type)
+        if refused and (refused[-1].outcome or "").startswith("would_trigger"):
+            scene = _passed(turn, scene, place, planned)
+        elif len(refused) < REFUSALS_MAX:
+            scene = _submit(turn, scene, place, planned)
+        else:
+            scene = _not_taken(turn, scene, place, planned, refused[-1])
+    return scene
+
+
+def _refused_in_a_row(orders: list[OrderRecord], kind: OrderType) -> list[OrderRecord]:
+    """Return the latest orders of one place and kind that the venue refused, up to one that it took, oldest first."""
+    refused: list[OrderRecord] = []
+    for order in reversed([one for one in orders if one.terms.type is kind]):
+        if order.state is not OrderState.REJECTED:
+            break
+        refused.append(order)
+    return refused[::-1]
+
+
+def _passed(turn: _Turn, scene: Scene, place: str, planned: Planned) -> Scene:
+    """Close what an order would have closed whose price the market had passed before it stood."""
+    symbol = turn.record.symbol
+    if place == STOP:
+        message = f"the stop of {symbol} was passed before it stood: the position is closed at the market"
+        return _flatten(turn, scene, "protection refused", message)
+    terms = replace(planned.terms, type=OrderType.MARKET, stop_price=None, price=None)
+    exit_ = Planned(terms, Purpose.EXIT, f"{planned.purpose} of {symbol}, passed before it stood")
+    return _exit(turn, scene, place, exit_)
+
+
+def _not_taken(turn: _Turn, scene: Scene, place: str, planned: Planned, last: OrderRecord) -> Scene:
+    """Take another way for what the venue refused again and again: a stop in its other way, or as the policy says."""
+    record, symbol = turn.record, turn.record.symbol
+    detail = {"symbol": symbol, "refusal": last.outcome or "", **_whose(record)}
+    if place != STOP:
+        _keep_here(turn, place)
+        message = f"{place} of {symbol} was refused by the venue again and again: the house watches and triggers it"
+        alarm(turn.tx, turn.trader, turn.now, "protection_refused", message, detail)
+        return scene
+    if not record.otherwise:
+        protections.change(turn.tx, record, turn.now, otherwise=True)
+        return _submit(turn, scene, place, replace(planned, terms=with_limit(planned.terms, scene.view)))
+    if policy_of(turn.tx, turn.desk, turn.trader.account_id).then is Then.FLATTEN:
+        message = f"the protection of {symbol} was refused by the venue: the position is closed at the market"
+        return _flatten(turn, scene, "protection refused", message)
+    _keep_here(turn, STOP)
+    message = f"the stop of {symbol} was refused by the venue: the house watches and triggers it, while it runs"
+    alarm(turn.tx, turn.trader, turn.now, "protection_refused", message, detail)
+    return scene
+
+
+def _keep_here(turn: _Turn, place: str) -> None:
+    current = protections.of(turn.tx, turn.record.account_id, turn.record.symbol)
+    kept = (current.kept_here if current else turn.record.kept_here) | {place}
+    protections.change(turn.tx, turn.record, turn.now, kept_here=kept)
+
+
+def _submit(turn: _Turn, scene: Scene, place: str, planned: Planned, *, waits: bool = False) -> Scene:
+    """Make one order of the protection, under a key that no other has."""
+    record = turn.record
+    current = protections.of(turn.tx, record.account_id, record.symbol)
+    number = current.placed if current else record.placed
+    intent = OrderIntent(
+        key=f"{record.id}:{place}:{number}",
         terms=planned.terms,
         purpose=planned.purpose,
         decided_price=scene.view.quote.mark,
         reason=planned.reason,
-        signal_id=wanted.signal_id,
-        hook_id=wanted.hook_id,
+        signal_id=record.signal_id,
+        hook_id=record.hook_id,
     )
+    order = submit(turn.tx, turn.desk, turn.trader, intent, scene.basis(), waits=waits)
+    protections.change(turn.tx, record, turn.now, placed=number + 1)
+    protections.note_order(turn.tx, record, order, place)
+    return scene.with_order(order, place)
 
 
-def _entry_pending(wanted: ProtectionRecord | None, scene: Scene) -> bool:
-    """Say whether an order that could still open the protected position is alive."""
-    return wanted is not None and any(
-        order.terms.side is wanted.protection.side and not order.terms.reduce_only and not order.purpose.protects
-        for order in scene.view.orders
-    )
+# ── Closing ───────────────────────────────────────────────────────────────────────────────────────
 
 
-def _stands(scene: Scene, wanted: ProtectionRecord) -> bool:
-    """Say whether nothing is held that should be protected, or every wanted protective order stands at the venue."""
-    held = scene.view.held()
-    if held == 0 or Side.of(held) is not wanted.protection.side:
-        return True
-    standing = {order.purpose for order in scene.records if order.purpose.protects and order.state.is_resting}
-    needed = {Purpose.STOP_LOSS} if wanted.protection.stop_loss else set()
-    needed |= {Purpose.TAKE_PROFIT} if wanted.protection.take_profit else set()
-    return needed <= standing
+def _leave(turn: _Turn, scene: Scene, due: Guarding) -> Scene:
+    """Close at the market what the house keeps and whose price, or time, has come."""
+    for place, planned in due.exits:
+        scene = _exit(turn, scene, place, planned)
+    return scene
 
 
-def _hopeless(tx: Tx, trader: Trader, wanted: ProtectionRecord) -> bool:
-    """Say whether the venue will not take this protection: its price was passed, or it refused again and again."""
-    latest = orders_store.latest_protective(tx, trader.account_id, wanted.symbol, wanted.signal_id, REFUSALS_MAX)
-    refused = [order for order in latest if order.state is OrderState.REJECTED]
-    if latest and latest[0] in refused and (latest[0].outcome or "").startswith("would_trigger"):
-        return True
-    return len(refused) == REFUSALS_MAX
+def _exit(turn: _Turn, scene: Scene, place: str, planned: Planned) -> Scene:
+    """Close a part at the market; where stops lock the coins, they are asked to let go and the order waits for it."""
+    refused = _refused_in_a_row(turn.made.in_place(place), planned.terms.type)
+    if len(refused) >= REFUSALS_MAX and turn.now - refused[-1].updated_at < EXIT_AGAIN:
+        return scene
+    if any(place_of(order) == place and not order.purpose.protects for order in scene.view.orders):
+        return scene
+    locks = scene.view.locked() if planned.terms.side is Side.SELL else ()
+    try:
+        scene = _submit(turn, scene, place, planned, waits=bool(locks))
+    except DeniedByRisk as denied:
+        message = f"an exit that the protection of {turn.record.symbol} asks for was denied: {denied}"
+        alarm(turn.tx, turn.trader, turn.now, "protection_refused", message, {"symbol": turn.record.symbol})
+        return scene
+    for lock in locks:
+        cancel.ask(turn.tx, turn.desk, scene.order(lock.id), by="protection, which sells what it locks")
+    return scene
 
 
-def _flatten(tx: Tx, desk: Desk, trader: Trader, scene: Scene, wanted: ProtectionRecord, now: datetime) -> None:
+def _flatten(turn: _Turn, scene: Scene, reason: str, message: str) -> Scene:
     """Close the position that cannot be protected, once, and raise an alarm."""
-    held = scene.view.held()
     if any(order.purpose is Purpose.EXIT and not order.terms.rests for order in scene.view.orders):
-        return
+        return scene
+    held = scene.view.in_lots(scene.view.expected())
+    if held == 0 or Side.of(held) is not turn.record.protection.side:
+        return scene
     terms = OrderTerms(
-        symbol=wanted.symbol,
+        symbol=turn.record.symbol,
         side=Side.of(-held),
         type=OrderType.MARKET,
         quantity=scene.view.instrument.quantity_down(abs(held)),
         reduce_only=True,
     )
-    message = f"the protection of {wanted.symbol} was refused by the venue: the position is closed at the market"
-    planned = Planned(terms, Purpose.EXIT, "protection refused")
-    intent = _intent(scene, wanted, planned, wanted.placed)
-    submit(tx, desk, trader, intent, scene.basis())
-    store.change_protection(tx, trader.account_id, wanted.symbol, now, placed=wanted.placed + 1)
-    alarm(tx, trader, now, "protection_refused", message, {"symbol": wanted.symbol, "signal_id": wanted.signal_id})
+    after = _exit(turn, scene, STOP, Planned(terms, Purpose.EXIT, reason))
+    if after is not scene:
+        detail = {"symbol": turn.record.symbol, **_whose(turn.record)}
+        alarm(turn.tx, turn.trader, turn.now, "protection_refused", message, detail)
+    return after
+
+
+# ── Remembering ───────────────────────────────────────────────────────────────────────────────────
+
+
+def _remember(turn: _Turn, scene: Scene) -> None:
+    """Keep since when, and for how long in all, the position is without its protection."""
+    record, now = turn.record, turn.now
+    if stands(record.protection, scene.view, turn.progress):
+        if record.unprotected_since is not None:
+            naked = int((now - record.unprotected_since) / timedelta(microseconds=1))
+            total = record.unprotected_us + max(naked, 0)
+            protections.change(turn.tx, record, now, unprotected_since=None, unprotected_us=total, watched_step=0)
+    elif record.unprotected_since is None:
+        protections.change(turn.tx, record, now, unprotected_since=now)
+
+
+def policy_of(tx: Tx, desk: Desk, account_id: str) -> Policy:
+    """Return what an account wants done with a position that cannot be protected."""
+    return protections.policy_of(tx, account_id) or Policy(desk.protect_within_s, Then(desk.when_unprotected))
+
+
+def _whose(record: ProtectionRecord) -> dict[str, str]:
+    return {"signal_id": record.signal_id} if record.signal_id else {}
 
 
 def alarm(tx: Tx, trader: Trader, now: datetime, code: str, message: str, detail: dict[str, str] | None = None) -> None:

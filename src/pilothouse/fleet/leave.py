@@ -6,8 +6,9 @@ from dataclasses import replace
 from pilothouse.core.errors import Conflict
 from pilothouse.execution.desk import Desk
 from pilothouse.execution.tell import moved
-from pilothouse.fleet import drive, store
-from pilothouse.fleet.store import ProtectionRecord, SignalRecord
+from pilothouse.fleet import drive, protections, store
+from pilothouse.fleet.protections import ProtectionRecord
+from pilothouse.fleet.store import SignalRecord
 from pilothouse.kit.db import Tx
 
 _MOST = 1_000_000
@@ -39,15 +40,15 @@ def leave(tx: Tx, desk: Desk, account_id: str) -> None:
 
 def unprotect(tx: Tx, account_id: str) -> list[ProtectionRecord]:
     """Keep no position of an account protected any more; return what was wanted, for `protect_again`."""
-    wanted = [each for each in store.all_protections(tx) if each.account_id == account_id]
+    wanted = protections.every(tx, [account_id])
     for each in wanted:
-        store.forget_protection(tx, account_id, each.symbol)
+        protections.forget(tx, account_id, each.symbol)
     return wanted
 
 
 def protect_again(tx: Tx, desk: Desk, wanted: Sequence[ProtectionRecord]) -> None:
     """Want again what `unprotect` forgot, unless something else is wanted by now, and place what lacks."""
     for each in wanted:
-        if store.protection_of(tx, each.account_id, each.symbol) is None:
-            store.protect(tx, each)
+        if protections.of(tx, each.account_id, each.symbol) is None:
+            protections.put(tx, each)
         moved(tx, each.account_id, each.symbol, desk.clock.now())

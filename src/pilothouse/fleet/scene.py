@@ -1,5 +1,6 @@
 """What one turn sees of an account and instrument: orders, position, prices and equity, read in one transaction."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
@@ -72,12 +73,19 @@ class Scene:
         """Return one of the live orders."""
         return next(order for order in self.records if order.id == order_id)
 
-    def with_order(self, order: OrderRecord) -> "Scene":
+    def placed(self, places: Mapping[str, str]) -> "Scene":
+        """Return the scene, each order with its place in the protection, by its id."""
+        orders = tuple(
+            replace(order, place=places[order.id]) if order.id in places else order for order in self.view.orders
+        )
+        return replace(self, view=replace(self.view, orders=orders))
+
+    def with_order(self, order: OrderRecord, place: str = "") -> "Scene":
         """Return the scene with one more order in it."""
         if order.state.is_final or any(one.id == order.id for one in self.records):
             return self
         return Scene(
-            view=replace(self.view, orders=(*self.view.orders, live(order))),
+            view=replace(self.view, orders=(*self.view.orders, live(order, place))),
             records=(*self.records, order),
             held=self.held,
             at=self.at,
@@ -123,6 +131,7 @@ def look(tx: Tx, desk: Desk, trader: Trader, symbol: str) -> Scene:
         quote=quote,
         equity=held.equity(marks).equity,
         coins=desk.holds_coins(trader.venue),
+        carries_stops=desk.carries_stops(trader.venue),
     )
     return Scene(view, records, held, now)
 
@@ -131,7 +140,7 @@ def _only_protects(order: OrderRecord) -> bool:
     return order.purpose.protects and order.terms.reduce_only
 
 
-def live(order: OrderRecord) -> LiveOrder:
+def live(order: OrderRecord, place: str = "") -> LiveOrder:
     """Return a stored order as decisions see it."""
     return LiveOrder(
         id=order.id,
@@ -143,4 +152,5 @@ def live(order: OrderRecord) -> LiveOrder:
         remaining=order.remaining,
         cancel_asked=order.cancel_asked_at is not None,
         asked=order.asked,
+        place=place,
     )

@@ -6,14 +6,13 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import Row, bindparam, delete, func, insert, select, update
+from sqlalchemy import Row, bindparam, func, insert, select, update
 
-from pilothouse.bots.bracket import Protection
 from pilothouse.core.instrument import Side
 from pilothouse.core.order import OrderType
 from pilothouse.core.rounding import exact
-from pilothouse.core.signals import Level, Signal, SignalKind, Size, SizeKind
-from pilothouse.fleet.tables import protections, signals
+from pilothouse.core.signals import Guards, Level, Signal, SignalKind, Size, SizeKind, Target, Trailing
+from pilothouse.fleet.tables import signals
 from pilothouse.kit.db import Tx
 from pilothouse.kit.hot import hot
 
@@ -57,22 +56,6 @@ class SignalRecord:
     changed_at: datetime
 
 
-@dataclass(frozen=True, slots=True)
-class ProtectionRecord:
-    """The protection a position is to have."""
-
-    account_id: str
-    symbol: str
-    owner_id: str
-    hook_id: str | None
-    signal_id: str
-    protection: Protection
-    placed: int
-    position_opened_at: datetime | None
-    unprotected_since: datetime | None
-    updated_at: datetime
-
-
 _SELECT = select(signals)
 _BY_ID = hot(_SELECT.where(signals.c.id == bindparam("signal_id")))
 _BY_KEY = hot(_SELECT.where(signals.c.hook_id == bindparam("hook_id"), signals.c.alert_key == bindparam("alert_key")))
@@ -106,11 +89,6 @@ _WAITING = (
 )
 _INSERT = hot(insert(signals))
 _CHANGE = hot(update(signals).where(signals.c.id == bindparam("this_signal")))
-_PROTECTION = hot(
-    select(protections).where(
-        protections.c.account_id == bindparam("account_id"), protections.c.symbol == bindparam("symbol")
-    )
-)
 
 
 def signal_data(signal: Signal) -> dict[str, Any]:
@@ -123,8 +101,12 @@ def signal_data(signal: Signal) -> dict[str, Any]:
         "target": signal.target,
         "order_type": signal.order_type.value,
         "price": signal.price,
-        "stop_loss": _level_data(signal.stop_loss),
-        "take_profit": _level_data(signal.take_profit),
+        "stop_loss": level_data(signal.stop_loss),
+        "take_profit": level_data(signal.take_profit),
+        "take_profits": [target_data(target) for target in signal.take_profits],
+        "break_even_after": signal.break_even_after,
+        "trailing_stop": trailing_data(signal.trailing_stop),
+        "time_stop_s": signal.time_stop_s,
         "alert_id": signal.alert_id,
         "sent_at": signal.sent_at,
         "comment": signal.comment,
@@ -146,6 +128,11 @@ def _signal(data: dict[str, Any]) -> Signal:
         alert_id=data["alert_id"],
         sent_at=datetime.fromisoformat(sent_at) if sent_at else None,
         comment=data["comment"],
+        # An alert from before there were ladders lacks these.
+        take_profits=tuple(_target(each) for each in data.get("take_profits", ())),
+        break_even_after=data.get("break_even_after"),
+        trailing_stop=_trailing(data.get("trailing_stop")),
+        time_stop_s=data.get("time_stop_s"),
     )
 
 
@@ -153,12 +140,65 @@ def _decimal(text: str | None) -> Decimal | None:
     return None if text is None else exact(text)
 
 
-def _level_data(level: Level | None) -> dict[str, Any] | None:
-    return {"price": level.price, "percent": level.percent} if level else None
+def level_data(level: Level | None) -> dict[str, Any] | None:
+    """Return a level as plain data, decimals as they are."""
+    return {"price": level.price, "percent": level.percent, "distance": level.distance} if level else None
+
+
+def target_data(target: Target) -> dict[str, Any]:
+    """Return a target as plain data, decimals as they are."""
+    return {"level": level_data(target.level), "share": target.share}
+
+
+def trailing_data(trailing: Trailing | None) -> dict[str, Any] | None:
+    """Return a trailing stop as plain data, decimals as they are."""
+    if trailing is None:
+        return None
+    return {
+        "percent": trailing.percent,
+        "distance": trailing.distance,
+        "activation": level_data(trailing.activation),
+    }
+
+
+def guards_data(guards: Guards) -> dict[str, Any]:
+    """Return what a position is to be protected with as plain data, decimals as they are."""
+    return {
+        "stop_loss": level_data(guards.stop_loss),
+        "targets": [target_data(target) for target in guards.targets],
+        "break_even_after": guards.break_even_after,
+        "trailing": trailing_data(guards.trailing),
+        "time_stop_s": guards.time_stop_s,
+    }
+
+
+def guards_from(data: dict[str, Any]) -> Guards:
+    """Return what `guards_data` made plain."""
+    return Guards(
+        _level(data.get("stop_loss")),
+        tuple(_target(each) for each in data.get("targets", ())),
+        data.get("break_even_after"),
+        _trailing(data.get("trailing")),
+        data.get("time_stop_s"),
+    )
 
 
 def _level(data: dict[str, Any] | None) -> Level | None:
-    return Level(_decimal(data["price"]), _decimal(data["percent"])) if data else None
+    if not data:
+        return None
+    return Level(_decimal(data["price"]), _decimal(data["percent"]), _decimal(data.get("distance")))
+
+
+def _target(data: dict[str, Any]) -> Target:
+    level = _level(data["level"])
+    assert level is not None, "a target has a level"
+    return Target(level, _decimal(data["share"]))
+
+
+def _trailing(data: dict[str, Any] | None) -> Trailing | None:
+    if not data:
+        return None
+    return Trailing(_decimal(data["percent"]), _decimal(data["distance"]), _level(data["activation"]))
 
 
 def _record(row: Row[Any]) -> SignalRecord:
@@ -298,71 +338,3 @@ def page(tx: Tx, owner_id: str, narrow: SignalFilter, *, before: str | None, lim
     if before is not None:
         query = query.where(signals.c.id < before)
     return [_record(row) for row in tx.execute(query.order_by(signals.c.id.desc()).limit(limit))]
-
-
-def _protection(row: Row[Any]) -> ProtectionRecord:
-    stop = Level(row.stop_loss_price, row.stop_loss_percent) if _set(row, "stop_loss") else None
-    take = Level(row.take_profit_price, row.take_profit_percent) if _set(row, "take_profit") else None
-    return ProtectionRecord(
-        account_id=row.account_id,
-        symbol=row.symbol,
-        owner_id=row.owner_id,
-        hook_id=row.hook_id,
-        signal_id=row.signal_id,
-        protection=Protection(Side(row.side), stop, take),
-        placed=row.placed,
-        position_opened_at=row.position_opened_at,
-        unprotected_since=row.unprotected_since,
-        updated_at=row.updated_at,
-    )
-
-
-def _set(row: Row[Any], name: str) -> bool:
-    return getattr(row, f"{name}_price") is not None or getattr(row, f"{name}_percent") is not None
-
-
-def protection_of(tx: Tx, account_id: str, symbol: str) -> ProtectionRecord | None:
-    """Return the protection that is wanted in one instrument, or None."""
-    row = tx.execute(_PROTECTION, {"account_id": account_id, "symbol": symbol}).first()
-    return _protection(row) if row else None
-
-
-def all_protections(tx: Tx) -> list[ProtectionRecord]:
-    """Return every protection that is wanted."""
-    return [_protection(row) for row in tx.execute(select(protections))]
-
-
-def protect(tx: Tx, record: ProtectionRecord) -> None:
-    """Set the protection of one instrument; what stood before is forgotten."""
-    forget_protection(tx, record.account_id, record.symbol)
-    stop, take = record.protection.stop_loss, record.protection.take_profit
-    tx.execute(
-        insert(protections).values(
-            account_id=record.account_id,
-            symbol=record.symbol,
-            owner_id=record.owner_id,
-            hook_id=record.hook_id,
-            signal_id=record.signal_id,
-            side=record.protection.side.value,
-            stop_loss_price=stop.price if stop else None,
-            stop_loss_percent=stop.percent if stop else None,
-            take_profit_price=take.price if take else None,
-            take_profit_percent=take.percent if take else None,
-            placed=record.placed,
-            position_opened_at=record.position_opened_at,
-            unprotected_since=record.unprotected_since,
-            updated_at=record.updated_at,
-        )
-    )
-
-
-def change_protection(tx: Tx, account_id: str, symbol: str, at: datetime, **values: Any) -> None:
-    """Set columns of one protection."""
-    which = (protections.c.account_id == account_id) & (protections.c.symbol == symbol)
-    tx.execute(update(protections).where(which).values(updated_at=at, **values))
-
-
-def forget_protection(tx: Tx, account_id: str, symbol: str) -> None:
-    """Delete the protection of one instrument."""
-    which = (protections.c.account_id == account_id) & (protections.c.symbol == symbol)
-    tx.execute(delete(protections).where(which))

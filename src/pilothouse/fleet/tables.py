@@ -1,6 +1,6 @@
 """What the fleet stores: alerts with what became of them, and the protection that positions are to have."""
 
-from sqlalchemy import BigInteger, Column, Index, Integer, String, Table, Text, UniqueConstraint
+from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, String, Table, Text, UniqueConstraint
 
 from pilothouse.kit.columns import Exact, Id, Instant, JsonText, metadata
 
@@ -41,17 +41,51 @@ protections = Table(
     Column("account_id", Id, primary_key=True),
     Column("symbol", String(32), primary_key=True),
     Column("owner_id", Id, nullable=False),
+    # The keys of its orders are made of it, so that none is made twice.
+    Column("id", Id, nullable=False),
     Column("hook_id", Id),
-    Column("signal_id", Id, nullable=False),
+    # The alert that asked for it; null where a person did.
+    Column("signal_id", Id),
+    Column("asked_by", String(64), nullable=False),
+    Column("asked_at", Instant, nullable=False),
     Column("side", String(4), nullable=False),
-    Column("stop_loss_price", Exact),
-    Column("stop_loss_percent", Exact),
-    Column("take_profit_price", Exact),
-    Column("take_profit_percent", Exact),
-    # Counts the protective orders that were made for it: part of their keys, so that none is made twice.
+    Column("guards", JsonText, nullable=False),
+    # Counts the orders that were made for it: part of their keys.
     Column("placed", BigInteger, nullable=False),
     # When the position it belongs to was opened: another position is not its own. Null until there is one.
     Column("position_opened_at", Instant),
+    # The best price since its stop trails; null while it does not.
+    Column("best_price", Exact),
+    # Its stop is placed in the venue's other way, because the first was not taken.
+    Column("otherwise", Boolean, nullable=False),
+    # Parts of it that the venue does not take, by place: the house watches and triggers them.
+    Column("kept_here", JsonText, nullable=False),
     Column("unprotected_since", Instant),
+    # Microseconds in all, without those since `unprotected_since`.
+    Column("unprotected_us", BigInteger, nullable=False),
+    # How far the watcher went since it is unprotected: 1 tried the other way, 2 did what the policy says.
+    Column("watched_step", Integer, nullable=False),
     Column("updated_at", Instant, nullable=False),
+)
+
+protective_orders = Table(
+    "protective_orders",
+    metadata,
+    Column("order_id", Id, primary_key=True),
+    Column("owner_id", Id, nullable=False),
+    Column("protection_id", Id, nullable=False),
+    Column("place", String(24), nullable=False, doc="stop, time, or target and its number"),
+    Index("ix_protective_orders_of", "protection_id", "order_id"),
+)
+
+protection_policies = Table(
+    "protection_policies",
+    metadata,
+    # An account without a row goes by the settings of the house.
+    Column("account_id", Id, primary_key=True),
+    Column("owner_id", Id, nullable=False),
+    Column("within_s", Integer, nullable=False, doc="so long a position may be without its protection"),
+    Column("then", String(16), nullable=False, doc="flatten or alarm"),
+    Column("updated_at", Instant, nullable=False),
+    Column("updated_by", String(64), nullable=False),
 )

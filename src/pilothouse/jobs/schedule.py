@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 
 import structlog
 
@@ -10,10 +11,12 @@ from pilothouse.accounts import idempotency, trading_accounts
 from pilothouse.accounts.trading_accounts import TradingAccount
 from pilothouse.core.errors import PilothouseError, Refused, Unavailable
 from pilothouse.execution import account_store, hearing
+from pilothouse.execution import store as orders_store
 from pilothouse.execution.reconcile import reconcile
 from pilothouse.execution.submit import Trader
-from pilothouse.fleet import drive
+from pilothouse.fleet import drive, levels, protections
 from pilothouse.fleet import store as fleet_store
+from pilothouse.fleet.protections import ProtectionRecord
 from pilothouse.kit import outbox
 from pilothouse.kit.db import Tx
 from pilothouse.ledger import equity
@@ -82,13 +85,32 @@ def _is_fresh(house: House, account: TradingAccount) -> bool:
 
 
 def drive_waiting(house: House) -> None:
-    """Look again at every instrument in which a signal waits or a position is protected."""
+    """Look again at every instrument in which a signal waits, a position is protected, or a stop stands."""
     accounts = {account.id: account for account in house.database.read(trading_accounts.active_accounts)}
     pairs = set(house.database.read(fleet_store.waiting))
-    pairs |= {(one.account_id, one.symbol) for one in house.database.read(fleet_store.all_protections)}
+    pairs |= {(one.account_id, one.symbol) for one in house.database.read(protections.every)}
+    pairs |= house.database.read(orders_store.protective_pairs)
     for account_id, symbol in sorted(pairs):
         if account_id in accounts:
             _drive(house, trader_of(accounts[account_id]), symbol)
+
+
+def watch_levels(house: House) -> None:
+    """Give a turn to every protection whose trail moved, or whose level or time came, and that nobody else watches."""
+    wanted = house.database.read(protections.every)
+    if not wanted:
+        return
+    accounts = {account.id: account for account in house.database.read(trading_accounts.active_accounts)}
+    for record in wanted:
+        account = accounts.get(record.account_id)
+        if account is None or not levels.needs_looking(house.desk, trader_of(account), record):
+            continue
+        if house.database.read(partial(_asks_for_a_turn, house=house, account=account, record=record)):
+            _drive(house, trader_of(account), record.symbol)
+
+
+def _asks_for_a_turn(tx: Tx, house: House, account: TradingAccount, record: ProtectionRecord) -> bool:
+    return levels.asks_for_a_turn(tx, house.desk, trader_of(account), record, house.clock.now())
 
 
 def _drive(house: House, trader: Trader, symbol: str) -> None:
@@ -187,6 +209,7 @@ def try_accounts(house: House) -> None:
 SCHEDULE: tuple[Periodic, ...] = (
     Periodic("reconcile", timedelta(seconds=30), timedelta(seconds=30), reconcile_all),
     Periodic("drive", timedelta(seconds=5), timedelta(seconds=1), drive_waiting),
+    Periodic("levels", timedelta(milliseconds=500), timedelta(seconds=1), watch_levels),
     Periodic("equity", timedelta(seconds=60), timedelta(seconds=2), snapshot_equity),
     Periodic("invariants", timedelta(seconds=60), timedelta(seconds=20), check_invariants),
     Periodic("accounts", timedelta(seconds=30), timedelta(0), try_accounts, aside=True),

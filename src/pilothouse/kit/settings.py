@@ -158,6 +158,18 @@ class Settings:
         "An account that is not heard at its venue decides nothing for so many seconds; then an alarm is raised, and "
         "decisions that only reduce go on.",
     )
+    protect_within_s: int = _setting(
+        "5",
+        _number(1, 3_600),
+        "A position whose stop does not stand for so many seconds is looked after by the watcher; an account may say "
+        "otherwise.",
+    )
+    when_unprotected: str = _setting(
+        "flatten",
+        _one_of("flatten", "alarm"),
+        "What is done with a position whose stop the venue does not take, in whatever way: flatten closes it at the "
+        "market, alarm tells a person. An account may say otherwise.",
+    )
     live: str = _setting(
         "no",
         _one_of("no", "yes"),

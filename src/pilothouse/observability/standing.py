@@ -17,7 +17,7 @@ from pilothouse.core.facts import Fact, FactKind
 from pilothouse.core.risk import lost_percent
 from pilothouse.core.rounding import plain
 from pilothouse.execution import doubt, hearing, limits
-from pilothouse.fleet import store as fleet_store
+from pilothouse.fleet import protections
 from pilothouse.kit.db import Tx
 from pilothouse.ledger.exposure import holdings
 from pilothouse.notifications import raising, store, words
@@ -114,12 +114,12 @@ def _conditions(tx: Tx, house: Living, now: datetime) -> Iterator[Condition]:
         message += f"{one.asked} times{more}"
         detail = {"symbol": one.symbol, "order_id": one.first, "since": iso(one.since)}
         yield Condition(words.ORDER_UNKNOWN, one.symbol, one.account_id, one.owner_id, message, detail)
-    for wanted in fleet_store.all_protections(tx):
+    for wanted in protections.every(tx):
         since = wanted.unprotected_since
         if since is not None and now - since > UNPROTECTED_AT_MOST:
             seconds = f"{(now - since).total_seconds():.0f}"
             message = f"the position in {wanted.symbol} has been without its stop for {seconds} s"
-            detail = {"symbol": wanted.symbol, "signal_id": wanted.signal_id, "since": iso(since)}
+            detail = {"symbol": wanted.symbol, "signal_id": wanted.signal_id or "", "since": iso(since)}
             code = words.POSITION_UNPROTECTED
             yield Condition(code, wanted.symbol, wanted.account_id, wanted.owner_id, message, detail)
     for account in trading_accounts.active_accounts(tx):

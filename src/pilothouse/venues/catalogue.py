@@ -21,7 +21,7 @@ from pilothouse.venues.paper import open_paper
 from pilothouse.venues.paper_card import CARD as PAPER
 from pilothouse.venues.paper_real import open_real_paper
 from pilothouse.venues.paper_real_card import card_on
-from pilothouse.venues.port import HOLDINGS, Card, Venue, VenueAccount
+from pilothouse.venues.port import HOLDINGS, STOPS_KEPT, Card, Venue, VenueAccount
 
 Checked = tuple[dict[str, Secret], str]
 """A credential as it is kept, and what may be shown of it."""
@@ -171,6 +171,12 @@ def _line(name: str) -> Line:
     if line is None:
         raise VenueUnknown(f"there is no venue {name[:40]!r}; there are {', '.join(_LINES)}, and the exchanges of ccxt")
     return line
+
+
+@cache
+def carries_stops(key: str) -> bool:
+    """Say whether the venue of this key takes orders that wait for a trigger; else the house keeps them."""
+    return not card_of(VenueKey.parse(key).name).has(STOPS_KEPT)
 
 
 @cache

@@ -20,6 +20,9 @@ from pilothouse.core.quote import Quote
 HOLDINGS = "holdings"
 """The capability of a venue whose positions are coins, which may come and go without a trade."""
 
+STOPS_KEPT = "stops kept by the house"
+"""The capability of a venue that cannot carry stops: the house watches and triggers them, while it runs."""
+
 
 class VenueStatus(StrEnum):
     """Where an order is, in the venue's own words."""

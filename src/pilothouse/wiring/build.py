@@ -125,6 +125,8 @@ def build(settings: Settings, parts: Parts = _REAL) -> House:
         meters=Meters(),
         writers=Writers(clock),
         patience=parts.patience or Patience(deaf=timedelta(seconds=settings.unheard_s)),
+        protect_within_s=settings.protect_within_s,
+        when_unprotected=settings.when_unprotected,
     )
     owners = _Owners(database)
     unlisten = paper.listen_to_all(lambda event: reconcile.on_event(desk, owners.of(event), event))

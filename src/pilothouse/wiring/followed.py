@@ -4,6 +4,7 @@ from datetime import datetime, timedelta
 
 from pilothouse.accounts import hooks
 from pilothouse.execution import store as orders_store
+from pilothouse.fleet import protections
 from pilothouse.fleet import store as fleet_store
 from pilothouse.kit.db import Tx
 from pilothouse.ledger import positions
@@ -17,6 +18,6 @@ def symbols(tx: Tx, account_id: str, now: datetime) -> set[str]:
     """Return the symbols whose prices are followed for an account, before anybody asks for them."""
     found = {row.position.symbol for row in positions.all_positions(tx, account_id, flat_too=False)}
     found |= {order.terms.symbol for order in orders_store.live_of(tx, account_id)}
-    found |= {each.symbol for each in fleet_store.all_protections(tx) if each.account_id == account_id}
+    found |= {each.symbol for each in protections.every(tx, [account_id])}
     found |= set(sorted(hooks.symbols_named(tx, account_id))[:NAMED_MOST])
     return found | fleet_store.symbols_since(tx, account_id, now - RECENT)

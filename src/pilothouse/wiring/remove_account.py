@@ -20,7 +20,7 @@ from pilothouse.execution.store import OrderRecord
 from pilothouse.execution.submit import Trader
 from pilothouse.execution.withdraw import let_go, withdraw
 from pilothouse.fleet import leave
-from pilothouse.fleet.store import ProtectionRecord
+from pilothouse.fleet.protections import ProtectionRecord
 from pilothouse.kit.db import Tx
 from pilothouse.ledger import positions
 from pilothouse.wiring.house import House

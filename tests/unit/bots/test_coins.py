@@ -5,19 +5,17 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from pilothouse.bots.bracket import Protection, guard
 from pilothouse.bots.follow import Decision, LiveOrder, Verdict, View, decide
-from pilothouse.core.errors import Invalid
 from pilothouse.core.instrument import Instrument, Side
 from pilothouse.core.order import OrderState, OrderTerms, OrderType, Purpose
 from pilothouse.core.position import Position
 from pilothouse.core.quote import Quote
 from pilothouse.core.rounding import is_on_grid
-from pilothouse.core.signals import Level, Signal, SignalKind
+from pilothouse.core.signals import Guards, Level, Signal, SignalKind, Target
 
 LOT = Decimal("0.001")
 BTC = Instrument(
@@ -25,7 +23,7 @@ BTC = Instrument(
 )
 PRICE = Decimal(65_000)
 QUOTE = Quote("BTCUSDT", PRICE - 1, PRICE + 1, PRICE, PRICE, datetime(2026, 1, 1, tzinfo=UTC), "binance")
-STOP = Protection(Side.BUY, Level(percent=Decimal(2)), None)
+STOP = Protection(Side.BUY, Guards(Level(percent=Decimal(2))))
 
 
 def _view(held: str, *orders: LiveOrder, coins: bool = True) -> View:
@@ -68,7 +66,7 @@ def test_a_position_that_a_fee_took_a_crumb_of_is_still_protected_and_closed(
         assert decision.verdict is Verdict.NOOP
         return
     assert decision.order is not None
-    for terms in (due.place[0].terms, decision.order.terms):
+    for terms in (due.place[0][1].terms, decision.order.terms):
         assert is_on_grid(terms.quantity, LOT)
         assert held - LOT < terms.quantity <= held
 
@@ -111,13 +109,18 @@ def test_a_stop_of_another_size_waits_until_the_old_one_has_let_go() -> None:
     assert contracts.place != (), "where nothing is locked, protection is never given up first"
 
 
-def test_a_stop_and_a_target_for_the_same_coins_are_refused_in_words() -> None:
-    """The second one would be refused by the exchange, and the position closed for want of protection."""
-    levels = {"stop_loss": Level(percent=Decimal(2)), "take_profit": Level(percent=Decimal(2))}
-    with pytest.raises(Invalid, match="take_profit"):
-        _decided(SignalKind.TARGET, _view("0"), target=Decimal("0.01"), **levels)
-    contracts = replace(_view("0"), coins=False)
-    assert _decided(SignalKind.TARGET, contracts, target=Decimal("0.01"), **levels).order is not None
+def test_beside_a_stop_the_house_keeps_the_targets_of_coins() -> None:
+    """The exchange would refuse a second order for the same coins: the stop stands there, the target waits here."""
+    both = Protection(Side.BUY, Guards(Level(percent=Decimal(2)), (Target(Level(percent=Decimal(4))),)))
+    there = guard(both, _view("0.009"), entry_pending=False)
+    assert [place for place, _ in there.place] == ["stop"]
+    contracts = guard(both, _view("0.009", coins=False), entry_pending=False)
+    assert [place for place, _ in contracts.place] == ["stop", "target:0"]
+
+    came = replace(_view("0.009", _stop("0.009")), quote=replace(QUOTE, mark=PRICE * 2))
+    due = guard(both, came, entry_pending=False)
+    assert [(place, planned.terms.quantity) for place, planned in due.exits] == [("target:0", Decimal("0.009"))]
+    assert (due.place, due.cancels) == ((), ("o1",)), "the stop lets go, and no other locks the coins again"
 
 
 def test_a_target_is_reached_when_less_than_a_lot_is_missing() -> None:

@@ -7,7 +7,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Final
 
-from pilothouse.venues.port import Capability, Card
+from pilothouse.venues.port import STOPS_KEPT, Capability, Card
 
 TESTNET: Final = "-testnet"
 SPOT: Final = "-spot"
@@ -73,7 +73,8 @@ REST_NOT_ON_TAPE: Final = Capability(
 _BY_OTHERS: Final = (
     Capability("tested in depth", "to do", "asked in ccxt's common words; nobody has tried it here"),
     Capability("market and limit orders", "to do", "not replayed"),
-    Capability("stop and take-profit orders", "to do", "not replayed"),
+    Capability("stop and take-profit orders", "to do", "not replayed, so none is sent"),
+    Capability(STOPS_KEPT, "done", "watched at the last price and closed at the market, while the house runs"),
     Capability("query by client id", "to do", "not replayed; not every exchange has it"),
     Capability("acceptance window", "exempt", "not known: an order without an answer stays unknown until it is found"),
     Capability("error table", "exempt", "none; nearly every refused order is unknown until it is looked for"),

@@ -1,0 +1,238 @@
+"""Every query over what positions are to be protected with, the orders made for it, and what accounts want done."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from decimal import Decimal
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import Row, bindparam, delete, insert, select, update
+
+from pilothouse.bots.bracket import TARGET, Protection
+from pilothouse.bots.ladder import Progress
+from pilothouse.core.instrument import Side
+from pilothouse.core.order import OrderState
+from pilothouse.execution import store as orders_store
+from pilothouse.execution.store import OrderRecord
+from pilothouse.fleet.store import guards_data, guards_from
+from pilothouse.fleet.tables import protection_policies, protections, protective_orders
+from pilothouse.kit.db import Tx
+from pilothouse.kit.hot import hot
+
+
+class Then(StrEnum):
+    """What is done with a position whose protection does not stand in time, and cannot be placed in another way."""
+
+    FLATTEN = "flatten"
+    ALARM = "alarm"
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """How long a position of an account may be without its protection, in seconds, and what is done then."""
+
+    within_s: int
+    then: Then
+
+
+@dataclass(frozen=True, slots=True)
+class ProtectionRecord:
+    """The protection that a position is to have; see `fleet/tables.py`."""
+
+    id: str
+    account_id: str
+    symbol: str
+    owner_id: str
+    hook_id: str | None
+    signal_id: str | None
+    asked_by: str
+    asked_at: datetime
+    protection: Protection
+    updated_at: datetime
+    placed: int = 0
+    position_opened_at: datetime | None = None
+    best_price: Decimal | None = None
+    otherwise: bool = False
+    kept_here: frozenset[str] = frozenset()
+    unprotected_since: datetime | None = None
+    unprotected_us: int = 0
+    watched_step: int = 0
+
+    def unprotected(self, now: datetime) -> timedelta:
+        """Return for how long the position has been without its protection, in all."""
+        since = now - self.unprotected_since if self.unprotected_since else timedelta(0)
+        return timedelta(microseconds=self.unprotected_us) + max(since, timedelta(0))
+
+
+_ONE = hot(
+    select(protections).where(
+        protections.c.account_id == bindparam("account_id"), protections.c.symbol == bindparam("symbol")
+    )
+)
+_ORDERS = select(protective_orders.c.order_id, protective_orders.c.place).where(
+    protective_orders.c.protection_id == bindparam("protection_id")
+)
+# Targets say how far it has come; of the others, of which a trailing stop makes many, the last few are enough.
+_ITS_TARGETS = hot(_ORDERS.where(protective_orders.c.place.startswith(TARGET)))
+_ITS_LATEST = hot(_ORDERS.order_by(protective_orders.c.order_id.desc()).limit(10))
+
+
+def _record(row: Row[Any]) -> ProtectionRecord:
+    return ProtectionRecord(
+        id=row.id,
+        account_id=row.account_id,
+        symbol=row.symbol,
+        owner_id=row.owner_id,
+        hook_id=row.hook_id,
+        signal_id=row.signal_id,
+        asked_by=row.asked_by,
+        asked_at=row.asked_at,
+        protection=Protection(Side(row.side), guards_from(row.guards)),
+        updated_at=row.updated_at,
+        placed=row.placed,
+        position_opened_at=row.position_opened_at,
+        best_price=row.best_price,
+        otherwise=row.otherwise,
+        kept_here=frozenset(row.kept_here),
+        unprotected_since=row.unprotected_since,
+        unprotected_us=row.unprotected_us,
+        watched_step=row.watched_step,
+    )
+
+
+def of(tx: Tx, account_id: str, symbol: str) -> ProtectionRecord | None:
+    """Return the protection that is wanted in one instrument, or None."""
+    row = tx.execute(_ONE, {"account_id": account_id, "symbol": symbol}).first()
+    return _record(row) if row else None
+
+
+def every(tx: Tx, account_ids: Iterable[str] | None = None) -> list[ProtectionRecord]:
+    """Return every protection that is wanted, or those of some accounts."""
+    query = select(protections)
+    if account_ids is not None:
+        query = query.where(protections.c.account_id.in_(list(account_ids)))
+    return [_record(row) for row in tx.execute(query.order_by(protections.c.account_id, protections.c.symbol))]
+
+
+def put(tx: Tx, record: ProtectionRecord) -> None:
+    """Set the protection of one instrument; what stood before is forgotten."""
+    forget(tx, record.account_id, record.symbol)
+    tx.execute(
+        insert(protections).values(
+            id=record.id,
+            account_id=record.account_id,
+            symbol=record.symbol,
+            owner_id=record.owner_id,
+            hook_id=record.hook_id,
+            signal_id=record.signal_id,
+            asked_by=record.asked_by,
+            asked_at=record.asked_at,
+            side=record.protection.side.value,
+            guards=guards_data(record.protection.guards),
+            placed=record.placed,
+            position_opened_at=record.position_opened_at,
+            best_price=record.best_price,
+            otherwise=record.otherwise,
+            kept_here=sorted(record.kept_here),
+            unprotected_since=record.unprotected_since,
+            unprotected_us=record.unprotected_us,
+            watched_step=record.watched_step,
+            updated_at=record.updated_at,
+        )
+    )
+
+
+def change(tx: Tx, record: ProtectionRecord, at: datetime, **values: Any) -> None:
+    """Set columns of one protection."""
+    if "kept_here" in values:
+        values["kept_here"] = sorted(values["kept_here"])
+    which = (protections.c.account_id == record.account_id) & (protections.c.symbol == record.symbol)
+    tx.execute(update(protections).where(which).values(updated_at=at, **values))
+
+
+def forget(tx: Tx, account_id: str, symbol: str) -> None:
+    """Delete the protection of one instrument."""
+    which = (protections.c.account_id == account_id) & (protections.c.symbol == symbol)
+    tx.execute(delete(protections).where(which))
+
+
+# ── The orders made for it ────────────────────────────────────────────────────────────────────────
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """The orders that were made for one protection, oldest first, each with its place."""
+
+    orders: tuple[tuple[str, OrderRecord], ...] = ()
+
+    def in_place(self, place: str) -> list[OrderRecord]:
+        """Return the orders of one place, oldest first."""
+        return [order for at, order in self.orders if at == place]
+
+    def places(self) -> dict[str, str]:
+        """Return the place of each order, by its id."""
+        return {order.id: place for place, order in self.orders}
+
+    def progress(self, record: ProtectionRecord) -> Progress:
+        """Return how far the protection has come, by what its orders have filled."""
+        filled: dict[int, Decimal] = {}
+        done = set()
+        for place, order in self.orders:
+            if place.startswith(TARGET):
+                number = int(place.removeprefix(TARGET))
+                filled[number] = filled.get(number, Decimal(0)) + order.filled_quantity
+                if order.state is OrderState.FILLED:
+                    done.add(number)
+        opened = record.position_opened_at
+        return Progress(
+            filled={number: quantity for number, quantity in filled.items() if quantity},
+            done=frozenset(done),
+            best=record.best_price,
+            counts_from=max(opened, record.asked_at) if opened else None,
+            otherwise=record.otherwise,
+            kept_here=record.kept_here,
+        )
+
+
+def made_for(tx: Tx, record: ProtectionRecord) -> Made:
+    """Return the orders that were made for a protection: all of its targets, and the latest of the rest."""
+    which = {"protection_id": record.id}
+    places = {row.order_id: row.place for query in (_ITS_TARGETS, _ITS_LATEST) for row in tx.execute(query, which)}
+    found = orders_store.by_ids(tx, list(places)) if places else {}
+    return Made(tuple((places[order_id], found[order_id]) for order_id in sorted(found)))
+
+
+def note_order(tx: Tx, record: ProtectionRecord, order: OrderRecord, place: str) -> None:
+    """Keep which part of a protection an order is; again is no error."""
+    known = tx.execute(select(protective_orders.c.order_id).where(protective_orders.c.order_id == order.id)).first()
+    if known is None:
+        tx.execute(
+            insert(protective_orders).values(
+                order_id=order.id, owner_id=record.owner_id, protection_id=record.id, place=place
+            )
+        )
+
+
+# ── What accounts want done ───────────────────────────────────────────────────────────────────────
+
+
+def policy_of(tx: Tx, account_id: str) -> Policy | None:
+    """Return what an account wants, or None: then it goes by the settings of the house."""
+    row = tx.execute(select(protection_policies).where(protection_policies.c.account_id == account_id)).first()
+    return Policy(row.within_s, Then(row.then)) if row else None
+
+
+def set_policy(tx: Tx, account_id: str, owner_id: str, policy: Policy, *, by: str, now: datetime) -> None:
+    """Set what an account wants."""
+    tx.execute(delete(protection_policies).where(protection_policies.c.account_id == account_id))
+    tx.execute(
+        insert(protection_policies).values(
+            account_id=account_id,
+            owner_id=owner_id,
+            within_s=policy.within_s,
+            then=policy.then.value,
+            updated_at=now,
+            updated_by=by,
+        )
+    )
