@@ -8,7 +8,7 @@ from pilothouse.simexchange import user_events
 from pilothouse.simexchange.asking import KEYED, SIGNED, Asking, Route
 from pilothouse.simexchange.exchange import refused
 from pilothouse.simexchange.figures import fixed, money, parsed, short
-from pilothouse.simexchange.market_rest import RATE_LIMITS
+from pilothouse.simexchange.limits import RATE_LIMITS
 from pilothouse.simexchange.order_intake import STP_MODES
 from pilothouse.simexchange.records import ASTER, BINANCE
 from pilothouse.simexchange.wire_errors import WireError, missing
@@ -62,17 +62,17 @@ def account(asking: Asking) -> Any:
         "CrossUnPnl": worth.cross_unrealised,
     }
     asset = {name[:1].lower() + name[1:]: money(value) for name, value in totals.items()}
-    if asking.version >= 3 and asking.profile == BINANCE:
+    third = asking.version >= 3 and asking.profile == BINANCE
+    if third:
         busy = {each.symbol for each in asking.account.orders.values()}
         found = [each for each in found if each["symbol"] in busy or each["notional"] != money(0)]
+        found = [{name: each[name] for name in _POSITION_OF_THE_THIRD_KIND} for each in found]
+    settings = account_config(asking) | {"feeBurn": asking.file.fee_burn}
+    del settings["dualSidePosition"]
+    if asking.profile == ASTER:
+        del settings["feeBurn"]
     return {
-        "feeTier": 0,
-        "canTrade": True,
-        "canDeposit": True,
-        "canWithdraw": False,
-        "updateTime": 0,
-        "multiAssetsMargin": asking.file.multi_assets,
-        "tradeGroupId": -1,
+        **({} if third else settings),
         **{f"total{name}": money(value) for name, value in totals.items()},
         "availableBalance": money(worth.available),
         "maxWithdrawAmount": money(_withdrawable(worth)),
@@ -82,12 +82,18 @@ def account(asking: Asking) -> Any:
                 **asset,
                 "availableBalance": money(worth.available),
                 "maxWithdrawAmount": money(_withdrawable(worth)),
-                "marginAvailable": True,
+                **({} if third else {"marginAvailable": True}),
                 "updateTime": asking.now_ms,
             }
         ],
         "positions": found,
     }
+
+
+_POSITION_OF_THE_THIRD_KIND = (
+    "symbol", "positionSide", "positionAmt", "unrealizedProfit", "isolatedMargin", "notional", "isolatedWallet",
+    "initialMargin", "maintMargin", "updateTime",
+)  # fmt: skip
 
 
 def _withdrawable(worth: Standing) -> int:
@@ -198,10 +204,18 @@ def _risk_of_the_third_kind(asking: Asking, symbol: str, key: str, words: dict[s
 
 def adl_quantile(asking: Asking) -> Any:
     """Tell where positions stand in the queue for deleveraging."""
+    hedged = asking.account.hedged
+
+    def queued(symbol: str) -> dict[str, int]:
+        names = {"LONG": 0, "SHORT": 0, "HEDGE" if hedged else "BOTH": 0}
+        for key in asking.exchange.slots_of(asking.account, symbol):
+            names[side_of(key)] = 1 if asking.account.holding(key).lots else 0
+        return names
+
     return [
-        {"symbol": symbol, "adlQuantile": {side_of(key): 1}}
-        for symbol, key in _slots(asking)
-        if asking.account.holding(key).lots
+        {"symbol": symbol, "adlQuantile": queued(symbol)}
+        for symbol in asking.symbols()
+        if any(asking.account.holding(key).lots for key in asking.exchange.slots_of(asking.account, symbol))
     ]
 
 
@@ -217,7 +231,7 @@ def leverage_bracket(asking: Asking) -> Any:
 def _brackets(contract: Contract) -> dict[str, Any]:
     return {
         "symbol": contract.symbol,
-        "notionalCoef": "1.00",
+        "notionalCoef": _number(100, 2),
         "brackets": [
             {
                 "bracket": number,
@@ -270,6 +284,7 @@ def set_margin_type(asking: Asking) -> Any:
     if refusal is not None:
         raise refused(refusal)
     asking.exchange.settle("MARGIN_TYPE_CHANGE")
+    asking.exchange.tell_settings(asking.file, symbol, "MARGIN_TYPE_CHANGE")
     return _DONE
 
 
@@ -286,8 +301,14 @@ def position_margin(asking: Asking) -> Any:
     if refusal is not None:
         raise refused(refusal)
     asking.exchange.settle("MARGIN_TRANSFER")
+    asking.exchange.tell_settings(asking.file, symbol, "MARGIN_TRANSFER")
     asking.file.margins.append((asking.now, symbol, side, units if kind == 1 else -units))
-    return {"amount": request.need("amount"), "code": 200, "msg": "Successfully modify position margin.", "type": kind}
+    return {
+        "amount": _number(amount[0] * 10 ** (8 - amount[1]), 8),
+        "code": 200,
+        "msg": "Successfully modify position margin.",
+        "type": kind,
+    }
 
 
 def position_side(asking: Asking) -> Any:
@@ -323,6 +344,8 @@ def set_multi_assets(asking: Asking) -> Any:
     if wanted and any(each.is_isolated and each.lots for each in asking.account.holdings.values()):
         raise WireError(-4169, "Unable to adjust Multi-Assets Mode with isolated positions.")
     asking.file.multi_assets = wanted
+    event = user_events.reconfigured(multi_assets=wanted, now=asking.now)
+    asking.exchange.tell(asking.file.id, "ACCOUNT_CONFIG_UPDATE", event)
     return _DONE
 
 
@@ -346,7 +369,8 @@ def commission_rate(asking: Asking) -> Any:
     contract, its = asking.exchange.floor.contracts[symbol], asking.account
     maker = contract.maker_ppm if its.maker_ppm is None else its.maker_ppm
     taker = contract.taker_ppm if its.taker_ppm is None else its.taker_ppm
-    return {"symbol": symbol, "makerCommissionRate": fixed(maker, 6), "takerCommissionRate": fixed(taker, 6)}
+    words = {"symbol": symbol, "makerCommissionRate": fixed(maker, 6), "takerCommissionRate": fixed(taker, 6)}
+    return words if asking.profile == ASTER else words | {"rpiCommissionRate": fixed(maker, 6)}
 
 
 def symbol_config(asking: Asking) -> Any:
@@ -476,11 +500,39 @@ def keep_listen_key(asking: Asking) -> Any:
 
 
 def close_listen_key(asking: Asking) -> Any:
-    """End the account's listen key."""
-    for key, (owner, _) in list(asking.exchange.listen_keys.items()):
-        if owner == asking.file.id:
-            del asking.exchange.listen_keys[key]
+    """End the account's listen key; nobody hears anything by it any more."""
+    asking.exchange.drop_listen_keys(asking.file.id, quietly=True)
     return {}
+
+
+def download(asking: Asking) -> Any:
+    """Take an order for a download of history; nothing is ever made ready here."""
+    return {"avgCostTimestampOfLast30d": 0, "downloadId": str(asking.now)}
+
+
+def download_state(asking: Asking) -> Any:
+    """Tell that a download is not ready yet."""
+    return {
+        "downloadId": asking.request.need("downloadId"),
+        "status": "processing",
+        "url": "",
+        "notified": False,
+        "expirationTimestamp": -1,
+        "isExpired": None,
+    }
+
+
+def portfolio_margin(asking: Asking) -> Any:
+    """Tell what could be withdrawn under a margin that nobody has here."""
+    asset = asking.request.need("asset").upper()
+    worth = asking.exchange.floor.standing(asking.account)
+    amount = money(_withdrawable(worth) if asset == SETTLEMENT else 0)
+    return {"maxWithdrawAmountUSD": amount, "asset": asset, "maxWithdrawAmount": amount}
+
+
+def sign_contract(_asking: Asking) -> Any:
+    """Take the signature under terms for contracts on shares, of which there are none here."""
+    return _DONE
 
 
 ROUTES: dict[tuple[str, str], Route] = {
@@ -508,6 +560,10 @@ ROUTES: dict[tuple[str, str], Route] = {
     ("GET", "feeBurn"): Route(fee_burn, SIGNED),
     ("POST", "feeBurn"): Route(set_fee_burn, SIGNED),
     ("GET", "income"): Route(income, SIGNED, 30),
+    ("GET", "pmAccountInfo"): Route(portfolio_margin, SIGNED, 5),
+    ("POST", "stock/contract"): Route(sign_contract, SIGNED, 50),
+    **{("GET", f"{what}/asyn"): Route(download, SIGNED, 1_000) for what in ("income", "order", "trade")},
+    **{("GET", f"{what}/asyn/id"): Route(download_state, SIGNED, 10) for what in ("income", "order", "trade")},
     ("POST", "listenKey"): Route(open_listen_key, KEYED),
     ("PUT", "listenKey"): Route(keep_listen_key, KEYED),
     ("DELETE", "listenKey"): Route(close_listen_key, KEYED),

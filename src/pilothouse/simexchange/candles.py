@@ -1,6 +1,10 @@
-"""Candles of one instrument: a made-up past of a month, then what really trades here; minutes in, any interval out."""
+"""Candles of one instrument: a made-up past of a month, then what really trades here; minutes in, any interval out.
+
+Seconds are kept for two hours; those of older minutes are cut out of the minute, so that they always add up to it.
+"""
 
 import random
+from collections import deque
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import NamedTuple
@@ -8,14 +12,19 @@ from typing import NamedTuple
 from pilothouse.simulation.contracts import Contract
 from pilothouse.simulation.division import clamped
 
-MINUTE_MS = 60_000
+SECOND = "1s"
+SECOND_MS, MINUTE_MS = 1_000, 60_000
 PAST_DAYS = 30
+PAST_TRADES = 240
+"""How many trades a minute of the past had."""
+
+SECONDS_KEPT = 7_200
 
 _UNITS = {"m": MINUTE_MS, "h": 60 * MINUTE_MS, "d": 1_440 * MINUTE_MS}
 INTERVALS = {
     text: int(text[:-1]) * _UNITS[text[-1]]
     for text in ("1m", "3m", "5m", "15m", "30m", "1h", "2h", "4h", "6h", "8h", "12h", "1d", "3d")
-} | {"1w": 7 * _UNITS["d"], "1M": 0}
+} | {SECOND: SECOND_MS, "1w": 7 * _UNITS["d"], "1M": 0}
 """Text -> milliseconds; a month has its own length each time."""
 
 _MONDAY_MS = 4 * _UNITS["d"]  # 1970 began on a Thursday
@@ -64,6 +73,12 @@ class Candles:
         self._start = start_ms - start_ms % MINUTE_MS
         self._minutes: list[Candle] = []
         self._live: list[Candle] = []
+        self._seconds: deque[Candle] = deque(maxlen=SECONDS_KEPT)
+
+    @property
+    def trades_before(self) -> int:
+        """Return how many trades the past had."""
+        return PAST_DAYS * 1_440 * PAST_TRADES
 
     @property
     def minutes(self) -> list[Candle]:
@@ -81,9 +96,14 @@ class Candles:
     def trade(self, at_ms: int, ticks: int, lots: int, *, is_buy: bool) -> None:
         """Add a trade; minutes in which nothing traded are flat."""
         opened = at_ms - at_ms % MINUTE_MS
-        live = self._live
+        live, seconds = self._live, self._seconds
         traded = lots * ticks * self._contract.unit
         bought_lots, bought = (lots, traded) if is_buy else (0, 0)
+        one = Candle(at_ms - at_ms % SECOND_MS, ticks, ticks, ticks, ticks, lots, traded, 1, bought_lots, bought)
+        if seconds and seconds[-1].opened >= one.opened:
+            seconds[-1] = joined([seconds[-1], one])
+        else:
+            seconds.append(one)
         if live and live[-1].opened >= opened:
             last = live[-1]
             live[-1] = Candle(
@@ -103,6 +123,8 @@ class Candles:
         minutes = self.minutes
         if not minutes:
             return []
+        if interval == SECOND:
+            return self._by_seconds(start, end, limit)
         first = minutes[0].opened
         last = minutes[-1].opened if end is None else min(end, minutes[-1].opened)
         if start is not None:
@@ -118,6 +140,40 @@ class Candles:
         upper = max(0, (closes_at(interval, opened_at(interval, last)) - first) // MINUTE_MS + 1)
         found = list(_merged(interval, minutes[lower:upper])) if last >= begin else []
         return found[:limit] if start is not None else found[-limit:]
+
+    def _by_seconds(self, start: int | None, end: int | None, limit: int) -> list[Candle]:
+        """Return seconds; in those without a trade nothing moves."""
+        minutes = self.minutes
+        first, newest = minutes[0].opened, self._seconds[-1].opened
+        last = newest if end is None else min(end - end % SECOND_MS, newest)
+        if start is None:
+            begin = max(first, last - SECOND_MS * (limit - 1))
+        else:
+            begin = max(first, start + -start % SECOND_MS)
+            last = min(last, begin + SECOND_MS * (limit - 1))
+        if last < begin:
+            return []
+        lower = (begin - first) // MINUTE_MS
+        found = [
+            second
+            for minute in minutes[lower : (last - first) // MINUTE_MS + 1]
+            for second in self._seconds_of(minute, minutes[max(0, (minute.opened - first) // MINUTE_MS - 1)].close)
+        ]
+        return [each for each in found if begin <= each.opened <= last]
+
+    def _seconds_of(self, minute: Candle, before: int) -> list[Candle]:
+        """Return the sixty seconds of a minute; `before` is where the market closed before it, ticks."""
+        # A deque that is full may have lost the first seconds of its first minute.
+        kept_from = self._seconds[0].opened + (MINUTE_MS if len(self._seconds) == SECONDS_KEPT else 0)
+        if minute.opened + MINUTE_MS <= kept_from:
+            return _cut(minute)
+        traded = {each.opened: each for each in self._seconds if 0 <= each.opened - minute.opened < MINUTE_MS}
+        found = []
+        for opened in range(minute.opened, minute.opened + MINUTE_MS, SECOND_MS):
+            one = traded.get(opened) or Candle(opened, before, before, before, before, 0, 0, 0, 0, 0)
+            found.append(one)
+            before = one.close
+        return found
 
     def day(self, at_ms: int) -> Candle:
         """Return the last 24 hours as one candle."""
@@ -145,7 +201,7 @@ class Candles:
             bought = lots * (40 + (bits >> 56) % 21) // 100
             each = (opened + close) // 2 * contract.unit
             at = self._start - back * MINUTE_MS
-            found.append(Candle(at, opened, high, low, close, lots, lots * each, 240, bought, bought * each))
+            found.append(Candle(at, opened, high, low, close, lots, lots * each, PAST_TRADES, bought, bought * each))
             close = opened
         return reversed(found)
 
@@ -162,6 +218,25 @@ def _merged(interval: str, minutes: list[Candle]) -> Iterator[Candle]:
         part.append(minute)
     if part:
         yield joined(part, opened_at(interval, part[0].opened))
+
+
+def _cut(minute: Candle) -> list[Candle]:
+    """Cut a minute into seconds that add up to it: open, then one extreme, then the other, then close."""
+    turns = (minute.open, minute.low, minute.high, minute.close)
+    if minute.close < minute.open:
+        turns = (minute.open, minute.high, minute.low, minute.close)
+    at = [turns[i // 20] + (turns[i // 20 + 1] - turns[i // 20]) * (i % 20) // 20 for i in range(60)] + [minute.close]
+    shares = [
+        [whole * (i + 1) // 60 - whole * i // 60 for i in range(60)]
+        for whole in (minute.lots, minute.traded, minute.trades, minute.bought_lots, minute.bought)
+    ]
+    return [
+        Candle(
+            minute.opened + i * SECOND_MS, at[i], max(at[i], at[i + 1]), min(at[i], at[i + 1]), at[i + 1],
+            *(share[i] for share in shares),
+        )
+        for i in range(60)
+    ]  # fmt: skip
 
 
 def joined(minutes: list[Candle], opened: int | None = None) -> Candle:

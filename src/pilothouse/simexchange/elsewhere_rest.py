@@ -9,6 +9,8 @@ import re
 from collections.abc import Callable
 from typing import Any
 
+import msgspec
+
 from pilothouse.simexchange.candles import INTERVALS, Candle
 from pilothouse.simexchange.exchange import Exchange
 from pilothouse.simexchange.figures import fixed, money
@@ -31,6 +33,8 @@ def answered(exchange: Exchange, request: Request, now_ms: int) -> Any:
     statistic = _STATISTICS.fullmatch(request.path)
     if statistic is not None and statistic.group(1) == "basis":
         return _basis(exchange, request)
+    if request.path == "/futures/data/delivery-price":
+        return _deliveries(exchange, request)
     if statistic is not None:
         handler = _SERIES.get(statistic.group(1))
         if handler is None:
@@ -125,6 +129,18 @@ def _coin(exchange: Exchange, key: ApiKey, asset: str) -> dict[str, Any]:
 # ── statistics ────────────────────────────────────────────────────────────────────────────────────
 
 
+def _deliveries(exchange: Exchange, request: Request) -> list[dict[str, Any]]:
+    """Return at what prices contracts of a pair were settled, the latest first."""
+    pair = request.need("pair").upper()
+    if pair not in exchange.floor.contracts:
+        raise WireError(-1121)
+    return [
+        {"deliveryTime": at // 1_000, "deliveryPrice": msgspec.Raw(exchange.grids[symbol].price(ticks).encode())}
+        for symbol, (at, ticks) in reversed(exchange.delivered.items())
+        if symbol.partition("_")[0] == pair
+    ]
+
+
 Series = Callable[[Exchange, str, Candle, int], dict[str, Any]]
 
 
@@ -185,6 +201,7 @@ def _open_interest(exchange: Exchange, symbol: str, candle: Candle, at: int) -> 
         "symbol": symbol,
         "sumOpenInterest": exchange.grids[symbol].quantity(lots),
         "sumOpenInterestValue": money(lots * candle.close * contract.unit),
+        "CMCCirculatingSupply": "0.00000000",
         "timestamp": at,
     }
 
@@ -193,11 +210,10 @@ def _long_short(use: str) -> Series:
     def row(exchange: Exchange, symbol: str, _candle: Candle, at: int) -> dict[str, Any]:
         longs = 4_000 + _drawn(exchange, symbol, use, at) // 5
         shorts = 10_000 - longs
-        names = ("longPosition", "shortPosition") if use == "positions" else ("longAccount", "shortAccount")
         return {
             "symbol": symbol,
-            names[0]: fixed(longs, 4),
-            names[1]: fixed(shorts, 4),
+            "longAccount": fixed(longs, 4),
+            "shortAccount": fixed(shorts, 4),
             "longShortRatio": fixed(longs * 10_000 // shorts, 4),
             "timestamp": at,
         }

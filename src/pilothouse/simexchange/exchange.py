@@ -27,6 +27,7 @@ from pilothouse.simulation.book import flow
 from pilothouse.simulation.contracts import CONTRACTS, SETTLEMENT, UNITS_PER_QUOTE, Contract
 from pilothouse.simulation.delivery import quarterly, with_basis
 from pilothouse.simulation.floor import Changes, Desk, Floor
+from pilothouse.simulation.funding import due_between, rate
 from pilothouse.simulation.market import STEP_US
 from pilothouse.simulation.orders import Asked, Movement, MovementKind, Order, Refusal, Status, triggers
 from pilothouse.simulation.slots import slot, symbol_of
@@ -73,7 +74,9 @@ class Exchange:
         self.grids = {symbol: Grid(contract) for symbol, contract in contracts.items()}
         self.candles = {symbol: Candles(contract, seed, now // 1_000) for symbol, contract in contracts.items()}
         self.trades: dict[str, deque[PublicTrade]] = {symbol: deque(maxlen=TRADES_KEPT) for symbol in contracts}
-        self.next_trade = 1
+        for symbol, desk in self.floor.desks.items():
+            desk.next_trade = self.candles[symbol].trades_before + 1
+        self.funding: dict[str, list[tuple[int, int, int]]] = {symbol: [] for symbol in contracts}
         self.books = {symbol: BookView() for symbol in contracts}
         self.files: dict[str, AccountFile] = {}
         self.keys = Keys()
@@ -85,8 +88,9 @@ class Exchange:
         self.stepped_at = now
         self.next_algo = 1
         self.next_income = 1
+        self.next_execution = 0
         self.trigger_refusals = 0
-        self._delivered: set[str] = set()
+        self.delivered: dict[str, tuple[int, int]] = {}
         self._tape = deque(tape or ())
         self._tape_shift = now - self._tape[0].at if self._tape else 0
         self._crowd_trades(now)  # so that there is a last trade from the first moment on
@@ -141,14 +145,16 @@ class Exchange:
         self.listen_keys[key] = (account_id, now + LISTEN_KEY_US)
         return key
 
-    def drop_listen_keys(self, account_id: str = "", *, expired_only: bool = False) -> None:
-        """End listen keys, of one account or of all; those who listen are told."""
+    def drop_listen_keys(self, account_id: str = "", *, expired_only: bool = False, quietly: bool = False) -> None:
+        """End listen keys, of one account or of all; those who listen are told (not `quietly`), and hear no more."""
         now = self.clock.now()
         for key, (owner, until) in list(self.listen_keys.items()):
             if (account_id and owner != account_id) or (expired_only and until > now):
                 continue
             del self.listen_keys[key]
-            self._tell(owner, "listenKeyExpired", {"e": "listenKeyExpired", "E": now // 1_000, "listenKey": key})
+            if not quietly:
+                self._tell(owner, "listenKeyExpired", {"e": "listenKeyExpired", "E": now // 1_000, "listenKey": key})
+            self._tell("", "silence", {"owner": owner, "listenKey": key})
 
     # ── orders ────────────────────────────────────────────────────────────────────────────────────
 
@@ -203,7 +209,7 @@ class Exchange:
                 self.floor.finish(order, Status.CANCELED, "", now)
         self.settle("ORDER")
 
-    def amend(self, told: Told, lots: int, price: int) -> None:
+    def amend(self, told: Told, lots: int, price: int, modify_id: str = "") -> None:
         """Give an open limit order another size and price; raises WireError if the exchange does not."""
         if not told.order.is_open:
             raise WireError(-2013)
@@ -211,6 +217,7 @@ class Exchange:
         refusal = trading.amend(self.floor, told.order, lots, price, now)
         if refusal is not None:
             raise refused(refusal)
+        told.modify_id = modify_id
         told.amended.append((now, before[0], lots, before[1], price))
         self._tell_order(self.files[told.order.account_id], told, "AMENDMENT", told.order.status, None)
         self.settle("ORDER")
@@ -312,22 +319,32 @@ class Exchange:
         for symbol, contract in self.floor.contracts.items():
             if contract.delivers_us is not None:
                 self._lead_quarter(symbol, contract.delivers_us, led, now)
-        trading.pay_funding(self.floor, now)
-        self.settle("FUNDING_FEE")
+        self._fund(now)
         trading.step(self.floor, now, stride, led)
-        self._crowd_trades(now)
+        self.settle("ORDER")
         for symbol in self.listed(with_quarters=False) if self.spot.accounts else ():
             self.spot.step(symbol, now)
         self.settle_spot()
-        self.settle("ORDER")
+        self._crowd_trades(now)
         self._after_prices(now)
+
+    def _fund(self, now: int) -> None:
+        """Pay the funding that has come due, and remember at what rate and mark (ticks) it was paid."""
+        due = due_between(self.floor.funded_at, now)
+        if due is None:
+            return
+        for symbol in self.listed(with_quarters=False):
+            desk = self.floor.desks[symbol]
+            self.funding[symbol].append((due, rate(desk.state), desk.prices.mark))
+        trading.pay_funding(self.floor, now)
+        self.settle("FUNDING_FEE")
 
     def _lead_quarter(self, symbol: str, ends: int, led: dict[str, int], now: int) -> None:
         """Let a quarter follow its perpetual, and settle it on its last day."""
         perpetual = symbol.partition("_")[0]
         led.setdefault(symbol, with_basis(led.get(perpetual, self.floor.desks[perpetual].prices.mark), now, ends))
-        if now >= ends and symbol not in self._delivered:
-            self._delivered.add(symbol)
+        if now >= ends and symbol not in self.delivered:
+            self.delivered[symbol] = (ends, self.floor.desks[symbol].prices.mark)
             trading.deliver(self.floor, symbol, now)
             for file in self.files.values():
                 for algo in file.open_algos(symbol):
@@ -338,10 +355,11 @@ class Exchange:
         """Put one market at a price; it meets its orders there."""
         now = self.clock.now()
         trading.set_price(self.floor, symbol, ticks, now)
-        self._public(symbol, ticks, self.floor.contracts[symbol].lots_min, now, is_buy=True)
+        self.settle("ORDER")
         self.spot.step(symbol, now)
         self.settle_spot()
-        self.settle("ORDER")
+        lots = self.floor.contracts[symbol].lots_min
+        self._public(self.floor.take_trade(symbol), symbol, ticks, lots, now, is_buy=True)
         self._after_prices(now)
 
     def _after_prices(self, now: int) -> None:
@@ -355,7 +373,6 @@ class Exchange:
             for order in list(account.orders.values()):
                 told = self.files[account.id].orders.get(order.number)
                 if told is not None and told.good_till and told.good_till * 1_000 <= now:
-                    told.expiry = "8"
                     self.floor.finish(order, Status.EXPIRED, "good till date", now)
         self.settle("ORDER")
         self._call_margins(now)
@@ -397,13 +414,12 @@ class Exchange:
             file.fills.append(execution)
             file.changed[execution.symbol] = execution.at // 1_000
             self._book_fill(file, execution)
-            crossed = (
-                before is not None and execution.maker and not before.maker
-                and (before.symbol, before.price, before.lots) == (execution.symbol, execution.price, execution.lots)
-            )  # fmt: skip
+            crossed = before is not None and (before.symbol, before.trade) == (execution.symbol, execution.trade)
             if not crossed:
                 is_buy = (execution.sign > 0) != execution.maker
-                self._public(execution.symbol, execution.price, execution.lots, execution.at, is_buy=is_buy)
+                self._public(
+                    execution.trade, execution.symbol, execution.price, execution.lots, execution.at, is_buy=is_buy
+                )
             before = execution
         for movement in changes.movements:
             self._book_movement(movement)
@@ -448,12 +464,36 @@ class Exchange:
         traded = dict.fromkeys(each.account_id for each in changes.executions)
         now = self.clock.now()
         for account_id in {**traded, **moved}:
-            if self.watched(account_id):
+            if self.watched(account_id) and reason == "FUNDING_FEE":
+                self._tell_funding(changes, account_id, moved[account_id])
+            elif self.watched(account_id):
                 slots = [key for name, key in changes.holdings if name == account_id]
                 event = user_events.account_update(
                     self.floor, self.grids, account_id, slots, reason, moved.get(account_id, 0), now
                 )
                 self._tell(account_id, "ACCOUNT_UPDATE", event)
+
+    def _tell_funding(self, changes: Changes, account_id: str, total: int) -> None:
+        """Tell of each funding payment by itself; with the position only where it is isolated."""
+        left = total
+        isolated = [key for name, key in changes.holdings if name == account_id]
+        for movement in changes.movements:
+            if movement.account_id != account_id:
+                continue
+            left -= movement.amount
+            slots = [key for key in isolated if symbol_of(key) == movement.symbol]
+            event = user_events.account_update(
+                self.floor, self.grids, account_id, slots, "FUNDING_FEE", movement.amount, self.clock.now(), left
+            )
+            event["a"]["S"] = movement.symbol
+            self._tell(account_id, "ACCOUNT_UPDATE", event)
+
+    def tell_settings(self, file: AccountFile, symbol: str, reason: str) -> None:
+        """Tell an account how its positions of an instrument are set now."""
+        if self.watched(file.id):
+            slots, now = self.slots_of(self.floor.accounts[file.id], symbol), self.clock.now()
+            event = user_events.account_update(self.floor, self.grids, file.id, slots, reason, 0, now)
+            self._tell(file.id, "ACCOUNT_UPDATE", event)
 
     def _tell_life(self, file: AccountFile, told: Told, fills: Sequence[Fill]) -> None:
         """Tell what became of an order: that it is new, each trade, and how it ended."""
@@ -492,12 +532,15 @@ class Exchange:
         """Tell what the spot market says was touched; a stop of a list that ends is told like any other order."""
         for order, fill in self.spot.drain():
             grid, contract = self.grids[order.symbol], self.floor.contracts[order.symbol]
-            if fill is not None and not fill.maker:
-                self._public(order.symbol, fill.ticks, fill.lots, fill.at, is_buy=fill.sign > 0)
+            if fill is not None:
+                is_buy = (fill.sign > 0) != fill.maker
+                self._public(fill.trade, order.symbol, fill.ticks, fill.lots, fill.at, is_buy=is_buy)
             owner = SPOT + order.account_id
             if self.watched(owner):
                 now = self.clock.now() // 1_000
-                self._tell(owner, "executionReport", spot_events.execution_report(order, fill, grid, now))
+                self.next_execution += 1
+                report = spot_events.execution_report(order, fill, grid, now, self.next_execution)
+                self._tell(owner, "executionReport", report)
                 account = self.spot.accounts[order.account_id]
                 position = spot_events.account_position(account, contract, now)
                 self._tell(owner, "outboundAccountPosition", position)
@@ -522,14 +565,15 @@ class Exchange:
 
     def _crowd_trades(self, now: int) -> None:
         for symbol, desk in self.floor.desks.items():
-            if symbol in self._delivered:
+            if symbol in self.delivered:
                 continue
             lots = max(desk.contract.lots_min, flow(desk.contract, desk.state, self.seed, 1) // 16)
-            self._public(symbol, desk.prices.last, lots, now, is_buy=desk.prices.last >= desk.prices.ask)
+            number, is_buy = self.floor.take_trade(symbol), desk.prices.last >= desk.prices.ask
+            self._public(number, symbol, desk.prices.last, lots, now, is_buy=is_buy)
 
-    def _public(self, symbol: str, ticks: int, lots: int, now: int, *, is_buy: bool) -> None:
-        trade = PublicTrade(self.next_trade, symbol, ticks, lots, now // 1_000, is_buy)
-        self.next_trade += 1
+    def _public(self, number: int, symbol: str, ticks: int, lots: int, now: int, *, is_buy: bool) -> None:
+        """Tell everybody of a trade; whoever took part knows it by the same number."""
+        trade = PublicTrade(number, symbol, ticks, lots, now // 1_000, is_buy)
         self.trades[symbol].append(trade)
         self.candles[symbol].trade(trade.at, ticks, lots, is_buy=is_buy)
         for listener in self.listeners:

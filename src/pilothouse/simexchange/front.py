@@ -4,6 +4,7 @@ import random
 import re
 from collections import deque
 from dataclasses import dataclass, field
+from email.utils import formatdate
 from typing import Any
 
 import msgspec
@@ -98,6 +99,7 @@ class Front:
         self.skew_us = 0
         self.log: deque[Logged] = deque(maxlen=REQUESTS_KEPT)
         self.counted = 0
+        self._date = (0, "")
         self._draw = random.Random(exchange.seed)  # seeded on purpose: the same seed is the same latency
         self._encoder = msgspec.json.Encoder()
 
@@ -147,6 +149,13 @@ class Front:
         )
         return reply
 
+    def date(self) -> str:
+        """Return the exchange's time as answers carry it."""
+        second = (self.exchange.clock.now() + self.skew_us) // 1_000_000
+        if self._date[0] != second:
+            self._date = (second, formatdate(second, usegmt=True))
+        return self._date[1]
+
     def _strike(self, request: Request, name: str, *, is_late: bool) -> Rule | None:
         """Return what goes wrong with a request; what has waited is not struck again."""
         return None if is_late and request.waited else self.faults.strike(request, name)
@@ -180,11 +189,17 @@ class Front:
             raise WireError(-1000, f"Path {request.path} not found", status=405 if known else 404)
         asking = Asking(self.exchange, request, profile, name, version, is_spot=is_spot)
         asking.now += self.skew_us
-        used = self.limits.weigh(request.ip, route.weight, asking.now)
-        headers.append(("X-MBX-USED-WEIGHT-1M", str(used)))
+        used = str(self.limits.weigh(request.ip, route.weight, asking.now, is_spot=is_spot))
+        headers.append(("X-MBX-USED-WEIGHT-1M", used))
+        if is_spot and profile == BINANCE:
+            headers.append(("X-MBX-USED-WEIGHT", used))
         if route.security != PUBLIC:
             self._identify(asking, route)
-            if route.orders:
+            if route.orders and is_spot and profile == BINANCE:
+                in_ten, in_day = self.limits.count_on_spot(asking.file, route.orders, asking.now)
+                headers.append(("X-MBX-ORDER-COUNT-10S", str(in_ten)))
+                headers.append(("X-MBX-ORDER-COUNT-1D", str(in_day)))
+            elif route.orders:
                 in_minute, in_ten = self.limits.count(asking.file, route.orders, asking.now)
                 headers.append(("X-MBX-ORDER-COUNT-1M", str(in_minute)))
                 if profile == BINANCE:

@@ -160,7 +160,10 @@ class HttpConnection(asyncio.Protocol):
             return
         lines = "".join(f"{name}: {value}\r\n" for name, value in reply.headers)
         end = "" if keep else "Connection: close\r\n"
-        head = f"Content-Type: {reply.content}\r\nContent-Length: {len(reply.body)}\r\n{lines}{end}\r\n"
+        head = (
+            f"Date: {self._front.date()}\r\nContent-Type: {reply.content}\r\n"
+            f"Content-Length: {len(reply.body)}\r\n{lines}{end}\r\n"
+        )
         self._transport.write(_LINES[reply.status] + head.encode("latin-1") + reply.body)
         if not keep:
             self._transport.close()

@@ -1,4 +1,7 @@
-"""Rate limits: request weight by address and minute, orders by account. Counted always; obeyed to only when asked."""
+"""Rate limits: request weight by address and minute, orders by account. Counted always; obeyed to only when asked.
+
+Spot and futures are counted apart, as they are different places at the venue.
+"""
 
 from pilothouse.simexchange.records import BINANCE, AccountFile
 from pilothouse.simexchange.wire_errors import WireError
@@ -6,7 +9,23 @@ from pilothouse.simexchange.wire_errors import WireError
 WEIGHT_PER_MINUTE = 2_400
 ORDERS_PER_MINUTE = 1_200
 ORDERS_PER_TEN_SECONDS = 300
+SPOT_WEIGHT_PER_MINUTE = 6_000
+SPOT_ORDERS_PER_TEN_SECONDS = 100
+SPOT_ORDERS_PER_DAY = 200_000
 _BANS_AFTER = 10
+_MINUTE_US, _TEN_SECONDS_US, _DAY_US = 60_000_000, 10_000_000, 86_400_000_000
+
+RATE_LIMITS = [
+    {"rateLimitType": "REQUEST_WEIGHT", "interval": "MINUTE", "intervalNum": 1, "limit": WEIGHT_PER_MINUTE},
+    {"rateLimitType": "ORDERS", "interval": "MINUTE", "intervalNum": 1, "limit": ORDERS_PER_MINUTE},
+    {"rateLimitType": "ORDERS", "interval": "SECOND", "intervalNum": 10, "limit": ORDERS_PER_TEN_SECONDS},
+]
+SPOT_RATE_LIMITS = [
+    {"rateLimitType": "REQUEST_WEIGHT", "interval": "MINUTE", "intervalNum": 1, "limit": SPOT_WEIGHT_PER_MINUTE},
+    {"rateLimitType": "ORDERS", "interval": "SECOND", "intervalNum": 10, "limit": SPOT_ORDERS_PER_TEN_SECONDS},
+    {"rateLimitType": "ORDERS", "interval": "DAY", "intervalNum": 1, "limit": SPOT_ORDERS_PER_DAY},
+    {"rateLimitType": "RAW_REQUESTS", "interval": "MINUTE", "intervalNum": 5, "limit": 61_000},
+]
 
 
 class Limits:
@@ -15,22 +34,24 @@ class Limits:
     def __init__(self, *, enforced: bool = False) -> None:
         self.enforced = enforced
         self._used: dict[str, tuple[int, int]] = {}
+        self._used_on_spot: dict[str, tuple[int, int]] = {}
         self._over: dict[str, int] = {}
 
     def forget(self) -> None:
         """Begin the minute anew for every address; bans end."""
         self._used.clear()
+        self._used_on_spot.clear()
         self._over.clear()
 
-    def weigh(self, ip: str, weight: int, now: int) -> int:
+    def weigh(self, ip: str, weight: int, now: int, *, is_spot: bool = False) -> int:
         """Count a request; return the weight used in this minute. Raises WireError over the limit, where enforced."""
-        minute = now // 60_000_000
-        before, used = self._used.get(ip, (minute, 0))
+        minute, counts = now // _MINUTE_US, self._used_on_spot if is_spot else self._used
+        before, used = counts.get(ip, (minute, 0))
         used = weight if before != minute else used + weight
-        self._used[ip] = (minute, used)
+        counts[ip] = (minute, used)
         if before != minute:
             self._over.pop(ip, None)
-        if self.enforced and used > WEIGHT_PER_MINUTE:
+        if self.enforced and used > (SPOT_WEIGHT_PER_MINUTE if is_spot else WEIGHT_PER_MINUTE):
             self._over[ip] = self._over.get(ip, 0) + 1
             wait = max(1, (minute + 1) * 60 - now // 1_000_000)
             if self._over[ip] > _BANS_AFTER:
@@ -47,7 +68,7 @@ class Limits:
 
     def count(self, file: AccountFile, orders: int, now: int) -> tuple[int, int]:
         """Count orders of an account; return (in this minute, in these ten seconds). Raises WireError likewise."""
-        minute, ten = now // 60_000_000, now // 10_000_000
+        minute, ten = now // _MINUTE_US, now // _TEN_SECONDS_US
         file.minute = (minute, orders + (file.minute[1] if file.minute[0] == minute else 0))
         file.ten_seconds = (ten, orders + (file.ten_seconds[1] if file.ten_seconds[0] == ten else 0))
         over = file.minute[1] > ORDERS_PER_MINUTE or (
@@ -56,3 +77,13 @@ class Limits:
         if self.enforced and over:
             raise WireError(-1015, status=429, retry_after=10)
         return file.minute[1], file.ten_seconds[1]
+
+    def count_on_spot(self, file: AccountFile, orders: int, now: int) -> tuple[int, int]:
+        """Count spot orders; return (in these ten seconds, in this day). Raises WireError likewise."""
+        ten, day = now // _TEN_SECONDS_US, now // _DAY_US
+        file.spot_ten = (ten, orders + (file.spot_ten[1] if file.spot_ten[0] == ten else 0))
+        file.spot_day = (day, orders + (file.spot_day[1] if file.spot_day[0] == day else 0))
+        if self.enforced and (file.spot_ten[1] > SPOT_ORDERS_PER_TEN_SECONDS or file.spot_day[1] > SPOT_ORDERS_PER_DAY):
+            text = f"Too many new orders; current limit is {SPOT_ORDERS_PER_TEN_SECONDS} orders per 10 SECOND."
+            raise WireError(-1015, text, status=429, retry_after=10)
+        return file.spot_ten[1], file.spot_day[1]

@@ -4,8 +4,9 @@ import hashlib
 from typing import Any
 
 from pilothouse.simexchange.asking import Asking, Route
-from pilothouse.simexchange.candles import INTERVALS, Candle, closes_at
+from pilothouse.simexchange.candles import INTERVALS, SECOND, Candle, closes_at
 from pilothouse.simexchange.figures import fixed, money, short
+from pilothouse.simexchange.limits import RATE_LIMITS
 from pilothouse.simexchange.order_intake import PRICE_DOWN_PPM, PRICE_UP_PPM, grid_ticks
 from pilothouse.simexchange.records import BINANCE, PublicTrade
 from pilothouse.simexchange.wire_errors import WireError
@@ -15,11 +16,6 @@ from pilothouse.simulation.funding import INTERVAL_US, rate
 _KINDS = ["LIMIT", "MARKET", "STOP", "STOP_MARKET", "TAKE_PROFIT", "TAKE_PROFIT_MARKET", "TRAILING_STOP_MARKET"]
 _CONTRACT_TYPES = frozenset({"PERPETUAL", "CURRENT_QUARTER", "NEXT_QUARTER"})
 _DEPTHS = (5, 10, 20, 50, 100, 500, 1_000)
-RATE_LIMITS = [
-    {"rateLimitType": "REQUEST_WEIGHT", "interval": "MINUTE", "intervalNum": 1, "limit": 2_400},
-    {"rateLimitType": "ORDERS", "interval": "MINUTE", "intervalNum": 1, "limit": 1_200},
-    {"rateLimitType": "ORDERS", "interval": "SECOND", "intervalNum": 10, "limit": 300},
-]
 
 
 def ping(_asking: Asking) -> Any:
@@ -82,6 +78,7 @@ def _instrument(asking: Asking, contract: Contract, *, binance: bool) -> dict[st
         "deliveryDate": 4_133_404_800_000 if contract.delivers_us is None else contract.delivers_us // 1_000,
         "onboardDate": asking.exchange.candles[contract.symbol].first_ms,
         "status": "TRADING",
+        "settlePlan": 50_000,
         "maintMarginPercent": fixed(maintenance, 4),
         "requiredMarginPercent": fixed(required, 4),
         "baseAsset": its.base,
@@ -138,6 +135,7 @@ def trades(asking: Asking) -> Any:
             "quoteQty": money(each.ticks * each.lots * contract.unit),
             "time": each.at,
             "isBuyerMaker": not each.is_buy,
+            **({"isBestMatch": True} if asking.is_spot else {"isRPITrade": False}),
         }
         for each in chosen
     ]
@@ -156,14 +154,15 @@ def aggregate_trades(asking: Asking) -> Any:
         and (end is None or each.at <= end)
     ]
     chosen = found[:limit] if from_id is not None or start is not None else found[-limit:]
-    return [aggregate_words(each, grid.price(each.ticks), grid.quantity(each.lots)) for each in chosen]
+    more = {"M": True} if asking.is_spot else {}
+    return [aggregate_words(each, grid.price(each.ticks), grid.quantity(each.lots)) | more for each in chosen]
 
 
 def aggregate_words(trade: PublicTrade, price: str, quantity: str) -> dict[str, Any]:
     """Return a trade in the short form."""
     return {
-        "a": trade.number, "p": price, "q": quantity, "f": trade.number, "l": trade.number, "T": trade.at,
-        "m": not trade.is_buy,
+        "a": trade.number, "p": price, "q": quantity, "nq": quantity, "f": trade.number, "l": trade.number,
+        "T": trade.at, "m": not trade.is_buy,
     }  # fmt: skip
 
 
@@ -173,7 +172,7 @@ def klines(asking: Asking) -> Any:
         asking.request.params["symbol"] = _of_pair(asking)
     symbol, request = asking.symbol(), asking.request
     interval = request.need("interval")
-    if interval not in INTERVALS:
+    if interval not in INTERVALS or (interval == SECOND and not asking.is_spot):
         raise WireError(-1120)
     found = asking.exchange.candles[symbol].candles(
         interval, request.whole("startTime"), request.whole("endTime"), request.limit(500, 1_500)
@@ -224,10 +223,10 @@ def ticker_day(asking: Asking) -> Any:
 def day_words(asking: Asking, symbol: str) -> dict[str, Any]:
     """Return the last 24 hours of one instrument."""
     exchange = asking.exchange
-    grid, contract, desk = exchange.grids[symbol], exchange.floor.contracts[symbol], exchange.floor.desks[symbol]
-    day, last = exchange.candles[symbol].day(asking.now_ms), desk.prices.last
+    grid, contract = exchange.grids[symbol], exchange.floor.contracts[symbol]
+    day, latest = exchange.candles[symbol].day(asking.now_ms), exchange.trades[symbol][-1]
+    last = latest.ticks
     change = last - day.open
-    latest = exchange.trades[symbol][-1] if exchange.trades[symbol] else None
     sign = "-" if change < 0 else ""
     return {
         "symbol": symbol,
@@ -236,7 +235,7 @@ def day_words(asking: Asking, symbol: str) -> dict[str, Any]:
         "weightedAvgPrice": grid.average(day.traded, day.lots, contract.unit),
         "prevClosePrice": grid.price(day.open),
         "lastPrice": grid.price(last),
-        "lastQty": grid.quantity(latest.lots if latest else 0),
+        "lastQty": grid.quantity(latest.lots),
         "openPrice": grid.price(day.open),
         "highPrice": grid.price(max(day.high, last)),
         "lowPrice": grid.price(min(day.low, last)),
@@ -244,19 +243,19 @@ def day_words(asking: Asking, symbol: str) -> dict[str, Any]:
         "quoteVolume": money(day.traded),
         "openTime": day.opened,
         "closeTime": asking.now_ms,
-        "firstId": max(1, (latest.number if latest else 1) - day.trades),
-        "lastId": latest.number if latest else 1,
+        "firstId": latest.number - day.trades + 1,
+        "lastId": latest.number,
         "count": day.trades,
     }
 
 
 def ticker_price(asking: Asking) -> Any:
     """Tell the last prices."""
-    desks, grids = asking.exchange.floor.desks, asking.exchange.grids
+    trades, grids = asking.exchange.trades, asking.exchange.grids
     return _one_or_all(
         asking,
         [
-            {"symbol": symbol, "price": grids[symbol].price(desks[symbol].prices.last), "time": asking.now_ms}
+            {"symbol": symbol, "price": grids[symbol].price(trades[symbol][-1].ticks), "time": asking.now_ms}
             for symbol in asking.symbols()
         ],
     )
@@ -309,7 +308,7 @@ def next_funding(now: int) -> int:
 
 
 def funding_rates(asking: Asking) -> Any:
-    """Tell past funding rates, oldest first; those from before the exchange began are made up."""
+    """Tell past funding rates, oldest first: what was paid here, and made-up ones from before the exchange began."""
     request = asking.request
     end = min((request.whole("endTime") or asking.now_ms) * 1_000, asking.now)
     start = (request.whole("startTime") or 0) * 1_000
@@ -321,14 +320,23 @@ def funding_rates(asking: Asking) -> Any:
         grid, candles = asking.exchange.grids[symbol], asking.exchange.candles[symbol]
         first = max(start, candles.first_ms * 1_000)
         at = first + -first % INTERVAL_US
+        paid: dict[int, tuple[int, int | None]] = {
+            due: (its_rate, mark) for due, its_rate, mark in asking.exchange.funding[symbol]
+        }
         while at <= end:
             drawn = hashlib.blake2b(f"{asking.exchange.seed}|{symbol}|{at}".encode(), digest_size=2).digest()
-            part = int.from_bytes(drawn, "big") % 10_000
-            then = candles.candles("1m", None, at // 1_000, 1)
-            mark = grid.price(then[0].close) if then else ""
-            found.append(
-                {"symbol": symbol, "fundingTime": at // 1_000, "fundingRate": fixed(part, 8), "markPrice": mark}
-            )
+            then = candles.candles("1m", None, at // 1_000, 1) if at not in paid else []
+            its_rate, mark = paid.get(at) or (int.from_bytes(drawn, "big") % 10_000, then[0].close if then else None)
+            if at in paid or at <= asking.exchange.started:
+                found.append(
+                    {
+                        "symbol": symbol,
+                        "fundingTime": at // 1_000,
+                        "fundingRate": fixed(its_rate, 8),
+                        "markPrice": "" if mark is None else grid.price(mark),
+                        "rateType": "Regular",
+                    }
+                )
             at += INTERVAL_US
     found.sort(key=lambda row: row["fundingTime"])
     return found[:limit] if start else found[-limit:]
@@ -401,6 +409,11 @@ def nothing(_asking: Asking) -> Any:
     return []
 
 
+def schedules(asking: Asking) -> Any:
+    """Tell when contracts on shares and goods are traded: there are none here."""
+    return {"updateTime": asking.now_ms, "marketSchedules": {}}
+
+
 def _one_or_all(asking: Asking, found: list[dict[str, Any]]) -> Any:
     return found[0] if asking.request.text("symbol") else found
 
@@ -431,5 +444,5 @@ ROUTES: dict[tuple[str, str], Route] = {
     ("GET", "constituents"): Route(constituents, weight=2),
     ("GET", "assetIndex"): Route(asset_index),
     ("GET", "indexInfo"): Route(nothing),
-    ("GET", "tradingSchedule"): Route(nothing),
+    ("GET", "tradingSchedule"): Route(schedules),
 }

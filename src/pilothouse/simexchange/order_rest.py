@@ -11,6 +11,7 @@ from pilothouse.simexchange.order_words import fill_words, is_listed, order_word
 from pilothouse.simexchange.records import ASTER, Told
 from pilothouse.simexchange.requests import Request
 from pilothouse.simexchange.wire_errors import WireError, missing
+from pilothouse.simulation.orders import Order
 
 BATCH_MAX = 5
 CANCEL_BATCH_MAX = 10
@@ -28,7 +29,7 @@ def place(asking: Asking) -> Any:
     )
     told = asking.exchange.place(asking.file, wanted)
     short = request.text("newOrderRespType", "ACK").upper() == "ACK"
-    return _words(asking, told, acknowledged=short)
+    return _words(asking, told, acknowledged=short, asked_for=False)
 
 
 def try_out(asking: Asking) -> Any:
@@ -37,7 +38,14 @@ def try_out(asking: Asking) -> Any:
     wanted = read_order(
         request, asking.exchange.floor, asking.account, asking.exchange.grids, asking.profile, "newClientOrderId"
     )
-    return {} if asking.profile == ASTER else {"orderId": 0, "symbol": wanted.symbol, "status": "NEW"}
+    if asking.profile == ASTER:
+        return {}
+    order = Order(
+        0, asking.file.id, wanted.client_id, wanted.symbol, wanted.sign, wanted.type, wanted.time_in_force, wanted.lots,
+        wanted.price, wanted.stop, wanted.reduce_only, asking.now, asking.now, side=wanted.side, closes=wanted.closes,
+    )  # fmt: skip
+    told = Told(order, wanted.kind, wanted.working, wanted.protect, wanted.match, wanted.stp, wanted.good_till)
+    return _words(asking, told, acknowledged=True, asked_for=False)
 
 
 def place_many(asking: Asking) -> Any:
@@ -66,8 +74,14 @@ def amend(asking: Asking) -> Any:
     side = request.text("side").upper()
     if side and (side == "BUY") != (told.order.sign > 0):
         raise WireError(-1117)
-    asking.exchange.amend(told, lots, price)
-    return _words(asking, told)
+    name = request.text("modifyId")
+    asking.exchange.amend(told, lots, price, name)
+    words = _words(asking, told, asked_for=False)
+    if asking.profile != ASTER:
+        words["pair"] = told.order.symbol.partition("_")[0]
+        if name:
+            words["modifyId"] = int(name) if name.isdigit() else name
+    return words
 
 
 def amendments(asking: Asking) -> Any:
@@ -80,7 +94,7 @@ def amendments(asking: Asking) -> Any:
         {
             "amendmentId": told.order.number * 1_000 + count,
             "symbol": symbol,
-            "pair": symbol,
+            "pair": symbol.partition("_")[0],
             "orderId": told.order.number,
             "clientOrderId": told.order.client_id,
             "time": at // 1_000,
@@ -105,7 +119,7 @@ def cancel(asking: Asking) -> Any:
     """Cancel an order."""
     told = _named(asking, -2011)
     asking.exchange.cancel(told)
-    return _words(asking, told)
+    return _words(asking, told, asked_for=False)
 
 
 def cancel_many(asking: Asking) -> Any:
@@ -227,11 +241,12 @@ def _named(asking: Asking, code: int) -> Told:
     return told
 
 
-def _words(asking: Asking, told: Told, *, acknowledged: bool = False) -> dict[str, Any]:
+def _words(asking: Asking, told: Told, *, acknowledged: bool = False, asked_for: bool = True) -> dict[str, Any]:
     exchange, symbol = asking.exchange, told.order.symbol
     return order_words(
-        told, exchange.floor.contracts[symbol], exchange.grids[symbol], asking.profile, acknowledged=acknowledged
-    )
+        told, exchange.floor.contracts[symbol], exchange.grids[symbol], asking.profile,
+        acknowledged=acknowledged, asked_for=asked_for,
+    )  # fmt: skip
 
 
 def _list_of_orders(asking: Asking) -> list[Mapping[str, object]]:

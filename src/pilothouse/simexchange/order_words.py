@@ -5,7 +5,7 @@ from typing import Any
 from pilothouse.simexchange.figures import Grid, fixed, money
 from pilothouse.simexchange.keccak import keccak256
 from pilothouse.simexchange.records import ASTER, Algo, Fill, Told
-from pilothouse.simexchange.user_events import kind_now
+from pilothouse.simexchange.user_events import kind_now, status_word
 from pilothouse.simulation.contracts import SETTLEMENT, Contract
 from pilothouse.simulation.orders import Status
 
@@ -16,16 +16,20 @@ def side_text(sign: int) -> str:
 
 
 def order_words(
-    told: Told, contract: Contract, grid: Grid, profile: str, *, acknowledged: bool = False
+    told: Told, contract: Contract, grid: Grid, profile: str, *, acknowledged: bool = False, asked_for: bool = True
 ) -> dict[str, Any]:
-    """Return an order; `acknowledged`: as the short answer to placing it shows it, before anything traded."""
+    """Return an order.
+
+    acknowledged   as the short answer to placing it shows it, before anything traded
+    asked_for      somebody asks for it; else it answers what was just done to it, and says nothing of when it came
+    """
     order = told.order
     filled = 0 if acknowledged else order.filled
     traded = 0 if acknowledged else order.traded
     words: dict[str, Any] = {
         "orderId": order.number,
         "symbol": order.symbol,
-        "status": "NEW" if acknowledged else order.status.value,
+        "status": "NEW" if acknowledged else status_word(order, order.status, profile),
         "clientOrderId": order.client_id,
         "price": grid.price(order.price),
         "avgPrice": grid.average(traded, filled, contract.unit),
@@ -43,7 +47,7 @@ def order_words(
         "workingType": told.working,
         "priceProtect": told.protect,
         "origType": told.kind,
-        "time": order.at // 1_000,
+        **({"time": order.at // 1_000} if asked_for else {}),
         "updateTime": order.updated // 1_000,
     }
     if order.trail is not None:
@@ -100,6 +104,8 @@ def algo_words(algo: Algo, contract: Contract, grid: Grid) -> dict[str, Any]:
         "quantity": grid.quantity(algo.lots),
         "algoStatus": algo.status,
         "actualOrderId": str(actual.number) if actual else "",
+        "actualType": actual.type.value if actual else "",
+        "actualQty": grid.quantity(actual.filled if actual else 0),
         "actualPrice": grid.average(actual.traded, actual.filled, contract.unit) if actual else "0.00000",
         "triggerPrice": grid.price(algo.stop),
         "price": grid.price(algo.price),
@@ -119,6 +125,8 @@ def algo_words(algo: Algo, contract: Contract, grid: Grid) -> dict[str, Any]:
         "updateTime": algo.updated // 1_000,
         "triggerTime": algo.triggered // 1_000,
         "goodTillDate": algo.good_till,
+        "callbackRate": "",
+        "activatePrice": "",
     }
     if algo.trail is not None:
         words["callbackRate"] = fixed(algo.trail.callback_ppm, 4).rstrip("0").rstrip(".")

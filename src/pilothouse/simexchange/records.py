@@ -39,6 +39,7 @@ class Told:
     working   MARK_PRICE or CONTRACT_PRICE
     told      lots of it that user events have told
     amended   (microseconds, lots before, lots after, ticks before, ticks after)
+    modify_id what the latest amendment was called by who asked for it
     """
 
     order: Order
@@ -51,7 +52,7 @@ class Told:
     told: int = 0
     told_worth: int = 0
     announced: bool = False
-    expiry: str = "0"
+    modify_id: str = ""
     amended: list[tuple[int, int, int, int, int]] = field(default_factory=list)
 
 
@@ -124,7 +125,7 @@ class AccountFile:
     """Everything about one account that the floor does not keep.
 
     countdowns   symbol -> microseconds at which all its orders are cancelled
-    minute, ten_seconds  (which one, how many orders came in it)
+    minute, ten_seconds  (which one, how many orders came in it); spot_ten, spot_day: likewise, on the spot side
     called       the slots that a margin call was about, while they are still near to being lost
     margins      what was set aside by hand: (microseconds, symbol, side, quote units)
     """
@@ -144,6 +145,8 @@ class AccountFile:
     countdowns: dict[str, int] = field(default_factory=dict)
     minute: tuple[int, int] = (0, 0)
     ten_seconds: tuple[int, int] = (0, 0)
+    spot_ten: tuple[int, int] = (0, 0)
+    spot_day: tuple[int, int] = (0, 0)
     changed: dict[str, int] = field(default_factory=dict)
     called: set[str] = field(default_factory=set)
     margins: list[tuple[int, str, str, int]] = field(default_factory=list)

@@ -7,7 +7,7 @@ import msgspec
 
 from pilothouse.simexchange.exchange import SPOT
 from pilothouse.simexchange.front import SEND, Front
-from pilothouse.simexchange.market_rest import RATE_LIMITS
+from pilothouse.simexchange.limits import RATE_LIMITS, SPOT_RATE_LIMITS
 from pilothouse.simexchange.requests import Request
 from pilothouse.simexchange.spot_intake import START_QUOTE
 from pilothouse.simexchange.streams import Hub, Listening
@@ -50,6 +50,12 @@ _SPOT: Mapping[str, tuple[str, str]] = _SHARED | {
     "ticker.24hr": ("GET", "ticker/24hr"),
     "ticker.tradingDay": ("GET", "ticker/tradingDay"),
     "order.test": ("POST", "order/test"),
+    "sor.order.place": ("POST", "sor/order"),
+    "sor.order.test": ("POST", "sor/order/test"),
+    "executionRules": ("GET", "executionRules"),
+    "blockTrades.historical": ("GET", "historicalBlockTrades"),
+    "referencePrice": ("GET", "referencePrice"),
+    "referencePrice.calculation": ("GET", "referencePrice/calculation"),
     "order.cancelReplace": ("POST", "order/cancelReplace"),
     "order.amend.keepPriority": ("PUT", "order/amend/keepPriority"),
     "order.amendments": ("GET", "order/amendments"),
@@ -94,8 +100,8 @@ class SocketCalls:
         request = _request(params if isinstance(params, dict) else {})
         own = self._of_session(method, request, connection)
         if own is not None:
-            weight = self._front.limits.weigh(_HERE, 2, self._front.exchange.clock.now())
-            return {"id": number, **own, "rateLimits": [RATE_LIMITS[0] | {"count": weight}]}
+            weight = self._front.limits.weigh(_HERE, 2, self._front.exchange.clock.now(), is_spot=self._is_spot)
+            return {"id": number, **own, "rateLimits": self._limits(reply_count=weight)}
         verb, name = (_SPOT if self._is_spot else _FUTURES).get(method, ("", ""))
         if not verb:
             return {"id": number, "status": 400, "error": {"code": -1000, "msg": f"Unknown method {method}"}}
@@ -107,8 +113,12 @@ class SocketCalls:
         answer = {"id": number, "status": reply.status, ("result" if reply.status == 200 else "error"): body}
         used = dict(reply.headers).get(_WEIGHT)
         if used is not None and params.get("returnRateLimits", True):
-            answer["rateLimits"] = [RATE_LIMITS[0] | {"count": int(used)}]
+            answer["rateLimits"] = self._limits(reply_count=int(used))
         return answer
+
+    def _limits(self, *, reply_count: int) -> list[dict[str, Any]]:
+        """Return how much of the weight of this minute is used."""
+        return [(SPOT_RATE_LIMITS if self._is_spot else RATE_LIMITS)[0] | {"count": reply_count}]
 
     def _of_session(self, method: str, request: Request, connection: Listening) -> dict[str, Any] | None:
         """Answer what is about the connection itself; None: it is not."""

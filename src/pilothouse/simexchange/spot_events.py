@@ -37,6 +37,7 @@ def order_words(order: SpotOrder, grid: Grid) -> dict[str, Any]:
         "isWorking": not order.waits and not order.after,
         "selfTradePreventionMode": "EXPIRE_MAKER",
     }
+    words |= {name: value for name, value in zip(("strategyId", "strategyType"), order.strategy, strict=True) if value}
     if order.trail is not None:
         words |= {"trailingDelta": order.trail.callback_ppm // 100, "trailingTime": order.at // 1_000 * _begun(order)}
     return words
@@ -52,8 +53,10 @@ def placed_words(order: SpotOrder, grid: Grid, form: str) -> dict[str, Any]:
     words = order_words(order, grid) | {"transactTime": order.updated // 1_000}
     if form == "ACK":
         return {name: words[name] for name in ("symbol", "orderId", "orderListId", "clientOrderId", "transactTime")}
-    for name in ("time", "updateTime", "isWorking", "icebergQty"):
+    for name in ("time", "updateTime", "isWorking", *([] if order.shown else ["icebergQty"])):
         del words[name]
+    if not order.stop:
+        del words["stopPrice"]
     if form == "FULL":
         words["fills"] = [
             {
@@ -66,6 +69,29 @@ def placed_words(order: SpotOrder, grid: Grid, form: str) -> dict[str, Any]:
             for fill in order.fills
         ]
     return words
+
+
+def cancelled_words(order: SpotOrder, grid: Grid) -> dict[str, Any]:
+    """Return the answer to cancelling an order: it goes by the name of the request that cancelled it."""
+    words = placed_words(order, grid, "RESULT")
+    del words["workingTime"]
+    return words | {"origClientOrderId": order.client_id, "clientOrderId": order.cancel_id or order.client_id}
+
+
+def amended_words(order: SpotOrder, grid: Grid) -> dict[str, Any]:
+    """Return an order that was made smaller, in the words that only this answer uses."""
+    words = order_words(order, grid)
+    kept = (
+        "symbol", "orderId", "orderListId", "clientOrderId", "price", "executedQty", "status", "timeInForce", "type",
+        "side", "workingTime", "selfTradePreventionMode",
+    )  # fmt: skip
+    return {name: words[name] for name in kept} | {
+        "origClientOrderId": order.client_id,
+        "qty": grid.quantity(order.lots),
+        "preventedQty": grid.quantity(0),
+        "quoteOrderQty": money(order.quote),
+        "cumulativeQuoteQty": money(order.traded),
+    }
 
 
 def list_words(account: SpotAccount, made: SpotList, grid: Grid, *, reports: bool) -> dict[str, Any]:
@@ -123,8 +149,11 @@ def trade_words(fill: SpotFill, order: SpotOrder, grid: Grid) -> dict[str, Any]:
     }
 
 
-def execution_report(order: SpotOrder, fill: SpotFill | None, grid: Grid, now: int) -> dict[str, Any]:
-    """Return an executionReport; what an order had traded later than this trade is left out of it."""
+def execution_report(order: SpotOrder, fill: SpotFill | None, grid: Grid, now: int, execution: int) -> dict[str, Any]:
+    """Return an executionReport; what an order had traded later than this trade is left out of it.
+
+    execution   the number of this report
+    """
     told = [each for each in order.fills if fill is None or each.trade <= fill.trade]
     filled, traded = sum(each.lots for each in told), sum(each.worth for each in told)
     if fill is not None:
@@ -136,11 +165,19 @@ def execution_report(order: SpotOrder, fill: SpotFill | None, grid: Grid, now: i
         kind, status = "REPLACED", order.status.value
     else:
         kind, status, filled, traded = "NEW", ("PENDING_NEW" if order.after else "NEW"), 0, 0
+    works = not order.waits and order.is_open and not order.after
+    more: dict[str, Any] = {"W": order.at // 1_000} if works else {}
+    if order.trail is not None:
+        more["d"] = order.trail.callback_ppm // 100
+        if order.trail.best is not None:
+            more["D"] = order.at // 1_000
+    more |= {name: value for name, value in zip("jJ", order.strategy, strict=True) if value}
+    gone_by = order.cancel_id if kind == "CANCELED" else ""
     return {
         "e": "executionReport",
         "E": now,
         "s": order.symbol,
-        "c": order.client_id,
+        "c": gone_by or order.client_id,
         "S": side_of(order.sign),
         "o": order.kind,
         "f": order.tif,
@@ -161,15 +198,16 @@ def execution_report(order: SpotOrder, fill: SpotFill | None, grid: Grid, now: i
         "N": fill.asset if fill else None,
         "T": order.updated // 1_000,
         "t": fill.trade if fill else -1,
-        "w": not order.waits and order.is_open and not order.after,
+        "I": execution,
+        "w": works,
         "m": fill.maker if fill else False,
         "M": False,
         "O": order.at // 1_000,
         "Z": money(traded),
         "Y": money(fill.worth if fill else 0),
         "Q": money(order.quote),
-        "W": order.at // 1_000,
         "V": "EXPIRE_MAKER",
+        **more,
     }
 
 

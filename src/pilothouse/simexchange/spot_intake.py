@@ -91,6 +91,7 @@ def read_spot_order(asking: Asking, names: Names = ALONE, kind: str = "") -> Spo
     return SpotOrder(
         0, asking.file.id, client_id, symbol, 1 if side == "BUY" else -1, kind, tif, lots, ticks, trigger, quote,
         asking.now, asking.now, trail=trail, shown=_shown(asking, names, kind, tif, lots),
+        strategy=(request.whole(names["strategyId"], 0) or 0, request.whole(names["strategyType"], 0) or 0),
     )  # fmt: skip
 
 

@@ -7,6 +7,7 @@ from pilothouse.simexchange import market_rest
 from pilothouse.simexchange.asking import Asking, Route
 from pilothouse.simexchange.candles import INTERVALS, MINUTE_MS, Candle, joined
 from pilothouse.simexchange.figures import fixed, money
+from pilothouse.simexchange.limits import RATE_LIMITS, SPOT_RATE_LIMITS
 from pilothouse.simexchange.order_intake import grid_ticks
 from pilothouse.simexchange.records import ASTER, BINANCE
 from pilothouse.simexchange.spot_intake import (
@@ -27,20 +28,23 @@ def exchange_info(asking: Asking) -> Any:
     contracts = asking.exchange.floor.contracts
     wanted = asking.request.items("permissions")
     shown = asking.symbols() if not wanted or "SPOT" in wanted else []
+    if asking.profile == BINANCE:
+        routed = [{"baseAsset": contracts[each].instrument.base, "symbols": [each]} for each in shown]
+        more: dict[str, Any] = {"sors": routed}
+    else:
+        names = [one for each in shown for one in (contracts[each].instrument.quote, contracts[each].instrument.base)]
+        more = {
+            "assets": [
+                {"asset": asset, "marginAvailable": False, "autoAssetExchange": "0"} for asset in dict.fromkeys(names)
+            ]
+        }
     return {
         "timezone": "UTC",
         "serverTime": asking.now_ms,
-        "rateLimits": market_rest.RATE_LIMITS,
+        "rateLimits": SPOT_RATE_LIMITS if asking.profile == BINANCE else RATE_LIMITS[:2],
         "exchangeFilters": [],
         "symbols": [_instrument(asking, contracts[symbol]) for symbol in shown],
-        "assets": [
-            {"asset": asset, "marginAvailable": False, "autoAssetExchange": "0"}
-            for asset in dict.fromkeys(
-                one
-                for each in asking.listed
-                for one in (contracts[each].instrument.quote, contracts[each].instrument.base)
-            )
-        ],
+        **more,
     }
 
 
@@ -56,8 +60,11 @@ def _instrument(asking: Asking, contract: Contract) -> dict[str, Any]:
         "quoteAssetPrecision": 8,
         "baseCommissionPrecision": 8,
         "quoteCommissionPrecision": 8,
-        "pricePrecision": grid.price_digits,
-        "quantityPrecision": grid.lot_digits,
+        **(
+            {"pricePrecision": grid.price_digits, "quantityPrecision": grid.lot_digits}
+            if asking.profile == ASTER
+            else {}
+        ),
         "orderTypes": KINDS,
         "icebergAllowed": True,
         "ocoAllowed": True,
@@ -185,7 +192,7 @@ def _window(asking: Asking, symbol: str, span: Candle, *, mini: bool) -> dict[st
         "quoteVolume": money(span.traded),
         "openTime": span.opened,
         "closeTime": asking.now_ms,
-        "firstId": max(1, last - span.trades),
+        "firstId": last - span.trades + 1,
         "lastId": last,
         "count": span.trades,
     }

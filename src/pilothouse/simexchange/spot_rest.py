@@ -3,14 +3,23 @@
 Public paths stand in `spot_market`, lists of orders in `spot_lists`.
 """
 
+import hashlib
 from collections.abc import Callable
 from typing import Any
 
-from pilothouse.simexchange import market_rest, spot_lists, spot_market
+from pilothouse.simexchange import spot_lists, spot_market
 from pilothouse.simexchange.asking import KEYED, SIGNED, Asking, Route
 from pilothouse.simexchange.figures import money
+from pilothouse.simexchange.limits import SPOT_RATE_LIMITS
 from pilothouse.simexchange.order_intake import read_number
-from pilothouse.simexchange.spot_events import order_words, placed_words, trade_words
+from pilothouse.simexchange.spot_events import (
+    amended_words,
+    cancelled_words,
+    list_words,
+    order_words,
+    placed_words,
+    trade_words,
+)
 from pilothouse.simexchange.spot_intake import changed, owner_of, placed, read_spot_order, spot_account
 from pilothouse.simexchange.wire_errors import WireError, missing
 from pilothouse.simulation.contracts import SETTLEMENT
@@ -99,11 +108,21 @@ def cancel(asking: Asking) -> Any:
     return _cancelled(asking, order)
 
 
-def _cancelled(asking: Asking, order: SpotOrder) -> Any:
+def _cancelled(asking: Asking, order: SpotOrder, name: str = "newClientOrderId") -> Any:
+    """Cancel an order, and what is tied to it; `name`: the parameter that says what the cancelling is called."""
+    order.cancel_id = asking.request.text(name) or _own_name(asking, order)
     asking.exchange.spot.cancel(order, asking.now)
     asking.exchange.settle_spot()
-    words = order_words(order, asking.exchange.grids[order.symbol])
-    return words | {"origClientOrderId": order.client_id, "transactTime": asking.now_ms}
+    if order.list_id:
+        made = spot_account(asking).lists[order.list_id]
+        return list_words(spot_account(asking), made, asking.exchange.grids[order.symbol], reports=True)
+    return cancelled_words(order, asking.exchange.grids[order.symbol])
+
+
+def _own_name(asking: Asking, order: SpotOrder) -> str:
+    """Return what a cancelling is called that got no name."""
+    text = f"{asking.exchange.seed}|{asking.file.id}|{order.number}|cancel"
+    return hashlib.blake2b(text.encode(), digest_size=11).hexdigest()
 
 
 def cancel_open(asking: Asking) -> Any:
@@ -112,11 +131,8 @@ def cancel_open(asking: Asking) -> Any:
     found = [each for each in spot_account(asking).orders.values() if each.is_open and each.symbol == symbol]
     if not found:
         raise WireError(-2011)
-    for order in found:
-        if order.is_open:
-            asking.exchange.spot.cancel(order, asking.now)
-    asking.exchange.settle_spot()
-    return [order_words(each, asking.exchange.grids[symbol]) for each in found]
+    # Cancelling one of a pair cancels the other too; the pair is told once.
+    return [_cancelled(asking, order) for order in found if order.is_open]
 
 
 def order(asking: Asking) -> Any:
@@ -208,7 +224,7 @@ def _cancel_first(asking: Asking) -> Any:
     found = its.orders.get(number) if number is not None else its.by_client(name)
     if found is None or not found.is_open or found.symbol != asking.symbol():
         raise WireError(-2011)
-    return _cancelled(asking, found)
+    return _cancelled(asking, found, "cancelNewClientOrderId")
 
 
 def _place_second(asking: Asking, wanted: SpotOrder) -> Any:
@@ -229,11 +245,17 @@ def amend(asking: Asking) -> Any:
     if lots < contract.lots_min or lots > order.lots:
         raise WireError(-2038, "Order amend (quantity increase) is not supported.")
     changed(asking, asking.exchange.spot.amend(order, lots, asking.now))
-    return {
+    if asking.request.text("newClientOrderId"):
+        order.client_id = asking.request.text("newClientOrderId")
+    words = {
         "transactTime": asking.now_ms,
         "executionId": order.number * 100 + len(order.amended),
-        "amendedOrder": order_words(order, grid) | {"qty": grid.quantity(lots)},
+        "amendedOrder": amended_words(order, grid),
     }
+    if order.list_id:
+        its = spot_account(asking)
+        words["listStatus"] = list_words(its, its.lists[order.list_id], grid, reports=False)
+    return words
 
 
 def amendments(asking: Asking) -> Any:
@@ -257,12 +279,12 @@ def amendments(asking: Asking) -> Any:
 
 def rate_limits(asking: Asking) -> Any:
     """Tell how many orders were sent."""
-    minute, ten = asking.file.minute, asking.file.ten_seconds
-    counts = {"MINUTE": minute[1] if minute[0] == asking.now // 60_000_000 else 0,
-              "SECOND": ten[1] if ten[0] == asking.now // 10_000_000 else 0}  # fmt: skip
+    ten, day = asking.file.spot_ten, asking.file.spot_day
+    counts = {"SECOND": ten[1] if ten[0] == asking.now // 10_000_000 else 0,
+              "DAY": day[1] if day[0] == asking.now // 86_400_000_000 else 0}  # fmt: skip
     return [
         each | {"count": counts[str(each["interval"])]}
-        for each in market_rest.RATE_LIMITS
+        for each in SPOT_RATE_LIMITS
         if each["rateLimitType"] == "ORDERS"
     ]
 
@@ -274,9 +296,34 @@ def filters(asking: Asking) -> Any:
 
 
 def nothing(asking: Asking) -> Any:
-    """Tell that there is none of it: here nobody trades with himself, and no order is shared out among books."""
+    """Tell that there is none of it: nobody trades with himself, no order is shared out, no block changes hands."""
     asking.symbol()
     return []
+
+
+def place_anywhere(asking: Asking) -> Any:
+    """Take an order for whichever book is best: there is one, and so it goes there."""
+    if asking.request.need("type").upper() not in {"LIMIT", "MARKET"}:
+        raise WireError(-1116)
+    words: dict[str, Any] = place(asking)
+    return words | {"workingFloor": "SOR", "usedSor": True} if "status" in words else words
+
+
+def rules(asking: Asking) -> Any:
+    """Tell what else bounds the prices at which orders trade: nothing."""
+    return {"symbolRules": [{"symbol": symbol, "rules": []} for symbol in asking.symbols()]}
+
+
+def reference_price(asking: Asking) -> Any:
+    """Tell the price that others are measured by: the mark."""
+    symbol = asking.symbol()
+    price = asking.exchange.grids[symbol].price(asking.exchange.floor.desks[symbol].prices.mark)
+    return {"symbol": symbol, "referencePrice": price, "timestamp": asking.now_ms}
+
+
+def reference_source(asking: Asking) -> Any:
+    """Tell where that price comes from."""
+    return {"symbol": asking.symbol(), "calculationType": "EXTERNAL", "externalCalculationId": 1}
 
 
 _RATE = money(COMMISSION_PPM * 100)
@@ -313,8 +360,9 @@ def keep_listen_key(asking: Asking) -> Any:
 
 
 def close_listen_key(asking: Asking) -> Any:
-    """End it."""
-    asking.exchange.listen_keys.pop(asking.request.need("listenKey"), None)
+    """End it; nobody hears anything by it any more."""
+    if asking.exchange.listen_keys.get(asking.request.need("listenKey"), ("", 0))[0] == owner_of(asking):
+        asking.exchange.drop_listen_keys(owner_of(asking), quietly=True)
     return {}
 
 
@@ -360,6 +408,12 @@ ROUTES: dict[tuple[str, str], Route] = (
         ("GET", "myTrades"): Route(my_trades, SIGNED, 20),
         ("GET", "myPreventedMatches"): Route(nothing, SIGNED, 20),
         ("GET", "myFilters"): Route(filters, SIGNED, 40),
+        ("POST", "sor/order"): Route(place_anywhere, SIGNED, 1, orders=1),
+        ("POST", "sor/order/test"): Route(try_out, SIGNED),
+        ("GET", "executionRules"): Route(rules, weight=2),
+        ("GET", "historicalBlockTrades"): Route(nothing, weight=25),
+        ("GET", "referencePrice"): Route(reference_price, weight=2),
+        ("GET", "referencePrice/calculation"): Route(reference_source, weight=2),
         ("GET", "myAllocations"): Route(nothing, SIGNED, 20),
         ("GET", "rateLimit/order"): Route(rate_limits, SIGNED, 40),
         ("POST", "userDataStream"): Route(listen_key, KEYED),

@@ -1,6 +1,6 @@
 """Streams: who listens to what, and what each stream says. Events of the exchange in, texts for connections out."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
 import msgspec
@@ -17,6 +17,7 @@ from pilothouse.simexchange.user_events import order_update
 from pilothouse.simulation.funding import rate
 
 _FOR_ALL = frozenset({"ticker", "miniTicker", "bookTicker", "markPrice", "forceOrder", "contractInfo", "assetIndex"})
+_CANDLES_TOLD_MAX = 1_500
 _WINDOWS = {"1h": 60, "4h": 240, "1d": 1_440}
 
 _encode = msgspec.json.encode
@@ -34,12 +35,14 @@ class Listening(Protocol):
         ...
 
 
-def route_of(name: str, *, is_key: bool) -> str:
-    """Return the part of the venue's addresses that carries a stream."""
-    if is_key or ("@" not in name and not name.startswith("!")):
-        return "private"
+def routes_of(name: str, *, is_key: bool) -> frozenset[str]:
+    """Return the parts of the venue's addresses that carry a stream; single trades are looked for in two of them."""
+    if is_key or ("@" not in name and not name.startswith("!") and name != "tradingSession"):
+        return frozenset({"private"})
     kind = name.partition("@")[2] or name[1:]
-    return "public" if kind.startswith(("depth", "bookTicker", "trade", "rpiDepth")) else "market"
+    if kind == "trade":
+        return frozenset({"public", "market"})
+    return frozenset({"public" if kind.startswith(("depth", "bookTicker", "rpiDepth")) else "market"})
 
 
 class Hub:
@@ -50,10 +53,10 @@ class Hub:
         self.exchange = exchange
         self.faults = faults
         self._later = later
-        self._market: dict[str, dict[Listening, None]] = {}
+        self._market: dict[str, dict[Listening, str]] = {}
         self._users: dict[str, dict[Listening, tuple[str, frozenset[str]]]] = {}
         self._deaf: dict[Listening, dict[str, None]] = {}
-        self._open: dict[tuple[str, str], int] = {}
+        self._open: dict[str, int] = {}
         self._held: list[tuple[str, str, dict[str, Any]]] = []
         self._second = 0
         exchange.listeners.append(self._hear)
@@ -67,7 +70,7 @@ class Hub:
         route   public, market or private: what is not carried there is subscribed to and stays silent, as at the
                 venue; empty: an address of old, which carries everything
         """
-        if route and route != route_of(name, is_key=name in self.exchange.listen_keys):
+        if route and route not in routes_of(name, is_key=name in self.exchange.listen_keys):
             self._deaf.setdefault(connection, {})[name] = None
             return False
         owner = self.exchange.listen_keys.get(name)
@@ -75,7 +78,7 @@ class Hub:
             self._users.setdefault(owner[0], {})[connection] = (name, events)
             return True
         if self._is_stream(name):
-            self._market.setdefault(name, {})[connection] = None
+            self._market.setdefault(name, {})[connection] = route
             return True
         return False
 
@@ -151,6 +154,14 @@ class Hub:
             self._depth(event)
         elif kind == "liquidation" and self._market:
             self._liquidation(event["told"])
+        elif kind == "silence":
+            self._silence(event["owner"], event["listenKey"])
+
+    def _silence(self, owner: str, key: str) -> None:
+        """Let nobody hear a user's events any more by a key that has ended."""
+        users = self._users.get(owner, {})
+        for connection in [each for each, (name, _) in users.items() if name == key]:
+            del users[connection]
 
     def _user_event(self, account_id: str, kind: str, event: dict[str, Any]) -> None:
         if not self._users.get(account_id):
@@ -175,25 +186,29 @@ class Hub:
             if not events or kind in events:
                 connection.tell(name, text)
 
-    def _publish(self, name: str, event: Any) -> None:
+    def _publish(self, name: str, event: Any, more: Mapping[str, Any] | None = None) -> None:
+        """Say something in a stream; `more`: what the spot market adds, at the addresses that carry it too."""
         listeners = self._market.get(name)
         if not listeners:
             return
         text = _encode(event)
-        for connection in list(listeners):
-            connection.tell(name, text)
+        on_spot = _encode(event | more) if more is not None and "" in listeners.values() else text
+        for connection, route in list(listeners.items()):
+            connection.tell(name, text if route else on_spot)
 
     def _trade(self, trade: PublicTrade) -> None:
         lower, grid = trade.symbol.lower(), self.exchange.grids[trade.symbol]
         price, quantity, now = grid.price(trade.ticks), grid.quantity(trade.lots), self._now_ms()
         words = aggregate_words(trade, price, quantity)
-        self._publish(f"{lower}@aggTrade", {"e": "aggTrade", "E": now, "s": trade.symbol, **words})
+        best = {"M": True}
+        self._publish(f"{lower}@aggTrade", {"e": "aggTrade", "E": now, "s": trade.symbol, **words}, best)
         self._publish(
             f"{lower}@trade",
             {
                 "e": "trade", "E": now, "T": trade.at, "s": trade.symbol, "t": trade.number, "p": price, "q": quantity,
                 "X": "MARKET", "m": not trade.is_buy,
             },
+            best,
         )  # fmt: skip
 
     def _depth(self, event: dict[str, Any]) -> None:
@@ -248,6 +263,7 @@ class Hub:
         names = [name for name, listeners in self._market.items() if listeners]
         if not names:
             return
+        self._open = {name: opened for name, opened in self._open.items() if name in names}
         second = self._now_ms() // 1_000
         is_new, self._second = second != self._second, second
         for symbol in self.exchange.floor.contracts:
@@ -278,34 +294,35 @@ class Hub:
                 "a": [[grid.price(ticks), grid.quantity(lots)] for ticks, lots in asks],
             }  # fmt: skip
             # On the spot market the same stream has other names for the same; addresses do not tell which is meant.
-            self._publish(name, words | {"lastUpdateId": view.last, "bids": words["b"], "asks": words["a"]})
+            self._publish(name, words, {"lastUpdateId": view.last, "bids": words["b"], "asks": words["a"]})
 
     def _kline(self, name: str, symbol: str, kind: str) -> None:
-        interval = kind.rpartition("_")[2]
+        interval = kind.partition("@")[0].rpartition("_")[2]
         if interval not in INTERVALS or symbol not in self.exchange.candles:
             return
-        candles = self.exchange.candles[symbol]
-        found = candles.candles(interval, None, None, 1)
-        if not found:
-            return
-        before = self._open.get((symbol, interval))
-        if before is not None and before != found[0].opened:
-            closed = candles.candles(interval, before, None, 1)
-            if closed:
-                self._publish(name, self._kline_words(symbol, interval, kind, closed[0], closed=True))
-        self._publish(name, self._kline_words(symbol, interval, kind, found[0], closed=False))
-        self._open[symbol, interval] = found[0].opened
+        # Time may have jumped: every candle that closed since the last beat is told, then the open one.
+        found = self.exchange.candles[symbol].candles(interval, self._open.get(name), None, _CANDLES_TOLD_MAX)
+        if name not in self._open:
+            found = found[-1:]
+        last = self.exchange.trades[symbol][-1].number
+        later = sum(each.trades for each in found)
+        for candle in found:
+            later -= candle.trades
+            words = self._kline_words(symbol, interval, kind, candle, last - later, closed=candle is not found[-1])
+            self._publish(name, words)
+            self._open[name] = candle.opened
 
-    def _kline_words(self, symbol: str, interval: str, kind: str, candle: Candle, *, closed: bool) -> dict[str, Any]:
+    def _kline_words(
+        self, symbol: str, interval: str, kind: str, candle: Candle, last: int, *, closed: bool
+    ) -> dict[str, Any]:
         grid = self.exchange.grids[symbol]
-        last = self.exchange.trades[symbol][-1].number if self.exchange.trades[symbol] else 0
         inner = {
             "t": candle.opened,
             "T": closes_at(interval, candle.opened),
             "s": symbol,
             "i": interval,
-            "f": max(1, last - candle.trades),
-            "L": last,
+            "f": last - candle.trades + 1 if candle.trades else -1,
+            "L": last if candle.trades else -1,
             "o": grid.price(candle.open),
             "c": grid.price(candle.close),
             "h": grid.price(candle.high),
@@ -344,6 +361,11 @@ class Hub:
         for pace in ("", "@1000ms", "@3000ms") if self._second % 3 == 0 else ("", "@1000ms"):
             self._publish(f"!miniTicker@arr{pace}", minis)
         self._publish("!markPrice@arr@1s", marks)
+        self._publish(
+            "!assetIndex@arr",
+            [{"e": "assetIndexUpdate", "E": self._now_ms(), "s": "USDTUSD", "i": "1.00000000", "b": "0", "a": "0",
+              "B": "1.00000000", "A": "1.00000000", "q": "0", "g": "0", "Q": "1.00000000", "G": "1.00000000"}],
+        )  # fmt: skip
         if self._second % 3 == 0:
             self._publish("!markPrice@arr", marks)
 
@@ -372,7 +394,7 @@ class Hub:
             "P": sign + fixed(abs(change) * 10_000 // span.open, 2), "o": grid.price(span.open),
             "h": grid.price(span.high), "l": grid.price(span.low), "c": grid.price(span.close),
             "w": grid.average(span.traded, span.lots, self._unit(symbol)), "v": grid.quantity(span.lots),
-            "q": money(span.traded), "O": span.opened, "C": now, "F": max(1, last - span.trades), "L": last,
+            "q": money(span.traded), "O": span.opened, "C": now, "F": last - span.trades + 1, "L": last,
             "n": span.trades,
         }  # fmt: skip
 
@@ -383,7 +405,7 @@ class Hub:
         desk, grid = self.exchange.floor.desks[symbol], self.exchange.grids[symbol]
         price = grid.price(desk.prices.mark)
         return {
-            "e": "markPriceUpdate", "E": self._now_ms(), "s": symbol, "p": price, "i": price, "P": price,
+            "e": "markPriceUpdate", "E": self._now_ms(), "s": symbol, "p": price, "ap": price, "i": price, "P": price,
             "r": "" if desk.contract.delivers_us else fixed(rate(desk.state), 8),
             "T": 0 if desk.contract.delivers_us else next_funding(self.exchange.clock.now()) // 1_000,
         }  # fmt: skip

@@ -2,12 +2,13 @@
 
 from typing import Any
 
+from pilothouse.core.order import TimeInForce
 from pilothouse.simexchange.figures import Grid, fixed, money
 from pilothouse.simexchange.records import BINANCE, Algo, Fill, Told
 from pilothouse.simulation.contracts import SETTLEMENT, Contract
 from pilothouse.simulation.floor import Floor
 from pilothouse.simulation.margin import maintenance
-from pilothouse.simulation.orders import Status
+from pilothouse.simulation.orders import Order, Status
 from pilothouse.simulation.slots import side_of, symbol_of
 
 
@@ -39,7 +40,7 @@ def order_update(
         "ap": grid.average(told.told_worth, told.told, contract.unit),
         "sp": grid.price(stop),
         "x": execution,
-        "X": status,
+        "X": status_word(order, status, profile),
         "i": order.number,
         "l": grid.quantity(fill.lots if fill else 0),
         "z": grid.quantity(told.told),
@@ -63,8 +64,11 @@ def order_update(
         "V": told.stp,
         "pm": told.match,
         "gtd": told.good_till,
-        "er": told.expiry,
     }
+    if profile == BINANCE:
+        body["er"] = expiry_reason(order)
+    if execution == "AMENDMENT" and told.modify_id:
+        body["M"] = told.modify_id
     if order.trail is not None:
         body["AP"] = grid.price(order.trail.activation)
         body["cr"] = fixed(order.trail.callback_ppm, 4).rstrip("0").rstrip(".")
@@ -94,11 +98,19 @@ def trade_lite(told: Told, grid: Grid, now: int, fill: Fill) -> dict[str, Any]:
 
 
 def account_update(
-    floor: Floor, grids: dict[str, Grid], account_id: str, slots: list[str], reason: str, moved: int, now: int
+    floor: Floor,
+    grids: dict[str, Grid],
+    account_id: str,
+    slots: list[str],
+    reason: str,
+    moved: int,
+    now: int,
+    later: int = 0,
 ) -> dict[str, Any]:
     """Return an ACCOUNT_UPDATE with the balance and the positions that were touched.
 
     moved   quote units that came without a trade
+    later   quote units of what has come since, which another event tells
     """
     account = floor.accounts[account_id]
     worth = floor.standing(account)
@@ -122,7 +134,8 @@ def account_update(
                 "ma": SETTLEMENT,
             }
         )
-    balance = {"a": SETTLEMENT, "wb": money(worth.wallet), "cw": money(worth.cross_wallet), "bc": money(moved)}
+    wallet, cross = worth.wallet - later, worth.cross_wallet - later
+    balance = {"a": SETTLEMENT, "wb": money(wallet), "cw": money(cross), "bc": money(moved)}
     return {
         "e": "ACCOUNT_UPDATE",
         "E": now // 1_000,
@@ -161,6 +174,11 @@ def configured(symbol: str, leverage: int, now: int) -> dict[str, Any]:
     return {"e": "ACCOUNT_CONFIG_UPDATE", "E": now // 1_000, "T": now // 1_000, "ac": {"s": symbol, "l": leverage}}
 
 
+def reconfigured(*, multi_assets: bool, now: int) -> dict[str, Any]:
+    """Return an ACCOUNT_CONFIG_UPDATE about what counts as margin."""
+    return {"e": "ACCOUNT_CONFIG_UPDATE", "E": now // 1_000, "T": now // 1_000, "ai": {"j": multi_assets}}
+
+
 def algo_update(algo: Algo, contract: Contract, grid: Grid, now: int) -> dict[str, Any]:
     """Return an ALGO_UPDATE."""
     actual = algo.actual
@@ -194,6 +212,7 @@ def algo_update(algo: Algo, contract: Contract, grid: Grid, now: int) -> dict[st
             "tt": algo.triggered // 1_000,
             "gtd": algo.good_till,
             "rm": algo.reason,
+            **({"ia": algo.trail.best is not None} if algo.trail is not None else {}),
         },
     }
 
@@ -203,6 +222,32 @@ def kind_now(told: Told) -> str:
     if not told.order.triggered:
         return told.kind
     return "LIMIT" if told.order.type.has_limit else "MARKET"
+
+
+_EXPIRY_REASONS = (
+    ("self-trade prevention", "1"),
+    ("the rest could not be filled at once", "2"),
+    ("nothing is left that it could reduce", "4"),
+    ("the position was liquidated", "5"),
+    ("liquidation", "5"),
+)
+
+
+def expiry_reason(order: Order) -> str:
+    """Return why an order expired, in the venue's numbers; "0": it did not, or there is no number for it."""
+    if order.status is not Status.EXPIRED:
+        return "0"
+    found = next((code for start, code in _EXPIRY_REASONS if order.reason.startswith(start)), "0")
+    immediate = order.tif in {TimeInForce.IOC, TimeInForce.FOK} and order.type.has_limit
+    if found == "1" and immediate:
+        return "3"
+    return "9" if found == "2" and not immediate else found
+
+
+def status_word(order: Order, status: str, profile: str) -> str:
+    """Return a status in the venue's words: Binance tells apart what ended because it met its owner's other order."""
+    prevented = status == Status.EXPIRED and order.reason == "self-trade prevention"
+    return "EXPIRED_IN_MATCH" if prevented and profile == BINANCE else str(status)
 
 
 def ending_of(status: Status) -> str:

@@ -129,6 +129,12 @@ class Floor:
         self.next_order += 1
         return number
 
+    def take_trade(self, symbol: str) -> int:
+        """Return the number of a new trade of an instrument."""
+        desk = self.desks[symbol]
+        number, desk.next_trade = desk.next_trade, desk.next_trade + 1
+        return number
+
     def stand(self, account: Account, order: Order) -> None:
         """Put an order among the open ones."""
         account.orders[order.number] = order
@@ -147,12 +153,22 @@ class Floor:
         self.changes.orders[order.number] = order
 
     def fill(
-        self, order: Order, ticks: int, lots: int, now: int, *, maker: bool, forced: bool = False, free: bool = False
+        self,
+        order: Order,
+        ticks: int,
+        lots: int,
+        now: int,
+        *,
+        maker: bool,
+        forced: bool = False,
+        free: bool = False,
+        trade: int | None = None,
     ) -> None:
         """Book a trade of `lots` (at most what is left) at `ticks`.
 
         forced   a liquidation, which has its own fee
         free     without any fee: a position that is settled when its account starts again
+        trade    its number, where the other side has been booked already; None: it gets the next one
         """
         assert 0 < lots <= order.left, "an order never trades more than was asked"
         account, desk = self.accounts[order.account_id], self.desks[order.symbol]
@@ -172,10 +188,9 @@ class Floor:
         order.updated = now
         order.status = Status.PARTIALLY_FILLED
         execution = Execution(
-            desk.next_trade, order.number, account.id, order.client_id, order.symbol,
-            order.sign, ticks, lots, fee, realised, maker, now,
+            self.take_trade(order.symbol) if trade is None else trade, order.number, account.id, order.client_id,
+            order.symbol, order.sign, ticks, lots, fee, realised, maker, now,
         )  # fmt: skip
-        desk.next_trade += 1
         touched = self.changes
         touched.executions.append(execution)
         touched.orders[order.number] = order
@@ -231,8 +246,9 @@ class Floor:
             lots = min(lots, account.reducible(maker.symbol, maker.sign, maker.side))
         if lots <= 0 or maker.price is None or not maker.is_open:
             return 0
-        self.fill(order, maker.price, lots, now, maker=False, forced=forced)
-        self.fill(maker, maker.price, lots, now, maker=True)
+        trade = self.take_trade(order.symbol)
+        self.fill(order, maker.price, lots, now, maker=False, forced=forced, trade=trade)
+        self.fill(maker, maker.price, lots, now, maker=True, trade=trade)
         self.drop_idle_reductions(account, maker.symbol, now)
         return lots
 

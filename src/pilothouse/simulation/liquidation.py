@@ -171,7 +171,7 @@ def deleverage(floor: Floor, account: Account, key: str, now: int) -> None:
             return
         against = other.holding(theirs)
         lots = min(abs(holding.lots), abs(against.lots))
-        sign = -1 if holding.lots > 0 else 1
+        sign, trade = -1 if holding.lots > 0 else 1, floor.take_trade(symbol)
         for owner, name, its_sign, its_key in (
             (account, "autoclose", sign, key),
             (other, "adl_autoclose", -sign, theirs),
@@ -183,7 +183,7 @@ def deleverage(floor: Floor, account: Account, key: str, now: int) -> None:
                 side=side_of(its_key),
             )  # fmt: skip
             floor.stand(owner, order)
-            floor.fill(order, ticks, lots, now, maker=False, free=True)
+            floor.fill(order, ticks, lots, now, maker=False, free=True, trade=trade)
             order.reason = "deleveraged"
         floor.drop_idle_reductions(other, symbol, now)
 

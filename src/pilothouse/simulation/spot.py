@@ -70,6 +70,8 @@ class SpotOrder:
     trail: Trail | None = None
     shown: int = 0
     amended: list[tuple[int, int, int]] = field(default_factory=list)
+    cancel_id: str = ""
+    strategy: tuple[int, int] = (0, 0)
     filled: int = 0
     traded: int = 0
     locked: int = 0
@@ -136,7 +138,6 @@ class SpotMarket:
         self._desks, self._seed = desks, seed
         self.accounts: dict[str, SpotAccount] = {}
         self.next_number = 1
-        self.next_trade = 1
         self.next_list = 1
         self.touched: list[tuple[SpotOrder, SpotFill | None]] = []
 
@@ -294,7 +295,8 @@ class SpotMarket:
             self._finish(order, Status.EXPIRED, now)
 
     def _fill(self, order: SpotOrder, ticks: int, lots: int, now: int, *, maker: bool) -> None:
-        account, contract = self.accounts[order.account_id], self._desks[order.symbol].contract
+        account, desk = self.accounts[order.account_id], self._desks[order.symbol]
+        contract = desk.contract
         base, lot = contract.instrument.base, lot_units(contract)
         worth = lots * ticks * contract.unit
         self._gather(order)
@@ -309,9 +311,9 @@ class SpotMarket:
         order.updated = now
         order.status = Status.FILLED if order.filled == order.lots else Status.PARTIALLY_FILLED
         fill = SpotFill(
-            self.next_trade, order.number, order.symbol, order.sign, ticks, lots, worth, fee, received, maker, now
+            desk.next_trade, order.number, order.symbol, order.sign, ticks, lots, worth, fee, received, maker, now
         )
-        self.next_trade += 1
+        desk.next_trade += 1
         order.fills.append(fill)
         self.touched.append((order, fill))
         self._end_list(order, now)

@@ -107,7 +107,11 @@ def test_accounts_trade_with_each_other_by_price_and_time() -> None:
 
 @pytest.mark.parametrize(
     ("mode", "taker", "maker"),
-    [("EXPIRE_TAKER", "EXPIRED", "NEW"), ("EXPIRE_MAKER", "FILLED", "EXPIRED"), ("EXPIRE_BOTH", "EXPIRED", "EXPIRED")],
+    [
+        ("EXPIRE_TAKER", "EXPIRED_IN_MATCH", "NEW"),
+        ("EXPIRE_MAKER", "FILLED", "EXPIRED_IN_MATCH"),
+        ("EXPIRE_BOTH", "EXPIRED_IN_MATCH", "EXPIRED_IN_MATCH"),
+    ],
 )
 def test_nobody_trades_with_himself(mode: str, taker: str, maker: str) -> None:
     """Which of the two orders goes is the account's choice."""

@@ -76,7 +76,7 @@ def test_an_order_shrinks_in_its_place(desk: Desk) -> None:
     order = done(desk, "POST", "order", **_SELL, type="LIMIT", timeInForce="GTC", price="69000")
     named = {"symbol": "BTCUSDT", "orderId": order["orderId"]}
     amended = done(desk, "PUT", "order/amend/keepPriority", **named, newQty="0.020")["amendedOrder"]
-    assert (amended["origQty"], amended["status"]) == ("0.020", "NEW")
+    assert (amended["qty"], amended["status"]) == ("0.020", "NEW")
     balances = {each["asset"]: each for each in done(desk, "GET", "account")["balances"]}
     assert balances["BTC"]["locked"] == "0.02000000"
     told = done(desk, "GET", "order/amendments", **named)
