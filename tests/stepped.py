@@ -10,13 +10,15 @@ import json
 from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 from pilothouse.bots.alert import Alert, read
 from pilothouse.core.errors import Invalid
 from pilothouse.core.order import OrderState, Purpose
-from pilothouse.execution import send
+from pilothouse.execution import limits, send
 from pilothouse.execution import store as orders_store
 from pilothouse.execution.desk import Patience
+from pilothouse.execution.limit_sets import HOUSE, Level, Scope
 from pilothouse.execution.store import OrderRecord
 from pilothouse.execution.submit import Trader
 from pilothouse.fleet import answer, inbox, store
@@ -159,6 +161,20 @@ class Stepped:
     def outcome(self, signal_id: str) -> Outcome:
         """Return what an alert has come to."""
         return self.house.database.read(lambda tx: answer.read_outcome(tx, signal_id))
+
+    def limit(
+        self, level: Level = Level.ACCOUNT, bot: str = "", warn: dict[str, Any] | None = None, **stop: Any
+    ) -> None:
+        """Set limits of the account, or of another level."""
+        house, account = self.house, self.account
+        ids = {Level.HOUSE: HOUSE, Level.USER: account.owner_id, Level.ACCOUNT: account.id, Level.BOT: bot}
+        scope = Scope(level, ids[level], account.owner_id, account.id)
+        house.database.write(
+            lambda tx: limits.change(
+                tx, house.desk, scope, stop=stop, warn=warn or {}, by="test", why="a test", account_id=account.id
+            ),
+            name="limits",
+        )
 
     def run(self) -> None:
         """Do everything that is due now, until nothing is."""

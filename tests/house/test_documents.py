@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from pilothouse.core.limits import RULES
+from pilothouse.core.rounding import plain
 from tools.tidy import ROOT
 
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("requirements/*.md")])
@@ -54,3 +56,17 @@ def test_make_help_lists_every_command_of_the_contributing_page() -> None:
     listed = set(re.findall(r"(?m)^\s+make ([a-z]+)", answer))
 
     assert told <= listed
+
+
+def test_every_rule_of_the_risk_gate_is_documented() -> None:
+    """A denial's code is looked up there, in a hurry; the page says unit and bounds as the gate has them."""
+    page = (ROOT / "docs" / "use" / "limits.md").read_text()
+
+    for rule in RULES:
+        row = next((line for line in page.splitlines() if line.startswith(f"| `{rule.code}` | `{rule.limit}` |")), "")
+        cells = [cell.strip() for cell in row.strip("|").split("|")]
+        bounds = "a list" if rule.low is None or rule.high is None else f"{plain(rule.low)} to {plain(rule.high)}"
+        said = ["yes" if one else "no" for one in (rule.reducing, rule.kernels)]
+        assert cells[2:5] == [rule.asks, rule.unit, bounds], rule.code
+        assert [cells[5], cells[7]] == said, rule.code
+        assert cells[6] == ("the bot" if rule.own else "the account"), rule.code

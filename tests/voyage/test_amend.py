@@ -85,10 +85,7 @@ def test_what_filled_in_between_is_counted(stepped: Stepped) -> None:
     """2,400 are wanted in all: what the old order has bought, told or not, is not bought twice."""
     desk, account = stepped.house.desk, stepped.account
     stepped.house.venues["paper"].set_leverage(account, "SOLUSDT", 40)
-    wide = {"position_equity_ratio_max": "50"}
-    stepped.house.database.write(
-        lambda tx: limits.change(tx, desk, account.id, account.owner_id, wide, "test"), name="limits"
-    )
+    stepped.limit(position_equity_ratio_max="50")
     quote = stepped.house.quotes.get("paper", "SOLUSDT")
     ticket = Ticket("SOLUSDT", Side.BUY, OrderType.LIMIT, Decimal(2_500), quote.ask, None, TimeInForce.GTC, False)
     made = stepped.house.database.write(

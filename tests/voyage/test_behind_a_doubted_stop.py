@@ -5,7 +5,6 @@ from decimal import Decimal
 import pytest
 
 from pilothouse.core.order import OrderState, Purpose
-from pilothouse.execution import limits
 from pilothouse.fleet.answer import AnswerState
 from pilothouse.venues.paper_faults import Fault
 from tests.stepped import Stepped
@@ -84,11 +83,7 @@ def test_what_turns_a_position_round_is_measured_as_if_the_lost_stop_had_closed_
     _with_a_lost_stop(stepped)
     mark = stepped.house.desk.quote_of("paper", "BTCUSDT").mark
     equity = Decimal(10_000)
-    house, account = stepped.house, stepped.account
-    wanted = {"position_equity_ratio_max": str(mark * Decimal("0.025") / equity)}
-    house.database.write(
-        lambda tx: limits.change(tx, house.desk, account.id, account.owner_id, wanted, "test"), name="limits"
-    )
+    stepped.limit(position_equity_ratio_max=str(mark * Decimal("0.025") / equity))
 
     turned = stepped.alert(**{**OPEN, "side": "SELL", "quantity": "0.03"})
     assert turned.state is AnswerState.REFUSED

@@ -1,4 +1,4 @@
-"""Trading accounts, their limits and halts, and the tokens of this API."""
+"""Trading accounts, their halts, and the tokens of this API."""
 
 from typing import Any
 
@@ -10,8 +10,7 @@ from pilothouse.accounts.access import Scope
 from pilothouse.accounts.trading_accounts import AccountState, TradingAccount
 from pilothouse.api import desk_shapes, shapes, shown
 from pilothouse.api.asked import IdInPath
-from pilothouse.api.deps import AccountName, Administering, Caller, Guarded, Reading, Trading
-from pilothouse.core.risk import Limits
+from pilothouse.api.deps import Administering, Caller, Guarded, Reading, Trading
 from pilothouse.execution import limits
 from pilothouse.kit.db import Tx
 from pilothouse.wiring.paper_accounts import start_over
@@ -102,33 +101,6 @@ def reset(caller: Administering, account_id: IdInPath) -> Response:
     return shapes.answer(caller.read(lambda tx: _shown(tx, caller, account_id)))
 
 
-# ── Limits ────────────────────────────────────────────────────────────────────────────────────────
-
-
-@router.get("/limits", summary="Show limits", response_model=desk_shapes.LimitsShown, responses=shapes.LOOKING)
-def get_limits(caller: Reading, account: AccountName = None) -> Response:
-    """Show the limits that every order of an account has to pass."""
-
-    def work(tx: Tx) -> dict[str, Any]:
-        found = caller.account(tx, account)
-        return _limits(found.id, limits.of_account(tx, found.id))
-
-    return shapes.answer(caller.read(work))
-
-
-@router.put("/limits", summary="Set limits", response_model=desk_shapes.LimitsShown, responses=shapes.ACTING)
-def put_limits(caller: Administering, asked: desk_shapes.LimitsAsked, account: AccountName = None) -> Response:
-    """Set the limits that are named; what is left out stays."""
-    wanted = asked.model_dump(exclude_unset=True, exclude_none=True)
-
-    def work(tx: Tx) -> dict[str, Any]:
-        found = caller.account(tx, account)
-        changed = limits.change(tx, caller.house.desk, found.id, found.owner_id, wanted, caller.name[:64])
-        return _limits(found.id, changed)
-
-    return shapes.answer(caller.write(work, "limits"))
-
-
 # ── Tokens ────────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -170,7 +142,3 @@ def _active(tx: Tx, caller: Caller) -> list[TradingAccount]:
 
 def _shown(tx: Tx, caller: Caller, account_id: str) -> dict[str, Any]:
     return shown.account_now(tx, caller.owner_id, account_id, caller.house.clock.now())
-
-
-def _limits(account_id: str, found: Limits) -> dict[str, Any]:
-    return {"account_id": account_id, **limits.as_values(found)}

@@ -4,7 +4,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, Field
 
-from pilothouse.api.shapes import Amount, Asked, Id, Instant, SymbolText, Text, Wanted
+from pilothouse.api.shapes import Asked, Id, Instant, SymbolText, Text, Wanted
 
 
 class SizeShown(BaseModel):
@@ -134,29 +134,6 @@ class HaltAsked(Asked):
     """Why; it stands in every refusal until the account is resumed."""
 
     reason: Text = Field(default="by hand", examples=["the news"])
-
-
-class LimitsShown(BaseModel):
-    """What one account allows."""
-
-    account_id: Id
-    order_notional_max: Amount = Field(description="Quote currency of one order.")
-    position_equity_ratio_max: Amount = Field(description="Largest position, times equity.")
-    orders_per_minute_max: int
-    daily_loss_percent_max: Amount
-    price_collar_percent: Amount
-    quote_age_max_s: Amount
-
-
-class LimitsAsked(Asked):
-    """Limits to set; what is left out stays."""
-
-    order_notional_max: Wanted | None = Field(default=None, examples=["5000"])
-    position_equity_ratio_max: Wanted | None = None
-    orders_per_minute_max: int | None = Field(default=None, ge=1, le=1_000_000)
-    daily_loss_percent_max: Wanted | None = None
-    price_collar_percent: Wanted | None = None
-    quote_age_max_s: Wanted | None = None
 
 
 class TokenShown(BaseModel):

@@ -1,72 +1,153 @@
-"""`pilothouse limits`: what the risk gate allows an account, and changing it."""
+"""`pilothouse limits`: what the risk gate allows at each level, changing it, and who changed it."""
 
-from typing import TYPE_CHECKING, Annotated, Any, Final
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from pilothouse.cli.options import Account, Json, Token, Url
+from pilothouse.cli.options import Account, Bot, Json, LevelName, Limit, Token, Url
 
 if TYPE_CHECKING:
     from rich.console import Console
 
 app = typer.Typer(invoke_without_command=True)
 
-MEANINGS: Final = {
-    "order_notional_max": "largest order, in quote currency",
-    "position_equity_ratio_max": "largest position, times equity",
-    "orders_per_minute_max": "orders within 60 seconds",
-    "daily_loss_percent_max": "loss since midnight UTC, percent",
-    "price_collar_percent": "limit price away from the mark, percent",
-    "quote_age_max_s": "age of the price decided by, seconds",
-}
+NOTHING = "none"
+"""What takes a limit away."""
 
 
 @app.callback()
 def limits(
-    context: typer.Context, *, account: Account = None, as_json: Json = False, url: Url = None, token: Token = None
+    context: typer.Context,
+    *,
+    account: Account = None,
+    bot: Bot = None,
+    as_json: Json = False,
+    url: Url = None,
+    token: Token = None,
 ) -> None:
-    """Show the limits that every order of an account has to pass. With `set` behind it: change them."""
+    """Show what every order of an account has to pass: the tightest of house, user, account and bot."""
     if context.invoked_subcommand is not None:
         return
     from pilothouse.cli import show, talk
 
     with talk.open_house(url, token) as house:
         chosen = talk.account_of(house, account)
-        answer = house.get("/api/v1/limits", account=chosen["id"])
+        answer = house.get("/api/v1/limits", account=chosen["id"], bot=bot)
     show.out(answer, as_json=as_json, draw=lambda screen: _draw(screen, answer))
 
 
 @app.command("set")
 def set_limits(
-    changes: Annotated[list[str], typer.Argument(metavar="NAME=VALUE...", help="Such as order_notional_max=5000.")],
+    changes: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="NAME=VALUE...", help="Such as order_notional_max=5000; NAME=none takes a limit away.", min=1
+        ),
+    ],
     *,
+    warn: Annotated[
+        bool, typer.Option("--warn", "-w", help="At these numbers a person is told; nothing is stopped.")
+    ] = False,
+    reason: Annotated[str, typer.Option("--reason", "-r", help="Why; it is kept with the change.")] = "by hand",
     account: Account = None,
+    level: LevelName = None,
+    bot: Bot = None,
     as_json: Json = False,
     url: Url = None,
     token: Token = None,
 ) -> None:
-    """Set limits; those that are not named stay as they are."""
+    """Set limits; those that are not named stay. What is loosened may hold only after the delay of the house."""
     from pilothouse.cli import show, talk
 
-    asked = dict(_pair(change) for change in changes)
+    pairs = [_pair(change) for change in changes]
+    asked = {name: value for name, value in pairs if value is not None}
+    clear = [name for name, value in pairs if value is None]
+    body: dict[str, Any] = {"warnings": asked, "clear_warnings": clear} if warn else {**asked, "clear": clear}
     with talk.open_house(url, token) as house:
         chosen = talk.account_of(house, account)
-        answer = house.ask("PUT", "/api/v1/limits", body=asked, query={"account": chosen["id"]})
-    show.out(answer, as_json=as_json, draw=lambda screen: _draw(screen, answer))
+        query = {"account": chosen["id"], "level": level, "bot": bot}
+        answer = house.ask("PUT", "/api/v1/limits", body={**body, "reason": reason}, query=query)
+        later = [row for row in show.items(house.get("/api/v1/limits/levels")) if row["later"]]
+
+    def draw(screen: "Console") -> None:
+        _draw(screen, answer)
+        for row in later:
+            for one in row["later"]:
+                screen.print(f"{one['name']} of {row['level']} becomes {_value(one['value'])} at {one['holds_from']}")
+
+    show.out(answer, as_json=as_json, draw=draw)
 
 
-def _pair(change: str) -> tuple[str, str | int]:
-    name, given, value = change.partition("=")
+@app.command("levels")
+def levels(*, as_json: Json = False, url: Url = None, token: Token = None) -> None:
+    """Show what each level says by itself, and what was loosened for later."""
+    from pilothouse.cli import show, talk
+
+    with talk.open_house(url, token) as house:
+        answer = house.get("/api/v1/limits/levels")
+
+    def draw(screen: "Console") -> None:
+        made = show.table("level", "of", "limit", ">stop", ">warn", "later")
+        for row in show.items(answer):
+            later = {(one["name"]): f"{_value(one['value'])} at {one['holds_from']}" for one in row["later"]}
+            for name, value in row["limits"].items():
+                warned = row["warnings"].get(name)
+                if (value, warned) != (None, None) or name in later:
+                    of = show.short(row["scope_id"])
+                    made.add_row(row["level"], of, name, _value(value), _value(warned), later.get(name, ""))
+        show.listed(screen, show.items(answer), made, "No level says anything: an account has the wide limits.")
+
+    show.out(answer, as_json=as_json, draw=draw)
+
+
+@app.command("changes")
+def changes(*, limit: Limit = 20, as_json: Json = False, url: Url = None, token: Token = None) -> None:
+    """Show who changed which limit when, from what to what, and why; newest first."""
+    from pilothouse.cli import show, talk
+
+    with talk.open_house(url, token) as house:
+        answer = house.pages("/api/v1/limits/changes", limit=limit)
+
+    def draw(screen: "Console") -> None:
+        made = show.table("at", "level", "of", "limit", ">was", ">became", "by", "why")
+        for row in show.items(answer):
+            name = row["name"] if row["which"] == "stop" else f"{row['name']} (warning)"
+            of, was, became = show.short(row["scope_id"]), _value(row["was"]), _value(row["became"])
+            made.add_row(row["at"], row["level"], of, name, was, became, row["by"], row["why"])
+        show.listed(screen, show.items(answer), made, "Nobody has changed a limit yet.")
+
+    show.out(answer, as_json=as_json, draw=draw)
+
+
+def _pair(change: str) -> tuple[str, Any]:
+    """Return name and value of a change as somebody typed it; None takes the limit away."""
+    from pilothouse.core.limits import BY_LIMIT
+
+    name, given, value = (part.strip() for part in change.partition("="))
     if not given or not name or not value:
-        raise typer.BadParameter(f"{change!r} is no NAME=VALUE; names are {', '.join(MEANINGS)}")
-    whole = name == "orders_per_minute_max" and value.isascii() and value.isdigit()
-    return name.strip(), int(value) if whole else value.strip()
+        raise typer.BadParameter(f"{change!r} is no NAME=VALUE; names are {', '.join(BY_LIMIT)}")
+    if value.lower() == NOTHING:
+        return name, None
+    rule = BY_LIMIT.get(name)
+    if name == "symbols":
+        return name, [one.strip() for one in value.split(",")]
+    whole = rule is not None and rule.whole and value.isascii() and value.isdigit()
+    return name, int(value) if whole else value
+
+
+def _value(value: object) -> str:
+    return "" if value is None else ", ".join(value) if isinstance(value, list) else str(value)
 
 
 def _draw(screen: "Console", answer: dict[str, Any]) -> None:
     from pilothouse.cli import show
+    from pilothouse.core.limits import RULES
 
-    made = show.table("limit", ">most", "meaning")
-    for name, meaning in MEANINGS.items():
-        made.add_row(name, show.number(answer.get(name)), meaning)
+    made = show.table("limit", ">stop", ">warn", "unit", "what it asks")
+    for rule in RULES:
+        value, warned = answer.get(rule.limit), answer["warnings"].get(rule.limit)
+        if (value, warned) != (None, None):
+            made.add_row(rule.limit, _value(value), _value(warned), rule.unit, rule.asks)
     screen.print(made)
+    unset = [rule.limit for rule in RULES if answer.get(rule.limit) is None]
+    screen.print(f"[dim]Not limited: {', '.join(unset)}[/]")

@@ -50,6 +50,21 @@ EachAccount = Annotated[
     ),
 ]
 
+Bot = Annotated[
+    str | None,
+    typer.Option("--bot", metavar="HOOK", help="A bot: the id of its hook.", show_default=False),
+]
+
+LevelName = Annotated[
+    str | None,
+    typer.Option(
+        "--level",
+        metavar="LEVEL",
+        help="house, user, account or bot. Without it: the bot if one is named, else the account.",
+        show_default=False,
+    ),
+]
+
 Symbol = Annotated[
     str | None,
     typer.Option("--symbol", "-s", metavar="SYMBOL", help="Only this instrument, such as BTCUSDT.", show_default=False),

@@ -1,14 +1,13 @@
-"""What stands on an account beside its orders: limits, halts, how many orders were made, what is reconciled."""
+"""What stands on an account beside its orders: halts, how many orders were made, what is reconciled."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
 
-from sqlalchemy import Row, bindparam, delete, func, insert, select, update
+from sqlalchemy import bindparam, delete, func, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from pilothouse.core.clock import EPOCH
-from pilothouse.execution.tables import halts, limits, order_counts, reconciled
+from pilothouse.execution.tables import halts, order_counts, reconciled
 from pilothouse.kit.db import Tx
 from pilothouse.kit.hot import hot
 
@@ -25,7 +24,6 @@ class Halt:
     reason: str
 
 
-_LIMITS = hot(select(limits).where(limits.c.account_id == bindparam("account_id")))
 _HALTED = hot(
     select(halts)
     .where(halts.c.account_id == bindparam("account_id"), halts.c.resumed_at.is_(None))
@@ -49,20 +47,6 @@ _COUNT_UP = {
         )
     ),
 }
-
-
-def limits_row(tx: Tx, account_id: str) -> Row[Any] | None:
-    """Return the account's row of limits, or None."""
-    row: Row[Any] | None = tx.execute(_LIMITS, {"account_id": account_id}).first()
-    return row
-
-
-def put_limits(tx: Tx, account_id: str, owner_id: str, values: dict[str, Any], at: datetime, by: str) -> None:
-    """Set the account's limits."""
-    full = {**values, "updated_at": at, "updated_by": by}
-    done = tx.execute(update(limits).where(limits.c.account_id == account_id).values(**full))
-    if done.rowcount == 0:
-        tx.execute(insert(limits).values(account_id=account_id, owner_id=owner_id, **full))
 
 
 def halted(tx: Tx, account_id: str) -> Halt | None:

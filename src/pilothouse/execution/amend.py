@@ -100,7 +100,7 @@ def ask(
     if adds:
         others = tuple(each for each in basis.orders if each.id != order.id)
         intent = OrderIntent(order.id, rest, order.purpose, basis.quote.mark, f"amended by hand: {by}")
-        ask_the_gate(tx, trader, intent, replace(basis, orders=others), now)
+        ask_the_gate(tx, desk, trader, intent, replace(basis, orders=others), now, without=order.id)
     amendments.add(tx, wanted)
     account_store.count_order(tx, order.account_id, order.owner_id, now)
     words = f"to {amendments.in_words(wanted.terms_of(order))}, by {by}"

@@ -9,6 +9,7 @@ from pilothouse.core.errors import Broken
 from pilothouse.core.ids import Ids
 from pilothouse.core.instrument import Instrument
 from pilothouse.core.quote import Quote
+from pilothouse.execution.activity import DaySums
 from pilothouse.execution.fence import Writers
 from pilothouse.execution.lanes import Lanes
 from pilothouse.kit.db import Database
@@ -27,6 +28,7 @@ class Patience:
     intent_age_most an order that adds exposure and waited longer than this is not sent any more
     venue_busy      an order that the venue was too busy to take is sent again after so long at the earliest
     elsewhere       whoever may not send for an account looks again after so long whether it may
+    loosening       a limit that is loosened holds only after so long
     deaf            an account that is not heard decides nothing for so long; then what only reduces goes on
     """
 
@@ -38,6 +40,7 @@ class Patience:
     venue_busy: timedelta = timedelta(seconds=1)
     elsewhere: timedelta = timedelta(milliseconds=500)
     deaf: timedelta = timedelta(seconds=10)
+    loosening: timedelta = timedelta(0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +71,7 @@ class Desk:
     patience: Patience = field(default_factory=Patience)
     protect_within_s: int = 5
     when_unprotected: str = "flatten"
+    day_sums: DaySums = field(default_factory=DaySums)
 
     def holds_coins(self, venue: str) -> bool:
         """Say whether a position at the venue of this key is coins that are owned, as on spot."""

@@ -1,83 +1,159 @@
-"""Limits per account and trading halts.
+"""Change limits, at each of four levels, with who and why; and trading halts.
 
-An account without a row of limits has the wide ones of a new paper account: they let a newcomer play and still
-stop a runaway.
+What is tightened holds at once. What is loosened holds after the delay that the house has set, so that nobody talks
+themselves into a larger bet in the heat of a moment; until then it can be taken back by tightening it again.
 """
 
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
 from pilothouse.core.clock import iso
 from pilothouse.core.errors import Invalid, Problem
 from pilothouse.core.facts import Fact, FactKind
-from pilothouse.core.risk import Limits
+from pilothouse.core.hours import Hours, HoursNotUnderstood
+from pilothouse.core.limits import BY_LIMIT, NAMES, Limits, Rule, Value, is_looser
 from pilothouse.core.rounding import NotExact, exact, plain
-from pilothouse.execution import account_store
+from pilothouse.execution import account_store, limit_sets
 from pilothouse.execution.desk import Desk
+from pilothouse.execution.limit_sets import WIDE, Later, Level, LimitChange, LimitSet, Scope, Standing
 from pilothouse.kit.db import Tx
 
-WIDE = Limits(
-    order_notional_max=Decimal(1_000_000),
-    position_equity_ratio_max=Decimal(20),
-    orders_per_minute_max=100_000,
-    daily_loss_percent_max=Decimal(100),
-    price_collar_percent=Decimal(10),
-    quote_age_max_s=Decimal(10),
-)
+SYMBOLS_MOST = 500
+_SYMBOL_LENGTH_MOST = 64
 
-_BOUNDS: dict[str, tuple[Decimal, Decimal, str]] = {
-    "order_notional_max": (Decimal(1), Decimal(10**12), "quote currency of one order"),
-    "position_equity_ratio_max": (Decimal("0.01"), Decimal(200), "position as a multiple of equity"),
-    "orders_per_minute_max": (Decimal(1), Decimal(1_000_000), "orders within 60 seconds, a whole number"),
-    "daily_loss_percent_max": (Decimal("0.01"), Decimal(100), "percent of the equity at midnight UTC"),
-    "price_collar_percent": (Decimal("0.01"), Decimal(100), "percent away from the mark price"),
-    "quote_age_max_s": (Decimal("0.1"), Decimal(3600), "seconds"),
-}
+Asked = Mapping[str, Any]
+"""Limits by name, as somebody wrote them; None takes a limit away."""
 
 
-def of_account(tx: Tx, account_id: str) -> Limits:
-    """Return the limits of an account."""
-    row = account_store.limits_row(tx, account_id)
-    if row is None:
-        return WIDE
-    return Limits(
-        order_notional_max=row.order_notional_max,
-        position_equity_ratio_max=row.position_equity_ratio_max,
-        orders_per_minute_max=row.orders_per_minute_max,
-        daily_loss_percent_max=row.daily_loss_percent_max,
-        price_collar_percent=row.price_collar_percent,
-        quote_age_max_s=row.quote_age_max_s,
-    )
+def of_account(tx: Tx, account_id: str, owner_id: str, now: datetime) -> Limits:
+    """Return what holds for an account: the tightest of house, user and account."""
+    return limit_sets.standing(tx, owner_id, account_id, None, now).stop
 
 
 def as_values(limits: Limits) -> dict[str, Any]:
-    """Return limits as plain values by name."""
-    return {name: getattr(limits, name) for name in _BOUNDS}
+    """Return limits as plain values by name, those too that are not set."""
+    return {name: limit_sets.stored(getattr(limits, name)) for name in NAMES}
 
 
-def change(tx: Tx, desk: Desk, account_id: str, owner_id: str, asked: dict[str, Any], by: str) -> Limits:
-    """Set the limits named in `asked`, keep the others; raises Invalid naming every wrong one."""
-    values = as_values(of_account(tx, account_id))
-    problems = []
-    for name, came in asked.items():
-        if name not in _BOUNDS:
-            problems.append(Problem(name, "no such limit", f"one of {', '.join(_BOUNDS)}", "unknown_field"))
-            continue
-        low, high, meaning = _BOUNDS[name]
-        try:
-            number = exact(came)
-        except NotExact:
-            number = Decimal(-1)
-        whole = name != "orders_per_minute_max" or number == int(number)
-        if not low <= number <= high or not whole:
-            allowed = f"{plain(low)} to {plain(high)}: {meaning}"
-            problems.append(Problem(name, f"{str(came)[:40]!r} came", allowed, "out_of_range"))
-            continue
-        values[name] = int(number) if name == "orders_per_minute_max" else number
+def change(
+    tx: Tx, desk: Desk, scope: Scope, *, stop: Asked, warn: Asked, by: str, why: str, account_id: str
+) -> Standing:
+    """Set the limits (`stop`) and warnings (`warn`) that are named at one level, and keep the others.
+
+    account_id   of the account whose limits are returned as they hold now
+    Raises Invalid naming every wrong one.
+    """
+    problems: list[Problem] = []
+    wanted = {"stop": _read(stop, "", problems), "warn": _read(warn, "warnings.", problems)}
     if problems:
         raise Invalid(problems)
-    account_store.put_limits(tx, account_id, owner_id, values, desk.clock.now(), by)
-    return Limits(**values)
+    tx.lock(f"limits:{scope.id}")
+    now = desk.clock.now()
+    was = limit_sets.of_scope(tx, scope).at(now)
+    new, changes = was, []
+    for which, values in wanted.items():
+        for name, value in values.items():
+            new, line = _set(desk, scope, new, which, name, value, now, by=by, why=why)
+            changes += [line] if line is not None else []
+    if changes:
+        limit_sets.put(tx, scope, replace(new, revision=was.revision + 1), now, by)
+        limit_sets.note(tx, scope, changes)
+    hook_id = scope.id if scope.level is Level.BOT else None
+    return limit_sets.standing(tx, scope.owner_id, account_id, hook_id, now)
+
+
+def _set(
+    desk: Desk,
+    scope: Scope,
+    was: LimitSet,
+    which: str,
+    name: str,
+    value: Value | None,
+    now: datetime,
+    *,
+    by: str,
+    why: str,
+) -> tuple[LimitSet, LimitChange | None]:
+    """Return what a level says with one limit changed, and the line for the record; None if it was so already."""
+    side = was.stop if which == "stop" else was.warn
+    default = getattr(WIDE, name) if scope.level is Level.ACCOUNT and which == "stop" else None
+    old = getattr(side, name)
+    pending = [each for each in was.later if (each.which, each.name) == (which, name)]
+    if old == value and not pending:
+        return was, None
+    others = tuple(each for each in was.later if each not in pending)
+    loosens = is_looser(name, default if value is None else value, default if old is None else old)
+    holds_from = now
+    if loosens and desk.patience.loosening:
+        holds_from = now + desk.patience.loosening
+        new = replace(was, later=(*others, Later(holds_from, which, name, value)))
+    elif which == "stop":
+        new = replace(was, later=others, stop=replace(side, **{name: value}))  # type: ignore[arg-type]  # by field
+    else:
+        new = replace(was, later=others, warn=replace(side, **{name: value}))  # type: ignore[arg-type]  # by field
+    line = LimitChange(
+        id=desk.ids.fresh("lim"),
+        level=scope.level.value,
+        scope_id=scope.id,
+        name=name,
+        which=which,
+        was=limit_sets.stored(old),
+        became=limit_sets.stored(value),
+        at=now,
+        holds_from=holds_from,
+        by=by,
+        why=why,
+    )
+    return new, line
+
+
+def _read(asked: Asked, where: str, problems: list[Problem]) -> dict[str, Value | None]:
+    """Return the limits that were written down, and add to `problems` each that cannot be one."""
+    values: dict[str, Value | None] = {}
+    for name, came in asked.items():
+        rule = BY_LIMIT.get(name)
+        if rule is None:
+            problems.append(Problem(f"{where}{name}", "no such limit", f"one of {', '.join(NAMES)}", "unknown_field"))
+            continue
+        values[name] = None if came is None else _value(rule, came, where, problems)
+    return values
+
+
+def _value(rule: Rule, came: Any, where: str, problems: list[Problem]) -> Value | None:
+    field = f"{where}{rule.limit}"
+    if rule.limit == "symbols":
+        return _symbols(came, field, problems)
+    if rule.limit == "hours":
+        try:
+            return Hours.read(str(came)[:1_000])
+        except HoursNotUnderstood as wrong:
+            problems.append(Problem(field, str(wrong), "hours such as mon-fri 08:00-16:30, in UTC", "out_of_range"))
+            return None
+    assert rule.low is not None, "every limit that is no set has bounds"
+    assert rule.high is not None, "as above"
+    try:
+        number = exact(came)
+    except NotExact:
+        number = Decimal(-1)
+    if not rule.low <= number <= rule.high or (rule.whole and number != int(number)):
+        allowed = f"{plain(rule.low)} to {plain(rule.high)} {rule.unit}{', a whole number' if rule.whole else ''}"
+        problems.append(Problem(field, f"{str(came)[:40]!r} came", f"{allowed}: {rule.asks}", "out_of_range"))
+        return None
+    return int(number) if rule.whole else number
+
+
+def _symbols(came: Any, field: str, problems: list[Problem]) -> frozenset[str] | None:
+    names = came.split(",") if isinstance(came, str) else list(came)
+    found = frozenset(str(name).strip() for name in names)
+    good = all(0 < len(name) <= _SYMBOL_LENGTH_MOST and name.isascii() and name.isprintable() for name in found)
+    if not good or not 0 < len(found) <= SYMBOLS_MOST:
+        allowed = f"1 to {SYMBOLS_MOST} symbols as their venue writes them, such as BTCUSDT"
+        problems.append(Problem(field, f"{str(came)[:40]!r} came", allowed, "out_of_range"))
+        return None
+    return found
 
 
 def halt(tx: Tx, desk: Desk, account_id: str, owner_id: str, *, reason: str, by: str) -> account_store.Halt:

@@ -361,9 +361,10 @@ def _no_longer_wanted(desk: Desk, venue_name: str, order: store.OrderRecord) -> 
         return f"it waited {waited.total_seconds():.0f} s; an order that adds exposure may wait {most:.0f} s"
     # Without a price nobody can say: it waits for one, for as long as it may wait at all.
     mark = desk.quote_of(venue_name, order.terms.symbol).mark
-    collar = desk.database.read(lambda tx: of_account(tx, order.account_id)).price_collar_percent
+    now = desk.clock.now()
+    collar = desk.database.read(lambda tx: of_account(tx, order.account_id, order.owner_id, now)).price_collar_percent
     away = abs(ratio((mark - order.decided_price) * HUNDRED, order.decided_price))
-    if away > collar:
+    if collar is not None and away > collar:
         return f"the price moved {plain(away)} % since the decision, at most {plain(collar)} % are allowed"
     if desk.database.read(lambda tx: account_store.halted(tx, order.account_id)) is not None:
         return "the account was halted while it waited"

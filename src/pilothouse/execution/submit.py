@@ -4,24 +4,26 @@ What is committed with the decision is enough to go on after a crash: the order 
 by this process if it will send at once, and the message that somebody else takes over when the hold has passed.
 """
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from decimal import Decimal
 from typing import Self
 
 from pilothouse.accounts.trading_accounts import Mode, TradingAccount
 from pilothouse.core.errors import Refused
+from pilothouse.core.facts import Fact, FactKind
 from pilothouse.core.ids import client_order_id
-from pilothouse.core.instrument import Instrument
+from pilothouse.core.instrument import Instrument, Side
 from pilothouse.core.intent import OrderIntent
-from pilothouse.core.order import OrderEvent, OrderState, Purpose, after
+from pilothouse.core.order import OrderEvent, OrderState, OrderType, Purpose, after
 from pilothouse.core.quote import Quote
-from pilothouse.core.risk import Denial, Denied, Exposure, Limits, check
+from pilothouse.core.risk import Allowed, Denial, Denied, Exposure, check
 from pilothouse.core.rounding import plain
-from pilothouse.execution import account_store, store
+from pilothouse.execution import account_store, limit_sets, store
+from pilothouse.execution.activity import lately
 from pilothouse.execution.desk import Desk
 from pilothouse.execution.lanes import Outgoing
-from pilothouse.execution.limits import of_account
 from pilothouse.execution.tell import told
 from pilothouse.kit import outbox
 from pilothouse.kit.chain import judgement
@@ -76,8 +78,11 @@ class Trader:
 class Basis:
     """What the gate is shown: prices and what the account holds, read in the same transaction.
 
-    orders   live orders of the instrument
-    equity, equity_at_midnight   quote currency
+    orders       live orders of the instrument
+    equity       quote currency, open result in
+    equity_at_midnight   from which the loss of the day counts, with what was paid in or out since
+    high_water   from which the drawdown counts; None: nobody has looked yet
+    held         (base signed, mark) of each instrument in which the account holds something
     """
 
     instrument: Instrument
@@ -86,6 +91,8 @@ class Basis:
     equity: Decimal
     equity_at_midnight: Decimal
     orders: tuple[store.OrderRecord, ...]
+    high_water: Decimal | None = None
+    held: Mapping[str, tuple[Decimal, Decimal]] = field(default_factory=dict)
 
 
 def submit(
@@ -112,12 +119,13 @@ def submit(
         return standing
     if not trader.may_send:
         raise AccountDisarmed("the account is not armed: nothing is sent until somebody arms it")
-    ask_the_gate(tx, trader, intent, basis, now)
+    warnings = ask_the_gate(tx, desk, trader, intent, basis, now)
     order = _new_order(desk, trader, intent, client_id, now)
     if waits:
-        return _keep_unsent(tx, trader, intent, order, now, "waits until a stop lets go of the coins")
+        return _keep_unsent(tx, trader, intent, order, now, "waits until a stop lets go of the coins", warnings)
     if not desk.writers.may_send(trader.venue, trader.account_id):
-        return _keep_unsent(tx, trader, intent, order, now, "waits for the process that sends for this account")
+        why = "waits for the process that sends for this account"
+        return _keep_unsent(tx, trader, intent, order, now, why, warnings)
     sendable_until = now + desk.patience.hand_off
     epoch = desk.writers.in_words(trader.venue, trader.account_id)
     store.add(tx, order)
@@ -127,6 +135,7 @@ def submit(
         order,
         now,
         ("decide", OrderState.INTENDED, f"{intent.reason}; mark {plain(intent.decided_price)}"),
+        *_warned(warnings),
         (OrderEvent.SEND, OrderState.SENDING, f"held by {desk.process}{epoch}"),
     )
     account_store.count_order(tx, trader.account_id, trader.owner_id, now)
@@ -156,15 +165,26 @@ def submit(
     return order
 
 
+def _warned(warnings: tuple[Denial, ...]) -> list[tuple[str, OrderState, str]]:
+    """Return lines for the timeline of an order that a person wanted to be warned of."""
+    return [("warned", OrderState.INTENDED, f"{one.code}: {one.message}") for one in warnings]
+
+
 def _keep_unsent(
-    tx: Tx, trader: Trader, intent: OrderIntent, order: store.OrderRecord, now: datetime, why: str
+    tx: Tx,
+    trader: Trader,
+    intent: OrderIntent,
+    order: store.OrderRecord,
+    now: datetime,
+    why: str,
+    warnings: tuple[Denial, ...],
 ) -> store.OrderRecord:
     """Store an order that leaves later, with the message that brings it there."""
     order = replace(order, state=OrderState.INTENDED, sent_at=None, sendable_until=None)
     store.add(tx, order)
     tx.record(trader.account_id, order.about, "ordered", _made(order, intent))
     detail = f"{intent.reason}; mark {plain(intent.decided_price)}; {why}"
-    store.note(tx, order, now, ("decide", order.state, detail))
+    store.note(tx, order, now, ("decide", order.state, detail), *_warned(warnings))
     account_store.count_order(tx, trader.account_id, trader.owner_id, now)
     outbox.put(tx, ORDER_TOPIC, key=trader.account_id, payload={"order_id": order.id}, now=now)
     told(tx, order, now)
@@ -204,51 +224,110 @@ def _new_order(desk: Desk, trader: Trader, intent: OrderIntent, client_id: str, 
     )
 
 
-def ask_the_gate(tx: Tx, trader: Trader, intent: OrderIntent, basis: Basis, now: datetime) -> None:
-    """Raise DeniedByRisk if a halt or a limit stands against the order; protection of a position always passes."""
+def ask_the_gate(
+    tx: Tx, desk: Desk, trader: Trader, intent: OrderIntent, basis: Basis, now: datetime, *, without: str | None = None
+) -> tuple[Denial, ...]:
+    """Return what a person wanted to be warned of; protection of a position always passes.
+
+    without   id of an order that the intent changes: it does not count beside it
+    Raises DeniedByRisk if a halt or a limit stands against the order.
+    """
     terms = intent.terms
     if intent.purpose.protects:
-        return
+        return ()
+    if not terms.reduce_only:
+        halt = account_store.halted(tx, trader.account_id)
+        if halt is not None:
+            reason = f"the account is halted since {halt.at:%Y-%m-%d %H:%M:%S} UTC by {halt.by}: {halt.reason}"
+            raise DeniedByRisk(Denied((Denial("account_halted", halt.id, "no halt", reason),)))
+    limits = limit_sets.standing(tx, trader.owner_id, trader.account_id, intent.hook_id, now)
+    seen = lately(
+        tx,
+        desk.day_sums,
+        limits,
+        terms,
+        basis.held,
+        owner_id=trader.owner_id,
+        account_id=trader.account_id,
+        hook_id=intent.hook_id,
+        currency=trader.currency,
+        now=now,
+        without=without,
+    )
     exposure = Exposure(
         position=basis.position,
         pending_buy=_pending(basis.orders, sign=1),
         pending_sell=_pending(basis.orders, sign=-1),
         equity=basis.equity,
         equity_at_midnight=basis.equity_at_midnight,
-        orders_last_minute=account_store.orders_within_a_minute(tx, trader.account_id, now),
+        high_water=basis.high_water,
+        elsewhere=seen.elsewhere,
+        opposing=_opposing(basis.orders, terms.side),
+        done=seen.done,
+        bot=seen.bot,
     )
-    if not terms.reduce_only:
-        halt = account_store.halted(tx, trader.account_id)
-        if halt is not None:
-            reason = f"the account is halted since {halt.at:%Y-%m-%d %H:%M:%S} UTC by {halt.by}: {halt.reason}"
-            raise DeniedByRisk(Denied((Denial("account_halted", halt.id, "no halt", reason),)))
-    limits = of_account(tx, trader.account_id)
-    if intent.purpose is Purpose.EXIT and terms.reduce_only:
-        # A price that is old or a minute that is full must not keep anybody in a position.
-        limits = _without_brakes(limits)
-    verdict = check(terms, exposure, limits, basis.instrument, basis.quote, now)
-    given = {
-        "terms": terms,
+    verdict = check(
+        terms,
+        exposure,
+        limits.stop,
+        basis.instrument,
+        basis.quote,
+        now,
+        warn=limits.warn,
+        bot=limits.bot,
+        bot_warn=limits.bot_warn,
+        closes=_closes(intent),
+    )
+    _keep_judgement(tx, trader, intent, basis, exposure, limits, now, verdict)
+    if isinstance(verdict, Denied):
+        raise DeniedByRisk(verdict)
+    for one in verdict.warnings:
+        payload = {"code": "limit_warning", "about": one.code, "message": one.message, "symbol": terms.symbol}
+        payload |= {"number": one.number, "limit": one.limit}
+        tx.announce(Fact(FactKind.ALARM_RAISED, trader.owner_id, now, trader.account_id, payload))
+    return verdict.warnings
+
+
+def _keep_judgement(
+    tx: Tx,
+    trader: Trader,
+    intent: OrderIntent,
+    basis: Basis,
+    exposure: Exposure,
+    limits: limit_sets.Standing,
+    now: datetime,
+    verdict: Allowed | Denied,
+) -> None:
+    """Put into the record what the gate was asked and what it said, so that it can be asked again."""
+    given: dict[str, object] = {
+        "terms": intent.terms,
         "exposure": exposure,
-        "limits": limits,
+        "limits": limits.stop.named(),
         "instrument": basis.instrument,
         "quote": basis.quote,
         "now": now,
+        "closes": _closes(intent),
     }
+    for name in ("warn", "bot", "bot_warn"):
+        named = getattr(limits, name).named()
+        given |= {name: named} if named else {}
     judged = judgement("risk.check", intent.key, given, verdict)
     tx.record(trader.account_id, intent.signal_id or intent.key, "judged", judged)
-    if isinstance(verdict, Denied):
-        raise DeniedByRisk(verdict)
 
 
-def _without_brakes(limits: Limits) -> Limits:
-    return Limits(
-        order_notional_max=limits.order_notional_max,
-        position_equity_ratio_max=limits.position_equity_ratio_max,
-        orders_per_minute_max=10**9,
-        daily_loss_percent_max=limits.daily_loss_percent_max,
-        price_collar_percent=limits.price_collar_percent,
-        quote_age_max_s=Decimal(10**9),
+def _closes(intent: OrderIntent) -> bool:
+    return intent.purpose is Purpose.EXIT and intent.terms.reduce_only
+
+
+def _opposing(orders: tuple[store.OrderRecord, ...], side: Side) -> tuple[tuple[Decimal, Decimal], ...]:
+    """Return (limit price, base left) of what stands, or is about to, on the other side and is not being cancelled."""
+    return tuple(
+        (order.terms.price, order.remaining)
+        for order in orders
+        if order.terms.side is not side
+        and order.terms.type is OrderType.LIMIT
+        and order.terms.price is not None
+        and order.cancel_asked_at is None
     )
 
 

@@ -2,7 +2,7 @@
 
 from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, String, Table, Text, UniqueConstraint
 
-from pilothouse.kit.columns import Exact, Id, Instant, Name, metadata
+from pilothouse.kit.columns import Exact, Id, Instant, JsonText, Name, metadata
 
 orders = Table(
     "orders",
@@ -47,6 +47,7 @@ orders = Table(
     Index("ix_orders_signal", "signal_id"),
     Index("ix_orders_listed", "owner_id", "id"),
     Index("ix_orders_protective", "account_id", "symbol", "purpose", "id"),
+    Index("ix_orders_made", "account_id", "created_at"),
 )
 
 amendments = Table(
@@ -81,19 +82,38 @@ order_events = Table(
     Index("ix_order_events_order", "order_id", "id"),
 )
 
-limits = Table(
-    "limits",
+limit_sets = Table(
+    "limit_sets",
     metadata,
-    Column("account_id", Id, primary_key=True),
+    Column("scope_id", Id, primary_key=True, doc="house, or the id of a user, an account or a bot"),
+    Column("level", String(8), nullable=False, doc="house, user, account or bot"),
     Column("owner_id", Id, nullable=False),
-    Column("order_notional_max", Exact, nullable=False),
-    Column("position_equity_ratio_max", Exact, nullable=False),
-    Column("orders_per_minute_max", Integer, nullable=False),
-    Column("daily_loss_percent_max", Exact, nullable=False),
-    Column("price_collar_percent", Exact, nullable=False),
-    Column("quote_age_max_s", Exact, nullable=False),
+    Column("account_id", Id, doc="of an account, or the account of a bot"),
+    Column("stop", JsonText, nullable=False, doc="limit by name"),
+    Column("warn", JsonText, nullable=False, doc="at which a person is told, by name"),
+    Column("later", JsonText, nullable=False, doc="what was loosened and does not hold yet: at, which, name, value"),
+    Column("revision", Integer, nullable=False),
     Column("updated_at", Instant, nullable=False),
     Column("updated_by", String(64), nullable=False),
+)
+
+limit_changes = Table(
+    "limit_changes",
+    metadata,
+    # Only ever added to: who changed what, why, and from when on it holds.
+    Column("id", Id, primary_key=True),
+    Column("owner_id", Id, nullable=False),
+    Column("level", String(8), nullable=False),
+    Column("scope_id", Id, nullable=False),
+    Column("name", String(40), nullable=False),
+    Column("which", String(4), nullable=False, doc="stop or warn"),
+    Column("was", Text),
+    Column("became", Text),
+    Column("at", Instant, nullable=False),
+    Column("holds_from", Instant, nullable=False),
+    Column("by", String(64), nullable=False),
+    Column("why", Text, nullable=False),
+    Index("ix_limit_changes_owner", "owner_id", "id"),
 )
 
 halts = Table(

@@ -25,6 +25,7 @@ class Scene:
 
     records             live orders of the instrument, as stored
     at                  when that was
+    marks               mark price of each instrument in which something is held
     protection_changed  whether this turn set a new protection
     """
 
@@ -32,6 +33,7 @@ class Scene:
     records: tuple[OrderRecord, ...]
     held: Holdings
     at: datetime
+    marks: Mapping[str, Decimal]
     protection_changed: bool = False
 
     def in_doubt(self) -> bool:
@@ -89,6 +91,7 @@ class Scene:
             records=(*self.records, order),
             held=self.held,
             at=self.at,
+            marks=self.marks,
             protection_changed=self.protection_changed,
         )
 
@@ -98,14 +101,15 @@ class Scene:
         side   of the order to come: what stops of unknown outcome may have closed on that side counts as closed, so
                that an order which turns the position round is measured by the most it could open
         """
-        day = self.held.day
         return Basis(
             instrument=self.view.instrument,
             quote=self.view.quote,
             position=self._position_at_worst(side),
             equity=self.view.equity,
-            equity_at_midnight=day.wallet if day.equity is None else day.equity,
+            equity_at_midnight=self.held.day.counts_from,
             orders=self.records,
+            high_water=self.held.high_water,
+            held={name: (each.quantity, self.marks[name]) for name, each in self.held.positions.items()},
         )
 
     def _position_at_worst(self, side: Side | None) -> Decimal:
@@ -133,7 +137,7 @@ def look(tx: Tx, desk: Desk, trader: Trader, symbol: str) -> Scene:
         coins=desk.holds_coins(trader.venue),
         carries_stops=desk.carries_stops(trader.venue),
     )
-    return Scene(view, records, held, now)
+    return Scene(view, records, held, now, marks)
 
 
 def _only_protects(order: OrderRecord) -> bool:

@@ -170,6 +170,11 @@ class Settings:
         "What is done with a position whose stop the venue does not take, in whatever way: flatten closes it at the "
         "market, alarm tells a person. An account may say otherwise.",
     )
+    limit_delay_s: int = _setting(
+        "0",
+        _number(0, 2_592_000),
+        "A risk limit that is loosened holds only after so many seconds; one that is tightened holds at once.",
+    )
     live: str = _setting(
         "no",
         _one_of("no", "yes"),

@@ -11,6 +11,7 @@ from pilothouse.core.errors import Unavailable
 from pilothouse.core.position import ZERO, Position
 from pilothouse.core.rounding import EXACT
 from pilothouse.kit.db import Tx
+from pilothouse.ledger import high_water
 from pilothouse.ledger.store import books_lock, day_of
 from pilothouse.ledger.tables import days, equity_snapshots
 
@@ -20,7 +21,7 @@ _HAS_SNAPSHOT = select(equity_snapshots.c.at).where(
 )
 _INSERT_SNAPSHOT = insert(equity_snapshots)
 _DAY = (days.c.account_id == _ACCOUNT) & (days.c.day == bindparam("of_day"))
-_READ_DAY = select(days.c.equity_at_start).where(_DAY)
+_READ_DAY = select(days.c.equity_at_start, days.c.transfers).where(_DAY)
 _SET_DAY = update(days).where(_DAY)
 _INSERT_DAY = insert(days)
 
@@ -67,9 +68,13 @@ def equity(wallet: Decimal, positions: Iterable[Position], marks: Mapping[str, D
 
 
 def snapshot(tx: Tx, *, owner_id: str, account_id: str, worth: Equity, now: datetime) -> bool:
-    """Keep what the account is worth now; False if this instant is kept already. Also begins the day if it is new."""
+    """Keep what the account is worth now; False if this instant is kept already.
+
+    Also begins the day if it is new, and lifts the high-water mark.
+    """
     tx.lock(books_lock(account_id))
     begin_day(tx, owner_id=owner_id, account_id=account_id, worth=worth, now=now)
+    high_water.rise(tx, owner_id=owner_id, account_id=account_id, equity=worth.equity, now=now)
     if tx.execute(_HAS_SNAPSHOT, {"of_account": account_id, "of_at": now}).first():
         return False
     tx.execute(
@@ -96,7 +101,8 @@ def begin_day(tx: Tx, *, owner_id: str, account_id: str, worth: Equity, now: dat
     row = tx.execute(_READ_DAY, which).one_or_none()
     if row is not None:
         if row.equity_at_start is None:
-            tx.execute(_SET_DAY, {**which, "equity_at_start": worth.equity})
+            # What was paid in or out since midnight counts beside it, and must not count twice.
+            tx.execute(_SET_DAY, {**which, "equity_at_start": EXACT.subtract(worth.equity, row.transfers)})
         return row.equity_at_start is None
     tx.execute(
         _INSERT_DAY,

@@ -27,6 +27,7 @@ from pilothouse.core.fill import Fill
 from pilothouse.core.position import ZERO, Applied, Position, apply
 from pilothouse.core.rounding import EXACT, QUOTE_UNIT, plain
 from pilothouse.kit.db import Tx
+from pilothouse.ledger import high_water
 from pilothouse.ledger.store import (
     INSERT_ENTRIES,
     INSERT_FILL,
@@ -272,6 +273,8 @@ def _post_payment(
     _write_legs(tx, legs, {**whose, "hook_id": None}, payment_id, symbol, at)
     if place.currency != settlement:
         return Paid(payment_id, add_to_other_currency(tx, place, amount, now))
+    if kind is not EntryKind.FUNDING:
+        high_water.move(tx, place.account_id, amount)
     change = Change(funding=amount) if kind is EntryKind.FUNDING else Change(transfers=amount)
     if symbol:
         write_position(tx, books, books.position, change, now)

@@ -104,11 +104,24 @@ days = Table(
     Column("day", String(10), primary_key=True, doc="UTC day of booking, such as 2026-11-21"),
     Column("owner_id", Id, nullable=False),
     Column("wallet_at_start", Exact, nullable=False, doc="settlement currency"),
-    Column("equity_at_start", Exact, doc="with the open result at the first look of that day; null until then"),
+    Column(
+        "equity_at_start",
+        Exact,
+        doc="with the open result at the first look of that day, less transfers until then; null until then",
+    ),
     Column("realised", Exact, nullable=False),
     Column("commission", Exact, nullable=False),
     Column("funding", Exact, nullable=False),
     Column("transfers", Exact, nullable=False, doc="deposits less withdrawals, and adjustments"),
+)
+
+high_water = Table(
+    "high_water",
+    metadata,
+    Column("account_id", Id, primary_key=True),
+    Column("owner_id", Id, nullable=False),
+    Column("equity", Exact, nullable=False, doc="the highest so far, settlement currency, with transfers since"),
+    Column("at", Instant, nullable=False, doc="when it was so high, or was begun anew"),
 )
 
 equity_snapshots = Table(

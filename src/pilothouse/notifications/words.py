@@ -57,6 +57,7 @@ POSITION_UNPROTECTED = "position_unprotected"
 ACCOUNT_NOT_HEARD = "account_not_heard"
 ACCOUNT_HALTED = "account_halted"
 DAILY_LOSS = "daily_loss"
+LIMIT_WARNING = "limit_warning"
 DISK_LOW = "disk_low"
 LEASE_LOST = "lease_lost"
 MESSAGE_PARKED = "message_parked"
@@ -116,6 +117,12 @@ MEANINGS = MappingProxyType(
             "Nothing that adds is sent until midnight UTC; what reduces goes on, and stops stay.",
             "Look at the positions that are open: `pilothouse positions`. The limit is shown by `pilothouse limits`.",
             stands=True,
+        ),
+        LIMIT_WARNING: Meaning(
+            Grade.WARNING,
+            "A warning level is reached",
+            "The order was made: only the limit itself stops one.",
+            "Look at the number beside the limit: `pilothouse limits`.",
         ),
         DISK_LOW: Meaning(
             Grade.CRITICAL,

@@ -128,8 +128,8 @@ def _conditions(tx: Tx, house: Living, now: datetime) -> Iterator[Condition]:
 
 def _loss(tx: Tx, house: Living, account: trading_accounts.TradingAccount, now: datetime) -> Iterator[Condition]:
     """Yield that an account lost what it may lose in a day; an account that may lose everything is not asked."""
-    most = limits.of_account(tx, account.id).daily_loss_percent_max
-    if most >= _ALL_OF_IT:
+    most = limits.of_account(tx, account.id, account.owner_id, now).daily_loss_percent_max
+    if most is None or most >= _ALL_OF_IT:
         return
     held = holdings(tx, account.id, now, account.currency)
     marks = {symbol: quote.mark for symbol, quote in house.quotes.all(account.venue).items()}
@@ -137,7 +137,7 @@ def _loss(tx: Tx, house: Living, account: trading_accounts.TradingAccount, now: 
         worth = held.equity(marks).equity
     except Unavailable:
         return  # no price, no verdict: the risk gate refuses for the same reason
-    lost = lost_percent(held.day.wallet if held.day.equity is None else held.day.equity, worth)
+    lost = lost_percent(held.day.counts_from, worth)
     if lost >= most:
         message = f"{plain(lost)} % of the equity at midnight UTC are lost, {plain(most)} % are allowed"
         yield Condition(words.DAILY_LOSS, "", account.id, account.owner_id, message)

@@ -124,7 +124,8 @@ def build(settings: Settings, parts: Parts = _REAL) -> House:
         lanes=Lanes(),
         meters=Meters(),
         writers=Writers(clock),
-        patience=parts.patience or Patience(deaf=timedelta(seconds=settings.unheard_s)),
+        patience=parts.patience
+        or Patience(deaf=timedelta(seconds=settings.unheard_s), loosening=timedelta(seconds=settings.limit_delay_s)),
         protect_within_s=settings.protect_within_s,
         when_unprotected=settings.when_unprotected,
     )

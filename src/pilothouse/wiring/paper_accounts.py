@@ -7,6 +7,8 @@ from pilothouse.core.facts import Fact, FactKind
 from pilothouse.execution.reconcile import reconcile
 from pilothouse.execution.submit import Trader
 from pilothouse.kit.db import Tx
+from pilothouse.ledger import high_water
+from pilothouse.ledger.exposure import holdings
 from pilothouse.venues.paper import PaperVenue
 from pilothouse.venues.port import VenueAccount
 from pilothouse.wiring.house import House
@@ -32,6 +34,8 @@ def start_over(house: House, owner_id: str, account_id: str, *, by: str) -> None
     now = house.clock.now()
 
     def work(tx: Tx) -> None:
+        wallet = holdings(tx, account_id, now, account.currency).wallet
+        high_water.begin_anew(tx, owner_id=owner_id, account_id=account_id, equity=wallet, now=now)
         fresh = trading_accounts.start_over(tx, owner_id, account_id, now=now, who=by)
         payload = {"generation": fresh.generation, "by": by}
         tx.announce(Fact(FactKind.ACCOUNT_RESET, owner_id, now, account_id, payload))

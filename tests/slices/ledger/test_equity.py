@@ -55,7 +55,8 @@ def test_holdings_are_what_is_not_flat(database: Database) -> None:
     assert held.positions == {"BTCUSDT": Position("BTCUSDT", D(1), D(10))}
     assert held.position("ETHUSDT") == Position("ETHUSDT")
     assert held.equity({"BTCUSDT": D(15)}) == Equity(D("999.88"), D(5), D("1004.88"))
-    assert held.day == DayStart(D(0), None)
+    assert held.day == DayStart(D(0), None, transfers=D(1000))
+    assert held.day.counts_from == 1000
 
 
 def test_an_account_nobody_knows_holds_nothing(database: Database) -> None:
@@ -71,8 +72,9 @@ def test_the_day_begins_with_the_wallet_of_midnight(database: Database, clock: F
     clock.advance(DAY)
     assert look(account).day == DayStart(D(1000), None)
     account.transfer("more", D(5))
-    assert look(account).day == DayStart(D(1000), None)
-    assert database.read(lambda tx: day_start(tx, account.id, account.now)) == DayStart(D(1000), None)
+    begun = DayStart(D(1000), None, transfers=D(5))
+    assert look(account).day == begun
+    assert database.read(lambda tx: day_start(tx, account.id, account.now)) == begun
 
 
 @pytest.mark.parametrize("booked_first", [True, False])
@@ -89,7 +91,9 @@ def test_the_equity_of_midnight_is_kept_once(database: Database, clock: FrozenCl
         assert kept is expected
     account.transfer("again", D(7))
 
-    assert look(account).day == DayStart(D(1000), D(990))
+    # What was paid in before the first look is in what it saw: it is not counted from twice.
+    assert look(account).day == DayStart(D(1000), D(985 if booked_first else 990), D(12 if booked_first else 7))
+    assert look(account).day.counts_from == 997
 
 
 def test_a_curve_is_the_snapshots_in_order(database: Database, clock: FrozenClock) -> None:

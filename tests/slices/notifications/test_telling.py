@@ -248,15 +248,10 @@ def test_a_daily_loss_and_a_full_disk_are_conditions_like_any_other(telling: Ope
     assert [one.code for one in standing.about_disk(1_000_000, "usr_1")] == ["disk_low"]
     assert standing.about_disk(standing.DISK_FREE_LEAST, "usr_1") == []
     stepped = telling()
-    house, account = stepped.house, stepped.account
+    house = stepped.house
     snapshot_equity(house)
     stepped.alert(action="open", symbol="BTCUSDT", side="BUY", quantity="0.5")
-    house.database.write(
-        lambda tx: limits.change(
-            tx, house.desk, account.id, account.owner_id, {"daily_loss_percent_max": "0.01"}, "me"
-        ),
-        name="limits",
-    )
+    stepped.limit(daily_loss_percent_max="0.01")
 
     assert [one.code for one in standing.look(house)] == ["daily_loss"]
 

@@ -119,16 +119,18 @@ def test_a_judgement_that_the_rules_of_today_do_not_take_is_said_so() -> None:
 
 def test_what_the_gate_refused_is_in_the_record_with_its_numbers(traded: Stepped) -> None:
     """A denial makes no order, and is asked about all the more."""
-    desk, account = traded.house.desk, traded.account
-    asked = {"order_notional_max": "100"}
-    traded.house.database.write(
-        lambda tx: limits.change(tx, desk, account.id, account.owner_id, asked, "me"), name="limits"
+    traded.limit(
+        order_notional_max="100",
+        hours="sat 22:00-02:00",
+        symbols=["ETHUSDT"],
+        open_orders_max=5,
+        warn={"leverage_max": "1"},
     )
     outcome = traded.alert(action="open", symbol="BTCUSDT", side="BUY", quantity="1")
     assert outcome.state == "refused"
 
     denied = [one for one in judgements(traded) if one["rule"] == "risk.check" and one["is"] == "Denied"]
-    assert denied[-1]["says"]["reasons"][0]["code"] == "order_size"
+    assert [one["code"] for one in denied[-1]["says"]["reasons"]] == ["order_size", "symbol", "hours"]
     assert ask_again(denied[-1])[0] is True
 
 
