@@ -17,6 +17,8 @@ WORDS: Final[Mapping[str, tuple[str, str]]] = {
     "fill_rest": ("filled", "bold green"),
     "reject": ("rejected", "bold red"),
     "lose": ("unknown", "bold yellow"),
+    "put_off": ("put off", "yellow"),
+    "warned": ("warned", "yellow"),
     "deny": ("never arrived", "yellow"),
     "cancel_asked": ("cancelling", "yellow"),
     "cancel_refused": ("not cancelled", "yellow"),

@@ -15,6 +15,8 @@ _NOTES: Mapping[str, str] = {
     "fill_rest": "Filled",
     "reject": "Rejected",
     "lose": "Nobody knows what became of it",
+    "put_off": "Put off: the venue was too busy",
+    "warned": "A warning level was reached",
     "deny": "It certainly never arrived",
     "cancel_asked": "Its cancellation was asked for",
     "cancel_refused": "The venue does not cancel it",
