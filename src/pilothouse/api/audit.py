@@ -15,7 +15,7 @@ from pilothouse.kit.chain import stored_heads
 from pilothouse.kit.db import Tx
 from pilothouse.observability.record import anchors
 from pilothouse.observability.record.verify import Verified, verify
-from pilothouse.observability.record.walk import Anchor
+from pilothouse.observability.walk import Anchor
 
 router = APIRouter(prefix="/api/v1/audit", tags=["audit"], route_class=Guarded)
 

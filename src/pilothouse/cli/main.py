@@ -29,6 +29,7 @@ from pilothouse.cli import (
     fills,
     halt,
     hooks,
+    invariants,
     keys,
     limits,
     openapi,
@@ -90,6 +91,7 @@ app.command("venues", rich_help_panel="Look")(venues.venues)
 app.command("doctor", rich_help_panel="Run")(doctor.doctor)
 app.add_typer(parked.app, name="parked", rich_help_panel="Run")
 app.add_typer(alarm.app, name="alarm", rich_help_panel="Run")
+app.command("invariants", rich_help_panel="Run")(invariants.invariants)
 app.add_typer(audit.app, name="audit", rich_help_panel="Run")
 app.command("simexchange", rich_help_panel="Run")(simexchange.simexchange)
 app.command("openapi", rich_help_panel="Look")(openapi.openapi)

@@ -14,6 +14,7 @@ from pilothouse.core.errors import Unavailable
 from pilothouse.core.facts import Fact, FactKind
 from pilothouse.execution import limits
 from pilothouse.kit.db import Tx
+from pilothouse.observability.invariants.bots_add_up import BOTS_ADD_UP
 from pilothouse.observability.invariants.client_ids_are_unique import CLIENT_IDS_ARE_UNIQUE
 from pilothouse.observability.invariants.every_alert_has_an_outcome import EVERY_ALERT_HAS_AN_OUTCOME
 from pilothouse.observability.invariants.fills_are_posted import FILLS_ARE_POSTED
@@ -22,6 +23,7 @@ from pilothouse.observability.invariants.nothing_stays_unknown import NOTHING_ST
 from pilothouse.observability.invariants.outbox_moves import OUTBOX_MOVES
 from pilothouse.observability.invariants.positions_are_folds import POSITIONS_ARE_FOLDS
 from pilothouse.observability.invariants.protection_stands import PROTECTION_STANDS
+from pilothouse.observability.invariants.record_is_whole import RECORD_IS_WHOLE
 from pilothouse.observability.invariants.rule import Finding, Gravity, Invariant, Looking
 from pilothouse.observability.living import Living
 
@@ -34,6 +36,8 @@ INVARIANTS: tuple[Invariant, ...] = (
     EVERY_ALERT_HAS_AN_OUTCOME,
     CLIENT_IDS_ARE_UNIQUE,
     PROTECTION_STANDS,
+    BOTS_ADD_UP,
+    RECORD_IS_WHOLE,
 )
 
 

@@ -18,6 +18,7 @@ from pilothouse.fleet.tables import protections, signals
 from pilothouse.kit import outbox
 from pilothouse.kit.db import Tx
 from pilothouse.kit.tables import outbox as messages
+from pilothouse.kit.tables import records
 from pilothouse.ledger.tables import balances, entries, fills, positions
 from pilothouse.observability import watch
 from pilothouse.observability.invariants.rule import Finding, Gravity, Looking
@@ -108,6 +109,29 @@ def changed_wallet(stepped: Stepped) -> None:
     plant(stepped, update(balances).values(wallet=D(1_000_000)))
 
 
+def hook_of_nobody(stepped: Stepped) -> None:
+    """A fill is counted for another hook than its order's."""
+    fill_id = ask(stepped, select(fills.c.id).order_by(fills.c.id).limit(1))
+    plant(stepped, update(fills).where(fills.c.id == fill_id).values(hook_id="hok_of_nobody"))
+
+
+def entry_without_hook(stepped: Stepped) -> None:
+    """What a hook bought is counted for nobody."""
+    fill_id = ask(stepped, select(fills.c.id).order_by(fills.c.id).limit(1))
+    plant(stepped, update(entries).where(entries.c.posting_id == fill_id).values(hook_id=None))
+
+
+def spoiled_record(stepped: Stepped) -> None:
+    """One row of the record was changed."""
+    plant(stepped, update(records).where(records.c.number == 3).values(body="[]"))
+
+
+def record_cut_short(stepped: Stepped) -> None:
+    """The last row of the account's record is gone."""
+    last = select(records.c.id).where(records.c.chain == stepped.account.id).order_by(records.c.id.desc()).limit(1)
+    plant(stepped, delete(records).where(records.c.id == ask(stepped, last)))
+
+
 def long_unknown(stepped: Stepped) -> None:
     """An order was lost a minute ago, and asking led nowhere."""
     since = stepped.clock.now() - timedelta(seconds=61)
@@ -174,6 +198,10 @@ PLANTED = {
     "undecided alert": Planted(
         undecided_alert, "every_alert_has_an_outcome", "is pending for 61 s, and nothing holds it up", halts=False
     ),
+    "hook of nobody": Planted(hook_of_nobody, "bots_add_up", "is counted for hook"),
+    "entry without hook": Planted(entry_without_hook, "bots_add_up", "its entries for None"),
+    "spoiled record": Planted(spoiled_record, "record_is_whole", "does not fit its hash", halts=False),
+    "record cut short": Planted(record_cut_short, "record_is_whole", "the head that is kept says", halts=False),
     "naked position": Planted(naked_position, "protection_stands", "without its protection for 6 s"),
 }
 
@@ -246,11 +274,12 @@ def test_what_was_mended_is_no_longer_found_and_may_be_told_again(traded: Steppe
     right = ask(traded, select(positions.c.quantity).where(positions.c.symbol == "BTCUSDT"))
     for _ in range(2):
         changed_position(traded)
-        assert found_by(traded).keys() == {"positions_are_folds"}
+        assert found_by(traded).keys() == {"positions_are_folds", "bots_add_up"}
         plant(traded, update(positions).where(positions.c.symbol == "BTCUSDT").values(quantity=right))
         assert watch.run(traded.house) == []
 
-    assert sum(1 for one in told if one.fact.kind is FactKind.INVARIANT_BROKEN) == 2
+    broken = [one.fact.payload["invariant"] for one in told if one.fact.kind is FactKind.INVARIANT_BROKEN]
+    assert sorted(broken) == ["bots_add_up", "bots_add_up", "positions_are_folds", "positions_are_folds"]
 
 
 def test_what_is_lost_behind_the_watermark_is_found_later(traded: Stepped) -> None:

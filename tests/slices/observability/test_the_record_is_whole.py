@@ -20,7 +20,7 @@ from pilothouse.kit.db import Database, Tx
 from pilothouse.kit.tables import record_heads, records
 from pilothouse.observability.record import anchors
 from pilothouse.observability.record.verify import Verified, every_row, verify
-from pilothouse.observability.record.walk import Anchor, Walk
+from pilothouse.observability.walk import Anchor, Walk
 from tests.stepped import Crash, Stepped
 
 

@@ -13,7 +13,7 @@ import structlog
 from pilothouse.core.clock import iso
 from pilothouse.kit.chain import stored_heads
 from pilothouse.observability.living import Living
-from pilothouse.observability.record.walk import Anchor
+from pilothouse.observability.walk import Anchor
 
 FILE = "record-heads.jsonl"
 

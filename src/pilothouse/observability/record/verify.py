@@ -14,7 +14,7 @@ from sqlalchemy import select
 from pilothouse.execution.tables import orders
 from pilothouse.kit.chain import RecordRow, rows_behind, stored_heads
 from pilothouse.kit.db import Tx
-from pilothouse.observability.record.walk import Anchor, ChainSeen, Fault, Walk
+from pilothouse.observability.walk import Anchor, ChainSeen, Fault, Walk
 
 _AT_ONCE = 2_000
 _ORDERS = select(orders.c.id, orders.c.account_id, orders.c.state, orders.c.created_at).order_by(orders.c.id)

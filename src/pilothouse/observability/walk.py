@@ -68,9 +68,7 @@ class Walk:
 
     def take(self, row: RecordRow) -> None:
         """Look at one row."""
-        seen = self.chains.get(row.chain)
-        if seen is None:
-            seen = self.chains[row.chain] = ChainSeen(row.chain, hash=before_the_first(row.chain))
+        seen = self._seen(row.chain)
         if row.number != seen.number + 1:
             seen.fault(row.number, f"row {row.number} comes where row {seen.number + 1} should be")
         elif row.hash != link(seen.hash, row.chain, row.number, micros(row.at), row.about, row.body):
@@ -87,21 +85,35 @@ class Walk:
         # From here on with what the row says of itself, so that one fault is told once.
         seen.rows, seen.number, seen.hash = seen.rows + 1, row.number, row.hash
 
-    def end(self, heads: Sequence[StoredHead]) -> dict[str, ChainSeen]:
-        """Compare the ends with what is kept of them, and return every chain."""
+    def wrong_ends(self, heads: Sequence[StoredHead]) -> list[Fault]:
+        """Return which chains do not end where it is kept that they end."""
+        found = []
         for head in heads:
             seen = self.chains.get(head.chain)
-            if seen is None:
-                seen = self.chains[head.chain] = ChainSeen(head.chain, hash=before_the_first(head.chain))
-            if (seen.number, seen.hash) != (head.number, head.hash):
-                words = f"the rows end with {seen.number} ({seen.hash[:12]})"
-                seen.fault(None, f"{words}, the head that is kept says {head.number} ({head.hash[:12]})")
+            number, end = (seen.number, seen.hash) if seen else (0, before_the_first(head.chain))
+            if (number, end) != (head.number, head.hash):
+                words = f"the rows end with {number} ({end[:12]})"
+                words += f", the head that is kept says {head.number} ({head.hash[:12]})"
+                found.append(Fault(head.chain, None, words))
         kept = {head.chain for head in heads}
-        for chain, seen in self.chains.items():
-            if chain not in kept:
-                seen.fault(None, "there are rows, and no head that is kept of them")
+        alone = [chain for chain in self.chains if chain not in kept]
+        return found + [Fault(chain, None, "there are rows, and no head that is kept of them") for chain in alone]
+
+    def _seen(self, chain: str) -> ChainSeen:
+        seen = self.chains.get(chain)
+        if seen is None:
+            seen = self.chains[chain] = ChainSeen(chain, hash=before_the_first(chain))
+        return seen
+
+    def end(self, heads: Sequence[StoredHead]) -> dict[str, ChainSeen]:
+        """Compare the ends with what is kept of them, and return every chain."""
+        for fault in self.wrong_ends(heads):
+            self._seen(fault.chain).fault(None, fault.words)
+        for head in heads:
+            self._seen(head.chain)
         for (chain, number), anchors in sorted(self._anchors.items()):
-            seen = self.chains.setdefault(chain, ChainSeen(chain, hash=before_the_first(chain)))
             source = anchors[0].source
-            seen.fault(None, f"{source} remembers row {number} ({anchors[0].hash[:12]}), which is not there")
+            self._seen(chain).fault(
+                None, f"{source} remembers row {number} ({anchors[0].hash[:12]}), which is not there"
+            )
         return self.chains

@@ -1,0 +1,72 @@
+"""The rows of the record fit their hashes, and end where it is kept that they end.
+
+Read twice over, as the books are. It is told and halts nothing: a record that somebody spoiled must not become a way to
+stop trading, and what it should have proved can be proved no better by stopping.
+"""
+
+from dataclasses import dataclass, field
+
+from pilothouse.kit.chain import rows_behind, stored_heads
+from pilothouse.kit.db import Tx
+from pilothouse.observability.invariants.rule import FINDINGS_MAX, Finding, Gravity, Invariant, Looking
+from pilothouse.observability.invariants.whose import accounts
+from pilothouse.observability.walk import Fault, Walk
+
+NAME = "record_is_whole"
+
+_SHARE = 10
+_PATROL_SHARE = 40
+
+
+@dataclass(slots=True)
+class _Reading:
+    """One way along all chains."""
+
+    last_id: int = 0
+    walk: Walk = field(default_factory=Walk)
+
+    def go_on(self, tx: Tx, rows_most: int) -> bool:
+        """Read a slice; returns whether the end was reached."""
+        rows = rows_behind(tx, self.last_id, rows_most)
+        for row in rows:
+            self.walk.take(row)
+            self.last_id = row.id
+        return len(rows) < rows_most
+
+    def found(self, tx: Tx) -> list[Fault]:
+        """Return what does not fit, at the end of the rows."""
+        faults = [fault for seen in self.walk.chains.values() for fault in seen.faults]
+        return [*faults, *self.walk.wrong_ends(stored_heads(tx))]
+
+
+@dataclass(slots=True)
+class _Readings:
+    head: _Reading = field(default_factory=_Reading)
+    patrol: _Reading = field(default_factory=_Reading)
+    found: dict[str, list[Fault]] = field(default_factory=dict)
+
+
+def check(tx: Tx, looking: Looking) -> list[Finding]:
+    """Return rows that were changed, taken away, swapped or added."""
+    kept = looking.memory.keep(NAME, _Readings)
+    if kept.head.go_on(tx, looking.rows_most // _SHARE + 1):
+        kept.found["head"] = kept.head.found(tx)
+    if kept.patrol.go_on(tx, looking.rows_most // _PATROL_SHARE + 1):
+        kept.found["patrol"] = kept.patrol.found(tx)
+        kept.patrol = _Reading()
+    by_id = accounts(tx, looking)
+    faults = dict.fromkeys(fault for faults in kept.found.values() for fault in faults)
+    return [
+        Finding(
+            NAME,
+            Gravity.LATE,
+            fault.words,
+            fault.chain if fault.chain in by_id else None,
+            by_id[fault.chain].owner_id if fault.chain in by_id else None,
+            {"chain": fault.chain, "row": str(fault.number)},
+        )
+        for fault in list(faults)[:FINDINGS_MAX]
+    ]
+
+
+RECORD_IS_WHOLE = Invariant(NAME, "Was nothing in the record changed or taken away?", check)
