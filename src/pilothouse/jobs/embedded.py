@@ -69,8 +69,9 @@ class Embedded:
         # Those of alarms are not rung by commits: looking once in a second is soon enough and costs orders nothing.
         self._alarms = [Dispatcher(house, topics=ALARM_TOPICS)]
         self._alarms += [Dispatcher(house, topics=(TELL_TOPIC,), limit=1) for _ in range(tellers)]
-        self._streams = StreamKeeper(house)
         self._writers = WriterKeeper(house)
+        # An account that was just added may send at once, not only when leases are looked after by the clock.
+        self._streams = StreamKeeper(house, changed=self._writers.look)
 
     def start(self) -> None:
         """Recover, then run until `stop`."""

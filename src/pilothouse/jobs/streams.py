@@ -65,9 +65,13 @@ class _Listening:
 class StreamKeeper:
     """Listens to every account that nobody else listens to. `look` now and then, `close` it."""
 
-    def __init__(self, house: House, pace: Pace | None = None) -> None:
-        """Listen for `house`; nothing is done before the first `look`."""
+    def __init__(self, house: House, pace: Pace | None = None, *, changed: Callable[[], None] = lambda: None) -> None:
+        """Listen for `house`; nothing is done before the first `look`.
+
+        changed   called when accounts were opened, changed or closed, before their streams are looked after
+        """
         self._house = house
+        self._changed = changed
         self._pace = pace or Pace()
         self._listening: dict[str, _Listening] = {}
         self._pool = ThreadPoolExecutor(_COMPARERS, thread_name_prefix="pilothouse-compare")
@@ -82,6 +86,8 @@ class StreamKeeper:
         """Do what is due: renew leases, end what is not wanted or was lost, listen to what nobody listens to."""
         house = self._house
         again = house.changes.take()
+        if again:
+            self._changed()
         house.open_all()
         wanted = {account.id: account for account in self._of_streams()}
         for account_id, one in list(self._listening.items()):
