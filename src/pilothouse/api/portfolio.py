@@ -12,7 +12,7 @@ from pilothouse.api.deps import AccountName, Caller, Guarded, Reading
 from pilothouse.api.once import OnceOnly
 from pilothouse.bots.follow import PositionNotFound
 from pilothouse.execution import portfolio
-from pilothouse.fleet import manual
+from pilothouse.fleet import manual, protect
 from pilothouse.kit.db import Tx
 from pilothouse.ledger import equity, statement
 
@@ -35,7 +35,12 @@ def list_positions(caller: Reading, account: AccountName = None) -> Response:
     trader = caller.read(lambda tx: caller.trader(tx, account))
     views = portfolio.positions(caller.house.desk, trader)
     simulated = caller.house.desk.venue(trader.venue).card.simulated
-    rows = [shown.position(trader.account_id, each, simulated=simulated) for each in views]
+    guarded = caller.read(
+        lambda tx: {one.symbol: one for one in protect.every_standing(tx, caller.house.desk, [trader])}
+    )
+    rows = [
+        shown.position(trader.account_id, each, simulated=simulated, guarded=guarded.get(each.symbol)) for each in views
+    ]
     return shapes.answer({"items": rows, "next_cursor": None})
 
 
@@ -53,7 +58,8 @@ def get_position(caller: Reading, symbol: SymbolInPath, account: AccountName = N
     if view is None:
         raise PositionNotFound(f"No open position found for {instrument.symbol}")
     simulated = caller.house.desk.venue(trader.venue).card.simulated
-    return shapes.answer(shown.position(trader.account_id, view, simulated=simulated))
+    guarded = caller.read(lambda tx: protect.standing(tx, caller.house.desk, trader, instrument.symbol))
+    return shapes.answer(shown.position(trader.account_id, view, simulated=simulated, guarded=guarded))
 
 
 @router.post(

@@ -295,6 +295,11 @@ class PositionShown(BaseModel):
     liquidation_price: Amount | None
     isolated_margin: Amount | None
     opened_at: Instant | None
+    protection_stands: bool | None = Field(
+        description="Whether the stop and targets that were asked for stand; null: none were, or nobody can say."
+    )
+    unprotected_s: Amount | None = Field(description="For how long it has been without them, this time, in seconds.")
+    unprotected_total_s: Amount | None = Field(description="The same in all.")
     simulated: bool = Field(description="Whether it is paper money.")
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
+from decimal import Decimal
 from typing import Any
 
 from pilothouse.accounts import setups, trading_accounts, venue_keys
@@ -17,6 +18,7 @@ from pilothouse.execution.hearing import Hearing
 from pilothouse.execution.portfolio import BalanceView, PositionView
 from pilothouse.execution.store import OrderEventRecord, OrderRecord
 from pilothouse.fleet.answer import outcome_of
+from pilothouse.fleet.protect import Standing
 from pilothouse.fleet.store import SignalRecord, signal_data
 from pilothouse.kit.db import Tx
 from pilothouse.wiring import venue_cards
@@ -111,9 +113,17 @@ def _ms(record: SignalRecord, at: datetime) -> int:
     return max(0, (at - record.received_at) // timedelta(milliseconds=1))
 
 
-def position(account_id: str, view: PositionView, *, simulated: bool) -> dict[str, Any]:
-    """Return one position."""
+def seconds(span: timedelta) -> Decimal:
+    """Return a span in seconds, to the millisecond."""
+    return Decimal(span // timedelta(milliseconds=1)).scaleb(-3)
+
+
+def position(
+    account_id: str, view: PositionView, *, simulated: bool, guarded: Standing | None = None
+) -> dict[str, Any]:
+    """Return one position, with how it is guarded if that was asked."""
     margin = view.margin
+    demanded = guarded is not None and guarded.record is not None
     return {
         "account_id": account_id,
         "symbol": view.symbol,
@@ -128,6 +138,9 @@ def position(account_id: str, view: PositionView, *, simulated: bool) -> dict[st
         "liquidation_price": margin.liquidation_price if margin else None,
         "isolated_margin": margin.isolated_margin if margin else None,
         "opened_at": view.opened_at,
+        "protection_stands": guarded.stands if guarded is not None and demanded else None,
+        "unprotected_s": seconds(guarded.unprotected) if guarded is not None and demanded else None,
+        "unprotected_total_s": seconds(guarded.unprotected_total) if guarded is not None and demanded else None,
         "simulated": simulated,
     }
 

@@ -37,6 +37,7 @@ from pilothouse.cli import (
     paper,
     parked,
     positions,
+    protect,
     signals,
     simexchange,
     token,
@@ -75,6 +76,7 @@ app.add_typer(alert.app, name="alert", rich_help_panel="Trade")
 app.command("signals", rich_help_panel="Look")(signals.signals)
 app.add_typer(orders.app, name="orders", rich_help_panel="Trade")
 app.add_typer(positions.app, name="positions", rich_help_panel="Trade")
+app.command("protect", rich_help_panel="Trade")(protect.protect)
 app.command("fills", rich_help_panel="Look")(fills.fills)
 app.command("explain", rich_help_panel="Look")(explain.explain)
 app.command("replay", rich_help_panel="Look")(explain.replay)
