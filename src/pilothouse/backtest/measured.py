@@ -1,0 +1,49 @@
+"""A result and its candles go in; metrics, periods and what a page tells of them come out. Pure."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from pilothouse.backtest.metrics import measure
+from pilothouse.backtest.periods import Ended, Period, by_kind, by_time
+from pilothouse.backtest.result import Result
+from pilothouse.core.candles import Candles, Floats
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Measured:
+    """Everything that was measured of one run.
+
+    metrics   by name, see `metrics.CATALOGUE`; None where a number is not defined
+    """
+
+    metrics: dict[str, float | None]
+    days: list[Period]
+    months: list[Period]
+    years: list[Period]
+    kinds: list[Period]
+
+
+def measured(result: Result, candles: Candles, symbols: tuple[str, ...] | None = None) -> Measured:
+    """Return what a run was worth.
+
+    candles   of the instrument, which is the benchmark: holding it from the first open on
+    symbols   of each trade, where there are several instruments; else all are of the candles' own
+    """
+    curve, table = result.curve(), result.table()
+    exposed = result.exposed / len(result) if len(result) else None
+    found = measure(curve, table, exposed=exposed, benchmark=_held(candles))
+    names = symbols if symbols is not None else (candles.symbol,) * len(result.trades)
+    closed = result.opened_ms[result.trades.closed_bar] + result.span_ms
+    ended = Ended(closed, table.result, table.fees, result.trades.side, names)
+    days, months, years = (by_time(curve, ended, unit) for unit in ("day", "month", "year"))
+    return Measured(found, days, months, years, by_kind(ended))
+
+
+def _held(candles: Candles) -> Floats | None:
+    """Return what holding the instrument was worth: its first open, then each close."""
+    if not len(candles):
+        return None
+    first = candles.price("open")[:1]
+    held: Floats = np.concatenate((first, candles.price("close")))
+    return held

@@ -1,0 +1,82 @@
+"use strict";
+// Draws what stands in the page itself: no address is asked for anything.
+const told = JSON.parse(document.getElementById("told").textContent);
+const style = getComputedStyle(document.documentElement);
+const colour = (name) => style.getPropertyValue(name).trim();
+const by = (id) => document.getElementById(id);
+const make = (name, text, kind) => { const node = document.createElement(name); if (text !== undefined) node.textContent = text; if (kind) node.className = kind; return node; };
+
+// ── Charts, one above the other, moving together ──
+const charts = [];
+function chart(id, options) {
+  const made = LightweightCharts.createChart(by(id), {
+    autoSize: true,
+    layout: { background: { color: colour("--ground") }, textColor: colour("--dim"), fontFamily: "system-ui, sans-serif", attributionLogo: id === "price" },
+    grid: { vertLines: { color: colour("--line") }, horzLines: { color: colour("--line") } },
+    rightPriceScale: { borderColor: colour("--line"), minimumWidth: 84 },
+    timeScale: { borderColor: colour("--line"), timeVisible: told.span_ms < 86400000, minBarSpacing: 0.01 },
+    crosshair: { mode: 0 },
+    ...options,
+  });
+  charts.push(made);
+  return made;
+}
+const price = chart("price");
+const candles = price.addSeries(LightweightCharts.CandlestickSeries, {
+  upColor: colour("--up"), downColor: colour("--down"), wickUpColor: colour("--up"), wickDownColor: colour("--down"), borderVisible: false,
+  priceFormat: { type: "price", precision: told.precision, minMove: 10 ** -told.precision },
+});
+const rows = told.candles;
+candles.setData(rows.map((row) => ({ time: row[0], open: row[1], high: row[2], low: row[3], close: row[4] })));
+if (told.marks.length) LightweightCharts.createSeriesMarkers(candles, told.marks.map((mark) => ({
+  time: mark[0], position: mark[1] > 0 ? "belowBar" : "aboveBar", shape: mark[1] > 0 ? "arrowUp" : "arrowDown",
+  color: mark[2] === "in" ? colour("--mark") : mark[3] >= 0 ? colour("--up") : colour("--down"), text: told.marks.length < 200 ? mark[4] : "",
+})));
+const equity = chart("equity");
+const line = equity.addSeries(LightweightCharts.AreaSeries, { lineColor: colour("--mark"), topColor: colour("--mark") + "44", bottomColor: colour("--mark") + "05", lineWidth: 2 });
+line.setData(told.equity.map((row) => ({ time: row[0], value: row[1] })));
+const held = equity.addSeries(LightweightCharts.LineSeries, { color: colour("--dim"), lineWidth: 1, lastValueVisible: false, priceLineVisible: false });
+held.setData(told.equity.map((row) => ({ time: row[0], value: row[3] })));
+const fall = chart("drawdown");
+fall.addSeries(LightweightCharts.AreaSeries, {
+  lineColor: colour("--down"), topColor: colour("--down") + "05", bottomColor: colour("--down") + "44", lineWidth: 1,
+  priceFormat: { type: "custom", minMove: 0.01, formatter: (value) => value.toFixed(1) + " %" },
+}).setData(told.equity.map((row) => ({ time: row[0], value: -100 * row[2] })));
+let moving = false;
+for (const one of charts) one.timeScale().subscribeVisibleTimeRangeChange((range) => {
+  if (moving || !range) return;
+  moving = true;
+  for (const other of charts) if (other !== one) other.timeScale().setVisibleRange(range);
+  moving = false;
+});
+price.timeScale().fitContent();
+
+// ── Trades, a page at a time, sorted by any column ──
+const page = { at: 0, size: 25, rows: told.trades.slice(), by: 0, down: false };
+function show() {
+  const body = by("trades"), from = page.at * page.size;
+  body.replaceChildren(...page.rows.slice(from, from + page.size).map((row) => {
+    const line = make("tr");
+    row.forEach((cell, place) => line.append(make("td", cell === null ? "" : String(cell), told.signed.includes(place) ? (parseFloat(cell) < 0 ? "down" : "up") : "")));
+    return line;
+  }));
+  const pages = Math.max(1, Math.ceil(page.rows.length / page.size));
+  by("where").textContent = `${page.at + 1} / ${pages}`;
+  by("back").disabled = page.at === 0;
+  by("on").disabled = page.at >= pages - 1;
+}
+by("back").onclick = () => { page.at -= 1; show(); };
+by("on").onclick = () => { page.at += 1; show(); };
+document.querySelectorAll("th[data-sort]").forEach((head) => {
+  head.onclick = () => {
+    const place = Number(head.dataset.sort);
+    page.down = page.by === place ? !page.down : false;
+    page.by = place;
+    const number = (cell) => (cell === null ? -Infinity : parseFloat(cell));
+    const words = page.rows.some((row) => row[place] !== null && Number.isNaN(Number(row[place])));
+    page.rows.sort((one, other) => (words ? String(one[place]).localeCompare(String(other[place])) : number(one[place]) - number(other[place])) * (page.down ? -1 : 1));
+    page.at = 0;
+    show();
+  };
+});
+show();

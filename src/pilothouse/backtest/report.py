@@ -1,0 +1,277 @@
+"""One run as one page: a result goes in; HTML that needs nothing else, no server and no network, comes out.
+
+Price with entries and exits, equity beside holding the instrument, drawdown, months as a heat map, trades, every metric
+with its formula, the spec and the fingerprint of the data. A long run is drawn with longer candles; what was measured
+is not touched by that.
+"""
+
+import html
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+
+from pilothouse.backtest.curves import Ints
+from pilothouse.backtest.exports import TRADE_NAMES, json_cell, time_of, trade_rows
+from pilothouse.backtest.metrics import CATALOGUE
+from pilothouse.backtest.periods import Period
+from pilothouse.backtest.result import Result
+from pilothouse.core.candles import Candles
+
+DRAWN_MOST: Final = 6_000
+"""So many candles are drawn at most; each then stands for several bars."""
+
+_MARKS_MOST: Final = 2_000
+_FIRST: Final = (
+    "total_return", "cagr", "max_drawdown", "sharpe", "sortino", "calmar", "profit_factor", "win_rate", "trades",
+    "time_in_market", "fees", "volatility",
+)  # fmt: skip
+_SIGNED: Final = (TRADE_NAMES.index("result"), TRADE_NAMES.index("result_share"))
+_MONTHS: Final = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What stands on the page besides the result.
+
+    title, subtitle   what was run, and on what
+    spec              the spec as JSON
+    fingerprint       SHA-256 of the data
+    notes             what a reader must know of the data: gaps, rows left out; and of the search, if it was one
+    luck              the sentence about trials and luck, or empty
+    """
+
+    title: str
+    subtitle: str
+    spec: str
+    fingerprint: str
+    notes: tuple[str, ...] = ()
+    luck: str = ""
+
+
+def page(
+    result: Result,
+    candles: Candles,
+    metrics: Mapping[str, float | None],
+    months: Sequence[Period],
+    kinds: Sequence[Period],
+    told: Told,
+) -> str:
+    """Return the page as HTML.
+
+    result, candles   of the same bars
+    metrics           by name, as `metrics.measure` returns them
+    months, kinds     as `periods.by_time` and `periods.by_kind` return them
+    """
+    drawn = json.dumps(_drawn(result, candles), separators=(",", ":"), allow_nan=False).replace("<", "\\u003c")
+    parts = [
+        "<!doctype html><html lang=en><head><meta charset=utf-8><meta name=viewport content='width=device-width'>",
+        f"<title>{_text(told.title)}</title><style>{_asset('report.css')}</style></head><body><main>",
+        f"<h1>{_text(told.title)}</h1><div class=dim>{_text(told.subtitle)}</div>",
+        _warnings(result, told),
+        f"<div class=cards>{''.join(_card(name, metrics.get(name)) for name in _FIRST)}</div>",
+        f"<h2>Price, entries and exits</h2>{_thinned(candles)}<div id=price class=chart></div>",
+        "<h2>Equity <span class=dim>beside holding the instrument (grey)</span> and drawdown</h2>",
+        "<div id=equity class=chart></div><div id=drawdown class='chart low'></div>",
+        _heat(months),
+        _kinds(kinds),
+        _trades(result),
+        _metrics(metrics),
+        f"<h2>What was run</h2><p class=dim>Data {_text(told.fingerprint)}; result {result.digest()}</p>",
+        f"<details><summary>Spec</summary><pre>{_text(_indented(told.spec))}</pre></details>",
+        "</main>",
+        f"<script type=application/json id=told>{drawn}</script>",
+        f"<script>{_asset('lightweight-charts.js')}</script><script>{_asset('report.js')}</script></body></html>",
+    ]
+    return "".join(parts)
+
+
+def _text(words: str) -> str:
+    return html.escape(words)
+
+
+@cache
+def _asset(name: str) -> str:
+    text = (Path(__file__).parent / "page" / name).read_text(encoding="utf-8")
+    return text.replace("</script", "<\\/script") if name.endswith(".js") else text
+
+
+def _indented(spec: str) -> str:
+    return json.dumps(json.loads(spec), indent=2, ensure_ascii=False)
+
+
+def _warnings(result: Result, told: Told) -> str:
+    found = []
+    if result.costless:
+        words = "WITHOUT COSTS: no fee, no slippage. A result without costs says nothing about trading."
+        found.append(f"<div class=warn>{words}</div>")
+    if len(result) and int(result.equity.min()) <= 0:
+        found.append("<div class=warn>The account was ruined in this run.</div>")
+    if told.luck:
+        found.append(f"<div class=note>{_text(told.luck)}</div>")
+    found += [f"<div class=note>{_text(note)}</div>" for note in told.notes]
+    return "".join(found)
+
+
+def shown(unit: str, value: float | None) -> str:
+    """Return a metric as people read it."""
+    if value is None:
+        return "–"
+    match unit:
+        case "share":
+            return f"{value * 100:,.2f} %"
+        case "count":
+            return f"{value:,.0f}"
+        case "bars" | "days":
+            return f"{value:,.1f}"
+        case _:
+            return f"{value:,.2f}"
+
+
+def _card(name: str, value: float | None) -> str:
+    metric = next(each for each in CATALOGUE if each.name == name)
+    kind = ""
+    if name in {"total_return", "cagr", "sharpe", "sortino", "calmar"} and value is not None:
+        kind = " class=up" if value > 0 else " class=down"
+    return f"<div class=card><span>{_text(metric.label)}</span><b{kind}>{shown(metric.unit, value)}</b></div>"
+
+
+def _thinned(candles: Candles) -> str:
+    each = -(-len(candles) // DRAWN_MOST)
+    return "" if each == 1 else f"<p class=dim>Each candle drawn stands for {each} bars.</p>"
+
+
+def _heat(months: Sequence[Period]) -> str:
+    """Return months as a table of years, coloured by return."""
+    years: dict[str, dict[int, Period]] = {}
+    for month in months:
+        years.setdefault(month.name[:4], {})[int(month.name[5:7])] = month
+    if not years:
+        return ""
+    strongest = max((abs(month.change) for month in months if month.change is not None), default=0.0) or 1.0
+    lines = []
+    for year, found in sorted(years.items()):
+        cells = "".join(_heat_cell(found.get(number), strongest) for number in range(1, 13))
+        whole = 1.0
+        for month in found.values():
+            whole *= 1.0 + (month.change or 0.0)
+        lines.append(f"<tr><td>{year}</td>{cells}{_coloured(whole - 1.0, max(strongest, abs(whole - 1.0)))}</tr>")
+    head = "".join(f"<th>{name}</th>" for name in (*_MONTHS, "Year"))
+    return (
+        "<h2>Months</h2><div class=scroll><table class=heat>"
+        f"<thead><tr><th></th>{head}</tr></thead><tbody>{''.join(lines)}</tbody></table></div>"
+    )
+
+
+def _heat_cell(month: Period | None, strongest: float) -> str:
+    return "<td></td>" if month is None or month.change is None else _coloured(month.change, strongest)
+
+
+def _coloured(change: float, strongest: float) -> str:
+    colour = "--up" if change >= 0 else "--down"
+    share = min(100, round_percent(abs(change) / strongest))
+    style = f"background:color-mix(in srgb,var({colour}) {share // 2 + 4}%,transparent)"
+    return f"<td style='{style}'>{change * 100:.1f}</td>"
+
+
+def round_percent(share: float) -> int:
+    """Return a share as whole percent, for colours."""
+    return int(share * 100 + 0.5)
+
+
+def _kinds(kinds: Sequence[Period]) -> str:
+    rows = "".join(
+        f"<tr><td>{_text(each.name)}</td><td>{each.trades}</td><td>{each.wins}</td>"
+        f"<td>{shown('share', each.wins / each.trades if each.trades else None)}</td>"
+        f"<td>{each.result:,.2f}</td><td>{each.fees:,.2f}</td></tr>"
+        for each in kinds
+    )
+    if not rows:
+        return ""
+    head = "".join(f"<th>{name}</th>" for name in ("", "Trades", "Wins", "Win rate", "Result", "Fees"))
+    return f"<h2>By side and instrument</h2><table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>"
+
+
+def _trades(result: Result) -> str:
+    head = "".join(
+        f"<th data-sort={place}>{_text(name.replace('_', ' '))}</th>" for place, name in enumerate(TRADE_NAMES)
+    )
+    return (
+        f"<h2>Trades <span class=dim>({len(result.trades):,}; a click on a column sorts)</span></h2>"
+        f"<div class=scroll><table><thead><tr>{head}</tr></thead><tbody id=trades></tbody></table></div>"
+        "<p><button id=back>Back</button> <span id=where class=dim></span> <button id=on>On</button></p>"
+    )
+
+
+def _metrics(metrics: Mapping[str, float | None]) -> str:
+    lines = "".join(
+        f'<div class=metric><abbr title="{_text(metric.formula)}. Source: {_text(metric.source)}">{_text(metric.label)}'
+        f"</abbr><span>{shown(metric.unit, metrics.get(metric.name))}</span></div>"
+        for metric in CATALOGUE
+    )
+    return (
+        f"<h2>Every metric <span class=dim>(its formula under the pointer)</span></h2><div class=metrics>{lines}</div>"
+    )
+
+
+def _drawn(result: Result, candles: Candles) -> dict[str, Any]:
+    """Return what the charts draw: at most so many candles, the extremes of equity within each kept."""
+    count = len(candles)
+    each = max(1, -(-count // DRAWN_MOST))
+    starts = np.arange(0, count, each)
+    ends = np.append(starts[1:], count) - 1 if count else starts
+    factor = 10.0**candles.price_digits
+    seconds = (candles.opened_ms[starts] // 1_000).tolist() if count else []
+    bars = zip(
+        seconds,
+        (candles.open[starts] / factor).tolist(),
+        (np.maximum.reduceat(candles.high, starts) / factor).tolist() if count else [],
+        (np.minimum.reduceat(candles.low, starts) / factor).tolist() if count else [],
+        (candles.close[ends] / factor).tolist(),
+        strict=True,
+    )
+    falls = result.drawdown()
+    begin = float(result.money(result.capital))
+    holding = begin * candles.close / float(candles.open[0]) if count else np.zeros(0)
+    curve = zip(
+        seconds,
+        result.money(result.equity)[ends].tolist(),
+        (np.maximum.reduceat(falls, starts)).tolist() if count else [],
+        holding[ends].tolist(),
+        strict=True,
+    )
+    return {
+        "span_ms": candles.span_ms * each,
+        "precision": candles.price_digits,
+        "candles": [list(row) for row in bars],
+        "equity": [list(row) for row in curve],
+        "marks": _marks(result, seconds, each),
+        "trades": [[json_cell(cell) for cell in row] for row in trade_rows(result, candles.symbol)],
+        "signed": list(_SIGNED),
+    }
+
+
+def _marks(result: Result, seconds: list[int], each: int) -> list[list[Any]]:
+    """Return (time, direction, in or out, result, words) of entries and exits; of very many, those that mattered."""
+    trades = result.trades
+    chosen: Ints = np.arange(len(trades))
+    if len(trades) * 2 > _MARKS_MOST:
+        chosen = np.sort(np.argsort(-np.abs(trades.pnl), kind="stable")[: _MARKS_MOST // 2])
+    found: list[list[Any]] = []
+    for place in chosen.tolist():
+        side, pnl = int(trades.side[place]), float(result.money(int(trades.pnl[place])))
+        into, out = int(trades.opened_bar[place]) // each, int(trades.closed_bar[place]) // each
+        found.append([seconds[into], side, "in", 0, "long" if side > 0 else "short"])
+        found.append([seconds[out], -side, "out", pnl, f"{pnl:+,.2f}"])
+    return sorted(found, key=lambda mark: mark[0])
+
+
+def span_words(candles: Candles) -> str:
+    """Return from when to when and how many bars, in words."""
+    if not len(candles):
+        return "no bars"
+    return f"{time_of(int(candles.opened_ms[0]))} to {time_of(int(candles.closed_ms[-1]))} UTC, {len(candles):,} bars"
