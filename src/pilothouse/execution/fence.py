@@ -4,7 +4,9 @@ How leases are taken, and why a process that wakes up late can do no harm, stand
 """
 
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
 from functools import cache
 
 from pilothouse.core.clock import Clock
@@ -27,6 +29,8 @@ class Writers:
     def __init__(self, clock: Clock) -> None:
         """Hold nothing."""
         self._clock = clock
+        self._compared: dict[str, datetime] = {}
+        self.on_compared: Callable[[], object] = _nothing
         self._rights: dict[str, _Right] = {}
         self._lock = threading.Lock()
 
@@ -35,6 +39,15 @@ class Writers:
         seconds = (held.until - self._clock.now()).total_seconds()
         with self._lock:
             self._rights[account_id] = _Right(held, asked_at + max(seconds, 0.0))
+
+    def compared(self, account_id: str) -> None:
+        """Note that this process has just compared an account with its venue in full: before that, nothing is sent."""
+        self._compared[account_id] = self._clock.now()
+        self.on_compared()
+
+    def compared_at(self, account_id: str) -> datetime | None:
+        """Return when this process compared an account last; None: never."""
+        return self._compared.get(account_id)
 
     def drop(self, account_id: str) -> None:
         """Send nothing more for an account."""
@@ -57,6 +70,10 @@ class Writers:
         """Return under which epoch this process sends, for the record; empty where none is needed."""
         right = self._rights.get(account_id) if needs_lease(venue) else None
         return "" if right is None else f", epoch {right.held.epoch}"
+
+
+def _nothing() -> None:
+    """Do nothing."""
 
 
 @cache

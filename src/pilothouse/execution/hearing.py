@@ -111,6 +111,12 @@ def forget(tx: Tx, account_id: str) -> None:
     tx.execute(delete(hearing).where(_CELLS.account_id == account_id))
 
 
+def lose_all(tx: Tx, now: datetime) -> None:
+    """Know that nobody listens to any account: for the one process that knows that all others are dead."""
+    heard = (_CELLS.state == StreamState.LIVE.value, _CELLS.until > now)
+    tx.execute(update(hearing).where(*heard).values(state=StreamState.LOST.value, since=now, until=now))
+
+
 def begin(tx: Tx, held: Held, account_id: str, now: datetime) -> None:
     """Take over: the holder of the lease `held` begins to listen, and has heard nothing yet."""
     was = of(tx, account_id)

@@ -48,6 +48,7 @@ def reconcile(desk: Desk, trader: Trader) -> Reconciled:
     found.mismatches = _compare_positions(desk, trader, account, begun)
     if begun > EPOCH:
         desk.database.write(lambda tx: hearing.compared(tx, trader.account_id, desk.clock.now()), name="compared")
+    desk.writers.compared(trader.account_id)
     return found
 
 

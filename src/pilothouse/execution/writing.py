@@ -9,7 +9,7 @@ Therefore whoever takes over from a process that may still live waits until the 
 venue accepts a request after its stamp. Accounts whose venue lives inside of the house need no lease.
 """
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Final
 
 from pilothouse.core.clock import EPOCH, Clock
@@ -46,7 +46,7 @@ def take(tx: Tx, clock: Clock, account_id: str, venue: str, *, owner: str, lease
     """
     now, name = clock.now(), f"{PREFIX}{account_id}"
     last = lease.last(tx, name)
-    if last is not None and last.owner != owner and last.until + window_of(venue) > now and last.until != EPOCH:
+    if not is_free(last, venue, owner=owner, now=now):
         return None
     held = lease.acquire(tx, name, owner=owner, now=now, lease_for=lease_for)
     if held is not None and last is not None and last.owner != owner:
@@ -54,6 +54,18 @@ def take(tx: Tx, clock: Clock, account_id: str, venue: str, *, owner: str, lease
         amendments.end_hand_offs(tx, now, account_id)
         outbox.free_of(tx, last.owner, account_id, now)
     return held
+
+
+def last_holder(tx: Tx, account_id: str) -> Held | None:
+    """Return who may send for an account, or could last; None: nobody ever could."""
+    return lease.last(tx, f"{PREFIX}{account_id}")
+
+
+def is_free(last: Held | None, venue: str, *, owner: str, now: datetime) -> bool:
+    """Say whether `owner` may take the lease that was held so last."""
+    if last is None or last.until == EPOCH:
+        return True
+    return last.until <= now if last.owner == owner else last.until + window_of(venue) <= now
 
 
 def renew(tx: Tx, clock: Clock, held: Held, *, lease_for: timedelta = LEASE) -> Held | None:

@@ -12,7 +12,7 @@ from decimal import Decimal
 from pilothouse.accounts.hooks import Hook, get
 from pilothouse.bots import follow
 from pilothouse.bots.alert import Shape
-from pilothouse.core.errors import Invalid, NotFound, Problem, Refused
+from pilothouse.core.errors import Invalid, NotFound, Problem, Refused, Unavailable
 from pilothouse.core.facts import Fact, FactKind
 from pilothouse.core.instrument import Side
 from pilothouse.core.intent import OrderIntent
@@ -65,7 +65,15 @@ def advance(
         waiting = waiting[:most]
         decided, fresh = (_keep_waiting(tx, desk, fresh) if fresh is not None else None), None
     protection = protections.of(tx, trader.account_id, symbol)
-    scene = look(tx, desk, trader, symbol)
+    try:
+        scene = look(tx, desk, trader, symbol)
+    except Unavailable:
+        if not is_deaf or (fresh is None and decided is None):
+            raise
+        # Nothing is decided for the account now anyway: it is kept, and decided once there is a price and it is heard.
+        if fresh is None:
+            return decided
+        return _store(tx, desk, replace(fresh, message=_why_waiting(is_deaf=True)), is_fresh=True)
     queue = [*waiting, *([fresh] if fresh else [])]
     kept, was_active = _supersede(tx, desk, queue, fresh)
     held_up = scene.in_doubt() or (was_active and scene.view.moves())

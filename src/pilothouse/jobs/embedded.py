@@ -1,7 +1,7 @@
 """One machine: the same handlers on threads of this process, woken by the commit.
 
-Start and recovery are one path: what an earlier process left is freed, every account is reconciled before anything
-is sent, then the lanes, the messages and the clockwork run.
+Start and recovery are one path: what an earlier process left is freed, then the lanes, the messages and the clockwork
+run, and alerts are taken in at once. Nothing is sent for an account before it has been compared with its venue.
 """
 
 import threading
@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 import structlog
 
 from pilothouse.core.errors import PilothouseError
-from pilothouse.execution import send, writing
+from pilothouse.execution import hearing, send, writing
 from pilothouse.execution import store as orders_store
 from pilothouse.jobs.dispatch import Dispatcher
 from pilothouse.jobs.schedule import ALARMS, SCHEDULE, Periodic, drive_waiting, reconcile_all
@@ -34,7 +34,10 @@ _log = structlog.get_logger("pilothouse.embedded")
 
 
 def recover(house: House) -> None:
-    """Take over what an earlier process left behind, and reconcile every account before anything is sent.
+    """Take over what an earlier process left behind; asks no venue that is elsewhere, so that it takes no time.
+
+    Accounts at real venues are compared by whoever listens to them: until then they are not heard, nothing is decided
+    for them, and this process does not take the lease without which it cannot send (`jobs/writers.py`).
 
     On SQLite this process holds the house alone, so whoever held a message before is dead. On PostgreSQL others may
     be alive: what they hold is taken over when their leases end.
@@ -47,13 +50,14 @@ def recover(house: House) -> None:
         lease.free_others(tx, house.process, PREFIX, now)
         lease.free_others(tx, house.process, deliver.LEASE_PREFIX, now)
         writing.forget_dead_houses(tx, house.clock, house.process)
+        hearing.lose_all(tx, now)
         return orders_store.end_hand_offs(tx, now), outbox.free_others(tx, house.process, now)
 
     doubtful, freed = house.database.write(work, name="recover")
     if doubtful or freed:
         _log.info("took over from an earlier process", orders_to_ask_about=doubtful, messages=freed)
-    house.open_all()
-    reconcile_all(house)
+    house.know_instruments()
+    reconcile_all(house, inside_only=True)
 
 
 class Embedded:
@@ -77,7 +81,6 @@ class Embedded:
         """Recover, then run until `stop`."""
         house = self._house
         recover(house)
-        self._writers.look()
         drive_waiting(house)
         house.database.wake.add(self._ring)
         loops: list[tuple[str, Callable[[], None]]] = [
@@ -104,6 +107,7 @@ class Embedded:
         self._stopping.set()
         self._house.desk.lanes.close()
         self._house.changes.ring()
+        self._writers.ring()
         self._ring()
         deadline = time.monotonic() + patience_s
         for thread in self._threads:

@@ -53,10 +53,13 @@ class Periodic:
     aside: bool = False
 
 
-def reconcile_all(house: House) -> None:
-    """Bring every account's books up to what its venue says; a venue that does not answer is tried again later."""
+def reconcile_all(house: House, *, inside_only: bool = False) -> None:
+    """Bring every account's books up to what its venue says; a venue that does not answer is tried again later.
+
+    inside_only   only accounts whose venue lives in this house and answers at once
+    """
     for account in house.database.read(trading_accounts.active_accounts):
-        if _is_fresh(house, account):
+        if (inside_only and not house.is_inside(account.venue)) or _is_fresh(house, account):
             continue
         try:
             found = reconcile(house.desk, trader_of(account))

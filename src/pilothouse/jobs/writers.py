@@ -4,7 +4,8 @@ In: the active accounts. Out: leases in the record, and what `Desk.writers` says
 """
 
 import threading
-from datetime import timedelta
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime, timedelta
 
 import structlog
 
@@ -14,12 +15,16 @@ from pilothouse.core.errors import PilothouseError
 from pilothouse.core.facts import Fact, FactKind
 from pilothouse.execution import writing
 from pilothouse.execution.fence import needs_lease
+from pilothouse.execution.reconcile import reconcile
+from pilothouse.execution.submit import Trader
 from pilothouse.kit.db import Tx
 from pilothouse.kit.lease import Held
 from pilothouse.notifications.words import LEASE_LOST
 from pilothouse.wiring.house import House
 
 _LOOK_S = 1.0
+_OTHERS_COMPARE_S = 3.0
+_COMPARERS = 2
 _log = structlog.get_logger("pilothouse.writers")
 
 
@@ -31,12 +36,22 @@ class WriterKeeper:
         self._house = house
         self._for = lease_for
         self._turn = threading.Lock()
+        self._rung = threading.Event()
+        self._free_since: dict[str, float] = {}
+        self._comparing: set[str] = set()
+        self._pool = ThreadPoolExecutor(_COMPARERS, thread_name_prefix="pilothouse-writer")
+        house.desk.writers.on_compared = self._rung.set
 
     def run(self, stopping: threading.Event) -> None:
         """Look again and again until told to stop."""
         while not stopping.is_set():
+            self._rung.clear()
             self.look()
-            stopping.wait(_LOOK_S)
+            self._rung.wait(_LOOK_S)
+
+    def ring(self) -> None:
+        """Look now."""
+        self._rung.set()
 
     def look(self) -> None:
         """Renew what a third of has passed, take what nobody has, let go of what is no longer wanted."""
@@ -50,7 +65,7 @@ class WriterKeeper:
         held = house.desk.writers.holds()
         now = house.clock.now()
         due = [one for one in held.values() if now >= one.until - self._for * 2 / 3]
-        free = [account for account_id, account in wanted.items() if account_id not in held]
+        free = self._takeable([account for account_id, account in wanted.items() if account_id not in held], now)
         gone = [account_id for account_id in held if account_id not in wanted]
         if not (due or free or gone):
             return
@@ -69,6 +84,45 @@ class WriterKeeper:
                 self._tell_lost(wanted[account_id], held[account_id])
             else:
                 house.desk.writers.hold(account_id, lease, asked_at)
+
+    def _takeable(self, without: list[TradingAccount], now: datetime) -> list[TradingAccount]:
+        """Return which accounts can be taken: nobody else may send, and they were compared since anybody else could.
+
+        Whoever listens to an account compares it; where that does not come about, it is done here.
+        """
+        if not without:
+            return []
+        house, names = self._house, self._house.process
+        found = []
+        lasts = house.database.read(lambda tx: {one.id: writing.last_holder(tx, one.id) for one in without})
+        for account in without:
+            last = lasts[account.id]
+            if not writing.is_free(last, account.venue, owner=names, now=now):
+                self._free_since.pop(account.id, None)
+                continue
+            at = house.desk.writers.compared_at(account.id)
+            if at is not None and (last is None or last.owner == names or at >= last.until):
+                found.append(account)
+            else:
+                self._compare_soon(account)
+        return found
+
+    def _compare_soon(self, account: TradingAccount) -> None:
+        """Compare an account that nobody has compared for a while, on another thread."""
+        now = self._house.clock.monotonic()
+        if account.id in self._comparing or now - self._free_since.setdefault(account.id, now) < _OTHERS_COMPARE_S:
+            return
+        self._free_since[account.id] = now
+        self._comparing.add(account.id)
+        self._pool.submit(self._compare, account)
+
+    def _compare(self, account: TradingAccount) -> None:
+        try:
+            reconcile(self._house.desk, Trader.of(account))
+        except PilothouseError as error:
+            _log.warning("account_not_compared", account=account.id, why=str(error))
+        finally:
+            self._comparing.discard(account.id)
 
     def _work(
         self, tx: Tx, held: dict[str, Held], wanted: dict[str, TradingAccount], free: list[TradingAccount]
@@ -90,6 +144,7 @@ class WriterKeeper:
     def close(self, *, is_quiet: bool) -> None:
         """Send nothing more; give the leases back if nothing of ours is on the wire (`is_quiet`)."""
         house = self._house
+        self._pool.shutdown(wait=True, cancel_futures=True)
         with self._turn:
             held = house.desk.writers.holds()
             for account_id in held:

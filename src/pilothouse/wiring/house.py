@@ -129,7 +129,12 @@ class House:
 
     def is_inside(self, venue: str) -> bool:
         """Say whether a venue tells its events from inside of this house, without a stream."""
-        return self.paper is not None and self.venues.get(venue) is self.paper
+        return self.paper is not None and venue in self.venues and self.venues[venue] is self.paper
+
+    def know_instruments(self) -> None:
+        """Know what the venues of all active accounts trade, as they said last, before any of them is open."""
+        for name in {account.venue for account in self.database.read(trading_accounts.active_accounts)}:
+            self.venues.know(name)
 
     def _expect(self, account: TradingAccount) -> None:
         """Decide nothing for an account at a real venue until it is heard."""

@@ -94,14 +94,18 @@ class OpenVenues(Mapping[str, Venue]):
             venue = self._open.get(name)
             if venue is None:
                 venue = self._opener(VenueKey.parse(name), account.stream_url)
-                known = self._database.read(lambda tx: instrument_store.load(tx, name))
-                if known:
-                    self._instruments.put(name, known)
+                self.know(name)
                 self._stale.add(name)
                 self.put(name, venue)
         if name in self._stale:
             self.refresh(name)
         return venue
+
+    def know(self, name: str) -> None:
+        """Know the instruments that a venue named when it was last asked."""
+        known = self._database.read(lambda tx: instrument_store.load(tx, name))
+        if known and not self._instruments.all(name):
+            self._instruments.put(name, known)
 
     def _open_for_some_account(self, name: str) -> Venue:
         """Open a venue whose account came in by another process of this house. Raises KeyError if it has none."""
