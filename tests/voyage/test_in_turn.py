@@ -5,7 +5,8 @@ from decimal import Decimal
 
 import pytest
 
-from pilothouse.core.order import OrderState
+from pilothouse.core.instrument import Side
+from pilothouse.core.order import OrderState, Purpose
 from pilothouse.execution import send, settle
 from pilothouse.execution import store as orders_store
 from pilothouse.execution.lanes import Outgoing
@@ -96,6 +97,22 @@ def test_what_a_venue_is_too_busy_for_is_sent_in_its_turn_a_moment_later(stepped
     stepped.pass_time(45)
 
     _filled_in_turn(stepped)
+
+
+def test_a_position_that_was_turned_round_on_the_way_keeps_its_stop(stepped: Stepped) -> None:
+    """The stop that came with the last alert was taken for one of the first position, and forgotten with it."""
+    for number, (side, size) in enumerate([("BUY", "0.010"), ("SELL", "0.020"), ("BUY", "0.030")]):
+        fields = {"alert_id": f"s{number}", "action": "open", "symbol": "BTCUSDT", "side": side, "stop_loss": "20%"}
+        stepped.send(json.dumps({**fields, "quantity": size}).encode())
+    for one in stepped.house.desk.lanes.drain():
+        send.send_batch(stepped.house.desk, [one])
+        stepped.run()
+        stepped.clock.advance(0.01)
+    stepped.pass_time(1)
+
+    assert stepped.position("BTCUSDT") == Decimal("0.020")
+    standing = [(one.purpose, one.terms.side, one.terms.quantity) for one in stepped.live() if one.state.is_resting]
+    assert standing == [(Purpose.STOP_LOSS, Side.SELL, Decimal("0.020"))]
 
 
 def test_a_hold_that_another_process_has_ended_is_not_taken_back(stepped: Stepped) -> None:

@@ -14,7 +14,7 @@ import structlog
 
 from pilothouse.accounts import trading_accounts
 from pilothouse.core.errors import Broken
-from pilothouse.core.order import OrderEvent, OrderState, after
+from pilothouse.core.order import OrderEvent, OrderState, OrderTerms, after
 from pilothouse.core.rounding import plain, ratio
 from pilothouse.execution import account_store, free_coins, hearing, settle, store
 from pilothouse.execution.desk import Desk
@@ -23,6 +23,7 @@ from pilothouse.execution.limits import of_account
 from pilothouse.execution.tell import moved, told
 from pilothouse.kit import outbox
 from pilothouse.kit.db import Tx
+from pilothouse.ledger import positions
 from pilothouse.venues.port import (
     Absent,
     Accepted,
@@ -78,7 +79,7 @@ def send_batch(desk: Desk, batch: Sequence[Outgoing]) -> None:
     if desk.lanes.is_doubted(lane):
         ready = _behind_a_doubt(desk, lane, ready)
     for run in _runs(ready):
-        if desk.lanes.is_doubted(lane) and not run[0][0].protects:
+        if desk.lanes.is_doubted(lane) and not _goes_at_once(desk, run[0][0]):
             _put_off(desk, [one for one, _ in run], "an order before it may not have arrived")
         else:
             _send_run(desk, venue, lane, run)
@@ -103,8 +104,21 @@ def _behind_a_doubt(desk: Desk, lane: Lane, ready: list[Stamped]) -> list[Stampe
     if first is None or first.id in mine:
         desk.lanes.doubt(lane, is_so=False)
         return ready
-    _put_off(desk, [one for one, _ in ready if not one.protects], f"{first.id} before it may not have arrived")
-    return [pair for pair in ready if pair[0].protects]
+    wait = [one for one, _ in ready if not _goes_at_once(desk, one)]
+    _put_off(desk, wait, f"{first.id} before it may not have arrived")
+    return [pair for pair in ready if pair[0] not in wait]
+
+
+def _goes_at_once(desk: Desk, one: Outgoing) -> bool:
+    account_id, terms, protects = one.account.id, one.request.terms, one.protects
+    return desk.database.read(lambda tx: waits_for_nobody(tx, account_id, terms, protects=protects))
+
+
+def waits_for_nobody(tx: Tx, account_id: str, terms: OrderTerms, *, protects: bool) -> bool:
+    """Say whether an order may leave before others: it protects, or closes just what is held and can open nothing."""
+    if protects or not terms.reduce_only:
+        return protects
+    return positions.position(tx, account_id, terms.symbol).quantity == -terms.side.sign * terms.quantity
 
 
 def _send_run(desk: Desk, venue: Venue, lane: Lane, run: Sequence[Stamped]) -> None:
@@ -204,11 +218,16 @@ def _send_in_turn(desk: Desk, venue_name: str, order: store.OrderRecord) -> time
     no longer than an order may wait at all.
     """
     is_old = desk.clock.now() - order.created_at > desk.patience.intent_age_most
-    if not order.purpose.protects and not (order.terms.reduce_only and is_old):
-        first = desk.database.read(lambda tx: store.first_on_its_way(tx, order.account_id, order.terms.symbol))
-        if first is not None and first.id != order.id:
-            return desk.patience.ask_most
+    if not (order.terms.reduce_only and is_old) and desk.database.read(lambda tx: _has_others_before(tx, order)):
+        return desk.patience.ask_most
     return _send_again(desk, venue_name, order)
+
+
+def _has_others_before(tx: Tx, order: store.OrderRecord) -> bool:
+    if waits_for_nobody(tx, order.account_id, order.terms, protects=order.purpose.protects):
+        return False
+    first = store.first_on_its_way(tx, order.account_id, order.terms.symbol)
+    return first is not None and first.id != order.id
 
 
 def _send_the_next(desk: Desk, venue_name: str, order: store.OrderRecord) -> None:
@@ -412,15 +431,9 @@ def _take_in(tx: Tx, desk: Desk, order_id: str, outcome: PlaceOutcome, ended: se
     match outcome:
         case Accepted(report):
             return settle.reported(tx, desk, order_id, report)
-        case Rejected(code, message, may_be_repeated=True) if not _protects(tx, order_id):
+        case Rejected(code, message, may_be_repeated=True):
             return settle.put_off(tx, desk, order_id, f"{code}: {message}", held_until=ended.held_until)
         case Rejected():
             return settle.rejected(tx, desk, order_id, outcome)
         case Unknown(reason):
             return settle.lost(tx, desk, order_id, reason, ended=ended)
-
-
-def _protects(tx: Tx, order_id: str) -> bool:
-    """Say whether it is a stop-loss or take-profit: whoever guards the position places another one at once."""
-    order = store.get(tx, order_id)
-    return order is not None and order.purpose.protects

@@ -127,6 +127,8 @@ def _of_this_position(
         return record
     opened_at = positions.opened_at(tx, trader.account_id, record.symbol)
     if record.position_opened_at is None:
+        if any(order.signal_id == record.signal_id and not order.terms.rests for order in _entries(record, scene)):
+            return record  # the entry that it came with is on its way, and may open another position than this one
         protections.change(tx, record, now, position_opened_at=opened_at)
         return replace(record, position_opened_at=opened_at)
     if record.position_opened_at != opened_at:

@@ -178,7 +178,7 @@ def undecided_alert(stepped: Stepped) -> None:
 
 def naked_position(stepped: Stepped) -> None:
     """A position is without its stop."""
-    since = stepped.clock.now() - timedelta(seconds=6)
+    since = stepped.clock.now() - timedelta(seconds=61)
     plant(stepped, update(protections).values(unprotected_since=since))
 
 
@@ -202,7 +202,7 @@ PLANTED = {
     "entry without hook": Planted(entry_without_hook, "bots_add_up", "its entries for None"),
     "spoiled record": Planted(spoiled_record, "record_is_whole", "does not fit its hash", halts=False),
     "record cut short": Planted(record_cut_short, "record_is_whole", "the head that is kept says", halts=False),
-    "naked position": Planted(naked_position, "protection_stands", "without its protection for 6 s"),
+    "naked position": Planted(naked_position, "protection_stands", "without its protection for 61 s"),
 }
 
 

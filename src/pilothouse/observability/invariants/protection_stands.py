@@ -1,4 +1,8 @@
-"""A position that was to have a stop has it at the venue, within seconds."""
+"""A position that was to have a stop has it at the venue, within seconds.
+
+For some seconds more it is only told: the house may have been down, or its venue may not answer, and the stop is placed
+as soon as it can be. What lasts a minute halts new exposure.
+"""
 
 from datetime import timedelta
 
@@ -10,6 +14,7 @@ from pilothouse.observability.invariants.rule import FINDINGS_MAX, Finding, Grav
 
 NAME = "protection_stands"
 UNPROTECTED_AT_MOST = timedelta(seconds=5)
+HALTS_AFTER = timedelta(seconds=60)
 
 _NAKED = (
     select(
@@ -30,7 +35,7 @@ def check(tx: Tx, looking: Looking) -> list[Finding]:
     return [
         Finding(
             NAME,
-            Gravity.BREACH,
+            Gravity.BREACH if looking.now - row.unprotected_since > HALTS_AFTER else Gravity.LATE,
             f"the position in {row.symbol} has been without its protection for {seconds} s (alert {row.signal_id})",
             row.account_id,
             row.owner_id,
