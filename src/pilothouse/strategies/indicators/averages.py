@@ -26,7 +26,10 @@ def sma(values: Column, period: int) -> Column:
     Formula: mean of the last `period` values
     Source: J. J. Murphy, Technical Analysis of the Financial Markets, 1999, chapter 9
     """
-    return rolling_sum(values, period) / period
+    out = rolling_sum(values, period)
+    for i in range(len(out)):
+        out[i] /= period
+    return out
 
 
 class Sma(SumWindow):
@@ -38,24 +41,17 @@ class Sma(SumWindow):
         """Take one value and return the average."""
         # The sum stands here once more, because a call inside the call would take as long as the rest.
         head = self.head + value
-        if isnan(head):
+        if head != head:  # noqa: PLR0124 - only NaN differs from itself, and asking isnan takes longer than the sum
             self.reset()
             return NAN
-        at = self.at
-        self.ring[at] = value
-        at += 1
-        if at < self.period:
-            self.at = at
+        ring, period = self.ring, self.period
+        ring.append(value)
+        at = len(ring)
+        if at < period:
             self.head = head
-            return (self.tail[at] + head) / self.period
-        self.at = 0
-        self.head = 0.0
-        total = 0.0
-        ring, tail = self.ring, self.tail
-        for k in range(self.period - 1, 0, -1):
-            total += ring[k]
-            tail[k] = total
-        return head / self.period
+            return (self.tail[at] + head) / period
+        self.turn()
+        return head / period
 
 
 @compiled
@@ -104,10 +100,10 @@ class Smoothed(Twin):
         if self.seen == self.period:
             level = self.level
             level += self.alpha * (value - level)
-            if isnan(level):
-                self.reset()
-            else:
+            if level == level:  # noqa: PLR0124 - only NaN differs from itself; isnan takes longer than the average
                 self.level = level
+            else:
+                self.reset()
             return level
         if isnan(value):
             self.reset()

@@ -8,6 +8,7 @@ and both are known by adding alone. (The same cut gives running extremes: M. van
 Each function has a twin that does the same additions in the same order.
 """
 
+from itertools import accumulate
 from math import isnan
 
 import numpy as np
@@ -47,7 +48,7 @@ def rolling_sum(values: Column, period: int) -> Column:
 class SumWindow(Twin):
     """The twin of `rolling_sum`."""
 
-    __slots__ = ("at", "head", "period", "ring", "tail")
+    __slots__ = ("head", "period", "ring", "tail")
 
     def __init__(self, period: int) -> None:
         self.period = period
@@ -55,30 +56,31 @@ class SumWindow(Twin):
 
     def reset(self) -> None:
         """Forget every bar."""
-        self.at, self.head = 0, 0.0
-        self.ring, self.tail = [0.0] * self.period, [NAN] * self.period
+        self.head = 0.0
+        self.ring: list[float] = []  # the block that is being filled
+        self.tail = [NAN] * self.period
 
     def update(self, value: float) -> float:
         """Take one value and return the sum."""
         head = self.head + value
-        if isnan(head):
+        if head != head:  # noqa: PLR0124 - only NaN differs from itself, and asking isnan takes longer than the sum
             self.reset()
             return NAN
-        at = self.at
-        self.ring[at] = value
-        at += 1
+        ring = self.ring
+        ring.append(value)
+        at = len(ring)
         if at < self.period:
-            self.at = at
             self.head = head
             return self.tail[at] + head
-        self.at = 0
-        self.head = 0.0
-        total = 0.0
-        ring, tail = self.ring, self.tail
-        for k in range(self.period - 1, 0, -1):
-            total += ring[k]
-            tail[k] = total
+        self.turn()
         return head
+
+    def turn(self) -> None:
+        """Begin a new block: the one that is full becomes the older part of the next windows."""
+        self.tail = tail = list(accumulate(reversed(self.ring)))
+        tail.reverse()
+        self.ring = []
+        self.head = 0.0
 
 
 @compiled
