@@ -1,8 +1,12 @@
-"""Seeded markets for the tests of indicators and strategies: columns as the catalogue names its inputs."""
+"""Seeded markets for the tests of indicators and strategies: columns as the catalogue names its inputs, and candles."""
 
+import random
 from typing import Any
 
 import numpy as np
+
+from pilothouse.core.candles import Candles
+from pilothouse.strategies.view import View
 
 MINUTES_OF_A_DAY = 1_440
 
@@ -47,3 +51,33 @@ def with_holes(columns: dict[str, Any], seed: int, holes: int) -> dict[str, Any]
 def prefix(columns: dict[str, Any], bars: int) -> dict[str, Any]:
     """Return the first bars of each column."""
     return {name: column[:bars] for name, column in columns.items()}
+
+
+# 2026-01-05, a Monday, 00:00 UTC.
+MONDAY_MS = 1_767_571_200_000
+SYMBOLS = ("AAAUSDT", "BBBUSDT", "CCCUSDT", "DDDUSDT")
+
+
+def walk(symbol: str, bars: int, seed: int, *, minutes: int = 15, start_ms: int = MONDAY_MS) -> Candles:
+    """Return candles of a random walk of whole numbers, the same on every machine: prices near 100.00."""
+    chance = random.Random(seed)
+    close, drift = 10_000, 0
+    rows = []
+    for bar in range(bars):
+        if bar % 40 == 0:
+            drift = chance.randint(-9, 9)
+        first = close
+        close = max(1_000, first + first * (drift + chance.randint(-45, 45)) // 10_000)
+        high = max(first, close) + chance.randint(0, 15)
+        low = min(first, close) - chance.randint(0, 15)
+        rows.append((first, high, low, close, chance.randint(0, 500_000)))
+    first_, high_, low_, last, volume = (np.array(column, np.int64) for column in zip(*rows, strict=True))
+    opened = start_ms + np.arange(bars, dtype=np.int64) * minutes * 60_000
+    return Candles(symbol, minutes * 60_000, opened, first_, high_, low_, last, volume, price_digits=2, volume_digits=3)
+
+
+def view_over(instruments: str, bars: int, seed: int, minutes: int = 15) -> View:
+    """Return what a strategy of this kind sees: one walk, or one beside its others."""
+    count = {"one": 1, "two": 2, "many": 4}[instruments]
+    walks = [walk(symbol, bars, seed + place, minutes=minutes) for place, symbol in enumerate(SYMBOLS[:count])]
+    return View(walks[0], {candles.symbol: candles for candles in walks[1:]})

@@ -1,6 +1,9 @@
-"""The indicators once more from the same source text, run by the interpreter: no test waits for a compiler.
+"""Indicators and built-in strategies once more from the same source text, run by the interpreter.
 
-    uncompiled.catalogue()      the catalogue whose functions are plain Python
+No test waits for a compiler.
+
+    uncompiled.catalogue()     the catalogue whose functions are plain Python
+    uncompiled.strategies()    the built-in strategies that use them
 
 That machine code says the same to the last bit is tested apart, on all of them in the long runs.
 """
@@ -17,23 +20,28 @@ from typing import Any
 
 from tools.tidy import ROOT
 
-REAL = "pilothouse.strategies.indicators"
-PLAIN = "uncompiled_indicators"
-FOLDER = ROOT / "src" / "pilothouse" / "strategies" / "indicators"
+ROOM = "pilothouse.strategies"
+FOLDER = ROOT / "src" / "pilothouse" / "strategies"
+COPIED = ("indicators", "builtin", "registry")
+PLAIN = "uncompiled_strategies"
 
 
 class _Text(Loader):
     """Runs the text of one file with the names of the copies in it."""
 
     def __init__(self, name: str) -> None:
-        self.file = FOLDER / f"{name.partition('.')[2] or '__init__'}.py"
+        path = FOLDER.joinpath(*name.split(".")[1:])
+        self.is_folder = path.is_dir()
+        self.file = path / "__init__.py" if self.is_folder else path.with_suffix(".py")
 
     def create_module(self, spec: ModuleSpec) -> None:
         """Let Python make the empty module."""
 
     def exec_module(self, module: ModuleType) -> None:
         """Run the text, and take the compiler out."""
-        text = self.file.read_text().replace(REAL, PLAIN)
+        text = self.file.read_text()
+        for copied in COPIED:
+            text = text.replace(f"{ROOM}.{copied}", f"{PLAIN}.{copied}")
         exec(compile(text, str(self.file), "exec"), module.__dict__)  # noqa: S102 - our own source text
         if self.file.stem == "compiling":
             module.__dict__["compiled"] = lambda function: function
@@ -46,12 +54,26 @@ class _Finder(MetaPathFinder):
         """Answer for the copies alone."""
         if fullname != PLAIN and not fullname.startswith(f"{PLAIN}."):
             return None
-        return importlib.util.spec_from_loader(fullname, _Text(fullname), is_package=fullname == PLAIN)
+        text = _Text(fullname)
+        return importlib.util.spec_from_loader(fullname, text, origin=str(text.file), is_package=text.is_folder)
+
+
+@cache
+def _found() -> None:
+    sys.meta_path.append(_Finder())
 
 
 @cache
 def catalogue() -> dict[str, Any]:
     """Return the catalogue of the copies."""
-    sys.meta_path.append(_Finder())
-    found: dict[str, Any] = importlib.import_module(f"{PLAIN}.catalogue").CATALOGUE
+    _found()
+    found: dict[str, Any] = importlib.import_module(f"{PLAIN}.indicators.catalogue").CATALOGUE
     return found
+
+
+@cache
+def strategies() -> dict[str, Any]:
+    """Return the built-in strategies of the copies, by name."""
+    _found()
+    described = importlib.import_module(f"{PLAIN}.registry").BUILT_IN
+    return {name: entry.strategy for name, entry in described.items()}

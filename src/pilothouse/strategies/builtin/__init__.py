@@ -1,0 +1,1 @@
+"""Strategies that come with the product, one in each file; `strategies/registry.py` lists them."""

@@ -1,0 +1,122 @@
+"""What holds for every strategy that comes with the product."""
+
+import json
+from typing import Any
+
+import numpy as np
+import pytest
+
+from pilothouse.strategies.parameters import combinations, resolve, schema
+from pilothouse.strategies.registry import BUILT_IN, NoSuchStrategy, find
+from pilothouse.strategies.rules import Rules
+from pilothouse.strategies.sdk import Columns, Turns
+from tests.unit.strategies.golden_signals import FILE, IN_COLUMNS, LOOSE, WAYS, summary
+from tests.unit.strategies.markets import view_over
+from tests.unit.strategies.uncompiled import strategies
+from tools import write_strategies
+
+GOLDEN: dict[str, Any] = json.loads(FILE.read_text())
+# A strategy has to signal something on the fixed market, or its other tests prove nothing.
+LEAST_SIGNALS = 3
+
+
+@pytest.mark.parametrize("name", IN_COLUMNS)
+def test_no_built_in_strategy_looks_ahead(name: str) -> None:
+    """Cut off the future, and every signal, distance and rank of the past is what it was."""
+    strategy = strategies()[name]
+    for chosen in ({}, LOOSE.get(name, {})):
+        params = resolve(strategy.parameters, chosen)
+        view = view_over(BUILT_IN[name].instruments, 900, 77)
+        whole = strategy.signals(view, params).checked(len(view)).columns
+        for cut in (1, 2, 97, 388, 700, 899):
+            then = strategy.signals(view.before(cut), params).checked(cut).columns
+            assert then.keys() == whole.keys()
+            for column, values in then.items():
+                np.testing.assert_array_equal(values, whole[column][:cut], err_msg=f"{column}, cut at bar {cut}")
+
+
+@pytest.mark.parametrize("name", IN_COLUMNS)
+def test_signals_are_those_that_were_looked_at(name: str) -> None:
+    """A change of a strategy shows here first. If it is meant: python -m tests.unit.strategies.golden_signals."""
+    told = summary(name)
+
+    assert told == GOLDEN[name]
+    assert sum(told[way]["count"] for way in ("long", "short") if way in told) >= LEAST_SIGNALS
+
+
+@pytest.mark.parametrize("name", IN_COLUMNS)
+def test_a_history_that_begins_later_signals_the_same_after_the_warm_up(name: str) -> None:
+    """A bot that was started last week has to agree with a backtest over years."""
+    strategy = strategies()[name]
+    params = resolve(strategy.parameters, LOOSE.get(name, {}))
+    view = view_over(BUILT_IN[name].instruments, 1_600, 5)
+    later = view_over(BUILT_IN[name].instruments, 1_600, 5)
+    begin = 96  # a day later
+    later = type(later)(
+        later.candles.rows(slice(begin, None)),
+        {symbol: later.instrument(symbol).candles for symbol in later.symbols},
+    )
+    known = max(strategy.warm_up(params), 4 * 96)  # two whole days, for what belongs to days
+
+    whole, part = strategy.signals(view, params).columns, strategy.signals(later, params).columns
+    if name == "macd-timeframes":
+        known = 4 * strategy.warm_up(params)  # in bars of its longer timeframe, four times as long
+    for way in WAYS:
+        if way in whole:
+            np.testing.assert_array_equal(part[way][known:], whole[way][begin + known :], err_msg=way)
+
+
+@pytest.mark.parametrize("name", sorted(BUILT_IN))
+def test_every_corner_of_its_parameters_makes_rules(name: str) -> None:
+    """A search tries them all; none may end in an error that a form did not show."""
+    strategy = BUILT_IN[name].strategy
+    assert schema(strategy.parameters)["properties"]
+    for parameter, declared in strategy.parameters.items():
+        corners = declared.grid() if declared.least is None else (declared.least, declared.most)
+        for params in combinations(strategy.parameters, {parameter: (corners[0], corners[-1])}):
+            if isinstance(strategy, Columns):
+                assert isinstance(strategy.rules(params), Rules)
+                assert strategy.warm_up(params) >= 0
+            else:
+                assert json.loads(json.dumps(strategy.begin(params))) == strategy.begin(params)
+
+
+@pytest.mark.parametrize("name", IN_COLUMNS)
+@pytest.mark.parametrize("bars", [0, 1, 3])
+def test_a_history_of_hardly_any_bars_is_no_error(name: str, bars: int) -> None:
+    """A bot may be started on an instrument that was listed a minute ago."""
+    strategy = strategies()[name]
+    if not bars:
+        view = view_over(BUILT_IN[name].instruments, 3, 1).before(0)
+    else:
+        view = view_over(BUILT_IN[name].instruments, bars, 1)
+
+    strategy.signals(view, resolve(strategy.parameters, {})).checked(bars)
+
+
+def test_the_registry_describes_each_and_says_when_it_fails() -> None:
+    """Eighteen ways to lose money are offered; each says how before it is run."""
+    assert len(BUILT_IN) >= 18
+    for name, described in BUILT_IN.items():
+        assert described.name == name
+        assert isinstance(described.strategy, Columns | Turns)
+        assert min(len(described.idea), len(described.fails), len(described.rule)) > 30, name
+        assert described.instruments in {"one", "two", "many"}
+    with pytest.raises(NoSuchStrategy, match=r"'ema-crosss'; there are: .*ema-cross"):
+        find("ema-crosss")
+
+
+def test_every_page_is_what_the_strategy_says_of_itself() -> None:
+    """Pages typed by hand are wrong within a month. Mend them: python tools/write_strategies.py."""
+    there = {file.name: file.read_text(encoding="utf-8") for file in write_strategies.FOLDER.glob("*.md")}
+
+    assert there == write_strategies.pages()
+
+
+def test_a_version_names_the_source_of_a_strategy() -> None:
+    """Two results are comparable only if they came from the same rules."""
+    versions = {described.version for described in BUILT_IN.values()}
+
+    assert len(versions) == len(BUILT_IN)
+    assert all(len(version) == 64 for version in versions)
+    assert find("ema-cross").version == find("ema-cross").version

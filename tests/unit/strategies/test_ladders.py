@@ -1,0 +1,235 @@
+"""Averaging in and grids, turn by turn: whatever the market fills, they hold what they think and never sell more."""
+
+import json
+import random
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pilothouse.strategies.parameters import Params, resolve
+from pilothouse.strategies.registry import BUILT_IN
+from pilothouse.strategies.sdk import Bar, Filled, Turn, Turns, Want
+
+LOT = Decimal("0.001")
+
+
+@dataclass
+class Venue:
+    """Fills resting orders where the price goes, cut to whole lots, in parts if asked; a small honest market."""
+
+    strategy: Turns
+    params: Params
+    parts: int = 1
+    orders: dict[str, Want] = field(default_factory=dict)
+    held: Decimal = Decimal(0)
+    state: dict[str, Any] = field(default_factory=dict)
+    fills: list[Filled] = field(default_factory=list)
+    clock: int = 0
+
+    def __post_init__(self) -> None:
+        """Begin, and keep the state as a file would."""
+        self.state = json.loads(json.dumps(self.strategy.begin(self.params)))
+
+    def tell(self, happening: Bar | Filled) -> Turn:
+        """Let the strategy take a turn, and take over its orders."""
+        turn = self.strategy.decide(self.state, happening, self.params)
+        assert turn == self.strategy.decide(json.loads(json.dumps(self.state)), happening, self.params)
+        self.state = json.loads(json.dumps(turn.state))
+        for key in turn.cancels:
+            self.orders.pop(key, None)
+        for want in turn.wants:
+            self.orders[want.key] = want
+        return turn
+
+    def go(self, price: Decimal) -> None:
+        """Move the price there, fill what it reaches, and close a bar."""
+        self.clock += 60_000
+        for _ in range(200):
+            reached = next((want for want in self.orders.values() if self._reached(want, price)), None)
+            if reached is None:
+                break
+            self._fill(reached, price)
+        self.tell(Bar("BTCUSDT", self.clock - 60_000, self.clock, price, price, price, price, Decimal(1)))
+
+    def _reached(self, want: Want, price: Decimal) -> bool:
+        if want.stop is not None:
+            return price <= want.stop
+        if want.price is None:
+            return True
+        return price <= want.price if want.quantity > 0 else price >= want.price
+
+    def _fill(self, want: Want, price: Decimal) -> None:
+        whole = want.quantity
+        if want.reduce_only:
+            whole = -min(-whole, self.held)
+        part = (whole / self.parts / LOT).to_integral_value(rounding="ROUND_DOWN") * LOT
+        part = part or (whole / LOT).to_integral_value(rounding="ROUND_DOWN") * LOT
+        left = want.quantity - part
+        if abs(left) < LOT or part == 0 or want.stop is not None:
+            self.orders.pop(want.key)
+            part = (whole / LOT).to_integral_value(rounding="ROUND_DOWN") * LOT if want.stop is not None else part
+        else:
+            self.orders[want.key] = Want(want.key, want.symbol, left, want.price, want.stop, want.reduce_only)
+        if part == 0:
+            return
+        self.held += part
+        at = want.price if want.price is not None else price
+        fill = Filled(want.key, want.symbol, part, at, self.clock)
+        self.fills.append(fill)
+        self.tell(fill)
+
+
+def venue(name: str, parts: int = 1, **chosen: Any) -> Venue:
+    """Return a market for a strategy."""
+    strategy = BUILT_IN[name].strategy
+    assert isinstance(strategy, Turns)
+    return Venue(strategy, resolve(strategy.parameters, chosen), parts)
+
+
+def prices(seed: int, count: int, swing: int) -> list[Decimal]:
+    """Return a random walk near 100."""
+    chance = random.Random(seed)
+    price = 10_000
+    path = []
+    for _ in range(count):
+        price = max(2_000, price + price * chance.randint(-swing, swing) // 10_000)
+        path.append(Decimal(price) / 100)
+    return path
+
+
+@settings(max_examples=60)
+@given(st.integers(0, 100_000), st.integers(1, 3), st.integers(20, 300), st.integers(0, 6))
+def test_averaging_in_knows_what_it_holds(seed: int, parts: int, swing: int, safeties: int) -> None:
+    """Through hundreds of fills, whole and in parts: held is what was bought less what was sold, never below zero."""
+    market = venue("dca", parts, base=1_000.0, safety=500.0, safety_most=safeties)
+    for price in prices(seed, 250, swing):
+        market.go(price)
+        assert Decimal(market.state["held"]) == market.held >= 0
+        buys = [key for key, want in market.orders.items() if want.quantity > 0]
+        assert len(buys) <= 1 + safeties
+        assert all(key.startswith(f"{market.state['cycle']}-") for key in market.orders)
+        if market.held > 0:
+            stops = [want for want in market.orders.values() if want.stop is not None]
+            assert [stop.quantity for stop in stops] == [-market.held]
+            assert sum(1 for key in market.orders if "-take-" in key) >= 1
+
+
+def test_averaging_in_sells_in_three_parts_and_moves_its_stop() -> None:
+    """40 % at 1 %, then the stop stands at the average; 40 % at 3 %, then at the first target; the rest at 20 %."""
+    market = venue("dca", base=1_000.0, safety=1_000.0, safety_most=2)
+    market.go(Decimal(100))  # asks for 10 at 100
+    market.go(Decimal(100))  # filled
+    assert market.held == 10
+    assert {key: str(want.price) for key, want in market.orders.items() if "safety" in key} == {
+        "0-safety-1": "99.00",
+        "0-safety-2": "98.00",
+    }
+    assert market.orders["0-stop"].stop == Decimal(95)
+
+    market.go(Decimal("101.5"))
+    assert market.held == 6
+    assert market.orders["0-stop"].stop == Decimal(100)
+    assert not any("safety" in key for key in market.orders)
+
+    market.go(Decimal(104))
+    assert market.held == 2
+    assert market.orders["0-stop"].stop == Decimal(101)
+
+    market.go(Decimal(121))
+    assert market.held == 0
+    assert market.state["cycle"] == 1
+    assert list(market.orders) == ["1-base"]
+
+
+def test_averaging_in_moves_its_unfilled_order_and_adds_no_second() -> None:
+    """An order that was left behind and placed again next time buys twice when the price returns."""
+    market = venue("dca", base=1_000.0)
+    for price in (100, 110, 120):
+        at = Decimal(price)
+        market.tell(Bar("BTCUSDT", 0, 60_000, at, at, at, at, Decimal(1)))
+        assert list(market.orders) == ["0-base"]
+    assert market.orders["0-base"].price == Decimal(120)
+
+
+def test_safety_orders_lower_the_average_and_its_stop() -> None:
+    """The stop and the targets belong to the average price of all purchases."""
+    market = venue("dca", base=1_000.0, safety=1_000.0, safety_most=1, deviation=2.0)
+    market.go(Decimal(100))
+    market.go(Decimal(100))
+    market.go(Decimal(98))
+    average = Decimal(market.state["cost"]) / Decimal(market.state["bought"])
+
+    assert Decimal(98) < average < Decimal(100)
+    assert market.orders["0-stop"].stop == average * Decimal("0.95")
+    assert market.orders["0-take-1"].price == average * Decimal("1.01")
+
+
+def test_a_late_fill_of_an_ended_cycle_changes_nothing() -> None:
+    """It is noted; the books hold it, and the next cycle does not count it as its own."""
+    market = venue("dca", base=1_000.0)
+    turn = market.tell(Filled("7-base", "BTCUSDT", Decimal(1), Decimal(100), 5))
+
+    assert turn.note == "a fill of cycle 7 came late"
+    assert turn.wants == ()
+
+
+@settings(max_examples=60)
+@given(st.integers(0, 100_000), st.integers(1, 3), st.integers(20, 200), st.integers(1, 8))
+def test_a_grid_knows_what_each_level_holds(seed: int, parts: int, swing: int, levels: int) -> None:
+    """What all levels hold is what is held, and each level either waits to buy or to sell."""
+    market = venue("grid", parts, levels=levels, step=0.5, order=1_000.0, stop_loss=2.0)
+    for price in prices(seed, 250, swing):
+        market.go(price)
+        if market.state["ended"]:
+            break
+        held = sum((Decimal(level["bought"]) - Decimal(level["sold"]) for level in market.state["levels"]), Decimal(0))
+        assert held == market.held >= 0
+        for number_of, level in enumerate(market.state["levels"]):
+            keys = {f"buy-{number_of}-{level['round']}", f"sell-{number_of}-{level['round']}"}
+            assert keys & market.orders.keys()
+    if market.state["ended"]:
+        market.go(market.fills[-1].price if market.fills else Decimal(1))
+        assert market.held == 0
+        assert market.orders == {}
+
+
+def test_a_grid_earns_its_step_and_buys_again() -> None:
+    """Down one level and up again is one step earned, and the level waits at its old price."""
+    market = venue("grid", levels=2, step=1.0, order=990.0)
+    market.go(Decimal(100))
+    assert {key: want.price for key, want in market.orders.items()} == {
+        "buy-0-0": Decimal("99.00"),
+        "buy-1-0": Decimal("98.0100"),
+    }
+    market.go(Decimal(99))
+    assert market.held == 10
+    market.go(Decimal(100))
+
+    assert market.held == 0
+    assert sum((-fill.quantity * fill.price for fill in market.fills), Decimal(0)) == 10
+    assert market.orders["buy-0-1"].price == Decimal("99.00")
+
+
+def test_a_grid_that_fell_through_sells_all_and_ends() -> None:
+    """Below the stop it calls off every order and does not begin again."""
+    market = venue("grid", levels=3, step=1.0, order=1_000.0, stop_loss=5.0)
+    for price in (100, 90, 90, 100, 100):
+        market.go(Decimal(price))
+
+    assert market.state["ended"] is True
+    assert market.held == 0
+    assert market.orders == {}
+
+
+@pytest.mark.parametrize("name", ["dca", "grid"])
+def test_a_purchase_that_fills_while_it_is_called_off_is_not_forgotten(name: str) -> None:
+    """A cancel can cross a fill; what came after the end is sold again or noted."""
+    market = venue(name)
+    market.state |= {"ended": True, "cycle": 3, "top": "100"}
+    turn = market.tell(Filled("buy-0-0" if name == "grid" else "2-safety-1", "BTCUSDT", Decimal(1), Decimal(99), 5))
+
+    assert turn.note or [want.quantity for want in turn.wants] == [Decimal(-1)]
