@@ -27,8 +27,8 @@ _LIST_HEAD: Final = f"""\
 
 {_WRITTEN}
 
-{{count}} strategies come with Pilothouse, each proven not to look ahead: recomputed on cuts of a history, its signals are the
-same. They decide at the close of a bar, and what they decide is carried out at the next open unless the run says
+{{count}} strategies come with Pilothouse, proven not to look ahead: recomputed on cuts of a history, its signals are
+the same. They decide at the close of a bar, and what they decide is carried out at the next open unless the run says
 otherwise. None of them is advice, and each page says when it loses. Compare with [buy and hold](buy-and-hold.md) first.
 
 What they are made of: [indicators](../../reference/indicators.md).

@@ -31,7 +31,7 @@ from pilothouse.strategies.builtin import (
     supertrend,
     usual,
 )
-from pilothouse.strategies.indicators.compiling import sources_stamp
+from pilothouse.strategies.indicators import compiling
 from pilothouse.strategies.sdk import Columns, Turns
 
 Strategy = Columns | Turns
@@ -96,7 +96,7 @@ class Described:
 
 def version_of(kind: type[Any]) -> str:
     """Return the version of a strategy's class: a hash over its file, what it stands on, and the indicators."""
-    digest = hashlib.sha256(sources_stamp().encode())
+    digest = hashlib.sha256(compiling.sources_stamp(Path(compiling.__file__).parent).encode())
     for module in (*_GROUND, inspect.getmodule(kind)):
         file = Path(str(getattr(module, "__file__", "")))
         digest.update(file.name.encode() + b"\0" + file.read_bytes())
