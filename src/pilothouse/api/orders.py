@@ -164,17 +164,19 @@ def cancel_one(once: OnceOnly, order_id: IdInPath) -> Response:
 
 @router.patch("/{order_id}", summary="Change an order", response_model=shapes.OrderShown, responses=shapes.ACTING)
 def change_one(once: OnceOnly, order_id: IdInPath, asked: shapes.ChangeAsked) -> Response:
-    """Ask for a resting order to get another price or size; it answers as the order stands now.
+    """Ask for a resting order to get another price, trigger or size; it answers as the order stands now.
 
-    Where the venue cannot change it in place it is ended and another asks for the rest: then `replaced_by` names it.
+    Where the venue cannot change it in place it is ended and another asks for the rest: then `replaced_by` names it. A
+    stop that only reduces is placed anew before the old one is ended.
     What could add to the risk passes the same gate as an order.
     """
     caller = once.caller
     price = exact(asked.price) if asked.price is not None else None
+    stop_price = exact(asked.stop_price) if asked.stop_price is not None else None
     quantity = exact(asked.quantity) if asked.quantity is not None else None
     problems = [
         Problem(name, f"{number} came", "a number above zero", "out_of_range")
-        for name, number in (("price", price), ("quantity", quantity))
+        for name, number in (("price", price), ("stop_price", stop_price), ("quantity", quantity))
         if number is not None and number <= 0
     ]
     if problems:
@@ -183,7 +185,8 @@ def change_one(once: OnceOnly, order_id: IdInPath, asked: shapes.ChangeAsked) ->
     def work(tx: Tx) -> dict[str, Any]:
         found = _mine(tx, caller, order_id)
         trader = caller.trader(tx, found.account_id)
-        manual.change(tx, caller.house.desk, trader, found, price=price, quantity=quantity, by=caller.name)
+        wanted = {"price": price, "stop_price": stop_price, "quantity": quantity}
+        manual.change(tx, caller.house.desk, trader, found, **wanted, by=caller.name)
         return shown.order(_mine(tx, caller, order_id))
 
     return once.do(work, "change")

@@ -217,6 +217,7 @@ class ChangeAsked(Asked):
     """What a resting order is to be; what is left out stays as it is."""
 
     price: Wanted | None = Field(default=None, description="Its new limit.", examples=["60000"])
+    stop_price: Wanted | None = Field(default=None, description="Its new trigger.", examples=["58000"])
     quantity: Wanted | None = Field(
         default=None, description="Its new size, with what has filled already.", examples=["0.02"]
     )

@@ -102,6 +102,7 @@ def amend(
     order_id: OrderId,
     *,
     price: Annotated[str | None, typer.Option("--price", "-p", help="Its new limit price.")] = None,
+    stop_price: Annotated[str | None, typer.Option("--stop-price", help="Its new trigger price.")] = None,
     quantity: Annotated[
         str | None, typer.Option("--quantity", "-q", help="Its new size, with what has filled already.")
     ] = None,
@@ -109,10 +110,11 @@ def amend(
     url: Url = None,
     token: Token = None,
 ) -> None:
-    """Change price or size of a resting order; where the venue cannot, it is ended and another asks for the rest."""
+    """Change price, trigger or size of a resting order; where the venue cannot, another takes its place."""
     from pilothouse.cli import show, talk
 
-    body = {name: value for name, value in (("price", price), ("quantity", quantity)) if value is not None}
+    told = {"price": price, "stop_price": stop_price, "quantity": quantity}
+    body = {name: value for name, value in told.items() if value is not None}
     with talk.open_house(url, token) as house:
         whole = talk.whole_id(house, "/api/v1/orders", order_id)
         made = _changed(house, house.patch(f"/api/v1/orders/{whole}", body))

@@ -1,4 +1,4 @@
-"""Change price or size of a resting order: asked for in a transaction, done by whoever delivers the message.
+"""Change price, trigger or size of a resting order: asked for in a transaction, done by whoever delivers the message.
 
 The venue changes it in place, or ends it and takes another for the rest. The client id of that other one is stored
 before the wire is touched; when an answer is lost, the venue is asked for both, and nothing is sent blindly.
@@ -12,7 +12,6 @@ from decimal import Decimal
 from pilothouse.accounts import trading_accounts
 from pilothouse.core.errors import Conflict, Invalid, Problem, Refused
 from pilothouse.core.ids import client_order_id
-from pilothouse.core.instrument import Side
 from pilothouse.core.intent import OrderIntent
 from pilothouse.core.order import OrderState
 from pilothouse.core.rounding import EXACT, plain
@@ -25,6 +24,7 @@ from pilothouse.execution.tell import told
 from pilothouse.kit import outbox
 from pilothouse.kit.db import Tx
 from pilothouse.venues.port import (
+    HOLDINGS,
     Absent,
     Accepted,
     ChangesInPlace,
@@ -39,6 +39,7 @@ from pilothouse.venues.port import (
     VenueAccount,
     VenueStatus,
 )
+from pilothouse.venues.replace import places_first
 
 AMEND_TOPIC = "amend"
 """Messages under this topic ask for one resting order to be changed."""
@@ -77,17 +78,19 @@ def ask(
     price: Decimal | None,
     quantity: Decimal | None,
     by: str,
+    stop_price: Decimal | None = None,
 ) -> bool:
     """Ask for an order to be changed, in the caller's transaction, in which the account is locked.
 
     price      its new limit; None: as it is
+    stop_price its new trigger; None: as it is
     quantity   its new size, base, with what has filled already; None: as it is
 
     Returns whether it could add to what the account risks: then the risk gate has allowed it. Raises Invalid,
     NotResting, AlreadyAsked, Protects, AccountDisarmed, OffGrid, SizeBelowMinimum, DeniedByRisk.
     """
     _may_change(trader, order)
-    wanted = _wanted(desk, order, basis, price, quantity, by)
+    wanted = _wanted(desk, order, basis, price, stop_price, quantity, by)
     now = wanted.asked_at
     rest = replace(wanted.terms_of(order), quantity=EXACT.subtract(wanted.quantity, order.filled_quantity))
     within_bounds(
@@ -129,19 +132,30 @@ def _may_change(trader: Trader, order: store.OrderRecord) -> None:
 
 
 def _wanted(
-    desk: Desk, order: store.OrderRecord, basis: Basis, price: Decimal | None, quantity: Decimal | None, by: str
+    desk: Desk,
+    order: store.OrderRecord,
+    basis: Basis,
+    price: Decimal | None,
+    stop_price: Decimal | None,
+    quantity: Decimal | None,
+    by: str,
 ) -> Amendment:
     """Return the change as it is stored; raises Invalid for what cannot be one."""
     problems = []
     if price is not None and not order.terms.type.has_limit:
         problems.append(Problem("price", "a number", f"nothing: a {order.terms.type} order has none", "unexpected"))
+    if stop_price is not None and not order.terms.type.is_conditional:
+        nothing = f"nothing: a {order.terms.type} order has none"
+        problems.append(Problem("stop_price", "a number", nothing, "unexpected"))
     if quantity is not None and quantity <= order.filled_quantity:
         above = f"a number above {plain(order.filled_quantity)}, which has filled already"
         problems.append(Problem("quantity", plain(quantity), above, "out_of_range"))
     new_price = order.terms.price if price is None else price
+    new_stop = order.terms.stop_price if stop_price is None else stop_price
     new_quantity = order.terms.quantity if quantity is None else quantity
-    if (new_price, new_quantity) == (order.terms.price, order.terms.quantity):
-        problems.append(Problem("price", "nothing new", "another price or another quantity", "missing"))
+    if (new_price, new_stop, new_quantity) == (order.terms.price, order.terms.stop_price, order.terms.quantity):
+        allowed = "another price, stop_price or quantity"
+        problems.append(Problem("price", "nothing new", allowed, "missing"))
     if problems:
         raise Invalid(problems)
     return Amendment(
@@ -156,6 +170,7 @@ def _wanted(
         asked_at=desk.clock.now(),
         sendable_until=None,
         asked=0,
+        stop_price=None if new_stop is None else basis.instrument.price(new_stop),
     )
 
 
@@ -163,9 +178,9 @@ def _adds(order: store.OrderRecord, wanted: Amendment) -> bool:
     """Say whether the change asks for more, or at a price that costs more."""
     if wanted.quantity > order.terms.quantity:
         return True
-    if wanted.price is None or order.terms.price is None:
-        return False
-    return wanted.price > order.terms.price if order.terms.side is Side.BUY else wanted.price < order.terms.price
+    terms, sign = order.terms, order.terms.side.sign
+    costs = ((wanted.price, terms.price), (wanted.stop_price, terms.stop_price))
+    return any(new is not None and old is not None and (new - old) * sign > 0 for new, old in costs)
 
 
 # ── Carrying it out ───────────────────────────────────────────────────────────────────────────────
@@ -263,10 +278,11 @@ def _come_back(desk: Desk, wanted: Amendment, reason: str) -> timedelta:
 def _ask_for_both(desk: Desk, venue: Venue, order: store.OrderRecord, wanted: Amendment) -> timedelta | None:
     """Ask the venue for the order that may stand in place of the old one, then for the old one, and take that in.
 
-    In this turn: a new order is placed only after the old one has ended, so an old one that still stands when it is
-    asked for second has no successor.
+    In this turn: where a new order is placed only after the old one has ended, an old one that still stands when it
+    is asked for second has no successor. Where it is placed first, an old one that has ended proves nothing of the new.
     """
     account, symbol = VenueAccount(order.account_id, order.owner_id), order.terms.symbol
+    is_first = _is_first(venue, order)
     asked_at = desk.clock.now()
     new = venue.find(account, symbol, wanted.client_order_id)
     old = venue.find(account, symbol, order.client_order_id)
@@ -279,14 +295,21 @@ def _ask_for_both(desk: Desk, venue: Venue, order: store.OrderRecord, wanted: Am
             return _done(desk, order.id, lambda tx: _replaced(tx, desk, order.id, None, new))
         case Absent(), Accepted(report) if wanted.is_told_by(report.terms):
             return _done(desk, order.id, lambda tx: _in_place(tx, desk, order.id, report))
-        case Absent(), Accepted(report) if report.status in _ENDED:
+        case Absent(), Accepted(report) if report.status in _ENDED and (
+            not is_first or _too_late(desk, venue, wanted, asked_at)
+        ):
             return _done(desk, order.id, lambda tx: _ended(tx, desk, venue, order.id, report))
-        case Absent(), Accepted(report) if _too_late(desk, venue, wanted, asked_at):
+        case Absent(), Accepted(report) if report.status not in _ENDED and _too_late(desk, venue, wanted, asked_at):
             return _done(desk, order.id, lambda tx: _never_arrived(tx, desk, order.id, report)) or timedelta(0)
         case Absent(), Absent() if _too_late(desk, venue, wanted, asked_at):
             return _done(desk, order.id, lambda tx: _dropped(tx, desk, order.id, None, "the venue knows neither order"))
         case _:
             return _come_back(desk, wanted, "the venue has not seen it, which proves nothing yet")
+
+
+def _is_first(venue: Venue, order: store.OrderRecord) -> bool:
+    """Say whether the order that takes the place of this one is placed before it is ended."""
+    return places_first(order.terms, coins=venue.card.has(HOLDINGS))
 
 
 def _too_late(desk: Desk, venue: Venue, wanted: Amendment, asked_at: datetime) -> bool:
@@ -302,7 +325,8 @@ def _too_late(desk: Desk, venue: Venue, wanted: Amendment, asked_at: datetime) -
 def _ended(tx: Tx, desk: Desk, venue: Venue, order_id: str, report: OrderReport) -> None:
     """Take in that the old order has ended and no other is seen: one may be on its way, or have to be.
 
-    Where the venue changes such orders in place, nothing took its place. Where it does not, it was ended for the other
+    Where the venue changes such orders in place, or the other one is placed first, nothing took its place. Else it was
+    ended for the other
     one, which is then asked about and, if it certainly never arrived and is still wanted, sent under its own id.
     """
     order, wanted = store.get(tx, order_id), amendments.of(tx, order_id)
@@ -310,7 +334,8 @@ def _ended(tx: Tx, desk: Desk, venue: Venue, order_id: str, report: OrderReport)
         return
     request = OrderRequest(wanted.client_order_id, wanted.terms_of(order), desk.clock.now())
     in_place = isinstance(venue, ChangesInPlace) and venue.changes_in_place(request)
-    if in_place or report.status is not VenueStatus.CANCELED or report.filled_quantity >= wanted.quantity:
+    nothing_follows = in_place or _is_first(venue, order)
+    if nothing_follows or report.status is not VenueStatus.CANCELED or report.filled_quantity >= wanted.quantity:
         _dropped(tx, desk, order_id, report, "it had ended before")
         return
     _replaced(tx, desk, order_id, report, Unknown("nobody knows whether it was sent"))
@@ -369,6 +394,8 @@ def _replaced(tx: Tx, desk: Desk, order_id: str, ended: OrderReport | None, plac
         successor = _successor(tx, desk, order, wanted, quantity)
     if successor is None:
         return
+    if not isinstance(placed, Rejected):
+        _end_the_old(tx, desk, order_id)
     match placed:
         case Accepted(report):
             settle.reported(tx, desk, successor.id, report)
@@ -397,7 +424,16 @@ def taking_the_place(tx: Tx, desk: Desk, account_id: str, report: OrderReport) -
     order = None if wanted is None else store.get(tx, wanted.order_id)
     if wanted is None or order is None:
         return None
-    return _successor(tx, desk, order, wanted, report.terms.quantity)
+    successor = _successor(tx, desk, order, wanted, report.terms.quantity)
+    _end_the_old(tx, desk, order.id)
+    return successor
+
+
+def _end_the_old(tx: Tx, desk: Desk, order_id: str) -> None:
+    """See to it that an order ends whose place was taken while it stood: whoever was to end it may be dead."""
+    order = store.get(tx, order_id)
+    if order is not None and order.state.is_resting and places_first(order.terms, coins=False):
+        cancel.ask(tx, desk, order, by="the order that takes its place")
 
 
 def _successor(tx: Tx, desk: Desk, order: store.OrderRecord, wanted: Amendment, quantity: Decimal) -> store.OrderRecord:

@@ -39,14 +39,18 @@ class Amendment:
     asked_at: datetime
     sendable_until: datetime | None
     asked: int
+    stop_price: Decimal | None = None
 
     def terms_of(self, order: store.OrderRecord) -> OrderTerms:
         """Return the order's terms as they are wanted; the quantity counts what has filled already."""
-        return replace(order.terms, quantity=self.quantity, price=self.price)
+        stop_price = self.stop_price if self.stop_price is not None else order.terms.stop_price
+        return replace(order.terms, quantity=self.quantity, price=self.price, stop_price=stop_price)
 
     def is_told_by(self, terms: OrderTerms) -> bool:
         """Say whether terms that the venue tells are those that were wanted."""
-        return terms.type is not OrderType.MARKET and (terms.quantity, terms.price) == (self.quantity, self.price)
+        if terms.type is OrderType.MARKET or (terms.quantity, terms.price) != (self.quantity, self.price):
+            return False
+        return self.stop_price is None or terms.stop_price == self.stop_price
 
 
 def _amendment(row: Row[Any]) -> Amendment:
@@ -62,6 +66,7 @@ def _amendment(row: Row[Any]) -> Amendment:
         row.asked_at,
         row.sendable_until,
         row.asked,
+        row.stop_price,
     )
 
 
@@ -80,6 +85,7 @@ def add(tx: Tx, wanted: Amendment) -> None:
             asked_at=wanted.asked_at,
             sendable_until=wanted.sendable_until,
             asked=wanted.asked,
+            stop_price=wanted.stop_price,
         )
     )
     store.change(tx, wanted.order_id, wanted.asked_at, amend_quantity=wanted.quantity)
@@ -140,7 +146,7 @@ def made_in_place(tx: Tx, order: store.OrderRecord, wanted: Amendment, now: date
     """Give an order the terms that were wanted: the venue has changed it in place."""
     terms = wanted.terms_of(order)
     close(tx, order.id, now)
-    store.change(tx, order.id, now, quantity=terms.quantity, price=terms.price)
+    store.change(tx, order.id, now, quantity=terms.quantity, price=terms.price, stop_price=terms.stop_price)
     changed = replace(order, terms=terms, amend_quantity=None, updated_at=now)
     store.note(tx, changed, now, ("amended", changed.state, f"the venue has it as {in_words(terms)}"))
     told(tx, changed, now)
@@ -149,5 +155,6 @@ def made_in_place(tx: Tx, order: store.OrderRecord, wanted: Amendment, now: date
 
 
 def in_words(terms: OrderTerms) -> str:
-    """Return size and price for a timeline."""
-    return plain(terms.quantity) + (f" at {plain(terms.price)}" if terms.price is not None else "")
+    """Return size, price and trigger for a timeline."""
+    price = f" at {plain(terms.price)}" if terms.price is not None else ""
+    return plain(terms.quantity) + price + (f", stop {plain(terms.stop_price)}" if terms.stop_price is not None else "")

@@ -66,6 +66,7 @@ amendments = Table(
     # Set before the wire is touched: from then on the venue is asked, and nothing is sent a second time.
     Column("sendable_until", Instant),
     Column("asked", Integer, nullable=False, default=0),
+    Column("stop_price", Exact, doc="trigger, as wanted; none where the kind of order has none"),
     UniqueConstraint("account_id", "client_order_id", name="uq_amendments_client_order_id"),
 )
 

@@ -75,16 +75,25 @@ def place(tx: Tx, desk: Desk, trader: Trader, ticket: Ticket, *, by: str) -> Ord
 
 
 def change(
-    tx: Tx, desk: Desk, trader: Trader, order: OrderRecord, *, price: Decimal | None, quantity: Decimal | None, by: str
+    tx: Tx,
+    desk: Desk,
+    trader: Trader,
+    order: OrderRecord,
+    *,
+    price: Decimal | None,
+    quantity: Decimal | None,
+    by: str,
+    stop_price: Decimal | None = None,
 ) -> None:
-    """Ask for a resting order to get another price or size; the account is locked here.
+    """Ask for a resting order to get another price, trigger or size; the account is locked here.
 
     Raises as amend.ask, Unavailable without a price or, for what could add, while the account is not heard.
     """
     tx.lock(f"account:{trader.account_id}")
     scene = look(tx, desk, trader, order.terms.symbol)
     known = orders_store.get(tx, order.id) or order
-    adds = amend.ask(tx, desk, trader, known, scene.basis(), price=price, quantity=quantity, by=by)
+    basis = scene.basis()
+    adds = amend.ask(tx, desk, trader, known, basis, price=price, stop_price=stop_price, quantity=quantity, by=by)
     if adds and not order.terms.reduce_only and hearing.deaf_since(tx, trader.account_id, desk.clock.now()) is not None:
         raise AccountNotHeard("the account is not heard at its venue: what happened meanwhile is being asked for")
 

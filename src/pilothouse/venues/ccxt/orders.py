@@ -122,7 +122,7 @@ class Orders:
     def amend(self, account: VenueAccount, client_order_id: str, wanted: OrderRequest) -> AmendOutcome:
         """Change an order in place where the exchange can; end and replace any other."""
         if not self.changes_in_place(wanted):
-            return replace_order(self, account, client_order_id, wanted)
+            return replace_order(self, account, client_order_id, wanted, coins=self._quirks.kind == "spot")
         why = self._refusal(wanted)
         if why is not None:
             return why
