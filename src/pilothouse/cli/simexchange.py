@@ -34,12 +34,14 @@ def simexchange(
     latency_ms: Annotated[str, typer.Option(help="How long each answer waits, such as 5..20.")] = "0",
     faults: Annotated[Path | None, typer.Option(help="A JSON file with rules of what is to go wrong.")] = None,
     api_key: Annotated[
-        list[str] | None, typer.Option(help="A Binance key and its secret, KEY:SECRET; may be repeated.")
+        list[str] | None,
+        typer.Option(help="A Binance key and its secret, KEY:SECRET, or KEY:@FILE with a public key; may be repeated."),
     ] = None,
     wallet: Annotated[
         list[str] | None, typer.Option(help="An Aster wallet and its agent, ADDRESS[:AGENT]; may be repeated.")
     ] = None,
     deposit: Annotated[int, typer.Option(help="USDT that each account starts with.", min=0)] = 100_000,
+    old_signatures: Annotated[bool, typer.Option(help="Take Aster signatures of the older scheme too.")] = False,
     enforce_limits: Annotated[bool, typer.Option(help="Refuse what goes over the rate limits.")] = False,
     control_token: Annotated[str, typer.Option(help="What control requests must carry.")] = "control",  # noqa: S107  (it guards a toy on loopback)
 ) -> None:
@@ -60,7 +62,7 @@ def simexchange(
     plan = Plan(
         port=port, host=host, profile=profile, seed=seed, tape=tape, speed=speed, latency_ms=_span(latency_ms),
         faults=faults, api_keys=keys, wallets=wallets, deposit=deposit, enforce_limits=enforce_limits,
-        token=control_token,
+        token=control_token, old_signatures=old_signatures,
     )  # fmt: skip
 
     def ready(exchange: SimulatedExchange) -> None:
@@ -105,7 +107,12 @@ def _pair(text: str, shape: str) -> tuple[str, str]:
     name, _, secret = text.partition(":")
     if not name or not secret:
         raise NotUnderstood(f"{text} is not of the shape {shape}")
-    return name, secret
+    if not secret.startswith("@"):
+        return name, secret
+    try:
+        return name, Path(secret[1:]).read_text(encoding="ascii").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise NotUnderstood(f"the public key of {name} cannot be read from {secret[1:]}: {error}") from error
 
 
 def _span(text: str) -> tuple[int, int]:

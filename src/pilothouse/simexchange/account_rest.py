@@ -293,8 +293,10 @@ def position_margin(asking: Asking) -> Any:
     symbol, request = asking.symbol(), asking.request
     side = request.text("positionSide", "BOTH").upper()
     amount, kind = parsed(request.need("amount")), request.need_whole("type")
-    if amount is None or amount[0] <= 0 or amount[1] > 8 or kind not in {1, 2}:
+    if amount is None or amount[1] > 8 or kind not in {1, 2}:
         raise WireError(-4044 if amount is None else -1130)
+    if amount[0] <= 0:
+        raise WireError(-4055)
     units = amount[0] * 10 ** (8 - amount[1])
     key = slot(symbol, side)
     refusal = trading.add_isolated(asking.exchange.floor, asking.file.id, key, units if kind == 1 else -units)
@@ -340,9 +342,11 @@ def set_multi_assets(asking: Asking) -> Any:
     if wanted is None:
         raise missing("multiAssetsMargin")
     if wanted == asking.file.multi_assets:
-        raise WireError(-4171, "No need to change multi-assets mode.")
-    if wanted and any(each.is_isolated and each.lots for each in asking.account.holdings.values()):
-        raise WireError(-4169, "Unable to adjust Multi-Assets Mode with isolated positions.")
+        raise WireError(-4171)
+    if wanted and any(each.is_isolated for each in asking.account.holdings.values()):
+        raise WireError(-4167)
+    if asking.account.orders:
+        raise WireError(-4170)
     asking.file.multi_assets = wanted
     event = user_events.reconfigured(multi_assets=wanted, now=asking.now)
     asking.exchange.tell(asking.file.id, "ACCOUNT_CONFIG_UPDATE", event)

@@ -18,8 +18,9 @@ def place(asking: Asking) -> Any:
         raise WireError(-1116)
     asking.symbol()
     wanted = read_order(
-        request, asking.exchange.floor, asking.account, asking.exchange.grids, asking.profile, "clientAlgoId"
-    )
+        request, asking.exchange.floor, asking.account, asking.exchange.grids, asking.profile, "clientAlgoId",
+        asking.now,
+    )  # fmt: skip
     return _words(asking, asking.exchange.place_algo(asking.file, wanted))
 
 

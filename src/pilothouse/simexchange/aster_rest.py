@@ -3,6 +3,8 @@
 from typing import Any
 
 from pilothouse.simexchange.asking import MANAGED, SIGNED, Asking, Route
+from pilothouse.simexchange.market_rest import constituents
+from pilothouse.simexchange.transfers import between_wallets
 from pilothouse.simexchange.typed_signatures import is_address
 from pilothouse.simexchange.wire_errors import missing
 
@@ -54,6 +56,24 @@ def noop(_asking: Asking) -> Any:
     return _DONE
 
 
+def protection(asking: Asking) -> Any:
+    """Tell how a market maker is protected: what was set, and nothing comes of it here."""
+    return asking.file.protection
+
+
+def set_protection(asking: Asking) -> Any:
+    """Set how a market maker is protected."""
+    names = ("windowTime", "freezeTime", "qtyLimit", "deltaLimit")
+    asking.file.protection = {name: asking.request.need(name) for name in names}
+    return asking.file.protection
+
+
+def drop_protection(asking: Asking) -> Any:
+    """No longer protect a market maker."""
+    asking.file.protection = {}
+    return _DONE
+
+
 def _agent_of(asking: Asking) -> str:
     request = asking.request
     found = request.text("agentAddress") or request.text("AgentAddress") or request.text("agent")
@@ -73,4 +93,10 @@ ROUTES: dict[tuple[str, str], Route] = {
     ("POST", "registerAndApproveAgent"): Route(approve_agent, MANAGED),
     ("DELETE", "agent"): Route(drop_agent, MANAGED),
     ("POST", "noop"): Route(noop, SIGNED),
+    ("GET", "mmp"): Route(protection, SIGNED),
+    ("POST", "mmp"): Route(set_protection, SIGNED),
+    ("DELETE", "mmp"): Route(drop_protection, SIGNED),
+    ("POST", "mmpReset"): Route(noop, SIGNED),
+    ("GET", "indexreferences"): Route(constituents),
+    ("POST", "asset/wallet/transfer"): Route(between_wallets, SIGNED, 5),
 }

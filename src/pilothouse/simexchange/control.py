@@ -196,7 +196,7 @@ class Control:
             return {"id": account_id}
         key = ApiKey(
             str(body["apiKey"]),
-            str(body["secret"]),
+            str(body["publicKey"] if "publicKey" in body else body["secret"]),
             str(body.get("id", f"binance-{body['apiKey']}")),
             may_trade=bool(body.get("mayTrade", True)),
             may_withdraw=bool(body.get("mayWithdraw", False)),
@@ -227,6 +227,8 @@ class Control:
                 front.limits.enforced = bool(value)
             elif name == "forgetUse":
                 front.limits.forget()
+            elif name == "oldSignatures":
+                self._exchange.keys.takes_old = bool(value)
             elif name == "openWallets":
                 front.open_wallets = bool(value)
             elif name == "insurance":

@@ -16,6 +16,7 @@ from pilothouse.simexchange.exchange import Exchange
 from pilothouse.simexchange.figures import fixed, money
 from pilothouse.simexchange.keys import ApiKey
 from pilothouse.simexchange.requests import Request
+from pilothouse.simexchange.transfers import move
 from pilothouse.simexchange.wire_errors import WireError, missing
 from pilothouse.simulation.contracts import SETTLEMENT
 from pilothouse.simulation.delivery import with_basis
@@ -24,7 +25,9 @@ from pilothouse.simulation.spot import COMMISSION_PPM
 _PLACES = re.compile(r"/(?:sapi|dapi|eapi|papi)/v[0-9]/(.+)")
 _STATISTICS = re.compile(r"/futures/data/([A-Za-z]+)")
 _PERIODS = frozenset({"5m", "15m", "30m", "1h", "2h", "4h", "6h", "12h", "1d"})
-_ROWS = frozenset({"margin/interestHistory", "asset/transfer", "margin/transfer", "simple-earn/flexible/position"})
+_ROWS = frozenset(
+    {"margin/interestHistory", "asset/transfer", "futures/transfer", "margin/transfer", "simple-earn/flexible/position"}
+)
 """Lists that come with a count."""
 
 
@@ -52,7 +55,10 @@ def answered(exchange: Exchange, request: Request, now_ms: int) -> Any:
         return {}
     if name == "system/status":
         return {"status": 0, "msg": "normal"}
-    return _of_account(exchange, exchange.keys.signed(request, now_ms), name)
+    key = exchange.keys.signed(request, now_ms)
+    if name in {"asset/transfer", "futures/transfer"} and request.method == "POST":
+        return {"tranId": move(exchange, key.account_id, request, request.need("type"))}
+    return _of_account(exchange, key, name)
 
 
 def _of_account(exchange: Exchange, key: ApiKey, name: str) -> Any:

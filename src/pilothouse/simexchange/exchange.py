@@ -11,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from pilothouse.core.clock import micros
+from pilothouse.core.order import TimeInForce
 from pilothouse.simexchange import spot_events, user_events
 from pilothouse.simexchange.book_view import BookView
 from pilothouse.simexchange.candles import Candles
@@ -170,6 +171,14 @@ class Exchange:
             trail=wanted.trail, expires_if_taking=post_only_expires(file.profile),
         )  # fmt: skip
         account = self.floor.accounts[file.id]
+        if wanted.closes and any(
+            each.closes
+            and each.waits
+            and each.slot == asked.slot
+            and (each.type, each.sign) == (asked.type, asked.sign)
+            for each in account.orders.values()
+        ):
+            raise WireError(-4130)
         usual, account.stp = account.stp, wanted.stp
         placed = trading.place(self.floor, file.id, asked, now)
         account.stp = usual
@@ -214,6 +223,10 @@ class Exchange:
         if not told.order.is_open:
             raise WireError(-2013)
         now, before = self.clock.now(), (told.order.lots, told.order.price or 0)
+        if told.order.tif is TimeInForce.GTX and trading.would_take(self.floor, told.order, price):
+            self.floor.finish(told.order, Status.CANCELED, "amended so that it would have taken", now)
+            self.settle("ORDER")
+            return
         refusal = trading.amend(self.floor, told.order, lots, price, now)
         if refusal is not None:
             raise refused(refusal)
@@ -231,6 +244,11 @@ class Exchange:
         waiting = file.algo_by_client.get(client_id)
         if waiting is not None and file.algos[waiting].is_open:
             raise WireError(-20132)
+        if wanted.closes and any(
+            each.closes and (each.kind, each.sign, each.side) == (wanted.kind, wanted.sign, wanted.side)
+            for each in file.open_algos(wanted.symbol)
+        ):
+            raise WireError(-4130)
         if len(file.open_algos()) >= 200:
             raise WireError(-4045, "Reach max stop order limit.")
         held = self.floor.accounts[file.id].reducible(wanted.symbol, wanted.sign, wanted.side)

@@ -210,7 +210,8 @@ class Front:
 
     def _identify(self, asking: Asking, route: Route) -> None:
         keys, request = self.exchange.keys, asking.request
-        if asking.profile == BINANCE:
+        # Aster's first version signs as Binance does; keys of that kind still work there.
+        if asking.profile == BINANCE or ("x-mbx-apikey" in request.headers and "signer" not in request.params):
             key = keys.named(request) if route.security == KEYED else keys.signed(request, asking.now_ms)
             if route.orders and not key.may_trade:
                 raise WireError(-2015, status=401)
@@ -240,7 +241,8 @@ class Front:
     def add_api_key(self, key: ApiKey, deposit: int = DEPOSIT_DEFAULT) -> None:
         """Let an API key in, with an account of its own unless that is there."""
         if key.account_id not in self.exchange.files:
-            self.exchange.open_account(key.account_id, BINANCE, deposit=deposit)
+            profile = ASTER if self.profile == ASTER else BINANCE
+            self.exchange.open_account(key.account_id, profile, deposit=deposit)
         self.exchange.keys.add_api_key(key)
 
     def _elsewhere(self, request: Request) -> Any:

@@ -1,15 +1,28 @@
 """Who may act for which account: API keys with their secrets, wallets with their agents, nonces that were used."""
 
+import base64
+import binascii
 import hashlib
 import heapq
 import hmac
 import re
 from dataclasses import dataclass, field
+from functools import lru_cache
 
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.serialization import load_pem_public_key
+
+from pilothouse.core.errors import Refused
+from pilothouse.simexchange.old_signatures import old_digests
 from pilothouse.simexchange.requests import Request
 from pilothouse.simexchange.typed_signatures import (
     CHAIN_IDS,
     fields_of,
+    is_address,
     message_digest,
     operation_digest,
     recovered,
@@ -47,7 +60,10 @@ class Nonces:
 
 @dataclass(frozen=True, slots=True)
 class ApiKey:
-    """A key of the Binance kind."""
+    """A key of the Binance kind.
+
+    secret   what it signs with; of a key that signs with Ed25519 or RSA, its public half in PEM
+    """
 
     name: str
     secret: str
@@ -55,18 +71,62 @@ class ApiKey:
     may_trade: bool = True
     may_withdraw: bool = False
 
+    @property
+    def is_public(self) -> bool:
+        """Say whether `secret` is the public half of a pair."""
+        return self.secret.startswith("-----BEGIN PUBLIC KEY-----")
+
+    def has_signed(self, payload: str, given: str) -> bool:
+        """Say whether a signature over `payload` is this key's."""
+        if not self.is_public:
+            right = hmac.new(self.secret.encode(), payload.encode(), hashlib.sha256).hexdigest()
+            return hmac.compare_digest(right, given.lower())
+        public = _loaded(self.secret)
+        try:
+            raw = base64.b64decode(given, validate=True)
+            if isinstance(public, Ed25519PublicKey):
+                public.verify(raw, payload.encode())
+            else:
+                public.verify(raw, payload.encode(), PKCS1v15(), SHA256())
+        except (binascii.Error, InvalidSignature):
+            return False
+        return True
+
+
+class KeyUnreadable(Refused, ValueError):
+    """A public key that is none of the kinds that sign here."""
+
+    code = "key_unreadable"
+
+
+@lru_cache(maxsize=64)
+def _loaded(pem: str) -> Ed25519PublicKey | RSAPublicKey:
+    try:
+        found = load_pem_public_key(pem.encode())
+    except (ValueError, UnsupportedAlgorithm) as error:
+        raise KeyUnreadable(f"the public key cannot be read: {error}") from error
+    if not isinstance(found, Ed25519PublicKey | RSAPublicKey):
+        raise KeyUnreadable("a public key is of Ed25519 or RSA")
+    return found
+
 
 class Keys:
-    """All keys of one exchange."""
+    """All keys of one exchange.
+
+    takes_old   whether signatures of Aster's older scheme are taken too
+    """
 
     def __init__(self) -> None:
         self.api: dict[str, ApiKey] = {}
         self.wallets: dict[str, str] = {}
         self.agents: dict[str, str] = {}
+        self.takes_old = False
         self._nonces: dict[str, Nonces] = {}
 
     def add_api_key(self, key: ApiKey) -> None:
-        """Let an API key act for its account."""
+        """Let an API key act for its account; raises KeyUnreadable for a public half that cannot be read."""
+        if key.is_public:
+            _loaded(key.secret)
         self.api[key.name] = key
 
     def add_wallet(self, address: str, account_id: str) -> None:
@@ -91,6 +151,8 @@ class Keys:
 
     def signed(self, request: Request, now_ms: int) -> ApiKey:
         """Return the API key that signed a request; raises WireError for a wrong key, time or signature."""
+        if request.logged_on:
+            return self.api[request.logged_on]
         key = self.named(request)
         stamp = request.whole("timestamp")
         if stamp is None:
@@ -109,8 +171,7 @@ class Keys:
         payload = (_SIGNATURE.sub("", query, count=1) if "signature=" in query else query) + (
             _SIGNATURE.sub("", body, count=1) if "signature=" in body else body
         )
-        right = hmac.new(key.secret.encode(), payload.removeprefix("&").encode(), hashlib.sha256).hexdigest()
-        if not hmac.compare_digest(right, given.lower()):
+        if not key.has_signed(payload.removeprefix("&"), given):
             raise WireError(-1022)
         return key
 
@@ -130,7 +191,10 @@ class Keys:
         if abs(nonce - now_us) > NONCE_WINDOW_US:
             raise WireError(-1021)
         message = without_signature(raw)
-        if not any(recovered(message_digest(message, chain), given) == signer for chain in CHAIN_IDS[:2]):
+        digests = [message_digest(message, chain) for chain in CHAIN_IDS[:2]]
+        if self.takes_old and is_address(user) and is_address(signer) and 0 <= nonce < 1 << 256:
+            digests += old_digests(request.params, user, signer, nonce)
+        if not any(recovered(digest, given) == signer for digest in digests):
             raise WireError(-1022)
         if signer != user and self.agents.get(signer) != user:
             raise WireError(-2015, status=401)

@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass
 
 from pilothouse.core.order import OrderType, TimeInForce
-from pilothouse.simexchange.figures import Grid, parsed
+from pilothouse.simexchange.figures import MONEY_DECIMALS, Grid, parsed, short
 from pilothouse.simexchange.records import ASTER, BINANCE
 from pilothouse.simexchange.requests import Request
 from pilothouse.simexchange.wire_errors import WireError, missing
@@ -19,6 +19,8 @@ PRICE_UP_PPM, PRICE_DOWN_PPM = 1_050_000, 950_000
 
 PROTECT_PPM = 50_000
 MARKET_BOUND_PPM = 50_000
+
+GOOD_TILL_MIN_MS, GOOD_TILL_MAX_MS = 600_000, 253_402_300_799_000
 
 CONDITIONAL = frozenset({"STOP", "STOP_MARKET", "TAKE_PROFIT", "TAKE_PROFIT_MARKET", "TRAILING_STOP_MARKET"})
 _LIMITED = frozenset({"LIMIT", "STOP", "TAKE_PROFIT"})
@@ -69,11 +71,12 @@ def desk_of(floor: Floor, request: Request) -> Desk:
 
 
 def read_order(
-    request: Request, floor: Floor, account: Account, grids: dict[str, Grid], profile: str, id_name: str
+    request: Request, floor: Floor, account: Account, grids: dict[str, Grid], profile: str, id_name: str, now: int
 ) -> Wanted:
     """Read an order; raises WireError for the first thing that is wrong with it.
 
     id_name   the parameter with the client id; empty text is returned where none came
+    now       microseconds since 1970
     """
     desk = desk_of(floor, request)
     grid, contract = grids[desk.contract.symbol], desk.contract
@@ -88,24 +91,35 @@ def read_order(
     closes = request.flag("closePosition") or False
     side, reduce_only = _position(request, account, sign, closes=closes)
     tif = _time_in_force(request, kind)
+    if kind == "MARKET" and profile == BINANCE:
+        for name in ("timeInForce", "price"):
+            if request.text(name):
+                raise WireError(-1106, f"Parameter '{name}' sent when not required.")
+    if request.text("newOrderRespType", "ACK").upper() not in {"ACK", "RESULT"}:
+        raise WireError(-1136)
     client_id = request.text(id_name)
     if client_id and not CLIENT_ID.fullmatch(client_id):
         raise WireError(-4015, "Client order id length should not be more than 36 chars" if len(client_id) > 36 else "")
     if closes and kind not in _CLOSING:
         raise WireError(-4136)
     lots = _lots(request, grid, contract, closes=closes)
+    held = account.reducible(contract.symbol, sign, side)
+    if side != BOTH and reduce_only and kind not in CONDITIONAL and lots > held > 0:
+        raise WireError(-2022)
     match = request.text("priceMatch", "NONE").upper()
     price = _price(request, desk, grid, kind, sign, match)
     working = request.text("workingType", "CONTRACT_PRICE").upper()
     if working not in {"CONTRACT_PRICE", "MARK_PRICE"}:
-        raise missing("workingType")
+        raise WireError(-4031)
     stop, trail = _trigger(request, desk, grid, kind, sign, working, algo=algo)
     stp = request.text("selfTradePreventionMode", account.stp).upper()
     if stp not in STP_MODES:
-        raise missing("selfTradePreventionMode")
-    good_till = request.whole("goodTillDate", 0) or 0
+        raise WireError(-5039)
+    good_till = (request.whole("goodTillDate", 0) or 0) if tif == "GTD" else 0
     if tif == "GTD" and not good_till:
         raise missing("goodTillDate")
+    if good_till and not now // 1_000 + GOOD_TILL_MIN_MS < good_till < GOOD_TILL_MAX_MS:
+        raise WireError(-5040)
     _percent_price(desk, grid, kind, sign, price)
     if profile == BINANCE and tif == "FOK" and kind == "LIMIT" and price is not None:
         _fillable(desk, sign, lots, price)
@@ -125,7 +139,7 @@ def read_number(request: Request, name: str, grid: Grid, *, is_price: bool) -> i
         )
     digits, decimals = found
     if digits < 0:
-        raise WireError(-1102 if is_price else -4003)
+        raise WireError(-4001 if is_price else -4003)
     if decimals > (grid.price_digits if is_price else grid.lot_digits):
         raise WireError(-1111)
     count = grid.ticks(digits, decimals) if is_price else grid.lots(digits, decimals)
@@ -138,7 +152,9 @@ def _position(request: Request, account: Account, sign: int, *, closes: bool) ->
     """Return the side of the slot, and whether the order may only reduce what is there."""
     side = request.text("positionSide", BOTH).upper()
     reduce_only = request.flag("reduceOnly")
-    if side not in {BOTH, LONG, SHORT} or (side == BOTH) == account.hedged:
+    if side not in {BOTH, LONG, SHORT}:
+        raise WireError(-4060)
+    if (side == BOTH) == account.hedged:
         raise WireError(-4061)
     if not account.hedged:
         return side, bool(reduce_only) or closes
@@ -173,8 +189,10 @@ def _lots(request: Request, grid: Grid, contract: Contract, *, closes: bool) -> 
             raise WireError(-1106, "Parameter 'reduceonly' sent when not required.")
         return 0
     lots = read_number(request, "quantity", grid, is_price=False)
-    if lots <= 0 or lots < contract.lots_min:
+    if lots <= 0:
         raise WireError(-4003)
+    if lots < contract.lots_min:
+        raise WireError(-4004)
     if lots > contract.lots_max:
         raise WireError(-4005)
     return lots
@@ -182,19 +200,20 @@ def _lots(request: Request, grid: Grid, contract: Contract, *, closes: bool) -> 
 
 def _price(request: Request, desk: Desk, grid: Grid, kind: str, sign: int, match: str) -> int | None:
     if kind not in _LIMITED:
+        if match != "NONE":
+            raise WireError(-5038)
         return None
     if match != "NONE":
         best = desk.prices.ask if sign > 0 else desk.prices.bid
         own = desk.prices.bid if sign > 0 else desk.prices.ask
         if not re.fullmatch(r"(OPPONENT|QUEUE)(_(5|10|20))?", match):
-            raise missing("priceMatch")
+            raise WireError(-5037)
+        if request.text("price"):
+            raise WireError(-1106, "Parameter 'price' sent when not required.")
         deep = int(match.partition("_")[2] or 0)
         return best + sign * deep if match.startswith("OPPONENT") else own - sign * deep
     ticks = read_number(request, "price", grid, is_price=True)
-    if ticks < grid_ticks(desk.contract, grid, low=True):
-        raise WireError(-4013)
-    if ticks > grid_ticks(desk.contract, grid, low=False):
-        raise WireError(-4002)
+    _in_bounds(desk.contract, grid, ticks)
     return ticks
 
 
@@ -215,7 +234,10 @@ def _trigger(
     if kind not in CONDITIONAL:
         return None, None
     if kind != "TRAILING_STOP_MARKET":
-        return read_number(request, "triggerPrice" if algo else "stopPrice", grid, is_price=True), None
+        found = read_number(request, "triggerPrice" if algo else "stopPrice", grid, is_price=True)
+        if found <= 0:
+            raise WireError(-4006)
+        return found, None
     rate = parsed(request.need("callbackRate"))
     if rate is None or rate[1] > 4:
         raise missing("callbackRate")
@@ -228,6 +250,27 @@ def _trigger(
     if activation is not None and (last - activation) * sign < 0:
         raise WireError(-2021)
     return None, Trail(ppm, activation)
+
+
+def check_amended(desk: Desk, grid: Grid, sign: int, lots: int, price: int, *, reduces: bool) -> None:
+    """Check the new size and price of an order; raises WireError for the first thing that is wrong with them."""
+    contract = desk.contract
+    if lots <= 0:
+        raise WireError(-4003)
+    if lots > contract.lots_max:
+        raise WireError(-4005)
+    _in_bounds(contract, grid, price)
+    _percent_price(desk, grid, "LIMIT", sign, price)
+    if not reduces and lots * price * contract.unit < contract.notional_min:
+        least = short(contract.notional_min, MONEY_DECIMALS)
+        raise WireError(-5029, f"Order's notional must be no smaller than {least}")
+
+
+def _in_bounds(contract: Contract, grid: Grid, ticks: int) -> None:
+    if ticks < grid_ticks(contract, grid, low=True):
+        raise WireError(-4013)
+    if ticks > grid_ticks(contract, grid, low=False):
+        raise WireError(-4002)
 
 
 def _percent_price(desk: Desk, grid: Grid, kind: str, sign: int, price: int | None) -> None:

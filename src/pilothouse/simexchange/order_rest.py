@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 
 from pilothouse.simexchange.asking import SIGNED, Asking, Route
-from pilothouse.simexchange.order_intake import desk_of, read_number, read_order, refuses_old_path
+from pilothouse.simexchange.order_intake import check_amended, desk_of, read_number, read_order, refuses_old_path
 from pilothouse.simexchange.order_words import fill_words, is_listed, order_words
 from pilothouse.simexchange.records import ASTER, Told
 from pilothouse.simexchange.requests import Request
@@ -25,8 +25,9 @@ def place(asking: Asking) -> Any:
         raise WireError(-4120)
     asking.symbol()
     wanted = read_order(
-        request, asking.exchange.floor, asking.account, asking.exchange.grids, asking.profile, "newClientOrderId"
-    )
+        request, asking.exchange.floor, asking.account, asking.exchange.grids, asking.profile, "newClientOrderId",
+        asking.now,
+    )  # fmt: skip
     told = asking.exchange.place(asking.file, wanted)
     short = request.text("newOrderRespType", "ACK").upper() == "ACK"
     return _words(asking, told, acknowledged=short, asked_for=False)
@@ -36,8 +37,9 @@ def try_out(asking: Asking) -> Any:
     """Check an order without placing it."""
     request = asking.request
     wanted = read_order(
-        request, asking.exchange.floor, asking.account, asking.exchange.grids, asking.profile, "newClientOrderId"
-    )
+        request, asking.exchange.floor, asking.account, asking.exchange.grids, asking.profile, "newClientOrderId",
+        asking.now,
+    )  # fmt: skip
     if asking.profile == ASTER:
         return {}
     order = Order(
@@ -75,6 +77,8 @@ def amend(asking: Asking) -> Any:
     if side and (side == "BUY") != (told.order.sign > 0):
         raise WireError(-1117)
     name = request.text("modifyId")
+    desk = asking.exchange.floor.desks[told.order.symbol]
+    check_amended(desk, grid, told.order.sign, lots, price, reduces=told.order.reduce_only)
     asking.exchange.amend(told, lots, price, name)
     words = _words(asking, told, asked_for=False)
     if asking.profile != ASTER:
@@ -170,6 +174,7 @@ def all_orders(asking: Asking) -> Any:
     """Tell of the orders of an instrument, oldest first."""
     symbol, request, limit = asking.symbol(), asking.request, asking.request.limit(500, 1_000)
     number, start, end = request.whole("orderId"), request.whole("startTime"), request.whole("endTime")
+    _within_a_week(start, end)
     found = [
         told
         for told in asking.file.orders.values()
@@ -189,8 +194,7 @@ def user_trades(asking: Asking) -> Any:
     symbol = asking.symbol() if request.text("symbol") or asking.profile != ASTER else ""
     number, from_id = request.whole("orderId"), request.whole("fromId")
     start, end = request.whole("startTime"), request.whole("endTime")
-    if start is not None and end is not None and end - start > _WEEK_MS:
-        raise WireError(-1127, "More than 7 days between startTime and endTime.")
+    _within_a_week(start, end)
     if start is not None and end is None:
         end = start + _WEEK_MS
     found = [
@@ -205,6 +209,14 @@ def user_trades(asking: Asking) -> Any:
     chosen = found[:limit] if from_id is not None or start is not None else found[-limit:]
     exchange = asking.exchange
     return [fill_words(fill, exchange.floor.contracts[fill.symbol], exchange.grids[fill.symbol]) for fill in chosen]
+
+
+def _within_a_week(start: int | None, end: int | None) -> None:
+    """Refuse a span of time that is too long, or ends before it begins; milliseconds."""
+    if start is not None and end is not None and start > end:
+        raise WireError(-1023)
+    if start is not None and end is not None and end - start > _WEEK_MS:
+        raise WireError(-4165)
 
 
 def countdown(asking: Asking) -> Any:

@@ -126,6 +126,7 @@ class AccountFile:
 
     countdowns   symbol -> microseconds at which all its orders are cancelled
     minute, ten_seconds  (which one, how many orders came in it); spot_ten, spot_day: likewise, on the spot side
+    protection   how a market maker is protected, as it was set
     called       the slots that a margin call was about, while they are still near to being lost
     margins      what was set aside by hand: (microseconds, symbol, side, quote units)
     """
@@ -148,6 +149,7 @@ class AccountFile:
     spot_ten: tuple[int, int] = (0, 0)
     spot_day: tuple[int, int] = (0, 0)
     changed: dict[str, int] = field(default_factory=dict)
+    protection: dict[str, str] = field(default_factory=dict)
     called: set[str] = field(default_factory=set)
     margins: list[tuple[int, str, str, int]] = field(default_factory=list)
 

@@ -18,6 +18,7 @@ class Request:
     headers   names in lower case
     ip        who asked
     waited    whether it was kept back before it was looked at
+    logged_on the API key of who has logged on over this connection; empty: nobody has
     params    of query and body together; one that is in both counts as in the query
     """
 
@@ -28,6 +29,7 @@ class Request:
     headers: Mapping[str, str]
     ip: str = ""
     waited: bool = False
+    logged_on: str = ""
     params: dict[str, str] = field(init=False)
 
     def __post_init__(self) -> None:

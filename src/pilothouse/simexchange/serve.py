@@ -54,6 +54,7 @@ class Plan:
     token: str = "control"  # noqa: S105  (a word that guards a toy; whoever listens on more than loopback gives another)
     enforce_limits: bool = False
     open_wallets: bool = True
+    old_signatures: bool = False
     deposit: int = DEPOSIT_DEFAULT
     api_keys: tuple[tuple[str, str], ...] = ()
     wallets: tuple[tuple[str, str], ...] = field(default=())
@@ -74,6 +75,7 @@ class SimulatedExchange:
             latency_ms=plan.latency_ms,
             open_wallets=plan.open_wallets,
         )
+        self.exchange.keys.takes_old = plan.old_signatures
         self.hub = Hub(self.exchange, self.front.faults, _later)
         self.control = Control(self.front, self.hub, plan.token)
         for name, secret in plan.api_keys:

@@ -7,6 +7,7 @@ import msgspec
 
 from pilothouse.simexchange.exchange import SPOT
 from pilothouse.simexchange.front import SEND, Front
+from pilothouse.simexchange.keys import ApiKey
 from pilothouse.simexchange.limits import RATE_LIMITS, SPOT_RATE_LIMITS
 from pilothouse.simexchange.requests import Request
 from pilothouse.simexchange.spot_intake import START_QUOTE
@@ -92,12 +93,17 @@ class SocketCalls:
 
     def __init__(self, front: Front, hub: Hub, *, is_spot: bool) -> None:
         self._front, self._hub, self._is_spot = front, hub, is_spot
+        self._logged_on: tuple[ApiKey, int] | None = None
+        self._since = front.exchange.clock.now() // 1_000
 
     def answer(self, asked: Mapping[str, Any], connection: Listening) -> dict[str, Any]:
         """Answer one call."""
         number, method = asked.get("id"), str(asked.get("method"))
         params = asked.get("params") or {}
         request = _request(params if isinstance(params, dict) else {})
+        if self._logged_on is not None and "signature" not in request.params:
+            request.logged_on = self._logged_on[0].name
+            request.headers = {"x-mbx-apikey": request.logged_on}
         own = self._of_session(method, request, connection)
         if own is not None:
             weight = self._front.limits.weigh(_HERE, 2, self._front.exchange.clock.now(), is_spot=self._is_spot)
@@ -130,14 +136,37 @@ class SocketCalls:
             return {"status": 200, "result": {}}
         if method == "session.subscriptions":
             return {"status": 200, "result": [{"subscriptionId": 0}] if listens else []}
-        if method in {"session.logon", "userDataStream.subscribe"}:
-            # Only Ed25519 keys may log on; those here are of the other kind, and so nobody has logged on either.
+        if method == "session.logon":
+            return self._log_on(request)
+        if method == "userDataStream.subscribe" and self._logged_on is not None:
+            return self._follow(self._logged_on[0], connection)
+        if method == "userDataStream.subscribe":
             return {"status": 400, "error": {"code": -4056, "msg": "HMAC_SHA256 API key is not supported."}}
+        if method == "session.logout":
+            self._logged_on = None
         if method in {"session.status", "session.logout"}:
-            now_ms = self._front.exchange.clock.now() // 1_000
-            told = {"apiKey": None, "authorizedSince": None, "connectedSince": now_ms, "returnRateLimits": True}
-            return {"status": 200, "result": told | {"serverTime": now_ms, "userDataStream": listens}}
+            return {"status": 200, "result": self._session() | {"userDataStream": listens}}
         return None
+
+    def _log_on(self, request: Request) -> dict[str, Any]:
+        """Let who signs with an Ed25519 key call without signing from here on; no other kind of key may."""
+        exchange = self._front.exchange
+        try:
+            key = exchange.keys.signed(request, exchange.clock.now() // 1_000)
+        except WireError as error:
+            return {"status": error.status, "error": error.body}
+        if not key.is_public:
+            return {"status": 400, "error": {"code": -4056, "msg": "HMAC_SHA256 API key is not supported."}}
+        self._logged_on = (key, exchange.clock.now() // 1_000)
+        return {"status": 200, "result": self._session()}
+
+    def _session(self) -> dict[str, Any]:
+        name, since = (self._logged_on[0].name, self._logged_on[1]) if self._logged_on is not None else (None, None)
+        now_ms = self._front.exchange.clock.now() // 1_000
+        return {
+            "apiKey": name, "authorizedSince": since, "connectedSince": self._since, "returnRateLimits": True,
+            "serverTime": now_ms,
+        }  # fmt: skip
 
     def _subscribe(self, request: Request, connection: Listening) -> dict[str, Any]:
         exchange = self._front.exchange
@@ -145,6 +174,10 @@ class SocketCalls:
             key = exchange.keys.signed(request, exchange.clock.now() // 1_000)
         except WireError as error:
             return {"status": error.status, "error": error.body}
+        return self._follow(key, connection)
+
+    def _follow(self, key: ApiKey, connection: Listening) -> dict[str, Any]:
+        exchange = self._front.exchange
         if self._is_spot and key.account_id not in exchange.spot.accounts:
             exchange.spot.open_account(key.account_id, START_QUOTE * UNITS_PER_QUOTE)
         self._hub.follow(connection, SPOT + key.account_id if self._is_spot else key.account_id)

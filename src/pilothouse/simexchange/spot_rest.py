@@ -21,6 +21,7 @@ from pilothouse.simexchange.spot_events import (
     trade_words,
 )
 from pilothouse.simexchange.spot_intake import changed, owner_of, placed, read_spot_order, spot_account
+from pilothouse.simexchange.transfers import between_wallets
 from pilothouse.simexchange.wire_errors import WireError, missing
 from pilothouse.simulation.contracts import SETTLEMENT
 from pilothouse.simulation.spot import COMMISSION_PPM, SpotOrder
@@ -424,6 +425,7 @@ ROUTES: dict[tuple[str, str], Route] = (
 
 ASTER_NAMES: dict[tuple[str, str], Route] = {
     ("GET", "userTrades"): Route(my_trades, SIGNED, 5),
+    ("POST", "asset/wallet/transfer"): Route(between_wallets, SIGNED, 5),
     ("GET", "openOrder"): Route(open_order, SIGNED),
     ("DELETE", "allOpenOrders"): Route(cancel_all, SIGNED),
     ("GET", "commissionRate"): Route(commission_in_short, SIGNED, 20),

@@ -188,17 +188,21 @@ def _post_only_refusal(floor: Floor, asked: Asked) -> Refusal | None:
     return None
 
 
-def would_take(floor: Floor, asked: Asked | Order) -> bool:
-    """Say whether an order with a limit would trade at once, with the crowd or with another account."""
-    assert asked.price is not None, "only an order with a limit can be post-only"
+def would_take(floor: Floor, asked: Asked | Order, price: int | None = None) -> bool:
+    """Say whether an order with a limit would trade at once, with the crowd or with another account.
+
+    price   ticks, where it is asked for another limit than its own
+    """
+    price = asked.price if price is None else price
+    assert price is not None, "only an order with a limit can be post-only"
     desk = floor.desks[asked.symbol]
-    if desk.ladder(asked.sign).reaches(asked.price):
+    if desk.ladder(asked.sign).reaches(price):
         return True
     return floor.crossing and any(
         each.sign == -asked.sign
         and not each.waits
         and each.price is not None
-        and (asked.price - each.price) * asked.sign >= 0
+        and (price - each.price) * asked.sign >= 0
         for each in desk.orders.values()
     )
 

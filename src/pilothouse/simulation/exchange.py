@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pilothouse.core.order import OrderType, TimeInForce
 from pilothouse.simulation.account import Account, Holding
 from pilothouse.simulation.delivery import deliver
-from pilothouse.simulation.entry import amend, place, quoted
+from pilothouse.simulation.entry import amend, place, quoted, would_take
 from pilothouse.simulation.floor import Floor
 from pilothouse.simulation.funding import due_between, payment, rate
 from pilothouse.simulation.liquidation import liquidate, liquidation_price, nearly_lost
@@ -34,6 +34,7 @@ __all__ = [
     "set_margin_type",
     "set_price",
     "step",
+    "would_take",
 ]
 
 
@@ -194,10 +195,10 @@ def add_isolated(floor: Floor, account_id: str, key: str, amount: int) -> Refusa
     holding = account.holding(key)
     if not holding.is_isolated or not holding.lots:
         return Refusal(
-            "-4045" if not holding.is_isolated else "-4050", "there is no isolated position to add margin to"
+            "-4049" if not holding.is_isolated else "-4054", "there is no isolated position to add margin to"
         )
     if amount > floor.standing(account).available:
-        return Refusal("-4051", "Isolated balance insufficient.")
+        return Refusal("-4050", "Cross balance insufficient.")
     desk = floor.desks[symbol_of(key)]
     floor_of_it = initial(abs(holding.notional(desk.contract, desk.prices.mark)), holding.leverage)
     if (

@@ -147,7 +147,7 @@ class Play:
             tif = self.draw.choice(["GTC", "IOC", "FOK", "GTX", "GTD"])
             params |= {"type": "LIMIT", "price": self._price(symbol, 40), "timeInForce": tif}
             if tif == "GTD":
-                params["goodTillDate"] = str(self.desk.exchange.clock.now() // 1_000 + 3_000)
+                params["goodTillDate"] = str(self.desk.exchange.clock.now() // 1_000 + 601_000)
         else:
             params["type"] = "MARKET"
         params["selfTradePreventionMode"] = self.draw.choice(["NONE", "EXPIRE_TAKER", "EXPIRE_MAKER", "EXPIRE_BOTH"])

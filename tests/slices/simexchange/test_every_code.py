@@ -105,6 +105,22 @@ def _unchanged(desk: Desk) -> Answered:
     return told(desk, "PUT", "order", symbol="BTCUSDT", orderId=number, side="BUY", quantity="0.010", price="63000")
 
 
+def _closed_twice(desk: Desk) -> Answered:
+    desk.market("BUY", "0.010")
+    order = {**_STOP, "triggerPrice": "60000", "closePosition": "true"}
+    del order["quantity"]
+    desk.ask("POST", "algoOrder", **order)
+    return told(desk, "POST", "algoOrder", **{**order, "triggerPrice": "61000"})
+
+
+def _amended(**changed: Any) -> Callable[[Desk], Answered]:
+    def situation(desk: Desk) -> Answered:
+        number = desk.limit("BUY", "0.010", "63000")["orderId"]
+        return told(desk, "PUT", "order", symbol="BTCUSDT", orderId=number, side="BUY", **changed)
+
+    return situation
+
+
 def _too_many(desk: Desk) -> Answered:
     for number in range(200):
         desk.limit("BUY", "0.001", "63000", newClientOrderId=f"n{number}")
@@ -177,8 +193,27 @@ def _closing_with_reduce(desk: Desk) -> Answered:
         (400, -4021, _asked("GET", "depth", symbol="BTCUSDT", limit=7)),
         (400, -4023, _market(symbol="SOLUSDT", quantity="1.005")),
         (400, -4024, _order(side="SELL", price="60000")),
+        (400, -1023, _asked("GET", "allOrders", symbol="BTCUSDT", startTime=2, endTime=1)),
+        (400, -4165, _asked("GET", "userTrades", symbol="BTCUSDT", startTime=0, endTime=604_800_001)),
+        (400, -1106, _market(timeInForce="GTC")),
+        (400, -1106, _market(price="64000")),
+        (400, -1106, _order(priceMatch="QUEUE")),
+        (400, -1136, _market(newOrderRespType="SHORT")),
+        (400, -4001, _order(price="-1")),
+        (400, -4006, _algo(triggerPrice="0")),
+        (400, -4031, _order(workingType="INDEX_PRICE")),
+        (400, -4055, _asked("POST", "positionMargin", symbol="BTCUSDT", amount="0", type=1)),
+        (400, -4060, _market(positionSide="NONE")),
+        (400, -4130, _closed_twice),
+        (400, -5029, _amended(quantity="0.001", price="4000")),
+        (400, -4003, _amended(quantity="0", price="60000")),
+        (400, -4016, _amended(quantity="0.010", price="90000")),
+        (400, -5037, _order(price="", priceMatch="BEST")),
+        (400, -5038, _market(priceMatch="QUEUE")),
+        (400, -5039, _order(selfTradePreventionMode="SOMETIMES")),
+        (400, -5040, _order(timeInForce="GTD", goodTillDate=1_767_614_400_000 + 600_000)),
         (400, -4028, _asked("POST", "leverage", symbol="BTCUSDT", leverage=126)),
-        (400, -4045, _asked("POST", "positionMargin", symbol="BTCUSDT", amount="5", type=1)),
+        (400, -4049, _asked("POST", "positionMargin", symbol="BTCUSDT", amount="5", type=1)),
         (400, -4046, _asked("POST", "marginType", symbol="BTCUSDT", marginType="CROSSED")),
         (400, -4047, _margin_with_order),
         (400, -4048, _margin_with_position),

@@ -198,12 +198,14 @@ def test_winners_are_closed_when_the_fund_is_empty() -> None:
 
 
 def test_hedged_exits_never_open_the_other_side() -> None:
-    """Selling the long side more than it holds closes it and no more."""
+    """Selling the long side closes it; more than it holds is refused."""
     desk = Desk()
     desk.ask("POST", "positionSide/dual", dualSidePosition="true")
     desk.market("BUY", "0.010", positionSide="LONG")
     desk.market("SELL", "0.020", positionSide="SHORT")
-    order = desk.market("SELL", "0.030", positionSide="LONG")
+    too_much = {"symbol": "BTCUSDT", "side": "SELL", "type": "MARKET", "quantity": "0.030", "positionSide": "LONG"}
+    assert desk.code("POST", "order", **too_much) == -2022
+    order = desk.market("SELL", "0.010", positionSide="LONG")
     assert order["executedQty"] == "0.010"
     held = {each["positionSide"]: each["positionAmt"] for each in desk.ask("GET", "positionRisk", symbol="BTCUSDT")}
     assert held == {"BOTH": "0.000", "LONG": "0.000", "SHORT": "-0.020"}
@@ -218,3 +220,14 @@ def test_a_fee_tier_is_what_is_charged() -> None:
     desk.market("BUY", "0.010")
     fill = desk.ask("GET", "userTrades", symbol="BTCUSDT")[0]
     assert int(fill["commission"].replace(".", "")) * 100_000 == int(fill["quoteQty"].replace(".", "")) * 32
+
+
+def test_a_post_only_order_amended_through_the_market_is_cancelled() -> None:
+    """The venue says so: it neither takes nor stays where it was."""
+    desk = Desk()
+    post_only = {"symbol": "BTCUSDT", "side": "BUY", "type": "LIMIT", "timeInForce": "GTX", "quantity": "0.010"}
+    number = desk.ask("POST", "order", **post_only, price="64000")["orderId"]
+    changed = {"symbol": "BTCUSDT", "side": "BUY", "orderId": number, "quantity": "0.010", "price": "66000"}
+    assert desk.ask("PUT", "order", **changed)["status"] == "CANCELED"
+    assert desk.ask("GET", "openOrders") == []
+    assert complaints(desk.exchange) == []

@@ -1,15 +1,24 @@
 """Signatures of both venues are checked over what was sent, byte for byte, and each nonce counts once."""
 
+import base64
+from typing import Any
+from urllib.parse import quote, urlencode
+
 import pytest
 from coincurve import PrivateKey
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import padding, rsa
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from hypothesis import given
 from hypothesis import strategies as st
 
 from pilothouse.kit.clocks import FrozenClock
 from pilothouse.simexchange.keccak import keccak256
-from pilothouse.simexchange.keys import NONCES_KEPT, Nonces
+from pilothouse.simexchange.keys import NONCES_KEPT, ApiKey, KeyUnreadable, Nonces
+from pilothouse.simexchange.old_signatures import old_digests
 from pilothouse.simexchange.requests import Request
 from pilothouse.simexchange.serve import Plan, SimulatedExchange
+from pilothouse.simexchange.socket_calls import SocketCalls
 from pilothouse.simexchange.typed_signatures import address_of, domain_separator, message_digest, recovered
 from tests.slices.simexchange.raw_asking import NOON, Desk
 
@@ -152,3 +161,110 @@ def test_a_missing_or_unknown_key_is_told_apart() -> None:
         profile_headers = headers or {"x-mbx-apikey": ""}
         reply = desk.sim.front.answer(Request("GET", "/fapi/v1/balance", desk.signed({}), "", profile_headers, "t"))
         assert (reply.status, code in reply.body) == (401, True)
+
+
+_OLD = {
+    "symbol": "BTCUSDT", "side": "BUY", "type": "LIMIT", "newClientOrderId": "sim-0001", "timeInForce": "GTC",
+    "quantity": "0.010", "price": "50000.0", "recvWindow": "50000", "timestamp": "1760000000000",
+}  # fmt: skip
+
+
+def test_the_older_scheme_is_what_was_published() -> None:
+    """Hash and signature of a known order, from the recipe of 2025."""
+    personal, bare = old_digests(_OLD, USER, USER, 1_760_000_000_000_000)
+    assert bare.hex() == "f743b6fc5b4a44a198cecec3619bca546cbcc48e97bd7fce5cf80e8abafe9393"
+    signed = (
+        "0x38258c3e628506205760cd532272ab7b1c2b6c7d3b7e3932b747bf6245451278"
+        "3d4ccb236c43f2551145aa69c7c44cb4e77f280522e53b87f784170162d800291c"
+    )
+    assert recovered(personal, signed) == USER
+
+
+@pytest.mark.parametrize("personal", [True, False])
+def test_the_older_scheme_is_taken_only_where_it_was_switched_on(personal: bool) -> None:  # noqa: FBT001  (a parameter of the test)
+    """Nothing is known of the venue still taking it, so that a client must not rely on it unawares."""
+    desk = AsterDesk()
+    asked = {"timestamp": str(desk.nonce // 1_000), "recvWindow": "5000"}
+
+    def signed(nonce: int) -> str:
+        digest = old_digests(asked, USER, USER, nonce)[0 if personal else 1]
+        raw = KEY.sign_recoverable(digest, hasher=None)
+        more = {"nonce": nonce, "user": USER, "signer": USER, "signature": f"0x{raw[:64].hex()}{raw[64] + 27:02x}"}
+        return urlencode(asked | more)
+
+    assert b"-1022" in desk.status(signed(desk.nonce))[1]
+    desk.sim.exchange.keys.takes_old = True
+    assert desk.status(signed(desk.nonce + 1))[0] == 200
+    assert b"-4225" in desk.status(signed(desk.nonce + 1))[1]
+
+
+def test_keys_of_the_first_version_still_sign_for_aster() -> None:
+    """They sign as Binance's do, and are answered in Aster's words."""
+    desk = Desk(profile="aster")
+    order = desk.ask("POST", "order", symbol="BTCUSDT", side="BUY", type="MARKET", quantity="0.010")
+    assert "newChainData" in order
+    assert desk.code("GET", "algoOrder", algoId=1) == -1000
+
+
+@pytest.mark.parametrize("kind", ["ed25519", "rsa"])
+def test_a_pair_of_keys_signs_too(kind: str) -> None:
+    """The exchange has the public half; a signature of another key is refused."""
+    key, other = (_made(kind) for _ in range(2))
+    desk = Desk(api_keys=(("P", _public_half(key)),))
+    text = f"timestamp={desk.exchange.clock.now() // 1_000}"
+
+    def status(signer: Any) -> int:
+        query = f"{text}&signature={quote(base64.b64encode(_signed(signer, text)).decode(), safe='')}"
+        return desk.sim.front.answer(Request("GET", "/fapi/v2/balance", query, "", {"x-mbx-apikey": "P"}, "t")).status
+
+    assert (status(key), status(other)) == (200, 400)
+    with pytest.raises(KeyUnreadable):
+        desk.exchange.keys.add_api_key(ApiKey("X", "-----BEGIN PUBLIC KEY-----\nnone", "x"))
+
+
+def test_who_has_logged_on_over_a_socket_need_not_sign_again() -> None:
+    """Only with an Ed25519 key; everybody else signs each call."""
+    key = _made("ed25519")
+    desk = Desk(api_keys=(("P", _public_half(key)), ("K", "S")))
+    calls = SocketCalls(desk.sim.front, desk.sim.hub, is_spot=False)
+    listener = Silent()
+    now = desk.exchange.clock.now() // 1_000
+    assert (
+        calls.answer({"id": 1, "method": "v2/account.balance", "params": {"timestamp": now}}, listener)["status"] == 401
+    )
+    text = f"apiKey=P&timestamp={now}"
+    params = {"apiKey": "P", "timestamp": now, "signature": base64.b64encode(_signed(key, text)).decode()}
+    logged = calls.answer({"id": 2, "method": "session.logon", "params": params}, listener)
+    assert (logged["status"], logged["result"]["apiKey"]) == (200, "P")
+    assert (
+        calls.answer({"id": 3, "method": "v2/account.balance", "params": {"timestamp": now}}, listener)["status"] == 200
+    )
+    assert calls.answer({"id": 4, "method": "session.logout"}, listener)["result"]["apiKey"] is None
+    assert (
+        calls.answer({"id": 5, "method": "v2/account.balance", "params": {"timestamp": now}}, listener)["status"] == 401
+    )
+
+
+class Silent:
+    """A connection that nobody reads."""
+
+    def tell(self, name: str, text: bytes) -> None:
+        """Take it and forget it."""
+
+    def drop(self) -> None:
+        """Be cut."""
+
+
+def _made(kind: str) -> Any:
+    return Ed25519PrivateKey.generate() if kind == "ed25519" else rsa.generate_private_key(65_537, 2_048)
+
+
+def _public_half(key: Any) -> str:
+    form = (serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
+    return str(key.public_key().public_bytes(*form).decode())
+
+
+def _signed(key: Any, text: str) -> bytes:
+    if isinstance(key, Ed25519PrivateKey):
+        return key.sign(text.encode())
+    return bytes(key.sign(text.encode(), padding.PKCS1v15(), hashes.SHA256()))

@@ -7,6 +7,7 @@ import pytest
 
 from pilothouse.simexchange.candles import Candle, joined
 from pilothouse.simexchange.requests import Request
+from pilothouse.simexchange.soundness import complaints
 from tests.slices.simexchange.raw_asking import Desk
 
 BUY = {"symbol": "BTCUSDT", "side": "BUY", "type": "MARKET", "quantity": "0.020"}
@@ -162,3 +163,24 @@ def test_an_expiry_says_why(tif: str, side: str, factor: int, reason: str) -> No
     ended = [event["o"] for kind, event in desk.events if kind == "ORDER_TRADE_UPDATE" and event["o"]["x"] == "EXPIRED"]
     assert [each["er"] for each in ended] == [reason]
     assert ended[0]["X"] == ("EXPIRED" if reason == "2" else "EXPIRED_IN_MATCH")
+
+
+def test_money_goes_between_the_two_sides_of_an_account() -> None:
+    """What leaves one side is on the other; more than is free goes nowhere."""
+    desk = Desk()
+
+    def moved(way: str, amount: str) -> tuple[int, Any]:
+        text = desk.signed({"type": way, "asset": "USDT", "amount": amount})
+        reply = desk.sim.front.answer(
+            Request("POST", "/sapi/v1/asset/transfer", "", text, {"x-mbx-apikey": "K"}, "test")
+        )
+        return reply.status, msgspec.json.decode(reply.body)
+
+    assert moved("UMFUTURE_MAIN", "1000")[0] == 200
+    assert desk.ask("GET", "balance")[0]["balance"] == "99000.00000000"
+    assert desk.spot("GET", "account")[1]["balances"][0]["free"] == "101000.00000000"
+    assert moved("MAIN_UMFUTURE", "101000.5")[1]["code"] == -5013
+    assert moved("MAIN_UMFUTURE", "500")[0] == 200
+    assert desk.ask("GET", "income", incomeType="TRANSFER")[-1]["income"] == "500.00000000"
+    assert [kind for kind, _ in desk.events if kind == "balanceUpdate"] == ["balanceUpdate"] * 2
+    assert complaints(desk.exchange) == []
