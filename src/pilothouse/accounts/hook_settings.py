@@ -75,6 +75,35 @@ def _symbols(came: object) -> list[str] | None:
     return sorted(set(symbols))
 
 
+_EXPECTED_SECONDS = (10, 2_678_400)
+_WITHIN_SECONDS = (1, 86_400)
+_EXPECTS = {"every_s": None, "counter": False, "position": False, "within_s": 60}
+
+
+def _expects(came: object) -> dict[str, Any] | None:
+    """Return what a hook is to expect, every field of it; None: nothing."""
+    if came is None:
+        return None
+    allowed = (
+        f"null, or an object of every_s ({_EXPECTED_SECONDS[0]} to {_EXPECTED_SECONDS[1]} or null), counter and "
+        f"position (true or false), within_s ({_WITHIN_SECONDS[0]} to {_WITHIN_SECONDS[1]})"
+    )
+    if not isinstance(came, Mapping) or not came or not set(came) <= set(_EXPECTS):
+        raise _Wrong(allowed)
+    values = {**_EXPECTS, **came}
+    numbers = ((values["every_s"], *_EXPECTED_SECONDS), (values["within_s"], *_WITHIN_SECONDS))
+    for number, least, most in numbers:
+        if number is not None and (isinstance(number, bool) or not isinstance(number, int)):
+            raise _Wrong(allowed)
+        if number is not None and not least <= number <= most:
+            raise _Wrong(allowed)
+    if values["within_s"] is None or not all(isinstance(values[name], bool) for name in ("counter", "position")):
+        raise _Wrong(allowed)
+    if values["every_s"] is None and not values["counter"] and not values["position"]:
+        return None
+    return values
+
+
 def _whole(least: int, most: int, *, or_null: bool = False) -> Callable[[object], int | None]:
     def check(came: object) -> int | None:
         if or_null and came is None:
@@ -100,4 +129,5 @@ _CHECKS: Mapping[str, Callable[[Any], Any]] = {
     "max_age_s": _whole(1, 86_400, or_null=True),
     "rate_per_s": _whole(1, 100_000),
     "dry": _truth,
+    "expects": _expects,
 }

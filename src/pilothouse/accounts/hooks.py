@@ -18,6 +18,7 @@ from pilothouse.accounts.hook_settings import checked
 from pilothouse.accounts.tables import hooks
 from pilothouse.accounts.trading_accounts import AccountState
 from pilothouse.accounts.trading_accounts import get as get_account
+from pilothouse.core.clock import iso
 from pilothouse.core.errors import Conflict, NotFound
 from pilothouse.core.rounding import exact
 from pilothouse.core.signals import Size, SizeKind
@@ -40,6 +41,7 @@ _COLUMNS = (
     _CELLS.state,
     _CELLS.created_at,
     _CELLS.rotated_at,
+    _CELLS.expects,
 )
 _ACTIVE = _CELLS.state == "active"
 _INSERT = insert(hooks)
@@ -54,6 +56,7 @@ DEFAULTS: Mapping[str, Any] = {
     "max_age_s": None,
     "rate_per_s": 1_000,
     "dry": False,
+    "expects": None,
 }
 """What a hook begins with: nothing restricted, so that a first alert plays."""
 
@@ -98,6 +101,23 @@ class SecretTaken(Conflict):
 
 
 @dataclass(frozen=True, slots=True)
+class Expects:
+    """What is missed if it does not come.
+
+    every_s    an alert at least so often, seconds; None: it may be silent
+    counter    its alerts carry running numbers, and a gap is missed ones
+    position   its alerts tell the strategy's position, and the account's is to be the same within `within_s` seconds
+    since      since when that is expected
+    """
+
+    every_s: int | None
+    counter: bool
+    position: bool
+    within_s: int
+    since: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class Hook:
     """One hook.
 
@@ -122,6 +142,7 @@ class Hook:
     state: HookState
     created_at: datetime
     rotated_at: datetime | None
+    expects: Expects | None = None
 
     def allows(self, symbol: str) -> bool:
         """Say whether it may trade `symbol`, as the venue names it."""
@@ -157,7 +178,7 @@ def create(
     """
     if get_account(tx, owner_id, account_id).state is not AccountState.ACTIVE:
         raise AccountClosed("the account is closed: a hook needs one that can be traded")
-    values = {**DEFAULTS, **checked({**(fields or {}), "name": name})}
+    values = _dated({**DEFAULTS, **checked({**(fields or {}), "name": name})}, now)
     url_token, plain = new_token("", _BYTES), secret.reveal() if secret else new_token("", _BYTES)
     _refuse_taken(tx, plain)
     hook_id = tx.ids.fresh("hok")
@@ -203,6 +224,11 @@ def list_hooks(tx: Tx, owner_id: str) -> list[Hook]:
     return [_hook(row) for row in tx.execute(select(*_COLUMNS).where(owned(hooks, owner_id)).order_by(_CELLS.id))]
 
 
+def expecting(tx: Tx) -> list[Hook]:
+    """Return the active hooks of everybody that are to expect something."""
+    return [_hook(row) for row in tx.execute(select(*_COLUMNS).where(_ACTIVE, _CELLS.expects.is_not(None)))]
+
+
 def symbols_named(tx: Tx, account_id: str) -> set[str]:
     """Return the symbols that the active hooks of an account are restricted to; those that may trade all name none."""
     query = select(_CELLS.symbols).where(_CELLS.account_id == account_id, _ACTIVE, _CELLS.symbols.is_not(None))
@@ -216,13 +242,20 @@ def change(
 
     Raises Invalid with every wrong field, HookNotFound, HookRevoked.
     """
-    values = checked(fields)
+    values = _dated(checked(fields), now)
     _active(tx, owner_id, hook_id)
     if values:
         tx.execute(update(hooks).where(_mine(owner_id, hook_id)), values)
         detail = {"hook_id": hook_id, **values}
         record(tx, owner_id=owner_id, who=who, what="hook.changed", now=now, detail=detail)
     return get(tx, owner_id, hook_id)
+
+
+def _dated(values: dict[str, Any], now: datetime) -> dict[str, Any]:
+    """Return values with the instant from which on something is expected."""
+    if values.get("expects") is None:
+        return values
+    return {**values, "expects": {**values["expects"], "since": iso(now)}}
 
 
 def rotate(tx: Tx, owner_id: str, hook_id: str, which: Rotation, *, now: datetime, who: str = "house") -> Rotated:
@@ -297,7 +330,8 @@ def _mine(owner_id: str, hook_id: str) -> ColumnElement[bool]:
 
 
 def _hook(row: Row[*tuple[Any, ...]] | tuple[Any, ...]) -> Hook:
-    id_, owner_id, account_id, name, size, symbols, window_s, max_age_s, rate_per_s, dry, state, created, rotated = row
+    id_, owner_id, account_id, name, size, symbols, window_s, max_age_s, rate_per_s, dry, state, *rest = row
+    created, rotated, expects = rest
     return Hook(
         id=id_,
         owner_id=owner_id,
@@ -312,7 +346,13 @@ def _hook(row: Row[*tuple[Any, ...]] | tuple[Any, ...]) -> Hook:
         state=HookState(state),
         created_at=created,
         rotated_at=rotated,
+        expects=None if expects is None else _expected(expects),
     )
+
+
+def _expected(said: Mapping[str, Any]) -> Expects:
+    since = datetime.fromisoformat(said["since"])
+    return Expects(said["every_s"], said["counter"], said["position"], said["within_s"], since)
 
 
 def _digest_and_hook(row: Any) -> tuple[str, Hook]:

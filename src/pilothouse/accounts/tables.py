@@ -92,6 +92,7 @@ hooks = Table(
     Column("state", String(16), nullable=False, doc="active or revoked"),
     Column("created_at", Instant, nullable=False),
     Column("rotated_at", Instant),
+    Column("expects", JsonText, doc="what is missed if it does not come: see accounts/hook_settings; null: nothing"),
     Index("hooks_by_owner", "owner_id"),
 )
 

@@ -10,10 +10,12 @@ from pilothouse.accounts.hooks import Rotation
 from pilothouse.api import desk_shapes, shapes, shown
 from pilothouse.api.asked import IdInPath
 from pilothouse.api.deps import Administering, Caller, Guarded, Reading
+from pilothouse.fleet import expect, watch_store
 from pilothouse.kit.db import Tx
 from pilothouse.kit.sealed import Secret
+from pilothouse.ledger import positions
 
-_CAN_BE_NONE = frozenset({"default_size", "symbols", "max_age_s"})
+_CAN_BE_NONE = frozenset({"default_size", "symbols", "max_age_s", "expects"})
 
 router = APIRouter(prefix="/api/v1/hooks", tags=["hooks"], route_class=Guarded)
 
@@ -51,6 +53,44 @@ def create(caller: Administering, asked: desk_shapes.HookAsked) -> Response:
 def get_hook(caller: Reading, hook_id: IdInPath) -> Response:
     """Show one hook."""
     return shapes.answer(shown.hook(caller.read(lambda tx: hooks.get(tx, caller.owner_id, hook_id))))
+
+
+@router.get(
+    "/{hook_id}/expectation",
+    summary="Show what is expected of a hook",
+    response_model=desk_shapes.ExpectationShown,
+    responses=shapes.LOOKING,
+)
+def expectation(caller: Reading, hook_id: IdInPath) -> Response:
+    """Show what is expected of a hook, when its last alert came, what was missed, and what is not as it should be."""
+    now = caller.house.clock.now()
+
+    def work(tx: Tx) -> dict[str, Any]:
+        hook = hooks.get(tx, caller.owner_id, hook_id)
+        watch = watch_store.watch_of(tx, hook.id)
+        return {
+            "hook_id": hook.id,
+            "expects": shown.expects(hook.expects),
+            "last_at": watch.last_at if watch else None,
+            "last_counter": watch.last_counter if watch else None,
+            "missed": watch.missed if watch else 0,
+            "missed_at": watch.missed_at if watch else None,
+            "standing": [one.message for one in expect.missed(tx, [hook], now)],
+            "marks": [
+                {
+                    "symbol": mark.symbol,
+                    "target": mark.target,
+                    "held": positions.position(tx, mark.account_id, mark.symbol).quantity,
+                    "signal_id": mark.signal_id,
+                    "sent_at": mark.sent_at,
+                    "bar_time": mark.bar_time,
+                    "at": mark.at,
+                }
+                for mark in watch_store.marks_of(tx, hook.id)
+            ],
+        }
+
+    return shapes.answer(caller.read(work))
 
 
 @router.patch("/{hook_id}", summary="Change a hook", response_model=desk_shapes.HookShown, responses=shapes.ACTING)

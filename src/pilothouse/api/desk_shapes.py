@@ -4,7 +4,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, Field
 
-from pilothouse.api.shapes import Asked, Id, Instant, SymbolText, Text, Wanted
+from pilothouse.api.shapes import Amount, Asked, Id, Instant, SymbolText, Text, Wanted
 
 
 class SizeShown(BaseModel):
@@ -12,6 +12,50 @@ class SizeShown(BaseModel):
 
     kind: Literal["quantity", "quote_amount", "equity_percent", "risk_percent"]
     value: Wanted
+
+
+class ExpectsShown(BaseModel):
+    """What is missed if it does not come."""
+
+    every_s: int | None = Field(description="An alert at least so often, seconds; null: it may be silent.")
+    counter: bool = Field(description="Its alerts carry running numbers, and a gap is missed ones.")
+    position: bool = Field(description="Its alerts say what the position is, and the account's is to be the same.")
+    within_s: int = Field(description="So long the account may take to get there, seconds.")
+    since: Instant
+
+
+class ExpectsAsked(Asked):
+    """What is to be expected of a hook; with nothing in it, nothing is."""
+
+    every_s: int | None = Field(default=None, ge=10, le=2_678_400)
+    counter: bool = False
+    position: bool = False
+    within_s: int = Field(default=60, ge=1, le=86_400)
+
+
+class MarkShown(BaseModel):
+    """What a hook last said of one instrument."""
+
+    symbol: str
+    target: Amount = Field(description="The position that shall be, base, signed.")
+    held: Amount = Field(description="What the account holds.")
+    signal_id: Id
+    sent_at: Instant | None
+    bar_time: Instant | None
+    at: Instant = Field(description="When it came.")
+
+
+class ExpectationShown(BaseModel):
+    """What is expected of a hook, and what came of it."""
+
+    hook_id: Id
+    expects: ExpectsShown | None
+    last_at: Instant | None = Field(description="When its last alert came; null: none came since it expects something.")
+    last_counter: int | None
+    missed: int = Field(description="How many running numbers never came.")
+    missed_at: Instant | None
+    standing: list[str] = Field(description="What is not as expected now, in words.")
+    marks: list[MarkShown]
 
 
 class HookShown(BaseModel):
@@ -26,6 +70,7 @@ class HookShown(BaseModel):
     max_age_s: int | None
     rate_per_s: int
     dry: bool = Field(description="Everything is decided and shown, nothing is sent.")
+    expects: ExpectsShown | None = Field(description="What is missed if it does not come; null: nothing.")
     state: Literal["active", "revoked"]
     created_at: Instant
     rotated_at: Instant | None
@@ -52,6 +97,7 @@ class HookChange(Asked):
     max_age_s: int | None = Field(default=None, ge=1, le=86_400)
     rate_per_s: int | None = Field(default=None, ge=1, le=100_000)
     dry: bool | None = None
+    expects: ExpectsAsked | None = None
 
 
 class HookAsked(HookChange):

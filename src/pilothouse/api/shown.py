@@ -6,7 +6,7 @@ from decimal import Decimal
 from typing import Any
 
 from pilothouse.accounts import setups, trading_accounts, venue_keys
-from pilothouse.accounts.hooks import Hook
+from pilothouse.accounts.hooks import Expects, Hook
 from pilothouse.accounts.tokens import Token
 from pilothouse.accounts.trading_accounts import AccountState, Mode, TradingAccount
 from pilothouse.api.wire import average_price
@@ -175,6 +175,19 @@ def quote(venue: str, found: Quote, *, simulated: bool) -> dict[str, Any]:
     return {"venue": venue, **{name: getattr(found, name) for name in names}, "simulated": simulated}
 
 
+def expects(found: Expects | None) -> dict[str, Any] | None:
+    """Return what a hook expects."""
+    if found is None:
+        return None
+    return {
+        "every_s": found.every_s,
+        "counter": found.counter,
+        "position": found.position,
+        "within_s": found.within_s,
+        "since": found.since,
+    }
+
+
 def hook(found: Hook) -> dict[str, Any]:
     """Return one hook without what opens it."""
     size = found.default_size
@@ -188,6 +201,7 @@ def hook(found: Hook) -> dict[str, Any]:
         "max_age_s": found.max_age_s,
         "rate_per_s": found.rate_per_s,
         "dry": found.dry,
+        "expects": expects(found.expects),
         "state": found.state,
         "created_at": found.created_at,
         "rotated_at": found.rotated_at,

@@ -128,6 +128,9 @@ def _shape_of(fields: Fields) -> Shape:
 
 def _signal(fields: Fields, shape: Shape) -> Signal | None:
     """Return what the fields ask for; None, with its problems noted, if they do not say."""
+    if fields.is_heartbeat():
+        alert_id = fields.alert_id()
+        return Signal(SignalKind.HEARTBEAT, "", alert_id=alert_id, sent_at=fields.sent_at(), counter=fields.counter())
     symbol = fields.symbol()
     asked = _strategy(fields) if shape is Shape.STRATEGY else _order(fields)
     order_type = fields.word("order_type", _ORDER_TYPES) or OrderType.MARKET
@@ -154,6 +157,9 @@ def _signal(fields: Fields, shape: Shape) -> Signal | None:
         alert_id=alert_id,
         sent_at=fields.sent_at(),
         comment=fields.comment(),
+        bar_time=fields.bar_time(),
+        counter=fields.counter(),
+        position_before=fields.position_before(),
         take_profits=guards.targets if ladder else (),
         break_even_after=guards.break_even_after,
         trailing_stop=guards.trailing,

@@ -51,6 +51,11 @@ _NAMES: Final = {
     "alertid": "alert_id",
     "timenow": "timenow",
     "timestamp": "timestamp",
+    "bartime": "bar_time",
+    "time": "time",
+    "counter": "counter",
+    "seq": "counter",
+    "sequence": "counter",
     "comment": "comment",
 }
 _SPELLINGS: Final = {**_NAMES, **{name: name for name in _NAMES.values()}}
@@ -58,6 +63,7 @@ _SPELLINGS: Final = {**_NAMES, **{name: name for name in _NAMES.values()}}
 _NUMBER = re.compile(r"-?(?:[0-9]+(?:\.[0-9]+)?|\.[0-9]+)(?:[eE][+-]?[0-9]{1,3})?")
 _NUMBER_CHARS_MAX: Final = 64
 _NOT_FINITE: Final = frozenset({"nan", "inf", "infinity"})
+_COUNTER = re.compile(r"[0-9]{1,15}")
 _SYMBOL = re.compile(r"[A-Za-z0-9][A-Za-z0-9:/._!@-]*")
 _SYMBOL_CHARS_MAX: Final = 64
 _ID_CHARS_MAX: Final = 128
@@ -222,7 +228,47 @@ class Fields:
 
         ISO 8601 with its offset, Unix seconds or Unix milliseconds; anything else is free text and never a problem.
         """
-        for name in ("timenow", "timestamp"):
+        return self._first_instant("timenow", "timestamp")
+
+    def bar_time(self) -> datetime | None:
+        """Return of which bar it tells: the first of `bar_time`, `time` that parses, or None; never a problem."""
+        return self._first_instant("bar_time", "time")
+
+    def counter(self) -> int | None:
+        """Return the sender's running number; anything but a whole number of up to 15 digits is free text."""
+        value = self._sent["counter"][1] if "counter" in self._sent else None
+        text = value.strip() if isinstance(value, str) else ""
+        return int(text) if _COUNTER.fullmatch(text) else None
+
+    def position_before(self) -> Decimal | None:
+        """Return what the sender held before, base, signed; None where it does not say so in numbers; never a problem.
+
+        `position_before` is signed; `prev_market_position_size` has the sign of `prev_market_position`.
+        """
+        before = self._word_of("prev_market_position")
+        if before == "flat":
+            return Decimal(0)
+        signed, size = self._quiet_number("position_before"), self._quiet_number("prev_market_position_size")
+        if signed is not None or size is None or before not in {"long", "short"}:
+            return signed
+        return abs(size) if before == "long" else -abs(size)
+
+    def is_heartbeat(self) -> bool:
+        """Say whether it is a sign of life and nothing else."""
+        return self._word_of("action") == "heartbeat"
+
+    def _word_of(self, name: str) -> str:
+        value = self._sent[name][1] if name in self._sent else None
+        return value.strip().lower() if isinstance(value, str) else ""
+
+    def _quiet_number(self, name: str) -> Decimal | None:
+        try:
+            return _number(self._sent[name][1], "") if name in self._sent else None
+        except Unreadable:
+            return None
+
+    def _first_instant(self, *names: str) -> datetime | None:
+        for name in names:
             if name in self._sent:
                 value = self._sent[name][1]
                 instant = _instant(value.strip()) if isinstance(value, str) else None

@@ -172,6 +172,8 @@ def _decide(
             return _close(view, hook_id, step, noop=noop)
         case SignalKind.TARGET:
             return _target(signal, view, hook_id, step)
+        case SignalKind.HEARTBEAT:
+            return Decision(Verdict.NOOP, "A sign of life: nothing was to do")
 
 
 def _add(signal: Signal, view: View, side: Side, default_size: Size | None, message: str) -> Decision:

@@ -104,6 +104,47 @@ def change(
     show.out(made, as_json=as_json, draw=lambda screen: _draw_list(screen, [made]))
 
 
+@app.command("expect")
+def expect(
+    hook: Hook,
+    *,
+    every: Annotated[
+        str | None,
+        typer.Option("--every", metavar="TIME", help="An alert at least so often: 90s, 5m, 4h, 1d; 'none'."),
+    ] = None,
+    counter: Annotated[
+        bool | None,
+        typer.Option("--counter/--no-counter", help="Alerts carry running numbers without a gap.", show_default=False),
+    ] = None,
+    position: Annotated[
+        bool | None,
+        typer.Option("--position/--no-position", help="The account is to hold what they say.", show_default=False),
+    ] = None,
+    within: Annotated[
+        str | None, typer.Option("--within", metavar="TIME", help="So long it may take to hold it: 60s.")
+    ] = None,
+    nothing: Annotated[bool, typer.Option("--nothing", help="Expect nothing any more.")] = False,
+    as_json: Json = False,
+    url: Url = None,
+    token: Token = None,
+) -> None:
+    """Say what a hook is to expect, so that a missed alert raises an alarm; without options, show it."""
+    from pilothouse.cli import show, talk
+
+    wanted: dict[str, Any] = {}
+    wanted |= {} if every is None else {"every_s": None if every.lower() == "none" else _span(every)}
+    wanted |= {} if counter is None else {"counter": counter}
+    wanted |= {} if position is None else {"position": position}
+    wanted |= {} if within is None else {"within_s": _span(within)}
+    with talk.open_house(url, token) as house:
+        found = _find(house, hook)
+        if nothing or wanted:
+            known = {name: value for name, value in (found.get("expects") or {}).items() if name != "since"}
+            house.patch(f"/api/v1/hooks/{found['id']}", {"expects": None if nothing else {**known, **wanted}})
+        told = house.get(f"/api/v1/hooks/{found['id']}/expectation")
+    show.out(told, as_json=as_json, draw=lambda screen: _draw_expectation(screen, str(found["name"]), told))
+
+
 @app.command("rotate")
 def rotate(
     hook: Hook,
@@ -140,6 +181,42 @@ def revoke(hook: Hook, *, yes: Yes = False, as_json: Json = False, url: Url = No
         ask_first(f"Revoke {found['name']!r} for good?", yes=yes, as_json=as_json)
         made = house.post(f"/api/v1/hooks/{found['id']}/revoke")
     show.out(made, as_json=as_json, draw=lambda screen: screen.print(f"{found['name']} is revoked; its alerts fail."))
+
+
+_UNITS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
+
+
+def _span(text: str) -> int:
+    """Return the seconds of `90s`, `5m`, `4h` or `1d`."""
+    number, unit = text[:-1], text[-1:].lower()
+    if unit not in _UNITS or not (number.isascii() and number.isdigit()):
+        raise typer.BadParameter(f"a time is 90s, 5m, 4h or 1d; not {text!r}")
+    return int(number) * _UNITS[unit]
+
+
+def _draw_expectation(screen: "Console", name: str, told: dict[str, Any]) -> None:
+    """Show what is expected of a hook and what came of it."""
+    from rich.text import Text
+
+    from pilothouse.cli import show
+
+    expects, at = told.get("expects"), show.now()
+    if not expects:
+        screen.print(Text(f"Nothing is expected of {name}: a missed alert raises no alarm."))
+    else:
+        every = f"an alert every {show.span(expects['every_s'])}" if expects["every_s"] else ""
+        counts = "running numbers without a gap" if expects["counter"] else ""
+        holds = f"the position that it says, within {expects['within_s']} s" if expects["position"] else ""
+        screen.print(Text(f"{name}: ", style="bold").append(", ".join(one for one in (every, counts, holds) if one)))
+        rows = [("last alert", f"{show.age(told['last_at'], at)} ago" if told.get("last_at") else "none yet")]
+        rows += [("last number", str(told["last_counter"]))] if told.get("last_counter") is not None else []
+        rows += [("missed", f"{told['missed']} numbers")] if told.get("missed") else []
+        screen.print(show.pairs(rows))
+    for mark in told.get("marks") or []:
+        says = f"{mark['symbol']}: it says {show.number(mark['target'])}, the account holds "
+        screen.print(Text(f"{says}{show.number(mark['held'])} ({show.age(mark['at'], at)} ago)", style="dim"))
+    for words in told.get("standing") or []:
+        screen.print(Text(f"✗ {words}", style="red"))
 
 
 def _what(which: str) -> str:

@@ -17,6 +17,7 @@ class SignalKind(StrEnum):
     DECREASE = "decrease"
     CLOSE = "close"
     TARGET = "target"
+    HEARTBEAT = "heartbeat"
 
 
 class SizeKind(StrEnum):
@@ -118,6 +119,9 @@ class Signal:
     break_even_after, trailing_stop, time_stop_s   as in Guards
     alert_id     the sender's own id of this alert, or None
     sent_at      when the sender says it was sent, if that parsed
+    bar_time     of the bar that it was sent for, as the sender says, if that parsed
+    counter      the sender's running number of its alerts, zero or more
+    position_before   what the sender held before it, base, signed; None if it does not say
     """
 
     kind: SignalKind
@@ -132,6 +136,9 @@ class Signal:
     alert_id: str | None = None
     sent_at: datetime | None = None
     comment: str | None = None
+    bar_time: datetime | None = None
+    counter: int | None = None
+    position_before: Decimal | None = None
     take_profits: tuple[Target, ...] = ()
     break_even_after: int | None = None
     trailing_stop: Trailing | None = None

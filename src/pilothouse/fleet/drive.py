@@ -109,6 +109,16 @@ def hold(tx: Tx, desk: Desk, fresh: SignalRecord) -> SignalRecord:
     return record
 
 
+def nothing_to_do(
+    tx: Tx, record: SignalRecord, state: SignalState, message: str, *, code: str | None = None
+) -> SignalRecord:
+    """Store a fresh alert with which nothing is to be done, and tell."""
+    done = replace(record, state=state, message=message, code=code)
+    store.add(tx, done)
+    tell(tx, done)
+    return done
+
+
 def _keep_waiting(tx: Tx, desk: Desk, fresh: SignalRecord) -> SignalRecord:
     """Store a fresh alert behind those that wait."""
     record = replace(fresh, message=WAITS, changed_at=desk.clock.now())
@@ -183,7 +193,7 @@ def _decide(
     """
     assert record.signal is not None, "only alerts that were understood wait for a decision"
     try:
-        decision = _decided(tx, trader, scene, record, hook, is_fresh=is_fresh)
+        decision = _decided(tx, desk, trader, scene, record, hook, is_fresh=is_fresh)
         if hook.dry:
             after = replace(record, state=SignalState.NOOP, message=f"dry: {decision.message}", detail=_would(decision))
             return _store(tx, desk, after, is_fresh=is_fresh), scene
@@ -217,7 +227,7 @@ def _decide(
 
 
 def _decided(
-    tx: Tx, trader: Trader, scene: Scene, record: SignalRecord, hook: Hook, *, is_fresh: bool
+    tx: Tx, desk: Desk, trader: Trader, scene: Scene, record: SignalRecord, hook: Hook, *, is_fresh: bool
 ) -> follow.Decision:
     """Return what is to be done for a signal, and keep what was asked and answered so that it can be asked again.
 
@@ -248,7 +258,7 @@ def _decided(
     waits = isinstance(said, follow.Decision) and said.verdict is follow.Verdict.WAIT
     if is_fresh or not waits or (isinstance(said, follow.Decision) and (said.order or said.cancels)):
         judged = judgement("follow.decide", f"{record.id}:{record.step}", given, said)
-        tx.record(trader.account_id, record.id, "judged", judged)
+        tx.record(trader.account_id, record.id, "judged", {"at": desk.clock.now(), **judged})
     if isinstance(said, Refused):
         raise said
     return said

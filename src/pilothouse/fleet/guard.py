@@ -24,6 +24,7 @@ from pilothouse.fleet import protections
 from pilothouse.fleet.protections import Made, Policy, ProtectionRecord, Then
 from pilothouse.fleet.scene import Scene
 from pilothouse.fleet.store import SignalRecord
+from pilothouse.kit.chain import judgement
 from pilothouse.kit.db import Tx
 from pilothouse.ledger import positions
 
@@ -69,6 +70,9 @@ def protect_with(tx: Tx, desk: Desk, trader: Trader, record: SignalRecord, terms
     )
 
 
+_NOTHING = Guarding()
+
+
 def guard_position(
     tx: Tx, desk: Desk, trader: Trader, scene: Scene, *, exit_waits: bool = False, may_exit: bool = True
 ) -> None:
@@ -97,6 +101,18 @@ def guard_position(
         now=now,
         may_exit=may_exit,
     )
+    if due != _NOTHING:  # asked every few seconds: only what moves something is kept
+        given = {
+            "protection": record.protection,
+            "view": scene.view,
+            "progress": turn.progress,
+            "entry_pending": bool(_entries(record, scene)),
+            "exit_waits": exit_waits,
+            "now": now,
+            "may_exit": may_exit,
+        }
+        about = record.signal_id or trader.account_id
+        tx.record(trader.account_id, about, "judged", judgement("bracket.guard", f"{about}:protection", given, due))
     _cancel(tx, desk, scene, due.cancels)
     if due.ended:
         protections.forget(tx, trader.account_id, symbol)

@@ -14,9 +14,10 @@ from pilothouse.bots.alert import Alert, AlertInvalid, Shape
 from pilothouse.core.clock import iso, micros
 from pilothouse.core.errors import Conflict, Forbidden, Invalid, NotFound, Problem, Refused
 from pilothouse.core.instrument import Instrument
+from pilothouse.core.signals import SignalKind
 from pilothouse.execution.desk import Desk
 from pilothouse.execution.submit import Trader
-from pilothouse.fleet import drive, store
+from pilothouse.fleet import drive, expect, store
 from pilothouse.fleet.store import SignalRecord, SignalState
 from pilothouse.kit.db import Tx
 
@@ -134,12 +135,22 @@ def take(
     tx.record(account.id, record.id, "alert", came)
     if isinstance(read, Invalid):
         return Taken(_refuse(tx, record, _with_symbol(desk, hook, trader, read)), duplicate=False)
+    if read.signal.kind is SignalKind.HEARTBEAT:
+        expect.arrived(tx, desk, hook, record)
+        return Taken(
+            drive.nothing_to_do(tx, record, SignalState.NOOP, "A sign of life: nothing was to do"), duplicate=False
+        )
     try:
         instrument = _instrument(desk, hook, trader, read.signal.symbol)
         _refuse_stale(hook, read, received_at)
     except Refused as refusal:
         return Taken(_refuse(tx, record, refusal), duplicate=False)
     record = replace(record, symbol=instrument.symbol)
+    expect.arrived(tx, desk, hook, record)
+    older = expect.older_than(tx, hook, record)
+    if older is not None:
+        superseded = drive.nothing_to_do(tx, record, SignalState.SUPERSEDED, f"Superseded: {older}", code="older_alert")
+        return Taken(superseded, duplicate=False)
     if desk.database.is_crowded:
         return Taken(drive.hold(tx, desk, record), duplicate=False, held=True)
     decided = drive.advance(tx, desk, trader, instrument.symbol, drive.HookBook(hook), record)

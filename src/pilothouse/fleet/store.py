@@ -110,6 +110,9 @@ def signal_data(signal: Signal) -> dict[str, Any]:
         "alert_id": signal.alert_id,
         "sent_at": signal.sent_at,
         "comment": signal.comment,
+        "bar_time": signal.bar_time,
+        "counter": signal.counter,
+        "position_before": signal.position_before,
     }
 
 
@@ -128,7 +131,10 @@ def _signal(data: dict[str, Any]) -> Signal:
         alert_id=data["alert_id"],
         sent_at=datetime.fromisoformat(sent_at) if sent_at else None,
         comment=data["comment"],
-        # An alert from before there were ladders lacks these.
+        # An alert that an older version stored lacks these.
+        bar_time=datetime.fromisoformat(data["bar_time"]) if data.get("bar_time") else None,
+        counter=data.get("counter"),
+        position_before=_decimal(data.get("position_before")),
         take_profits=tuple(_target(each) for each in data.get("take_profits", ())),
         break_even_after=data.get("break_even_after"),
         trailing_stop=_trailing(data.get("trailing_stop")),

@@ -35,6 +35,34 @@ signals = Table(
     Index("ix_signals_waiting", "state", "account_id", "symbol", "id"),
 )
 
+hook_watch = Table(
+    "hook_watch",
+    metadata,
+    # Only hooks that are to expect something have a row: the others pay nothing for it.
+    Column("hook_id", Id, primary_key=True),
+    Column("owner_id", Id, nullable=False),
+    Column("account_id", Id, nullable=False),
+    Column("last_at", Instant, nullable=False, doc="when its last alert came"),
+    Column("last_counter", BigInteger, doc="the highest running number that came, since the sender began to count"),
+    Column("missed", BigInteger, nullable=False, doc="how many numbers never came"),
+    Column("missed_at", Instant, doc="when the last gap was seen"),
+)
+
+hook_marks = Table(
+    "hook_marks",
+    metadata,
+    # What a hook last said that the position shall be: an older alert that comes later does not override it.
+    Column("hook_id", Id, primary_key=True),
+    Column("symbol", String(32), primary_key=True),
+    Column("owner_id", Id, nullable=False),
+    Column("account_id", Id, nullable=False),
+    Column("signal_id", Id, nullable=False),
+    Column("target", Exact, nullable=False, doc="base, signed"),
+    Column("sent_at", Instant),
+    Column("bar_time", Instant),
+    Column("at", Instant, nullable=False, doc="when it came"),
+)
+
 protections = Table(
     "protections",
     metadata,

@@ -29,6 +29,9 @@ from pilothouse.kit.transaction import Happening, Tx
 BEGUN: Final = "begun"
 """The event of the first row of every chain: what is not in it, if it began later than its account."""
 
+UNWRITTEN: Final = "unwritten"
+"""Stands for particulars that could not be written, with the reason."""
+
 Line = tuple[str, str, str]
 """(chain, about, body) of a row to come."""
 
@@ -143,12 +146,27 @@ def as_answer(answer: object) -> dict[str, object]:
 def lines_of(happened: Iterable[Happening]) -> list[Line]:
     """Return the rows to come of one unit of work: one for each thing that it tells of, in the order of the first word.
 
-    Raises TypeError for particulars that have no exact JSON.
+    Particulars that have no exact JSON are an error of ours, and no reason to stop a trade: the row says so instead.
     """
     told: dict[tuple[str, str], list[tuple[str, object]]] = {}
     for chain, about, event, particulars in happened:
         told.setdefault((chain, about), []).append((event, particulars))
-    return [(chain, about, _ENCODER.encode(events).decode()) for (chain, about), events in told.items()]
+    return [(chain, about, _body(events)) for (chain, about), events in told.items()]
+
+
+def _body(events: Sequence[tuple[str, object]]) -> str:
+    try:
+        return _ENCODER.encode(events).decode()
+    except (TypeError, ValueError, UnicodeError, RecursionError):
+        return _ENCODER.encode([(event, _writable(particulars)) for event, particulars in events]).decode()
+
+
+def _writable(particulars: object) -> object:
+    """Return particulars as JSON, or what is wrong with them."""
+    try:
+        return msgspec.Raw(_ENCODER.encode(particulars))
+    except (TypeError, ValueError, UnicodeError, RecursionError) as error:
+        return {UNWRITTEN: f"{type(error).__name__}: {error}"[:200].encode("ascii", "replace").decode()}
 
 
 class Chains:

@@ -62,6 +62,8 @@ DISK_LOW = "disk_low"
 LEASE_LOST = "lease_lost"
 MESSAGE_PARKED = "message_parked"
 ADDRESS_FAILS = "alarm_address_fails"
+HOOK_SILENT = "hook_silent"
+HOOK_NOT_THERE = "hook_not_there"
 TEST = "test"
 INVARIANT = "invariant."
 """Codes of broken invariants begin so."""
@@ -131,6 +133,33 @@ MEANINGS = MappingProxyType(
             "Make room on the disk of the data folder; old backups and logs lie there too.",
             stands=True,
         ),
+        HOOK_SILENT: Meaning(
+            Grade.CRITICAL,
+            "A strategy is silent",
+            "Nothing is traded for it without an alert; positions and their stops stay as they are.",
+            "Look whether the alert still runs at TradingView, and whether it reaches this house. The next alert that "
+            "says where the position shall be brings it there.",
+            stands=True,
+        ),
+        HOOK_NOT_THERE: Meaning(
+            Grade.CRITICAL,
+            "A position is not what the strategy says",
+            "The next alert that says where the position shall be brings it there.",
+            "Look why: `pilothouse signals` shows what was refused; a stop, a liquidation or a hand may have moved it.",
+            stands=True,
+        ),
+        "hook_gap": Meaning(
+            Grade.CRITICAL,
+            "An alert never came",
+            "What the alert that showed it asks for is carried out as always.",
+            "Compare the position with the strategy's; look at TradingView's alert log why it was not sent.",
+        ),
+        "hook_disagrees": Meaning(
+            Grade.CRITICAL,
+            "The account held something else than the strategy",
+            "What the alert that showed it asks for is carried out as always.",
+            "Look what was missed: `pilothouse signals`. Two strategies in one instrument cannot both be watched so.",
+        ),
         LEASE_LOST: Meaning(
             Grade.WARNING,
             "A process lost its hold on an account",
@@ -196,6 +225,8 @@ _QUESTIONS = MappingProxyType(
         "every_alert_has_an_outcome": "An alert is not decided",
         "client_ids_are_unique": "Two orders share an id",
         "protection_stands": "A position is without its stop",
+        "bots_add_up": "What hooks hold does not add up to the account",
+        "record_is_whole": "The record was changed",
     }
 )
 

@@ -10,14 +10,14 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
 
-from pilothouse.accounts import trading_accounts
+from pilothouse.accounts import hooks, trading_accounts
 from pilothouse.core.clock import iso
 from pilothouse.core.errors import Unavailable
 from pilothouse.core.facts import Fact, FactKind
 from pilothouse.core.risk import lost_percent
 from pilothouse.core.rounding import plain
 from pilothouse.execution import doubt, hearing, limits
-from pilothouse.fleet import protections
+from pilothouse.fleet import expect, protections
 from pilothouse.kit.db import Tx
 from pilothouse.ledger.exposure import holdings
 from pilothouse.notifications import raising, store, words
@@ -28,7 +28,14 @@ UNPROTECTED_AT_MOST = timedelta(seconds=10)
 DISK_FREE_LEAST = 500_000_000
 """Bytes. With less, a person is told while everything can still be written."""
 
-_ASKED_HERE = (words.ORDER_UNKNOWN, words.POSITION_UNPROTECTED, words.DAILY_LOSS, words.DISK_LOW)
+_ASKED_HERE = (
+    words.ORDER_UNKNOWN,
+    words.POSITION_UNPROTECTED,
+    words.DAILY_LOSS,
+    words.DISK_LOW,
+    words.HOOK_SILENT,
+    words.HOOK_NOT_THERE,
+)
 _ALL_OF_IT = Decimal(100)
 
 
@@ -122,6 +129,8 @@ def _conditions(tx: Tx, house: Living, now: datetime) -> Iterator[Condition]:
             detail = {"symbol": wanted.symbol, "signal_id": wanted.signal_id or "", "since": iso(since)}
             code = words.POSITION_UNPROTECTED
             yield Condition(code, wanted.symbol, wanted.account_id, wanted.owner_id, message, detail)
+    for miss in expect.missed(tx, hooks.expecting(tx), now):
+        yield Condition(miss.code, miss.about, miss.account_id, miss.owner_id, miss.message)
     for account in trading_accounts.active_accounts(tx):
         yield from _loss(tx, house, account, now)
 

@@ -88,6 +88,16 @@ def test_an_order_by_hand_has_a_story_and_its_judgement(traded: Stepped) -> None
     assert [one.rule for one in found.judgements] == ["risk.check"]
 
 
+def test_a_stop_has_a_story_and_is_decided_again(traded: Stepped) -> None:
+    """Protection is decided by a rule too, each time that something moved."""
+    stop = next(one for one in traded.orders() if one.purpose.protects)
+    found = again(traded, stop.id)
+
+    assert [one.rule for one in found.judgements] == ["bracket.guard"]
+    assert found.same is True, found
+    assert any("the protection wants to sell" in one.words for one in told(traded, stop.id).told)
+
+
 def test_an_order_is_decided_again_with_the_same_answer(traded: Stepped) -> None:
     """The record holds everything that the rules saw."""
     order = traded.orders()[0]

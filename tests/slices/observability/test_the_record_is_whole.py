@@ -110,6 +110,21 @@ def test_another_process_that_writes_too_breaks_no_chain(traded: Stepped, tables
     assert verified(traded).ok, words(verified(traded))
 
 
+def test_what_cannot_be_written_stops_no_trade_and_is_said(traded: Stepped) -> None:
+    """It is an error of ours; an order that is lost for it would be a worse one."""
+
+    def work(tx: Tx) -> None:
+        tx.record(traded.account.id, "about", "odd", {"what": object()})
+        tx.record(traded.account.id, "about", "even", {"what": 2})
+
+    traded.house.database.write(work, name="odd")
+
+    (odd, said), (even, more) = rows(traded)[-1].events()
+    assert (odd, even, more) == ("odd", "even", {"what": 2})
+    assert "TypeError" in said["unwritten"]
+    assert verified(traded).ok
+
+
 # ── One thing is done to it ───────────────────────────────────────────────────────────────────────
 
 

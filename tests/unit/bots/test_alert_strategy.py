@@ -1,6 +1,7 @@
 """What an alert of the strategy shape is read as, and how the two shapes are told apart."""
 
 import json
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
@@ -52,8 +53,41 @@ def test_the_target_is_the_position_after_the_alert(position: dict[str, Any], ta
     """Signed, or unsigned with the word that gives its sign."""
     asked = signal(**BUY, **position)
 
-    assert asked == Signal(SignalKind.TARGET, "BTCUSDT", target=Decimal(target))
+    assert replace(asked, position_before=None) == Signal(SignalKind.TARGET, "BTCUSDT", target=Decimal(target))
     assert str(asked.target) != "-0"
+
+
+@pytest.mark.parametrize(
+    ("fields", "before"),
+    [
+        ({"position_before": "-0.5"}, "-0.5"),
+        ({"prev_market_position": "flat"}, "0"),
+        ({"prev_market_position": "short", "prev_market_position_size": "2"}, "-2"),
+        ({"prev_market_position": "LONG", "prev_market_position_size": 2}, "2"),
+        ({"prev_market_position_size": "2"}, None),
+        ({"position_before": "some"}, None),
+        ({"prev_market_position": "long"}, None),
+        ({}, None),
+    ],
+)
+def test_what_was_held_before_is_read_where_it_is_told_in_numbers(fields: dict[str, Any], before: str | None) -> None:
+    """It is compared with the account; what cannot be read is no reason to refuse an alert."""
+    asked = signal(**BUY, position_size="1", **fields)
+
+    assert asked.position_before == (None if before is None else Decimal(before))
+
+
+@pytest.mark.parametrize(("sent", "counter"), [("7", 7), (0, 0), ("7.5", None), ("-1", None), ("seven", None)])
+def test_a_running_number_is_a_whole_one_or_free_text(sent: Any, counter: int | None) -> None:
+    """Alerts had such a field before it meant anything."""
+    assert signal(**BUY, position_size="1", counter=sent).counter == counter
+
+
+def test_a_heartbeat_is_read_at_every_address() -> None:
+    """It says that the sender lives, and nothing else."""
+    for shape in Shape:
+        beat = read(json.dumps({"action": "Heartbeat", "seq": 3}).encode(), shape).signal
+        assert beat == Signal(SignalKind.HEARTBEAT, "", counter=3)
 
 
 @pytest.mark.parametrize(

@@ -362,7 +362,7 @@ WORDS = st.none() | st.text(alphabet="abcXYZ019 -_#", min_size=1, max_size=40).m
 @st.composite
 def signals(draw: st.DrawFn) -> Signal:
     """Draw a signal as an alert can carry it."""
-    kind = draw(st.sampled_from(SignalKind))
+    kind = draw(st.sampled_from([kind for kind in SignalKind if kind is not SignalKind.HEARTBEAT]))
     adds = kind not in {SignalKind.DECREASE, SignalKind.CLOSE}
     order_type = draw(st.sampled_from([OrderType.MARKET, OrderType.LIMIT]))
     return Signal(
@@ -378,6 +378,9 @@ def signals(draw: st.DrawFn) -> Signal:
         alert_id=draw(WORDS),
         sent_at=draw(INSTANTS),
         comment=draw(WORDS),
+        bar_time=draw(INSTANTS),
+        counter=draw(st.none() | st.integers(0, 10**15 - 1)),
+        position_before=draw(st.none() | NUMBERS) if kind is SignalKind.TARGET else None,
     )
 
 
@@ -397,6 +400,12 @@ def written(signal: Signal) -> dict[str, Any]:
     fields |= {name: str(value) for name, value in simple.items() if value is not None}
     if signal.sent_at is not None:
         fields["timenow"] = signal.sent_at.isoformat()
+    if signal.bar_time is not None:
+        fields["bar_time"] = signal.bar_time.isoformat()
+    if signal.counter is not None:
+        fields["counter"] = signal.counter
+    if signal.position_before is not None:
+        fields["position_before"] = plain(signal.position_before)
     return fields
 
 

@@ -11,7 +11,7 @@ from typing import Any, get_type_hints
 
 import msgspec
 
-from pilothouse.bots import follow
+from pilothouse.bots import bracket, follow
 from pilothouse.core import risk
 from pilothouse.core.clock import iso
 from pilothouse.core.errors import Refused
@@ -23,6 +23,7 @@ from pilothouse.observability.record.story import events_of
 RULES: Mapping[str, Callable[..., object]] = {
     "follow.decide": follow.decide,
     "risk.check": risk.check,
+    "bracket.guard": bracket.guard,
 }
 """Pure functions whose judgements are recorded, by the names under which they are."""
 
@@ -110,7 +111,7 @@ def _arguments(rule: Callable[..., object], given: Any) -> dict[str, Any]:
     unknown = sorted(given.keys() - types.keys())
     if unknown:
         raise TypeError(f"it knows no {', '.join(unknown)}")
-    return {name: msgspec.convert(value, types[name], strict=False) for name, value in given.items()}
+    return {name: msgspec.convert(value, types[name], strict=False, str_keys=True) for name, value in given.items()}
 
 
 def _agrees(then: Any, now: Any) -> bool:

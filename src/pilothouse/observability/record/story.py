@@ -59,7 +59,8 @@ def events_of(tx: Tx, order: OrderRecord) -> list[Event]:
     if order.signal_id is None and key is not None:
         # An order by hand was judged before it had an id: its intent's key is what both know.
         found = [*_events(tx, order, key), *found]
-    return [one for one in found if not _is_of_another(one, order, key)]
+    made_in = {one.row.id for one in found if one.event == "ordered"}
+    return [one for one in found if not _is_of_another(one, order, key, made_in)]
 
 
 def story(tx: Tx, order_id: str) -> Story | None:
@@ -69,7 +70,8 @@ def story(tx: Tx, order_id: str) -> Story | None:
         return None
     events = events_of(tx, order)
     if any(one.event in {"ordered", "noted"} for one in events):
-        return Story(order, is_recorded=True, told=tuple(told for one in events for told in _tell(one)))
+        lines = sorted((told for one in events for told in _tell(one)), key=lambda told: told.at)
+        return Story(order, is_recorded=True, told=tuple(lines))
     lines = [
         Told(iso(line.at), line.event, noted_in_words(line.event, line.state, line.detail))
         for line in store.timeline(tx, order.id)
@@ -101,10 +103,12 @@ def _key_of(events: list[Event], order: OrderRecord) -> str | None:
     return None
 
 
-def _is_of_another(one: Event, order: OrderRecord, key: str | None) -> bool:
+def _is_of_another(one: Event, order: OrderRecord, key: str | None, made_in: set[int]) -> bool:
     """Say whether an event is the judgement of another order of the same alert."""
     if one.event != "judged" or key is None or not isinstance(one.said, Mapping):
         return False
+    if str(one.said.get("for")).endswith(":protection"):  # asked again and again: the one that made this order
+        return not order.purpose.protects or one.row.id not in made_in
     return one.said.get("for") not in {key, order.id, None}  # a change is judged under the order's own id
 
 
@@ -134,7 +138,8 @@ def _in_words(one: Event, sentence: Callable[[Any], str] | None) -> str:
 def _at(one: Event) -> str:
     """Return when it happened, as it says itself, else when it was written."""
     if isinstance(one.said, Mapping):
-        at = one.said.get("handed_at") or one.said.get("at")
+        given = one.said.get("given")
+        at = one.said.get("handed_at") or one.said.get("at") or (isinstance(given, Mapping) and given.get("now"))
         try:
             return iso(datetime.fromisoformat(at)) if isinstance(at, str) else iso(one.row.at)
         except (ValueError, OverflowError):

@@ -53,6 +53,10 @@ def _judged(said: Any) -> str:
         return f"{_seen(given['view'])}, {_decision(said['is'], answer)}"
     if said["rule"] == "risk.check":
         return _gate(said["is"], answer, given)
+    if said["rule"] == "bracket.guard":
+        wanted = [_terms(planned["terms"]) for _, planned in [*answer["place"], *answer["exits"]]]
+        moves = "; ".join(wanted) or ("end the protection" if answer["ended"] else "cancel what is too much")
+        return f"{_seen(given['view'])}, the protection wants to {moves}"
     return f"The rule {said['rule']} was asked and said {said['is']}"
 
 
