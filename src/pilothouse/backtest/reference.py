@@ -1,480 +1,610 @@
-"""The oracle: one instrument, bar by bar, in decimals and plain objects, slowly and as it would be told to a person.
+"""The slow simulator in exact decimals: the oracle that the compiled loops must equal, to the last unit.
 
-What a kernel says must equal this to the unit. It was written from the rules (the head of `kernels/bars.py`), not from
-the kernel, and shares no line with it nor with `simulation`.
+Written for reading, from the rules and not from the loops, over plain objects: nothing of `kernels` or `simulation` is
+used. It takes some ten thousand bars a second, so it serves tests and doubts, not searches.
 """
 
-from collections.abc import Sequence
+import itertools
+import math
+from collections import defaultdict
 from dataclasses import dataclass, field
-from decimal import ROUND_CEILING, ROUND_FLOOR, Context, Decimal
-from itertools import pairwise
-from math import ceil, floor, sqrt
+from decimal import Decimal, localcontext
+from typing import Any
 
-_EXACT = Context(prec=60)
-_ONE = Decimal(1)
-_PPM, _PPB = Decimal(1_000_000), Decimal(1_000_000_000)
+from pilothouse.backtest.reference_inputs import Bar, Feed, Wish, feed_of
+from pilothouse.backtest.result import Reason
+from pilothouse.backtest.simulate import Funding
+from pilothouse.backtest.spec import BacktestSpec, FillAt, Margin, Market, Slip
+from pilothouse.core.candles import Candles
+from pilothouse.core.rounding import EXACT, divided, down, up
+from pilothouse.strategies.rules import Rules, SizeBy
+from pilothouse.strategies.sdk import Signals
 
-
-@dataclass(frozen=True, slots=True)
-class Candle:
-    """Prices in ticks, volume in lots."""
-
-    open: int
-    high: int
-    low: int
-    close: int
-    volume: int
+ZERO, ONE = Decimal(0), Decimal(1)
+PPM = Decimal("0.000001")
 
 
-@dataclass(frozen=True, slots=True)
-class Decision:
-    """What was decided at the close of a bar; distances in ticks, 0 for those of the rules; weight in 10^-9."""
+@dataclass
+class Trade:
+    """A position from flat to flat; quantities in base, money in quote, exact."""
 
-    long: bool = False
-    short: bool = False
-    leave_long: bool = False
-    leave_short: bool = False
-    limit: int = 0
-    stop: int = 0
-    take: int = 0
-    trail: int = 0
-    weight: int = 10**9
+    opened_bar: int
+    side: int
+    reason_in: Reason
+    first_price: Decimal
+    wish: Wish
+    worst: Decimal
+    best: Decimal
+    entered: Decimal = ZERO
+    held: Decimal = ZERO
+    opened_value: Decimal = ZERO
+    closed_value: Decimal = ZERO
+    fees: Decimal = ZERO
+    funding: Decimal = ZERO
+    adds: int = 0
+    target: int = 0
+    target_left: Decimal | None = None
+    fresh: bool = False
+    closed_bar: int = -1
+    last_price: Decimal = ZERO
+    reason_out: Reason = Reason.OPEN
+
+    @property
+    def pnl(self) -> Decimal:
+        """Return what it changed the account by."""
+        return self.side * (self.closed_value - self.opened_value) - self.fees + self.funding
 
 
-@dataclass(frozen=True, slots=True)
-class Told:
-    """The rules of a run, named as in `kernels.bars.Rulebook`; `targets` are pairs of ppm and share in 10^-9."""
-
-    rules: dict[str, int]
-    targets: Sequence[tuple[int, int]] = ()
-    funding: Sequence[tuple[int, int]] = ()
-
-    def __getattr__(self, name: str) -> int:
-        return self.rules[name]
-
-
-@dataclass(slots=True)
-class Held:
-    """An open position. `paid` is what it cost, fees apart."""
+@dataclass
+class Waiting:
+    """An entry that is not filled yet; `since` and `until` are bars."""
 
     side: int
-    quantity: int
-    paid: Decimal
-    fees: Decimal
+    quantity: Decimal
+    wish: Wish
+    reason: Reason
+    limit: Decimal | None
+    trigger: Decimal | None
     since: int
-    entry: int
-    first: int
-    decided: int
-    stop: int
-    trail: int
-    take: int
-    best: int
-    funding: Decimal = Decimal(0)
-    against: int = 0
-    favour: int = 0
-    reached: int = 0
-    at_entry: bool = False
-    adds: int = 0
+    until: int
 
 
-@dataclass(slots=True)
-class Story:
-    """What happened: fills and trades as the kernel writes them, equity at each close."""
+@dataclass
+class Outcome:
+    """What the run came to; equity at each close."""
 
-    fills: list[tuple[int, ...]] = field(default_factory=list)
-    trades: list[tuple[int, ...]] = field(default_factory=list)
-    equity: list[int] = field(default_factory=list)
-    exposed: int = 0
-
-
-def _up(value: Decimal) -> Decimal:
-    return value.to_integral_value(ROUND_CEILING)
+    trades: list[Trade] = field(default_factory=list)
+    fills: list[tuple[int, Decimal, Decimal, Decimal, Reason, bool]] = field(default_factory=list)
+    equity: list[Decimal] = field(default_factory=list)
+    skipped: int = 0
 
 
-def _down(value: Decimal) -> Decimal:
-    return value.to_integral_value(ROUND_FLOOR)
+def reference(
+    spec: BacktestSpec,
+    market: Market,
+    candles: Candles,
+    signals: Signals,
+    rules: Rules,
+    *,
+    warm_up: int,
+    funding: Funding | None = None,
+) -> Outcome:
+    """Return what trading `signals` by `rules` leads to. Without checks: it is given what `simulate` has accepted."""
+    with localcontext(EXACT):
+        feed = feed_of(spec, market, candles, signals, rules, warm_up, funding)
+        desk = Desk(spec, market, rules, feed)
+        for bar in feed.bars:
+            desk.one_bar(bar)
+        if desk.trade is not None:
+            last = feed.bars[-1]
+            desk.trade.closed_value += desk.trade.held * last.close
+            desk.trade.closed_bar, desk.trade.last_price = last.index, last.close
+            desk.out.trades.append(desk.trade)
+        return desk.out
 
 
-class Reference:
-    """Trades one instrument; everything is exact, and every rounding is against the trader."""
+class Desk:
+    """An account that trades one instrument over bars."""
 
-    def __init__(self, candles: Sequence[Candle], decisions: Sequence[Decision], told: Told) -> None:
-        """Begin with the cash that was told."""
-        self._bars, self._decisions, self._told = candles, decisions, told
-        self._cash = Decimal(told.cash)
-        self._held: Held | None = None
-        self._story = Story()
-        self._last_exit: int | None = None
-        self._leaving: str | None = None
-        self._opening: tuple[int, int] | None = None  # signed lots still wanted, and when that was decided
-        self._resting: tuple[int, int, int, int] | None = None  # signed lots, price, decided, until
-        self._results: list[Decimal] = []
+    def __init__(self, spec: BacktestSpec, market: Market, rules: Rules, feed: Feed) -> None:
+        """Begin flat, with the capital in cash."""
+        self.spec, self.market, self.rules, self.feed = spec, market, rules, feed
+        self.tick, self.lot, self.unit = feed.tick, market.lot, feed.unit
+        self.cash = down(spec.capital, self.unit)
+        self.trade: Trade | None = None
+        self.waiting: Waiting | None = None
+        self.leaving: tuple[Reason, Decimal | None] | None = None
+        self.room: Decimal | None = None
+        self.no_opening_before = 0
+        self.took_inside = False
+        self.by_day: dict[int, Decimal] = defaultdict(Decimal)
+        self.maker, self.taker = Decimal(spec.costs.maker_ppm) * PPM, Decimal(spec.costs.taker_ppm) * PPM
+        self.day = -1
+        self.out = Outcome()
 
-    def run(self) -> Story:
-        """Return what happened."""
-        for bar in range(len(self._bars)):
-            self._pay_funding(bar)
-            if not self._told.at_close:
-                self._at_market(bar, bar - 1 - self._told.delay, self._bars[bar].open, at_open=True)
-            else:
-                self._at_market(bar, None, self._bars[bar].open, at_open=True)
-            fresh = self._fill_resting(bar)
-            if self._held is not None:
-                self._story.exposed += 1
-                self._guard(bar, fresh=fresh)
-            self._look(bar, fresh=fresh)
-            if self._told.at_close:
-                self._at_market(bar, bar, self._bars[bar].close, at_open=False)
-            self._story.equity.append(int(self._equity(self._bars[bar].close)))
-        self._close_the_book()
-        return self._story
+    # ── one bar ───────────────────────────────────────────────────────────────────────────────────
 
-    # ── Money ─────────────────────────────────────────────────────────────────────────────────────
+    def one_bar(self, bar: Bar) -> None:
+        """Carry out one bar, in the order that the rules give."""
+        self.now = bar
+        self.took_inside = False
+        share = self.spec.fills.volume_ppm
+        self.room = None if share is None else down(bar.volume * share * PPM, self.lot)
+        self._begin_day(bar.day)
+        self._pay_at_open(bar)
+        self._open(bar)
+        at_open = self.spec.fills.at is FillAt.OPEN
+        if at_open and bar.wish is not None:
+            self._decide(bar.wish, self.out.equity[bar.wish.bar])
+            self._leave_at_market(bar.open)
+        self._enter_at_open(bar.open)
+        if self.trade is not None and bar.funding_inside:
+            self._charge(self.trade.held * bar.open, self.trade.side * bar.funding_inside)
+        came = self._enter_inside(bar)
+        self._path(bar, came)
+        if not at_open:
+            self._close(bar)
+        trade = self.trade
+        if trade is not None and not trade.fresh:
+            better, worse = (bar.high, bar.low) if trade.side > 0 else (bar.low, bar.high)
+            trade.best, trade.worst = self._better(trade, better), self._worse(trade, worse)
+        if trade is not None:
+            trade.fresh = False
+        self.out.equity.append(self.cash + (trade.side * trade.held * bar.close if trade else ZERO))
+        waits = self.waiting
+        if waits is not None and (waits.limit is not None or waits.trigger is not None) and bar.index >= waits.until:
+            self.waiting = None
 
-    def _equity(self, price: int) -> Decimal:
-        held = self._held
-        return self._cash + (held.side * held.quantity * Decimal(price) if held else 0)
-
-    def _taker_price(self, price: int, *, buys: bool, quantity: int, bar: int) -> int:
-        told, volume = self._told, self._bars[bar].volume
-        ppm = told.slip_ppm
-        if told.volume_slip_ppm or told.impact_ppm:
-            taken = min(quantity / volume, 1.0) if volume > 0 else 1.0
-            ppm += ceil(told.volume_slip_ppm * taken + told.impact_ppm * sqrt(taken))
-        worse = int(_up(Decimal(price) * ppm / _PPM)) + told.spread_ticks
-        return price + worse if buys else max(price - worse, 1)
-
-    def _pay_funding(self, bar: int) -> None:
-        held = self._held
-        if held is None:
+    def _begin_day(self, day: int) -> None:
+        tiers = self.spec.costs.tiers
+        if not tiers or day == self.day:
             return
-        value = Decimal(held.quantity) * self._bars[bar].open
-        amounts = [-held.side * value * rate / _PPB for due, rate in self._told.funding if due == bar]
-        if held.side < 0 and self._told.borrow_ppb:
-            amounts.append(-value * self._told.borrow_ppb / _PPB)
-        for amount in amounts:
-            whole = _down(amount)
-            self._cash += whole
-            held.funding += whole
+        self.day = day
+        traded = sum((self.by_day[day - back] for back in range(1, 31)), ZERO)
+        self.maker, self.taker = Decimal(self.spec.costs.maker_ppm) * PPM, Decimal(self.spec.costs.taker_ppm) * PPM
+        for tier in tiers:
+            if traded >= tier.volume:
+                self.maker, self.taker = tier.maker_ppm * PPM, tier.taker_ppm * PPM
 
-    # ── Decisions ─────────────────────────────────────────────────────────────────────────────────
-
-    def _at_market(self, bar: int, decided: int | None, price: int, *, at_open: bool) -> None:
-        told, held = self._told, self._held
-        decision = Decision()
-        if decided is not None and decided >= max(told.warm_up, 0):
-            decision = self._decisions[decided]
-        if at_open and held and told.bars_most and bar - held.since >= told.bars_most and self._leaving is None:
-            self._leaving = "time"
-        if any((decision.long, decision.short, decision.leave_long, decision.leave_short)):
-            assert decided is not None, "somebody decided"
-            self._hear(bar, decided, decision, at_open=at_open)
-        room = None
-        if told.volume_share_ppm:
-            room = int(_down(Decimal(self._bars[bar].volume) * told.volume_share_ppm / _PPM))
-            room -= room % told.lot_multiple
-        if self._leaving is not None and self._held is not None:
-            quantity = self._held.quantity if room is None else min(self._held.quantity, room)
-            if quantity:
-                paid = self._taker_price(price, buys=self._held.side < 0, quantity=quantity, bar=bar)
-                self._leave(bar, quantity, paid, self._leaving, told.taker_ppb)
-                room = None if room is None else room - quantity
-        if self._held is None:
-            self._leaving = None
-        if self._opening is not None and self._leaving is None:
-            self._open(bar, price, room)
-
-    def _hear(self, bar: int, decided: int, decision: Decision, *, at_open: bool) -> None:
-        told, held = self._told, self._held
-        long = decision.long and bool(told.sides & 1)
-        short = decision.short and bool(told.sides & 2)
-        if held and held.side > 0 and (decision.leave_long or decision.short):
-            self._leaving = "flip" if short and told.flips else "signal"
-        if held and held.side < 0 and (decision.leave_short or decision.long):
-            self._leaving = "flip" if long and told.flips else "signal"
-        side = (1 if long else -1) if long != short else 0
-        if side and held:
-            again = held.side == side
-            if (
-                (held.adds >= told.pyramiding or self._leaving is not None)
-                if again
-                else not told.flips or told.cooldown
-            ):
-                side = 0
-        elif side and self._last_exit is not None and bar - self._last_exit <= told.cooldown:
-            side = 0
-        if side or decision.leave_long or decision.leave_short:
-            self._opening = self._resting = None
-        if not side:
+    def _pay_at_open(self, bar: Bar) -> None:
+        if self.trade is None:
             return
-        # What an account was worth when the decision was taken.
-        worth = Decimal(self._story.equity[decided]) if at_open else self._equity(self._bars[bar].close)
-        asked = decision.limit or self._bars[decided].close
-        size = self._size(decided, decision, worth, asked, side)
-        if size:
-            if decision.limit:
-                self._resting = (side * size, decision.limit, decided, bar + told.limit_bars)
-            else:
-                self._opening = (side * size, decided)
+        value = self.trade.held * bar.open
+        if bar.funding_at_open:
+            self._charge(value, self.trade.side * bar.funding_at_open)
+        if bar.interest:
+            owed = value if self.trade.side < 0 else -self.cash
+            if owed > 0:
+                self._charge(owed, bar.interest)
 
-    def _size(self, decided: int, decision: Decision, worth: Decimal, asked: int, side: int) -> int:
-        told, held = self._told, self._held
-        if worth <= 0:
-            return 0
-        wanted = self._by_rule(decided, decision, worth, asked)
-        if decision.weight < 10**9:
-            wanted = _down(wanted * decision.weight / _PPB)
-        if told.leverage:
-            affords = _down(_EXACT.divide(worth * told.leverage, Decimal(asked)))
-            if held and held.side == side:
-                affords -= held.quantity
-            wanted = min(wanted, affords)
-        lots = int(wanted)
-        lots -= lots % told.lot_multiple
-        enough = lots >= told.lots_min and lots > 0 and lots * asked >= told.notional_min
-        return lots if enough else 0
+    def _charge(self, value: Decimal, rate: Decimal) -> None:
+        assert self.trade is not None, "only a position is charged"
+        due = up(value * rate, self.unit)
+        self.cash -= due
+        self.trade.funding -= due
 
-    def _by_rule(self, decided: int, decision: Decision, worth: Decimal, asked: int) -> Decimal:
-        told = self._told
-        match told.size_by:
-            case 0:
-                return Decimal(told.size_value)
-            case 1:
-                return _down(_EXACT.divide(Decimal(told.size_value), Decimal(asked)))
-            case 2:
-                return _down(_EXACT.divide(_down(worth * told.size_value / _PPB), Decimal(asked)))
-            case 3:
-                risked = decision.stop or (self._away(asked, told.stop_ppm) if told.stop_ppm else 0)
-                if not risked:
-                    return Decimal(0)
-                return _down(_EXACT.divide(_down(worth * told.size_value / _PPB), Decimal(risked)))
-            case 4:
-                return self._by_volatility(decided, worth, asked)
-            case _:
-                return _down(_EXACT.divide(_down(worth * min(self._kelly(), told.size_value) / _PPB), Decimal(asked)))
+    # ── levels of the open position ───────────────────────────────────────────────────────────────
 
-    def _by_volatility(self, decided: int, worth: Decimal, asked: int) -> Decimal:
-        count = self._told.size_lookback
-        if decided < count:
-            return Decimal(0)
-        closes = [bar.close for bar in self._bars[decided - count : decided + 1]]
-        # Floats may advise: added up in the order of time, as anybody would.
-        total = squares = 0.0
-        for before, after in pairwise(closes):
-            step = after / before - 1.0
-            total += step
-            squares += step * step
-        variance = (squares - total * total / count) / (count - 1)
-        if variance <= 0.0:
-            return Decimal(0)
-        return Decimal(floor(int(worth) * (self._told.size_value / 1e9) / sqrt(variance) / asked))
+    def _average(self, trade: Trade) -> Decimal:
+        return divided(trade.opened_value, trade.entered, self.tick)
 
-    def _kelly(self) -> int:
-        won = [int(each) for each in self._results if each > 0]
-        lost = [-int(each) for each in self._results if each < 0]
-        if not won:
-            return 0
-        if not lost:
-            return 10**9
-        rate = len(won) / (len(won) + len(lost))
-        payoff = (sum(won) / len(won)) / (sum(lost) / len(lost))
-        return max(floor((rate - (1.0 - rate) / payoff) * 1e9), 0)
+    def _stop(self, trade: Trade) -> tuple[Decimal, Reason] | None:
+        """Return the nearest of stop, trailing stop and break-even."""
+        average, side = self._average(trade), trade.side
+        gone = (trade.best - average) * side
+        found: list[tuple[Decimal, Reason]] = []
+        stop, trail = trade.wish.stop(trade.first_price), trade.wish.trail(trade.first_price)
+        if stop:
+            found.append((average - side * stop, Reason.STOP))
+        if trail and gone >= (trade.wish.after(trade.first_price) or ZERO):
+            found.append((trade.best - side * trail, Reason.TRAIL))
+        even = trade.wish.even(trade.first_price)
+        if even and gone >= even:
+            found.append((average, Reason.BREAK_EVEN))
+        found = [(level, why) for level, why in found if level > 0 or side < 0]
+        # Of equal ones the first counts.
+        return max(found, key=lambda each: each[0] * side, default=None)
 
-    @staticmethod
-    def _away(price: int, ppm: int) -> int:
-        return max(int(_down(Decimal(price) * ppm / _PPM)), 1)
-
-    # ── Positions ─────────────────────────────────────────────────────────────────────────────────
-
-    def _open(self, bar: int, price: int, room: int | None) -> None:
-        assert self._opening is not None, "something is wanted"
-        wanted, decided = self._opening
-        quantity = abs(wanted) if room is None else min(abs(wanted), room)
-        side = 1 if wanted > 0 else -1
-        if quantity == 0 or (self._held is not None and self._held.side != side):
-            return
-        paid = self._taker_price(price, buys=side > 0, quantity=quantity, bar=bar)
-        self._enter(bar, side, quantity, paid, decided, self._told.taker_ppb, resting=0)
-        left = wanted - side * quantity
-        self._opening = (left, decided) if left else None
-
-    def _enter(
-        self, bar: int, side: int, quantity: int, price: int, decided: int, fee_ppb: int, *, resting: int
-    ) -> None:
-        value = Decimal(quantity) * price
-        fee = _up(value * fee_ppb / _PPB)
-        self._cash -= side * value + fee
-        self._story.fills.append((bar, side * quantity, price, int(fee), 0, resting))
-        held = self._held
-        if held is None:
-            told, decision = self._told, self._decisions[decided]
-            self._held = Held(
-                side, quantity, value, fee, bar, price, quantity, decided,
-                stop=decision.stop or (self._away(price, told.stop_ppm) if told.stop_ppm else 0),
-                trail=decision.trail or (self._away(price, told.trail_ppm) if told.trail_ppm else 0),
-                take=decision.take, best=price,
-            )  # fmt: skip
-            return
-        if resting or decided != held.decided:
-            held.adds += 1
-        held.decided = decided
-        held.quantity += quantity
-        held.first += quantity
-        held.paid += value
-        held.fees += fee
-
-    def _leave(self, bar: int, quantity: int, price: int, why: str, fee_ppb: int) -> None:
-        held = self._held
-        assert held is not None, "something is held"
-        value = Decimal(quantity) * price
-        fee = _up(value * fee_ppb / _PPB)
-        rest = quantity == held.quantity
-        paid, fees, funding = (
-            each if rest else _toward_zero(each * quantity / held.quantity)
-            for each in (held.paid, held.fees, held.funding)
-        )
-        result = held.side * (value - paid) - fee - fees + funding
-        self._cash += held.side * value - fee
-        self._results.append(result)
-        reason = _REASONS.index(why)
-        self._story.fills.append((bar, -held.side * quantity, price, int(fee), reason, 0))
-        self._note(bar, quantity, paid, value, fee + fees, funding, reason)
-        held.paid -= paid
-        held.fees -= fees
-        held.funding -= funding
-        held.quantity -= quantity
-        if held.quantity == 0:
-            self._held, self._last_exit, self._leaving = None, bar, None
-
-    def _note(
-        self, bar: int, quantity: int, paid: Decimal, value: Decimal, fees: Decimal, funding: Decimal, reason: int
-    ) -> None:
-        held = self._held
-        assert held is not None, "something is held"
-        self._story.trades.append((
-            held.since, bar, held.side * quantity, int(paid), int(value), int(fees), int(funding), reason,
-            held.against, held.favour, held.decided,
-        ))  # fmt: skip
-
-    def _fill_resting(self, bar: int) -> bool:
-        if self._resting is None:
-            return False
-        wanted, price, decided, until = self._resting
-        held, candle = self._held, self._bars[bar]
-        if bar >= until or (held is not None and held.side * wanted < 0):
-            self._resting = None
-            return False
-        if (candle.low >= price) if wanted > 0 else (candle.high <= price):
-            return False
-        self._resting = None
-        side = 1 if wanted > 0 else -1
-        self._enter(bar, side, abs(wanted), price, decided, self._told.maker_ppb, resting=1)
-        return True
-
-    # ── Protection ────────────────────────────────────────────────────────────────────────────────
-
-    def _closest(self, held: Held) -> tuple[int, str] | None:
-        """Return the stop that the price meets first, and what it is."""
-        told, found = self._told, []
-        if held.stop:
-            found.append((max(held.entry - held.side * held.stop, 1), "stop"))
-        if held.at_entry:
-            found.append((held.entry, "break_even"))
-        gone = (held.best - held.entry) * held.side
-        if held.trail and (not told.trail_after_ppm or gone >= self._away(held.entry, told.trail_after_ppm)):
-            found.append((max(held.best - held.side * held.trail, 1), "trail"))
-        ruin = self._ruin(held)
-        best = None
-        for level, name in found:
-            if best is None or (level - best[0]) * held.side > 0:
-                best = (level, name)
-        if ruin is not None and (best is None or (ruin - best[0]) * held.side >= 0):
-            best = (ruin, "liquidation")
-        return best
-
-    def _ruin(self, held: Held) -> int | None:
-        """Return the price at which what is left meets maintenance, None where no price above zero does."""
-        told = self._told
-        if told.margin == 0:
+    def _target(self, trade: Trade) -> Decimal | None:
+        targets = trade.wish.targets(trade.first_price)
+        if trade.target >= len(targets) or not targets[trade.target][0]:
             return None
-        if told.margin == 1:
-            owed = -held.side * self._cash
-        else:
-            owed = held.paid - held.side * _down(_EXACT.divide(held.paid, Decimal(told.leverage)))
-        if owed <= 0:
-            return None
-        # The price per lot in millionths of a tick, then over what is kept of it.
-        each = _down(_EXACT.divide(owed * _PPM, Decimal(held.quantity)))
-        kept = _PPM - held.side * told.maintenance_ppm
-        exact = _EXACT.divide(each, kept)
-        price = int(_up(exact) if held.side > 0 else _down(exact))
-        return price if price > 0 else None
+        level = self._average(trade) + trade.side * targets[trade.target][0]
+        return level if level > 0 else None
 
-    def _guard(self, bar: int, *, fresh: bool) -> None:
-        held, candle, told = self._held, self._bars[bar], self._told
-        assert held is not None, "something is held"
-        stop = self._closest(held)
-        if stop is not None and ((candle.low <= stop[0]) if held.side > 0 else (candle.high >= stop[0])):
-            level, why = stop
-            gapped = not fresh and ((candle.open < level) if held.side > 0 else (candle.open > level))
-            at = candle.open if gapped else level
-            held.against = max(held.against, held.side * (held.entry - at))
-            paid = self._taker_price(at, buys=held.side < 0, quantity=held.quantity, bar=bar)
-            self._leave(bar, held.quantity, paid, why, told.liquidation_ppb if why == "liquidation" else told.taker_ppb)
-            self._opening = None
+    def _liquidation(self, trade: Trade) -> Decimal | None:
+        keep = self.spec.costs.maintenance_ppm * PPM
+        left = ONE - trade.side * keep
+        if self.spec.margin is Margin.CROSS:
+            if trade.side > 0:
+                return divided(-self.cash, trade.held * left, self.tick, upward=True) if self.cash < 0 else None
+            return divided(max(self.cash, ZERO), trade.held * left, self.tick)
+        times = self.spec.leverage
+        average = self._average(trade)
+        if trade.side > 0:
+            level = divided(average * (times - 1), times * left, self.tick, upward=True)
+            return level if level > 0 else None
+        return divided(average * (times + 1), times * left, self.tick)
+
+    def _bankrupt(self, trade: Trade) -> Decimal:
+        times = self.spec.leverage
+        if self.spec.margin is Margin.CROSS:
+            if trade.side > 0:
+                return max(divided(-self.cash, trade.held, self.tick, upward=True), self.tick)
+            return max(divided(self.cash, trade.held, self.tick), self.tick)
+        average = self._average(trade)
+        if trade.side > 0:
+            return max(divided(average * (times - 1), Decimal(times), self.tick, upward=True), self.tick)
+        return divided(average * (times + 1), Decimal(times), self.tick)
+
+    # ── what ends a position ──────────────────────────────────────────────────────────────────────
+
+    def _open(self, bar: Bar) -> None:
+        trade = self.trade
+        if trade is None:
+            self.leaving = None
             return
-        if not fresh:
-            self._take_profits(bar, held, candle)
+        side = trade.side
+        liquid = self._liquidation(trade)
+        if liquid is not None and bar.open * side <= liquid * side:
+            self._liquidate(trade, liquid, bar.open)
+            return
+        at_open = self.spec.fills.at is FillAt.OPEN
+        if self.leaving is None and at_open and self._time_is_up(trade, bar):
+            self.leaving = (Reason.TIME, None)
+        stop = self._stop(trade)
+        if self.leaving is None and stop is not None and bar.open * side <= stop[0] * side:
+            self.leaving = (stop[1], None)
+        self._leave_at_market(bar.open)
+        self._take_targets(bar.open)
 
-    def _take_profits(self, bar: int, held: Held, candle: Candle) -> None:
-        told = self._told
-        while self._held is not None:
-            if held.take:
-                at, quantity = held.entry + held.side * held.take, held.quantity
-            elif held.reached < len(told.targets):
-                ppm, share = told.targets[held.reached]
-                at = held.entry + held.side * self._away(held.entry, ppm)
-                quantity = int(_down(Decimal(held.first) * share / _PPB))
-                quantity -= quantity % told.lot_multiple
-                if held.reached == len(told.targets) - 1 and share >= 10**9:
-                    quantity = held.quantity
-                quantity = min(quantity, held.quantity)
+    def _time_is_up(self, trade: Trade, bar: Bar) -> bool:
+        most = self.rules.exits.bars
+        return most is not None and bar.index >= trade.opened_bar + most + self.spec.fills.latency
+
+    def _path(self, bar: Bar, came: Decimal) -> None:
+        trade = self.trade
+        if trade is None:
+            return
+        side = trade.side
+        worse = bar.low if side > 0 else bar.high
+        stop, liquid = self._stop(trade), self._liquidation(trade)
+        is_stopped = stop is not None and worse * side <= stop[0] * side
+        is_liquid = liquid is not None and worse * side <= liquid * side
+        if (
+            liquid is not None
+            and is_liquid
+            and not (is_stopped and stop is not None and stop[0] * side > liquid * side)
+        ):
+            self._liquidate(trade, liquid, came)
+            return
+        if stop is not None and is_stopped and self.leaving is None:
+            self.leaving = (stop[1], None)
+            self._leave_at_market(min(stop[0] * side, came * side) * side)
+            if self.trade is not None:
+                again = self._liquidation(trade)
+                if again is not None and worse * side <= again * side:
+                    self._liquidate(trade, again, came)
+            return
+        if not self.took_inside:
+            self._take_targets(bar.high if side > 0 else bar.low)
+
+    def _liquidate(self, trade: Trade, level: Decimal, came: Decimal) -> None:
+        side = trade.side
+        worse = min(level * side, came * side)
+        price = max(worse, self._bankrupt(trade) * side) * side
+        self._leave(trade, trade.held, max(price, self.tick), Reason.LIQUIDATION, maker=False)
+
+    def _leave_at_market(self, price: Decimal) -> None:
+        trade = self.trade
+        if trade is None or self.leaving is None:
+            return
+        why, wanted = self.leaving
+        quantity = min(trade.held, wanted if wanted is not None else trade.held)
+        if self.room is not None:
+            quantity = min(quantity, self.room)
+        if quantity <= 0:
+            return
+        if wanted is not None:
+            self.leaving = (why, wanted - quantity) if wanted > quantity else None
+        self._leave(trade, quantity, self._slipped(price, -trade.side, quantity), why, maker=False)
+
+    def _take_targets(self, furthest: Decimal) -> None:
+        reach = self.tick if self.spec.fills.through else ZERO
+        while (trade := self.trade) is not None:
+            level = self._target(trade)
+            if level is None or (furthest - level) * trade.side < reach:
+                return
+            shares = [share for _, share in trade.wish.targets(trade.first_price)]
+            if trade.target_left is None:
+                is_last = trade.target == len(shares) - 1 and sum(shares) >= 1
+                part = max(down(trade.entered * shares[trade.target], self.lot), self.lot)
+                trade.target_left = trade.held if is_last else part
+            quantity = min(trade.held, trade.target_left)
+            if self.room is not None:
+                quantity = min(quantity, self.room)
+            if quantity <= 0:
+                return
+            trade.target_left -= quantity
+            if trade.target_left == 0:
+                trade.target, trade.target_left = trade.target + 1, None
+            self._leave(trade, quantity, level, Reason.TARGET, maker=True)
+
+    def _leave(self, trade: Trade, quantity: Decimal, price: Decimal, why: Reason, *, maker: bool) -> None:
+        trade.fees += self._fill(-trade.side * quantity, price, why, maker=maker)
+        trade.held -= quantity
+        trade.closed_value += quantity * price
+        trade.best, trade.worst = self._better(trade, price), self._worse(trade, price)
+        if trade.held:
+            return
+        trade.closed_bar, trade.last_price, trade.reason_out = self.now.index, price, why
+        self.out.trades.append(trade)
+        self.trade = self.leaving = None
+        wait = self.rules.cooldown
+        self.no_opening_before = self.now.index + wait + 1 if wait else self.now.index
+        if self.waiting is not None and self.waiting.side == trade.side:
+            self.waiting = None
+
+    # ── wishes ────────────────────────────────────────────────────────────────────────────────────
+
+    def _decide(self, wish: Wish, equity: Decimal) -> None:
+        rules, trade = self.rules, self.trade
+        held = trade.side if trade else 0
+        turns = held != 0 and wish.enters == -held
+        if turns or (held != 0 and held in wish.leaves):
+            self.leaving = (Reason.FLIP if turns and rules.flips else Reason.LEAVE, None)
+            self.waiting = None
+            if not (turns and rules.flips and rules.cooldown == 0):
+                return
+        if self.waiting is not None and self.waiting.side in wish.leaves:
+            self.waiting = None
+        if wish.enters == 0 or wish.enters in wish.leaves or self.now.index < self.no_opening_before:
+            return
+        if trade is not None and held == wish.enters and not wish.resizes and trade.adds >= rules.pyramiding:
+            return
+        quantity = self._size(wish, equity)
+        if trade is not None and held == wish.enters and wish.resizes:
+            quantity -= trade.held
+            if quantity < 0:
+                self.leaving = (Reason.LEAVE, -quantity)
+            if quantity <= 0:
+                self.waiting = None
+                return
+        if quantity < self.market.lots_min * self.lot or quantity * wish.close < self.market.notional_min:
+            self.out.skipped += 1
+            self.waiting = None
+            return
+        if trade is not None and held == wish.enters:
+            trade.adds += 1
+        since = self.now.index + (0 if self.spec.fills.at is FillAt.OPEN else 1)
+        why = Reason.FLIP if turns else Reason.SIGNAL
+        until = since + self.spec.fills.rest - 1
+        self.waiting = Waiting(wish.enters, quantity, wish, why, wish.limit, wish.trigger, since, until)
+
+    def _size(self, wish: Wish, equity: Decimal) -> Decimal:
+        """Return the quantity that a wish is for, a whole number of lots."""
+        size, price = self.rules.size, wish.close
+        value = Decimal(repr(size.value))
+        share = down(value / 100, PPM)
+        if size.by not in {SizeBy.FIXED, SizeBy.QUOTE} and equity <= 0:
+            return ZERO
+        match size.by:
+            case SizeBy.FIXED:
+                lots = divided(value, self.lot, ONE)
+            case SizeBy.QUOTE:
+                lots = divided(down(value, self.unit), price * self.lot, ONE)
+            case SizeBy.RISK:
+                away = wish.stop(price)
+                lots = divided(down(equity * share, self.unit), away * self.lot, ONE) if away else ZERO
+            case SizeBy.KELLY:
+                lots = divided(down(equity * self._kelly(share), self.unit), price * self.lot, ONE)
+            case SizeBy.VOLATILITY:
+                lots = divided(down(equity * wish.share, self.unit), price * self.lot, ONE)
+            case SizeBy.PERCENT:
+                lots = divided(down(equity * share, self.unit), price * self.lot, ONE)
+        lots = down(lots * wish.weight, ONE)
+        if self.market.lots_most is not None:
+            lots = min(lots, Decimal(self.market.lots_most))
+        return lots * self.lot
+
+    def _kelly(self, cap: Decimal) -> Decimal:
+        results = [trade.pnl for trade in self.out.trades[-self.rules.size.lookback :]]
+        if len(results) < 10:
+            return down(cap / 10, PPM)
+        won = sum((pnl for pnl in results if pnl > 0), ZERO)
+        lost = -sum((pnl for pnl in results if pnl <= 0), ZERO)
+        least = down(cap / 100, PPM)
+        if won <= lost:
+            return least
+        wins = sum(pnl > 0 for pnl in results)
+        edge = divided(won - lost, won, PPM)
+        return min(max(divided(wins * edge, Decimal(len(results)), PPM), least), cap)
+
+    # ── entries ───────────────────────────────────────────────────────────────────────────────────
+
+    def _ready(self) -> Waiting | None:
+        waits = self.waiting
+        return None if waits is None or (self.trade is not None and self.trade.side != waits.side) else waits
+
+    def _enter_at_open(self, price: Decimal) -> None:
+        waits = self._ready()
+        if waits is None:
+            return
+        if waits.limit is None and waits.trigger is None:
+            self._enter(waits, price, maker=False, inside=False)
+            return
+        if self.now.index < waits.since:
+            return
+        side = waits.side
+        if waits.trigger is not None:
+            if price * side < waits.trigger * side:
+                return
+            waits.trigger = None
+            if waits.limit is None or price * side <= waits.limit * side:
+                self._enter(waits, price, maker=False, inside=False)
+            return
+        assert waits.limit is not None, "neither at the market nor with a trigger"
+        if price * side > waits.limit * side:
+            return
+        reach = self.tick if self.spec.fills.through else ZERO
+        if self.now.index == waits.since:
+            self._enter(waits, price, maker=False, inside=False)
+        elif (waits.limit - price) * side >= reach:
+            self._enter(waits, waits.limit, maker=True, inside=False)
+
+    def _enter_inside(self, bar: Bar) -> Decimal:
+        waits = self._ready()
+        if waits is None or bar.index < waits.since:
+            return bar.open
+        side = waits.side
+        near, far = (bar.low, bar.high) if side > 0 else (bar.high, bar.low)
+        reach = self.tick if self.spec.fills.through else ZERO
+        price = bar.open
+        count = len(self.out.fills)
+        if waits.trigger is not None:
+            if far * side < waits.trigger * side:
+                return bar.open
+            price, waits.trigger = waits.trigger, None
+            if waits.limit is None or waits.limit * side >= price * side:
+                self._enter(waits, price, maker=False, inside=True)
+        elif waits.limit is not None and (waits.limit - near) * side >= reach:
+            price = waits.limit
+            self._enter(waits, price, maker=True, inside=True)
+        return price if len(self.out.fills) > count else bar.open
+
+    def _enter(self, waits: Waiting, price: Decimal, *, maker: bool, inside: bool) -> None:
+        side = waits.side
+        quantity = waits.quantity if self.room is None else min(waits.quantity, self.room)
+        if quantity <= 0:
+            return
+        if not maker:
+            price = self._slipped(price, side, quantity)
+            if waits.limit is not None and price * side > waits.limit * side:
+                price = waits.limit
+        most = self._affordable(quantity, price)
+        too_small = most < self.market.lots_min * self.lot or most * price < self.market.notional_min
+        if most < quantity and too_small:
+            self.out.skipped += 1
+            self.waiting = None
+            return
+        if most < quantity:
+            waits.quantity = most
+        fee = self._fill(side * most, price, waits.reason, maker=maker)
+        trade = self.trade
+        if trade is None:
+            trade = Trade(self.now.index, side, waits.reason, price, waits.wish, price, price)
+            trade.fresh = inside or self.now.closing
+            self.trade, self.leaving = trade, None
+        self.took_inside = self.took_inside or inside
+        trade.best, trade.worst = self._better(trade, price), self._worse(trade, price)
+        trade.entered += most
+        trade.held += most
+        trade.opened_value += most * price
+        trade.fees += fee
+        waits.quantity -= most
+        if waits.quantity == 0:
+            self.waiting = None
+
+    def _affordable(self, quantity: Decimal, price: Decimal) -> Decimal:
+        """Return the largest quantity up to `quantity` that equity carries with its fee, beside what is held."""
+        times, trade = self.spec.leverage, self.trade
+        held = trade.held if trade else ZERO
+        worth = self.cash + (trade.side * held * price if trade else ZERO)
+        room = times * worth - held * price
+        least, most = 0, int(quantity / self.lot)
+        while least < most:
+            middle = (least + most + 1) // 2
+            value = middle * self.lot * price
+            if value + times * up(value * self.taker, self.unit) <= room:
+                least = middle
             else:
-                return
-            if at < 1 or ((candle.high < at) if held.side > 0 else (candle.low > at)):
-                return
-            if quantity:
-                paid = self._taker_price(at, buys=held.side < 0, quantity=quantity, bar=bar)
-                held.favour = max(held.favour, held.side * (at - held.entry))
-                self._leave(bar, quantity, paid, "target", told.taker_ppb)
-            held.reached += 1
-        self._opening = None
+                most = middle - 1
+        return least * self.lot
 
-    def _look(self, bar: int, *, fresh: bool) -> None:
-        """Remember how far the price went for and against the position."""
-        held, candle = self._held, self._bars[bar]
-        if held is None:
-            return
-        good, bad = (candle.high, candle.low) if held.side > 0 else (candle.low, candle.high)
-        if fresh:
-            good = max(candle.close, held.entry) if held.side > 0 else min(candle.close, held.entry)
-        held.best = max(held.best, good) if held.side > 0 else min(held.best, good)
-        held.favour = max(held.favour, held.side * (good - held.entry))
-        held.against = max(held.against, held.side * (held.entry - bad))
-        rule = self._told.break_even_ppm
-        if rule and abs(held.best - held.entry) >= self._away(held.entry, rule):
-            held.at_entry = True
+    # ── fills ─────────────────────────────────────────────────────────────────────────────────────
 
-    def _close_the_book(self) -> None:
-        held = self._held
-        if held is not None:
-            last = len(self._bars) - 1
-            value = Decimal(held.quantity) * self._bars[last].close
-            self._note(last, held.quantity, held.paid, value, held.fees, held.funding, _REASONS.index("open"))
+    def _close(self, bar: Bar) -> None:
+        bar.closing = True
+        trade = self.trade
+        if trade is not None and self.leaving is None and self._time_is_up(trade, bar):
+            self.leaving = (Reason.TIME, None)
+        if bar.wish is not None:
+            now = self.cash + (trade.side * trade.held * bar.close if trade else ZERO)
+            self._decide(bar.wish, now if bar.wish.bar == bar.index else self.out.equity[bar.wish.bar])
+        self._leave_at_market(bar.close)
+        waits = self._ready()
+        if waits is not None and waits.limit is None and waits.trigger is None:
+            self._enter(waits, bar.close, maker=False, inside=False)
+
+    def _slipped(self, price: Decimal, side: int, quantity: Decimal) -> Decimal:
+        costs = self.spec.costs
+        share = costs.slip_ppm * PPM
+        ticks = costs.slip_ticks * self.tick
+        match costs.slip:
+            case Slip.NONE:
+                worse = ZERO
+            case Slip.FIXED:
+                worse = up(price * share, self.tick) + ticks
+            case Slip.SPREAD:
+                worse = up((up(price * share, self.tick) + ticks) / 2, self.tick)
+            case Slip.VOLUME | Slip.IMPACT:
+                volume = down(self.now.volume, self.lot)
+                part = ONE if volume <= quantity else divided(quantity, volume, PPM, upward=True)
+                grown = up(part * part, PPM) if costs.slip is Slip.VOLUME else _root_up(part)
+                worse = up(price * up(share * grown, PPM), self.tick)
+        return price + worse if side > 0 else max(price - worse, self.tick)
+
+    def _fill(self, quantity: Decimal, price: Decimal, why: Reason, *, maker: bool) -> Decimal:
+        value = abs(quantity) * price
+        fee = up(value * (self.maker if maker else self.taker), self.unit)
+        if why is Reason.LIQUIDATION:
+            fee += up(value * self.spec.costs.liquidation_ppm * PPM, self.unit)
+        elif self.room is not None:
+            self.room -= abs(quantity)
+        self.cash -= quantity * price + fee
+        self.by_day[self.day] += value
+        self.out.fills.append((self.now.index, quantity, price, fee, why, maker))
+        return fee
+
+    def _better(self, trade: Trade, price: Decimal) -> Decimal:
+        return max(trade.best * trade.side, price * trade.side) * trade.side
+
+    def _worse(self, trade: Trade, price: Decimal) -> Decimal:
+        return min(trade.worst * trade.side, price * trade.side) * trade.side
 
 
-_REASONS = ("signal", "stop", "target", "trail", "break_even", "time", "liquidation", "flip", "open")
+def _root_up(part: Decimal) -> Decimal:
+    """Return the square root of a share in whole ppm, rounded up to whole ppm."""
+    square = int(part / PPM) * 1_000_000
+    root = math.isqrt(square)
+    return (root + (root * root < square)) * PPM
 
 
-def _toward_zero(value: Decimal) -> Decimal:
-    return _down(value) if value >= 0 else _up(value)
+def same(outcome: Outcome, result: Any) -> str:
+    """Return the first difference between the oracle's outcome and a compiled result in words; nothing if equal."""
+    scale = result.scale
+    for bar, (ours, theirs) in enumerate(zip(outcome.equity, result.equity.tolist(), strict=True)):
+        if ours != theirs * scale.unit:
+            return f"equity at bar {bar}: {ours} and {theirs * scale.unit}"
+    if len(outcome.fills) != len(result.fills) or len(outcome.trades) != len(result.trades):
+        return f"{len(outcome.fills)} fills, {len(outcome.trades)} trades and {len(result.fills)}, {len(result.trades)}"
+    f = result.fills
+    for row, (bar, quantity, price, fee, why, maker) in enumerate(outcome.fills):
+        told = (f.bar[row], f.lots[row] * scale.lot, f.price[row] * scale.tick, f.fee[row] * scale.unit, f.reason[row])
+        if (bar, quantity, price, fee, why) != told or maker != bool(f.maker[row]):
+            return f"fill {row}: {(bar, quantity, price, fee, why, maker)} and {told}, {f.maker[row]}"
+    t = result.trades
+    names = ("opened_bar", "closed_bar", "side", "reason_in", "reason_out")
+    money = ("opened_value", "closed_value", "fees", "funding", "pnl")
+    for row, trade in enumerate(outcome.trades):
+        pairs = [(name, getattr(trade, name), int(getattr(t, name)[row])) for name in names]
+        pairs += [(name, getattr(trade, name), int(getattr(t, name)[row]) * scale.unit) for name in money]
+        prices = ("worst", "best", "first_price", "last_price")
+        pairs += [(name, getattr(trade, name), int(getattr(t, name)[row]) * scale.tick) for name in prices]
+        pairs += [("lots", trade.entered, int(t.lots[row]) * scale.lot)]
+        for name, ours, theirs in itertools.chain(pairs):
+            if ours != theirs:
+                return f"trade {row}, {name}: {ours} and {theirs}"
+    if outcome.skipped != result.skipped:
+        return f"skipped: {outcome.skipped} and {result.skipped}"
+    return ""

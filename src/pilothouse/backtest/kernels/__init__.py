@@ -1,1 +1,1 @@
-"""Compiled loops over whole numbers: ticks, lots and units. Each has an oracle that it must equal to the unit."""
+"""Compiled loops over whole numbers: int64 ticks, lots and quote units in; trades, fills and equity out."""

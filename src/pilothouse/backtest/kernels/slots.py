@@ -1,0 +1,56 @@
+"""Where each number stands in the arrays that the loops are handed: settings, state, rows, distances, flags."""
+
+from typing import Final
+
+MILLION: Final = 1_000_000
+BILLION: Final = 1_000_000_000
+BIG: Final = 1 << 61
+"""Beyond every price, quantity and amount."""
+
+# What a bar is told to do, in `flags`.
+LONG: Final = 1
+SHORT: Final = 2
+LEAVE_LONG: Final = 4
+LEAVE_SHORT: Final = 8
+RESIZE: Final = 16
+EVENT: Final = 32
+"""A new day for the tiers, funding or interest: not a wish, but the bar is not quiet."""
+WISHES: Final = LONG | SHORT | LEAVE_LONG | LEAVE_SHORT | RESIZE
+
+# Settings: int64, written once by plan.py.
+(
+    UNITS, CAPITAL, SHIFT, AT_CLOSE, LATENCY, REST, REACH, VOLUME_PPM, LEVERAGE, CROSS, MAINTENANCE_PPM,
+    LIQUIDATION_PPM, SLIP, SLIP_PPM, SLIP_TICKS, SIZE_BY, SIZE, LOOKBACK, PYRAMIDING, COOLDOWN, FLIPS, BARS_MOST,
+    TARGETS, LOTS_MIN, LOTS_MOST, NOTIONAL_MIN, LOTS_SAFE, WORTH_SAFE, QUIET,
+    ROW_LIMIT, ROW_TRIGGER, ROW_WEIGHT, ROW_SIZE, ROW_TAG, ROW_VOLUME, ROW_FUNDING_OPEN, ROW_FUNDING, ROW_BORROW,
+    ROW_DAY, SETTINGS,
+) = range(40)  # fmt: skip
+
+# Slippage.
+SLIP_NONE, SLIP_FIXED, SLIP_SPREAD, SLIP_VOLUME, SLIP_IMPACT = range(5)
+
+# Sizes.
+SIZE_LOTS, SIZE_QUOTE, SIZE_PPM, SIZE_RISK, SIZE_KELLY = range(5)
+
+# Distances: int64[12, 3], each (ppm of the entry price, ticks, row or -1).
+D_STOP, D_TRAIL, D_AFTER, D_EVEN, D_TARGET = range(5)
+D_PPM, D_TICKS, D_ROW = range(3)
+
+# State.
+(
+    CASH, POS, SIDE, AVERAGE, FILLS, TRADES, SKIPPED, EXPOSED, STATUS, BUDGET, MAKER_PPM, TAKER_PPM, DAY_AT, DAY_VALUE,
+    OPENED, T_LOTS, T_IN, T_OUT, T_FEES, T_FUNDING, T_REASON, T_FIRST, T_TAG, BEST, WORST, FRESH, NO_TAKE, ADDS,
+    STOP_D, TRAIL_D, AFTER_D, EVEN_D, TARGET_AT, TARGET_LEFT, TIME_AT, COOL_UNTIL,
+    STOP, STOP_WHY, LIQUID, TAKE, LEAVE, LEAVE_LOTS,
+    E_SIDE, E_LOTS, E_LIMIT, E_TRIGGER, E_FROM, E_UNTIL, E_BAR, E_REASON, DECIDED, STATE,
+) = range(52)  # fmt: skip
+
+# Columns of a trade and of a fill; `result.TRADE_COLUMNS` and `result.FILL_COLUMNS` name them.
+TRADE_WIDTH: Final = 16
+TRADE_PNL: Final = 8
+FILL_WIDTH: Final = 7
+
+# Reasons; `result.Reason` names them.
+R_SIGNAL, R_FLIP, R_LEAVE, R_STOP, R_TRAIL, R_EVEN, R_TARGET, R_TIME, R_LIQUIDATION, R_OPEN = range(1, 11)
+
+OVERFLOW: Final = 1

@@ -1,0 +1,240 @@
+"""What the oracle reads: candles, signals and rules as plain objects with exact decimals. Pure, slow, plain."""
+
+import itertools
+import math
+import statistics
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+from pilothouse.backtest.simulate import Funding
+from pilothouse.backtest.spec import BacktestSpec, FillAt, Market
+from pilothouse.core.candles import Candles
+from pilothouse.core.rounding import down, is_on_grid, nearest, up
+from pilothouse.strategies.rules import By, Distance, Rules, Side, SizeBy
+from pilothouse.strategies.sdk import Signals
+
+_YEAR_MS = 365 * 86_400_000
+_MOST_LOTS = 2**43 - 1
+
+Away = Callable[[Decimal], Decimal | None]
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What a bar's close led the strategy to want.
+
+    enters    1 long, -1 short, 0 nothing;  leaves: sides that are to be left;  resizes: hold exactly this much
+    stop, trail, after, even, targets   distances by the entry's price; None or 0: none
+    """
+
+    bar: int
+    close: Decimal
+    enters: int
+    leaves: tuple[int, ...]
+    resizes: bool
+    limit: Decimal | None
+    trigger: Decimal | None
+    weight: Decimal
+    share: Decimal
+    stop: Away
+    trail: Away
+    after: Away
+    even: Away
+    targets: Callable[[Decimal], list[tuple[Decimal, Decimal]]]
+
+
+@dataclass
+class Bar:
+    """One candle, what is due in it and what is to be carried out."""
+
+    index: int
+    day: int
+    open: Decimal
+    high: Decimal
+    low: Decimal
+    close: Decimal
+    volume: Decimal
+    funding_at_open: Decimal
+    funding_inside: Decimal
+    interest: Decimal
+    wish: Wish | None = None
+    closing: bool = False
+
+
+@dataclass(frozen=True)
+class Feed:
+    """All bars, and what a tick and the smallest amount are worth."""
+
+    bars: list[Bar]
+    tick: Decimal
+    unit: Decimal
+
+
+def feed_of(
+    spec: BacktestSpec,
+    market: Market,
+    candles: Candles,
+    signals: Signals,
+    rules: Rules,
+    warm_up: int,
+    funding: Funding | None,
+) -> Feed:
+    """Return the bars with everything that happens in them."""
+    tick = candles.price_step
+    unit = Decimal("0.00000001")
+    while not is_on_grid(tick * market.lot, unit):
+        unit /= 10
+    bars = [_bar(spec, candles, market, index) for index in range(len(candles))]
+    if spec.costs.funding and funding is not None:
+        _fund(candles, bars, funding)
+    shift = spec.fills.latency + (1 if spec.fills.at is FillAt.OPEN else 0)
+    ranges = _average_true_ranges(candles, rules.atr_bars)
+    exits = rules.exits
+    every = (exits.stop, exits.trail, exits.trail_after, exits.break_even_after, *(each.at for each in exits.targets))
+    if any(distance is not None and distance.by is By.ATR for distance in every):
+        warm_up = max(warm_up, rules.atr_bars)
+    for index in range(warm_up, len(bars) - shift):
+        bars[index + shift].wish = _wish(candles, signals, rules, tick, ranges, index)
+    return Feed(bars, tick, unit)
+
+
+def _bar(spec: BacktestSpec, candles: Candles, market: Market, index: int) -> Bar:
+    tick = candles.price_step
+    first_price, high, low, last = (
+        int(column[index]) * tick for column in (candles.open, candles.high, candles.low, candles.close)
+    )
+    volume = min(int(candles.volume[index]) * candles.volume_step, _MOST_LOTS * market.lot)
+    opened, first = int(candles.opened_ms[index]), int(candles.opened_ms[0])
+    before = int(candles.opened_ms[index - 1]) if index else first
+    year = spec.costs.borrow_ppm_year * 1_000
+    parts = [(at - first) * year // _YEAR_MS for at in (before, opened)]
+    interest = (parts[1] - parts[0]) * Decimal("1e-9")
+    none = Decimal(0)
+    day = opened // 86_400_000
+    return Bar(index, day, first_price, high, low, last, down(volume, market.lot), none, none, interest)
+
+
+def _fund(candles: Candles, bars: list[Bar], funding: Funding) -> None:
+    for at, ppb in zip(funding.at_ms.tolist(), funding.ppb.tolist(), strict=True):
+        for bar in bars:
+            opened = int(candles.opened_ms[bar.index])
+            last = bar.index + 1 == len(bars)
+            until = opened + candles.span_ms if last else int(candles.opened_ms[bar.index + 1])
+            if at == opened:
+                bar.funding_at_open += ppb * Decimal("1e-9")
+            elif opened < at < until:
+                bar.funding_inside += ppb * Decimal("1e-9")
+
+
+def _wish(
+    candles: Candles, signals: Signals, rules: Rules, tick: Decimal, ranges: list[float], index: int
+) -> Wish | None:
+    enters, leaves, resizes = _sides(signals, index)
+    if (rules.side is Side.LONG and enters < 0) or (rules.side is Side.SHORT and enters > 0):
+        leaves, enters, resizes = {*leaves, -enters}, 0, False
+    if not enters and not leaves:
+        return None
+    buys = _sells(signals, index) is False
+    exits = rules.exits
+
+    def away(distance: Distance | None, column: Any = None) -> Away:
+        own = _ticks(column, index, tick, upward=True)
+        if own is None and distance is not None and distance.by is By.ATR:
+            own = _ticks([ranges[index] * distance.value], 0, tick, upward=True)
+        return lambda price: own if own is not None else _distance(distance, price, tick)
+
+    targets = [(away(each.at, signals.take if n == 0 else None), each.share) for n, each in enumerate(exits.targets)]
+    if not targets and signals.take is not None:
+        targets = [(away(None, signals.take), 1.0)]
+    weight = _value(signals.weight if signals.target is None else abs(signals.target), index)
+    return Wish(
+        index, int(candles.close[index]) * tick, enters, tuple(sorted(leaves)), resizes,
+        _ticks(signals.limit, index, tick, upward=not buys), _ticks(signals.trigger, index, tick, upward=buys),
+        Decimal(1) if weight is None else down(nearest(weight, Decimal("1e-12")), Decimal("0.000001")),
+        _volatility_share(candles, rules, index),
+        away(exits.stop, signals.stop), away(exits.trail, signals.trail), away(exits.trail_after),
+        away(exits.break_even_after),
+        lambda price: [
+            (far(price) or Decimal(0), nearest(Decimal(repr(share)), Decimal("0.000001"))) for far, share in targets
+        ],
+    )  # fmt: skip
+
+
+def _sides(signals: Signals, index: int) -> tuple[int, set[int], bool]:
+    if signals.target is not None:
+        target = float(signals.target[index])
+        if math.isnan(target):
+            return 0, set(), False
+        return (1, set(), True) if target > 0 else (-1, set(), True) if target < 0 else (0, {1, -1}, False)
+    told = {
+        name: column is not None and bool(column[index])
+        for name in ("long", "short", "leave_long", "leave_short")
+        for column in [getattr(signals, name)]
+    }
+    enters = int(told["long"]) - int(told["short"])
+    return enters, {side for side, name in ((1, "leave_long"), (-1, "leave_short")) if told[name]}, False
+
+
+def _sells(signals: Signals, index: int) -> bool:
+    if signals.target is not None:
+        return float(signals.target[index]) < 0
+    return signals.short is not None and bool(signals.short[index])
+
+
+def _value(column: Any, index: int) -> Decimal | None:
+    return None if column is None or math.isnan(column[index]) else Decimal(repr(float(column[index])))
+
+
+def _ticks(column: Any, index: int, tick: Decimal, *, upward: bool) -> Decimal | None:
+    """Return a column's value on the grid of prices; None where there is none, or zero."""
+    value = _value(column, index)
+    if value is None:
+        return None
+    # What lies behind the sixth digit of a tick is the noise of a float.
+    settled = nearest(value / tick, Decimal("0.000001"))
+    found = (up if upward else down)(settled, Decimal(1)) * tick
+    return found or None
+
+
+def _distance(distance: Distance | None, price: Decimal, tick: Decimal) -> Decimal | None:
+    if distance is None or distance.by is By.ATR:
+        return None
+    value = Decimal(repr(distance.value))
+    if distance.by is By.PRICE:
+        return up(value, tick)
+    return up(price * up(value / 100, Decimal("0.000001")), tick)
+
+
+def _average_true_ranges(candles: Candles, bars: int) -> list[float]:
+    """Return Wilder's average true range, quote; NaN until `bars` true ranges are known."""
+    high, low, close = (candles.price(name).tolist() for name in ("high", "low", "close"))
+    found: list[float] = []
+    ranges: list[float] = []
+    for at in range(len(close)):
+        before = close[at - 1] if at else close[at]
+        ranges.append(max(high[at] - low[at], abs(high[at] - before), abs(low[at] - before)) if at else math.nan)
+        found.append(_wilder(found, ranges, bars))
+    return found
+
+
+def _wilder(found: Sequence[float], ranges: Sequence[float], bars: int) -> float:
+    known = len(ranges) - 1
+    if known < bars:
+        return math.nan
+    if known == bars:
+        return sum(ranges[1:]) / bars
+    return (found[-1] * (bars - 1) + ranges[-1]) / bars
+
+
+def _volatility_share(candles: Candles, rules: Rules, index: int) -> Decimal:
+    looked = rules.size.lookback
+    if rules.size.by is not SizeBy.VOLATILITY or index < looked:
+        return Decimal(0)
+    closes = candles.price("close")[index - looked : index + 1].tolist()
+    moves = [math.log(after) - math.log(before) for before, after in itertools.pairwise(closes)]
+    yearly = statistics.stdev(moves) * math.sqrt(_YEAR_MS / candles.span_ms)
+    if yearly <= 0:
+        return Decimal(0)
+    return down(Decimal(repr(min(rules.size.value / 100 / yearly, 200.0))), Decimal("0.000001"))

@@ -1,0 +1,65 @@
+"""One backtest in a straight line: data are handed in, the strategy decides, the loop simulates, a result comes out.
+
+Deterministic: the same spec over the same data is the same result, byte for byte. Nothing is fetched or kept here.
+"""
+
+from collections.abc import Mapping
+
+from pilothouse.backtest.result import Result
+from pilothouse.backtest.simulate import Funding, simulate
+from pilothouse.backtest.spec import BacktestSpec
+from pilothouse.core.candles import Candles
+from pilothouse.core.errors import Invalid, Problem
+from pilothouse.strategies.parameters import resolve
+from pilothouse.strategies.sdk import Columns
+from pilothouse.strategies.view import View
+
+
+def run(
+    spec: BacktestSpec,
+    data: Mapping[str, Candles],
+    strategy: Columns,
+    *,
+    funding: Mapping[str, Funding] | None = None,
+    finer: Mapping[str, Candles] | None = None,
+) -> Result:
+    """Return what the strategy would have done on one market.
+
+    data      candles by symbol: of the market, and of whatever else the strategy looks at
+    strategy  the one that the spec names
+    funding   its history by symbol, where the spec wants it paid
+    finer     shorter candles by symbol, where the spec walks inside the bars
+
+    Raises Invalid that names what does not fit, TooLargeToCount.
+    """
+    _checked(spec, data, strategy)
+    market = spec.markets[0]
+    candles = data[market.symbol]
+    p = resolve(strategy.parameters, spec.params)
+    rules = spec.rules if spec.rules is not None else strategy.rules(p)
+    others = {symbol: each for symbol, each in data.items() if symbol != market.symbol}
+    signals = strategy.signals(View(candles, others), p)
+    return simulate(
+        spec, market, candles, signals, rules, warm_up=strategy.warm_up(p),
+        funding=(funding or {}).get(market.symbol), finer=(finer or {}).get(market.symbol),
+    )  # fmt: skip
+
+
+def _checked(spec: BacktestSpec, data: Mapping[str, Candles], strategy: Columns) -> None:
+    problems = []
+    if strategy.name != spec.strategy:
+        problems.append(Problem("strategy", f"{strategy.name} came", f"{spec.strategy}, which the spec names", "other"))
+    if len(spec.markets) != 1:
+        allowed = "one: this run knows no capital that several share"
+        problems.append(Problem("markets", f"{len(spec.markets)} markets", allowed, "too_many"))
+    for symbol in sorted({market.symbol for market in spec.markets} | set(spec.data)):
+        if symbol not in data:
+            problems.append(Problem(f"data.{symbol}", "no candles", "the candles that the spec names", "missing"))
+        elif spec.data.get(symbol) != data[symbol].fingerprint():
+            allowed = "the candles that the spec names; with other data it is another backtest"
+            problems.append(Problem(f"data.{symbol}", "other candles", allowed, "other_data"))
+    first = data.get(spec.markets[0].symbol)
+    if first is not None and not len(first):
+        problems.append(Problem("data", "no candle at all", "one or more", "missing"))
+    if problems:
+        raise Invalid(problems)

@@ -1,0 +1,312 @@
+"""Candles, signals, rules and a spec go in; the compiled loop trades them; a result comes out, exact to the unit. Pure.
+
+Everything that could not be carried out exactly is refused before the run or, where only the run can know it, instead
+of a result.
+"""
+
+from dataclasses import dataclass, replace
+from decimal import Decimal
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pilothouse.backtest.kernels import slots as k
+from pilothouse.backtest.kernels.bars import run_bars
+from pilothouse.backtest.kernels.wishes import Flags
+from pilothouse.backtest.orders_wanted import Rows, Wanted, wanted
+from pilothouse.backtest.result import FillTable, Result, Scale, Trades
+from pilothouse.backtest.spec import PPM, BacktestSpec, FillAt, Margin, Market, Slip
+from pilothouse.core.candles import Candles, Ints
+from pilothouse.core.errors import Invalid, Problem, Refused
+from pilothouse.core.rounding import EXACT, QUOTE_UNIT, is_on_grid
+from pilothouse.strategies.rules import Rules, SizeBy
+from pilothouse.strategies.sdk import Signals
+
+_YEAR_MS: Final = 365 * 86_400_000
+_DAY_MS: Final = 86_400_000
+_LOTS_OF_VOLUME_MOST: Final = (1 << 43) - 1
+_PRICE_MOST: Final = 20_000_000_000
+_SLIPS: Final = {each: place for place, each in enumerate(Slip)}
+
+
+class TooLargeToCount(Refused):
+    """Amounts that 64 bits could not hold: nothing is rounded instead."""
+
+    code = "too_large_to_count"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Funding:
+    """The history of funding: int64[m] milliseconds since 1970, rising, and rates in parts per billion."""
+
+    at_ms: Ints
+    ppb: Ints
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Plan:
+    """What the loop is handed; see `kernels/bars.py`."""
+
+    candles: Candles
+    scale: Scale
+    flags: Flags
+    rows: NDArray[np.int64]
+    settings: Ints
+    wanted: Wanted
+    tiers: NDArray[np.int64]
+
+
+def simulate(
+    spec: BacktestSpec,
+    market: Market,
+    candles: Candles,
+    signals: Signals,
+    rules: Rules,
+    *,
+    warm_up: int,
+    funding: Funding | None = None,
+    finer: Candles | None = None,
+    quiet: bool = True,
+) -> Result:
+    """Return what trading `signals` by `rules` would have led to.
+
+    warm_up   bars before which nothing is carried out
+    funding   its history, if the spec wants funding
+    finer     shorter candles over the same time, if the spec walks inside the bars
+    quiet     False walks through every bar in full; the result is the same, more slowly
+
+    Raises Invalid, TooLargeToCount.
+    """
+    plan = planned(spec, market, candles, signals, rules, warm_up=warm_up, funding=funding, finer=finer)
+    plan.settings[k.QUIET] = int(quiet)
+    bars = plan.candles
+    equity = np.empty(len(bars), np.int64)
+    kinds, shares = plan.wanted.kinds, plan.wanted.shares
+    trades, fills, state = run_bars(
+        bars.open, bars.high, bars.low, bars.close, plan.flags, plan.rows, plan.settings, kinds, plan.tiers, shares,
+        equity,
+    )  # fmt: skip
+    if state[k.STATUS] == k.OVERFLOW:
+        raise TooLargeToCount(
+            "an amount of this run does not fit 64 bits: a larger lot, or less capital or leverage, would"
+        )
+    result = Result(
+        plan.scale, int(plan.settings[k.CAPITAL]), bars.opened_ms, bars.span_ms, Trades.of(trades), FillTable.of(fills),
+        equity, int(state[k.SKIPPED]), int(state[k.EXPOSED]), not spec.costs.any, signals.tags,
+    )  # fmt: skip
+    return result if finer is None else _on_bars(result, candles, finer)
+
+
+def planned(
+    spec: BacktestSpec,
+    market: Market,
+    candles: Candles,
+    signals: Signals,
+    rules: Rules,
+    *,
+    warm_up: int,
+    funding: Funding | None = None,
+    finer: Candles | None = None,
+) -> Plan:
+    """Return what the loop is handed. Raises Invalid, TooLargeToCount."""
+    costs, fills = spec.costs, spec.fills
+    if costs.funding and funding is None:
+        raise Invalid(
+            [Problem("costs.funding", "no history of funding", "its history, or costs without it", "missing")]
+        )
+    if (fills.finer is None) != (finer is None):
+        raise Invalid([Problem("fills.finer", str(fills.finer), "finer candles exactly where the spec walks in them")])
+    scale = scale_of(candles, market)
+    shift = fills.latency + (1 if fills.at is FillAt.OPEN else 0)
+    rows = Rows(len(candles))
+    found = wanted(candles, signals, rules, rows, warm_up=warm_up, shift=shift if finer is None else 0)
+    times, walked, flags = 1, candles, found.flags
+    if finer is not None:
+        times, walked = _times(candles, finer), finer
+        shift *= times if fills.latency else 1
+        flags, rows = _spread(candles, finer, found.flags, rows, shift)
+    places = dict(found.places)
+    _event_rows(spec, walked, funding, rows, flags, places)
+    if fills.volume_ppm is not None or costs.slip in {Slip.VOLUME, Slip.IMPACT}:
+        places[k.ROW_VOLUME] = rows.add(_volume_lots(walked, market))
+    together = rows.together()
+    settings = _settings(spec, market, rules, scale, len(found.shares) - 1, times, shift)
+    for slot in range(k.ROW_LIMIT, k.SETTINGS):
+        settings[slot] = places.get(slot, -1)
+    _bound(spec, settings, scale, walked, together, places)
+    return Plan(walked, scale, flags, together, settings, found, _tiers(spec, scale))
+
+
+def scale_of(candles: Candles, market: Market) -> Scale:
+    """Return tick, lot and the unit that both divide: what the house books, or finer where the two need it."""
+    tick = candles.price_step
+    worth = EXACT.multiply(tick, market.lot)
+    unit = QUOTE_UNIT
+    while not is_on_grid(worth, unit):
+        unit = unit.scaleb(-1)
+    return Scale(tick, market.lot, unit)
+
+
+def _settings(
+    spec: BacktestSpec, market: Market, rules: Rules, scale: Scale, targets: int, times: int, shift: int
+) -> Ints:
+    costs, fills, size = spec.costs, spec.fills, rules.size
+    p = np.zeros(k.SETTINGS, np.int64)
+    p[k.UNITS] = _counted("market.lot", scale.units)
+    p[k.CAPITAL] = _counted("capital", int(spec.capital / scale.unit))
+    p[k.SHIFT], p[k.AT_CLOSE] = shift, fills.at is FillAt.CLOSE
+    p[k.LATENCY], p[k.REST], p[k.REACH] = fills.latency * times, fills.rest * times, fills.through
+    p[k.VOLUME_PPM] = fills.volume_ppm or 0
+    p[k.LEVERAGE], p[k.CROSS] = spec.leverage, spec.margin is Margin.CROSS
+    p[k.MAINTENANCE_PPM], p[k.LIQUIDATION_PPM] = costs.maintenance_ppm, costs.liquidation_ppm
+    p[k.SLIP], p[k.SLIP_PPM], p[k.SLIP_TICKS] = _SLIPS[costs.slip], costs.slip_ppm, costs.slip_ticks
+    value = Decimal(repr(size.value))
+    match size.by:
+        case SizeBy.FIXED:
+            p[k.SIZE_BY], counted = k.SIZE_LOTS, value / market.lot
+        case SizeBy.QUOTE:
+            p[k.SIZE_BY], counted = k.SIZE_QUOTE, value / scale.unit
+        case SizeBy.RISK:
+            p[k.SIZE_BY], counted = k.SIZE_RISK, value * 10_000
+        case SizeBy.KELLY:
+            p[k.SIZE_BY], counted = k.SIZE_KELLY, value * 10_000
+        case _:
+            p[k.SIZE_BY], counted = k.SIZE_PPM, value * 10_000
+    p[k.SIZE] = _counted("size", int(counted))
+    if size.by not in {SizeBy.FIXED, SizeBy.QUOTE, SizeBy.VOLATILITY} and counted > 200 * PPM:
+        raise Invalid([Problem("size", f"{size.value} percent", "at most 20,000 percent of equity", "out_of_range")])
+    p[k.LOOKBACK], p[k.PYRAMIDING], p[k.COOLDOWN] = size.lookback, rules.pyramiding, rules.cooldown * times
+    p[k.FLIPS], p[k.BARS_MOST] = rules.flips, (rules.exits.bars or 0) * times
+    p[k.TARGETS] = targets
+    p[k.LOTS_MIN] = market.lots_min
+    p[k.LOTS_MOST] = market.lots_most if market.lots_most is not None else k.BIG
+    p[k.NOTIONAL_MIN] = _counted("market.notional_min", int(-(-market.notional_min // scale.unit)))
+    return p
+
+
+def _counted(field: str, value: int) -> int:
+    if not 0 <= value < k.BIG:
+        raise TooLargeToCount(f"{field} is {value} of the smallest steps, which 64 bits do not hold")
+    return value
+
+
+def _bound(
+    spec: BacktestSpec, p: Ints, scale: Scale, candles: Candles, rows: NDArray[np.int64], places: dict[int, int]
+) -> None:
+    """Set how far amounts may go so that no product in the loop leaves 64 bits. Raises TooLargeToCount."""
+    prices = [int(candles.high.max())] if len(candles) else [1]
+    prices += [int(rows[place].max()) for slot in (k.ROW_LIMIT, k.ROW_TRIGGER) if (place := places.get(slot, -1)) >= 0]
+    # A position is liquidated, stopped or filled at no more than twice the worst price, and a little.
+    most = 3 * (max(prices) + spec.costs.slip_ticks + 1)
+    if most > _PRICE_MOST:
+        raise TooLargeToCount(f"prices of {max(prices)} ticks are too fine to count with")
+    p[k.LOTS_SAFE] = (1 << 60) // (most * int(p[k.UNITS]))
+    if spec.margin is Margin.CROSS:
+        p[k.LOTS_SAFE] = min(int(p[k.LOTS_SAFE]), 9 * 10**12 // int(p[k.UNITS]))
+    p[k.WORTH_SAFE] = (1 << 60) // spec.leverage
+    if int(p[k.CAPITAL]) > p[k.WORTH_SAFE] or p[k.LOTS_SAFE] < 1:
+        raise TooLargeToCount(f"a capital of {spec.capital} at leverage {spec.leverage} in units of {scale.unit}")
+    if p[k.SIZE_BY] == k.SIZE_LOTS and min(int(p[k.SIZE]), int(p[k.LOTS_MOST])) > p[k.LOTS_SAFE]:
+        raise TooLargeToCount(f"orders of {int(p[k.SIZE])} lots at {max(prices)} ticks in units of {scale.unit}")
+
+
+def _tiers(spec: BacktestSpec, scale: Scale) -> NDArray[np.int64]:
+    costs = spec.costs
+    found = [(0, costs.maker_ppm, costs.taker_ppm)]
+    for tier in costs.tiers:
+        volume = _counted("costs.tiers.volume", int(-(-tier.volume // scale.unit)))
+        found.append((volume, tier.maker_ppm, tier.taker_ppm))
+    return np.array(found, np.int64)
+
+
+def _event_rows(
+    spec: BacktestSpec, candles: Candles, funding: Funding | None, rows: Rows, flags: Flags, places: dict[int, int]
+) -> None:
+    """Add the rows of funding, interest and days, and mark the bars in which one of them matters."""
+    costs, opened = spec.costs, candles.opened_ms
+    if costs.tiers:
+        days = opened // _DAY_MS
+        places[k.ROW_DAY] = rows.add(days)
+        flags[np.flatnonzero(np.diff(days, prepend=-1))] |= k.EVENT
+    if costs.funding and funding is not None and len(candles):
+        bar = np.searchsorted(opened, funding.at_ms, side="right") - 1
+        held = (bar >= 0) & (funding.at_ms < np.append(opened[1:], candles.closed_ms[-1])[bar])
+        at_open = held & (funding.at_ms == opened[bar])
+        for slot, chosen in ((k.ROW_FUNDING_OPEN, at_open), (k.ROW_FUNDING, held & ~at_open)):
+            row = np.zeros(len(candles), np.int64)
+            np.add.at(row, bar[chosen], funding.ppb[chosen])
+            places[slot] = rows.add(row)
+            flags[row != 0] |= k.EVENT
+    if costs.borrow_ppm_year and len(candles):
+        # Interest runs from bar to bar; what is cut off here is charged with a later one, so that none is lost.
+        passed = opened - opened[0]
+        ppb = costs.borrow_ppm_year * 1_000
+        run = (passed // _YEAR_MS) * ppb + (passed % _YEAR_MS) * ppb // _YEAR_MS
+        row = np.diff(run, prepend=0)
+        places[k.ROW_BORROW] = rows.add(row)
+        flags[row != 0] |= k.EVENT
+
+
+def _volume_lots(candles: Candles, market: Market) -> Ints:
+    """Return the volume in whole lots, rounded down; more than 2^43 count as so many."""
+    ratio = (candles.volume_step / market.lot).as_integer_ratio()
+    above, below = ratio
+    most = int(candles.volume.max()) if len(candles) else 0
+    if most * above < 1 << 62:
+        lots = candles.volume * above // below
+    else:
+        lots = np.array([int(each) * above // below for each in candles.volume.tolist()], dtype=object)
+    found: Ints = np.minimum(lots, _LOTS_OF_VOLUME_MOST).astype(np.int64)
+    return found
+
+
+def _times(candles: Candles, finer: Candles) -> int:
+    if finer.span_ms >= candles.span_ms or candles.span_ms % finer.span_ms:
+        raise Invalid([Problem("fills.finer", f"{finer.span_ms} ms", f"a part of {candles.span_ms} ms", "not_finer")])
+    if finer.price_digits != candles.price_digits:
+        raise Invalid([Problem("fills.finer", "other price steps", "the same price steps as the candles", "steps")])
+    return candles.span_ms // finer.span_ms
+
+
+def _last_inside(candles: Candles, finer: Candles) -> Ints:
+    """Return for each bar the last finer one that closed by its close; -1 where none did."""
+    found: Ints = np.searchsorted(finer.closed_ms, candles.closed_ms, side="right").astype(np.int64) - 1
+    return found
+
+
+def _spread(candles: Candles, finer: Candles, flags: Flags, rows: Rows, shift: int) -> tuple[Flags, Rows]:
+    """Return flags and rows on the finer bars: a decision stands where its bar closed."""
+    at = _last_inside(candles, finer)
+    spread = np.zeros(len(finer), np.uint8)
+    told = np.flatnonzero((flags != 0) & (at >= 0) & (at + shift < len(finer)))
+    spread[at[told] + shift] = flags[told]
+    known = np.flatnonzero(at >= 0)
+    finer_rows = Rows(len(finer))
+    for row in rows.kept:
+        column = np.zeros(len(finer), np.int64)
+        column[at[known]] = row[known]
+        finer_rows.add(column)
+    return spread, finer_rows
+
+
+def _on_bars(result: Result, candles: Candles, finer: Candles) -> Result:
+    """Return the result of finer bars as one of the bars above them."""
+    at = _last_inside(candles, finer)
+    if len(at) and at[0] < 0:
+        raise Invalid([Problem("fills.finer", "they begin behind the first bar", "finer candles from the start on")])
+
+    def above(bars: Ints) -> Ints:
+        found: Ints = np.minimum(np.searchsorted(at, bars), max(len(at) - 1, 0)).astype(np.int64)
+        return found
+
+    trades, fills = result.trades, result.fills
+    return replace(
+        result,
+        opened_ms=candles.opened_ms,
+        span_ms=candles.span_ms,
+        equity=result.equity[at],
+        trades=replace(trades, opened_bar=above(trades.opened_bar), closed_bar=above(trades.closed_bar)),
+        fills=replace(fills, bar=above(fills.bar)),
+        exposed=result.exposed * finer.span_ms // candles.span_ms,
+    )
