@@ -91,7 +91,7 @@ class HouseProcess:
         """Return the variables it is started with: ours, and nothing that the person who tests has set for theirs."""
         theirs = ("PILOTHOUSE_", "ASTERDEX_", "BINANCE_", "WEBHOOK_SECRET")
         plain = {name: value for name, value in os.environ.items() if not name.startswith(theirs)}
-        ours = {"DATA": str(self.data), "PORT": str(self.port), "MARKET_SEED": "7", **self.settings}
+        ours = {"DATA": str(self.data), "PORT": str(self.port), "MARKET_SEED": "7", "WATCHER": "no", **self.settings}
         return plain | {f"PILOTHOUSE_{name}": value for name, value in ours.items()} | dict(self.variables)
 
     def begin(self) -> "subprocess.Popen[bytes]":

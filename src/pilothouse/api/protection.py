@@ -23,6 +23,7 @@ from pilothouse.execution import portfolio
 from pilothouse.execution.store import OrderRecord
 from pilothouse.execution.submit import Trader
 from pilothouse.fleet import protect, protections
+from pilothouse.fleet.escalate import escalate
 from pilothouse.fleet.guard import policy_of
 from pilothouse.fleet.protect import Standing
 from pilothouse.fleet.protections import Policy, Then
@@ -133,6 +134,14 @@ class PolicyAsked(Asked):
     then: Literal["flatten", "alarm"] | None = None
 
 
+class WatchedShown(BaseModel):
+    """What was done for a position without its protection."""
+
+    account_id: Id
+    symbol: str
+    did: Literal["stands", "waits", "tried_otherwise", "flattened", "alarmed"]
+
+
 @router.get(
     "/protection",
     summary="List how every position is guarded",
@@ -236,6 +245,27 @@ def clear(once: OnceOnly, symbol: SymbolInPath, account: AccountName = None) -> 
         return _shown(protect.standing(tx, desk, trader, name))
 
     return once.do(work, "unprotect")
+
+
+@router.post(
+    "/positions/{symbol}/protection/watch",
+    summary="Look after a position without its protection",
+    response_model=WatchedShown,
+    responses=shapes.ACTING,
+)
+def watch(once: OnceOnly, symbol: SymbolInPath, account: AccountName = None) -> Response:
+    """Do the next step for a position that is without its protection for too long; what stands is left as it is.
+
+    The stop is placed in the venue's other way; then what the account wants is done. For the watcher.
+    """
+    caller = once.caller
+
+    def work(tx: Tx) -> dict[str, Any]:
+        desk, trader = caller.house.desk, caller.trader(tx, account)
+        name = portfolio.find(desk, trader, symbol).symbol
+        return {"account_id": trader.account_id, "symbol": name, "did": escalate(tx, desk, trader, name).value}
+
+    return once.do(work, "watch")
 
 
 def _policy(trader: Trader, policy: Policy) -> dict[str, Any]:

@@ -72,6 +72,15 @@ def up() -> None:
     raise typer.Exit(run(settings(), environment=environment()))
 
 
+@app.command("watcher", rich_help_panel="Run")
+def watcher() -> None:
+    """Watch over the protection of every position beside a desk; 'pilothouse up' starts it by itself."""
+    from pilothouse.cli.talk import settings
+    from pilothouse.cli.watcher import run
+
+    raise typer.Exit(run(settings()))
+
+
 app.add_typer(alert.app, name="alert", rich_help_panel="Trade")
 app.command("signals", rich_help_panel="Look")(signals.signals)
 app.add_typer(orders.app, name="orders", rich_help_panel="Trade")

@@ -17,6 +17,7 @@ from pilothouse import __version__
 from pilothouse.accounts import trading_accounts
 from pilothouse.accounts.trading_accounts import Mode
 from pilothouse.api.app import create_app
+from pilothouse.cli.watched import Watched
 from pilothouse.core.errors import PilothouseError
 from pilothouse.jobs.embedded import Embedded
 from pilothouse.kit import log
@@ -48,13 +49,15 @@ def run(settings: Settings, parts: Parts | None = None, environment: Mapping[str
         settings.data.mkdir(mode=0o700, parents=True, exist_ok=True)
         with house_lock(settings.data), _listening(settings) as listener:
             _log_to_file(settings)
-            return _run(settings, listener, parts or Parts(), bridge)
+            return _run(settings, listener, parts or Parts(), bridge, environment)
     except (PilothouseError, OSError) as reason:
         print(f"Pilothouse cannot start: {reason}", file=sys.stderr)
         return 1
 
 
-def _run(settings: Settings, listener: socket.socket, parts: Parts, bridge: Bridge) -> int:
+def _run(
+    settings: Settings, listener: socket.socket, parts: Parts, bridge: Bridge, environment: Mapping[str, str] | None
+) -> int:
     # Before uvicorn listens for signals itself, one is kept until the server looks. And uvicorn raises the signal that
     # stopped it once more when it is done; it must then find a handler that lets the house be closed in order.
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -81,7 +84,15 @@ def _run(settings: Settings, listener: socket.socket, parts: Parts, bridge: Brid
                 timeout_keep_alive=75,
             )
             welcome = _welcome(settings, facts, _real_accounts(house), notes, is_first=is_first)
-            _Server(config, app, welcome).run(sockets=[listener])
+            watched = None
+            if settings.watcher == "yes" and environment is not None:
+                watched = Watched(house, environment)
+                watched.start()
+            try:
+                _Server(config, app, welcome).run(sockets=[listener])
+            finally:
+                if watched is not None:
+                    watched.stop()
         finally:
             jobs.stop()
             _anchor(house)

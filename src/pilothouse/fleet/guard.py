@@ -36,7 +36,7 @@ EXIT_AGAIN = timedelta(seconds=10)
 
 
 @dataclass(frozen=True, slots=True)
-class _Turn:
+class Turn:
     """What one turn of the protection of one position works with."""
 
     tx: Tx
@@ -82,16 +82,13 @@ def guard_position(
     may_exit     whether the position is known well enough to close it at the market
     """
     symbol = scene.view.instrument.symbol
-    record = _of_this_position(tx, desk, trader, scene, protections.of(tx, trader.account_id, symbol))
+    record = of_this_position(tx, desk, trader, scene, protections.of(tx, trader.account_id, symbol))
     if record is None:
         due = guard(None, scene.view, entry_pending=False)
         _cancel(tx, desk, scene, due.cancels)
         return
-    now = desk.clock.now()
-    record = _trailed(tx, scene, record, now)
-    made = protections.made_for(tx, record)
-    scene = scene.placed(made.places())
-    turn = _Turn(tx, desk, trader, record, made, made.progress(record), now)
+    turn, scene = begin(tx, desk, trader, scene, record)
+    record, now = turn.record, turn.now
     due = guard(
         record.protection,
         scene.view,
@@ -122,7 +119,15 @@ def guard_position(
     _remember(turn, scene)
 
 
-def _of_this_position(
+def begin(tx: Tx, desk: Desk, trader: Trader, scene: Scene, record: ProtectionRecord) -> tuple[Turn, Scene]:
+    """Return what a turn of one protection works with, and the scene with each order's place in it."""
+    now = desk.clock.now()
+    record = _trailed(tx, scene, record, now)
+    made = protections.made_for(tx, record)
+    return Turn(tx, desk, trader, record, made, made.progress(record), now), scene.placed(made.places())
+
+
+def of_this_position(
     tx: Tx, desk: Desk, trader: Trader, scene: Scene, record: ProtectionRecord | None
 ) -> ProtectionRecord | None:
     """Return the protection if it belongs to the position that is held; one whose position is gone is forgotten.
@@ -183,7 +188,7 @@ def _entries(record: ProtectionRecord, scene: Scene) -> list[OrderRecord]:
 # ── Placing ───────────────────────────────────────────────────────────────────────────────────────
 
 
-def _place(turn: _Turn, scene: Scene, due: Guarding) -> Scene:
+def _place(turn: Turn, scene: Scene, due: Guarding) -> Scene:
     """Place what is due, unless the venue showed that it does not take it: then another way is taken."""
     for place, planned in due.place:
         refused = _refused_in_a_row(turn.made.in_place(place), planned.terms.type)
@@ -206,23 +211,23 @@ def _refused_in_a_row(orders: list[OrderRecord], kind: OrderType) -> list[OrderR
     return refused[::-1]
 
 
-def _passed(turn: _Turn, scene: Scene, place: str, planned: Planned) -> Scene:
+def _passed(turn: Turn, scene: Scene, place: str, planned: Planned) -> Scene:
     """Close what an order would have closed whose price the market had passed before it stood."""
     symbol = turn.record.symbol
     if place == STOP:
         message = f"the stop of {symbol} was passed before it stood: the position is closed at the market"
-        return _flatten(turn, scene, "protection refused", message)
+        return flatten(turn, scene, "protection refused", message)
     terms = replace(planned.terms, type=OrderType.MARKET, stop_price=None, price=None)
     exit_ = Planned(terms, Purpose.EXIT, f"{planned.purpose} of {symbol}, passed before it stood")
     return _exit(turn, scene, place, exit_)
 
 
-def _not_taken(turn: _Turn, scene: Scene, place: str, planned: Planned, last: OrderRecord) -> Scene:
+def _not_taken(turn: Turn, scene: Scene, place: str, planned: Planned, last: OrderRecord) -> Scene:
     """Take another way for what the venue refused again and again: a stop in its other way, or as the policy says."""
     record, symbol = turn.record, turn.record.symbol
     detail = {"symbol": symbol, "refusal": last.outcome or "", **_whose(record)}
     if place != STOP:
-        _keep_here(turn, place)
+        keep_here(turn, place)
         message = f"{place} of {symbol} was refused by the venue again and again: the house watches and triggers it"
         alarm(turn.tx, turn.trader, turn.now, "protection_refused", message, detail)
         return scene
@@ -231,20 +236,21 @@ def _not_taken(turn: _Turn, scene: Scene, place: str, planned: Planned, last: Or
         return _submit(turn, scene, place, replace(planned, terms=with_limit(planned.terms, scene.view)))
     if policy_of(turn.tx, turn.desk, turn.trader.account_id).then is Then.FLATTEN:
         message = f"the protection of {symbol} was refused by the venue: the position is closed at the market"
-        return _flatten(turn, scene, "protection refused", message)
-    _keep_here(turn, STOP)
+        return flatten(turn, scene, "protection refused", message)
+    keep_here(turn, STOP)
     message = f"the stop of {symbol} was refused by the venue: the house watches and triggers it, while it runs"
     alarm(turn.tx, turn.trader, turn.now, "protection_refused", message, detail)
     return scene
 
 
-def _keep_here(turn: _Turn, place: str) -> None:
+def keep_here(turn: Turn, place: str) -> None:
+    """Let the house watch and trigger one part of the protection, because the venue does not take it."""
     current = protections.of(turn.tx, turn.record.account_id, turn.record.symbol)
     kept = (current.kept_here if current else turn.record.kept_here) | {place}
     protections.change(turn.tx, turn.record, turn.now, kept_here=kept)
 
 
-def _submit(turn: _Turn, scene: Scene, place: str, planned: Planned, *, waits: bool = False) -> Scene:
+def _submit(turn: Turn, scene: Scene, place: str, planned: Planned, *, waits: bool = False) -> Scene:
     """Make one order of the protection, under a key that no other has."""
     record = turn.record
     current = protections.of(turn.tx, record.account_id, record.symbol)
@@ -267,14 +273,14 @@ def _submit(turn: _Turn, scene: Scene, place: str, planned: Planned, *, waits: b
 # ── Closing ───────────────────────────────────────────────────────────────────────────────────────
 
 
-def _leave(turn: _Turn, scene: Scene, due: Guarding) -> Scene:
+def _leave(turn: Turn, scene: Scene, due: Guarding) -> Scene:
     """Close at the market what the house keeps and whose price, or time, has come."""
     for place, planned in due.exits:
         scene = _exit(turn, scene, place, planned)
     return scene
 
 
-def _exit(turn: _Turn, scene: Scene, place: str, planned: Planned) -> Scene:
+def _exit(turn: Turn, scene: Scene, place: str, planned: Planned) -> Scene:
     """Close a part at the market; where stops lock the coins, they are asked to let go and the order waits for it."""
     refused = _refused_in_a_row(turn.made.in_place(place), planned.terms.type)
     if len(refused) >= REFUSALS_MAX and turn.now - refused[-1].updated_at < EXIT_AGAIN:
@@ -293,7 +299,7 @@ def _exit(turn: _Turn, scene: Scene, place: str, planned: Planned) -> Scene:
     return scene
 
 
-def _flatten(turn: _Turn, scene: Scene, reason: str, message: str) -> Scene:
+def flatten(turn: Turn, scene: Scene, reason: str, message: str) -> Scene:
     """Close the position that cannot be protected, once, and raise an alarm."""
     if any(order.purpose is Purpose.EXIT and not order.terms.rests for order in scene.view.orders):
         return scene
@@ -317,7 +323,7 @@ def _flatten(turn: _Turn, scene: Scene, reason: str, message: str) -> Scene:
 # ── Remembering ───────────────────────────────────────────────────────────────────────────────────
 
 
-def _remember(turn: _Turn, scene: Scene) -> None:
+def _remember(turn: Turn, scene: Scene) -> None:
     """Keep since when, and for how long in all, the position is without its protection."""
     record, now = turn.record, turn.now
     if stands(record.protection, scene.view, turn.progress):

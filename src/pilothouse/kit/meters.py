@@ -47,6 +47,16 @@ class Meters:
         self.unprotected_seconds = gauge(
             "unprotected_seconds", "How long the longest-waiting position has been without the stop it should have."
         )
+        self.position_unprotected = gauge(
+            "position_unprotected_seconds",
+            "For how long each position has been without the protection it should have, this time.",
+            "account",
+            "symbol",
+        )
+        self.position_unprotected_in_all = gauge(
+            "position_unprotected_seconds_in_all", "The same in all, since its protection was asked for.",
+            "account", "symbol",
+        )  # fmt: skip
         self.invariants_broken = gauge("invariants_broken", "Invariants that do not hold, by name.", "invariant")
         self.accounts_halted = gauge("accounts_halted", "Accounts on which trading is halted.")
 

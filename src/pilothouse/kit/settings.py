@@ -175,6 +175,11 @@ class Settings:
         _number(0, 2_592_000),
         "A risk limit that is loosened holds only after so many seconds; one that is tightened holds at once.",
     )
+    watcher: str = _setting(
+        "yes",
+        _one_of("no", "yes"),
+        "yes: a second process watches over the protection of every position, also when this one is gone.",
+    )
     live: str = _setting(
         "no",
         _one_of("no", "yes"),

@@ -60,6 +60,7 @@ DAILY_LOSS = "daily_loss"
 LIMIT_WARNING = "limit_warning"
 DISK_LOW = "disk_low"
 LEASE_LOST = "lease_lost"
+WATCHER_IN_CHARGE = "watcher_in_charge"
 MESSAGE_PARKED = "message_parked"
 ADDRESS_FAILS = "alarm_address_fails"
 HOOK_SILENT = "hook_silent"
@@ -159,6 +160,14 @@ MEANINGS = MappingProxyType(
             "The account held something else than the strategy",
             "What the alert that showed it asks for is carried out as always.",
             "Look what was missed: `pilothouse signals`. Two strategies in one instrument cannot both be watched so.",
+        ),
+        WATCHER_IN_CHARGE: Meaning(
+            Grade.CRITICAL,
+            "The watcher keeps up the protection alone",
+            "The house did not answer and its hold on this account had ended, so the watcher took it over: stops are "
+            "kept up, or positions closed as the account wants; nothing that adds is sent.",
+            "Start Pilothouse again, or see why it hangs: `pilothouse doctor`. The watcher then gives the account "
+            "back.",
         ),
         LEASE_LOST: Meaning(
             Grade.WARNING,

@@ -8,6 +8,7 @@ from sqlalchemy import func, select
 from pilothouse.core.order import OrderState
 from pilothouse.execution import hearing
 from pilothouse.execution.tables import halts, orders
+from pilothouse.fleet import protections as records
 from pilothouse.fleet.tables import protections
 from pilothouse.kit import outbox
 from pilothouse.kit.db import Tx
@@ -64,9 +65,16 @@ def set_gauges(house: Living) -> None:
     """Set every gauge from the record, in one snapshot. Raises Unavailable if the database does not answer."""
     now = house.clock.now()
     meters = house.meters
-    counts, by_state, heard = house.database.read(
-        lambda tx: (count(tx, now), orders_by_state(tx), hearing.all_accounts(tx))
+    counts, by_state, heard, guarded = house.database.read(
+        lambda tx: (count(tx, now), orders_by_state(tx), hearing.all_accounts(tx), records.every(tx))
     )
+    meters.position_unprotected.clear()
+    meters.position_unprotected_in_all.clear()
+    for record in guarded:
+        since = now - record.unprotected_since if record.unprotected_since else timedelta(0)
+        place = {"account": record.account_id, "symbol": record.symbol}
+        meters.position_unprotected.labels(**place).set(max(since.total_seconds(), 0))
+        meters.position_unprotected_in_all.labels(**place).set(record.unprotected(now).total_seconds())
     meters.heard.clear()
     for one in heard:
         meters.heard.labels(account=one.account_id).set(_HEARD[one.shown(now).value])

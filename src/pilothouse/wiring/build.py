@@ -46,7 +46,7 @@ from pilothouse.wiring.subscriptions import HEARD
 
 PAPER = "paper"
 PAPER_DEPOSIT = Decimal(10_000)
-_HOUSE_KEY = "client_id_key"
+HOUSE_KEY = "client_id_key"
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +105,7 @@ def build(settings: Settings, parts: Parts = _REAL) -> House:
 
     def open_records(tx: Tx) -> tuple[str, str]:
         now = clock.now()
-        key = house_values.keep(tx, _HOUSE_KEY, secrets.token_hex(16))
+        key = house_values.keep(tx, HOUSE_KEY, secrets.token_hex(16))
         instruments.put(PAPER, instrument_store.refresh(tx, PAPER, paper.instruments(), now))
         return key, users.ensure_operator(tx, now=now).id
 

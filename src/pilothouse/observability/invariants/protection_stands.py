@@ -1,49 +1,61 @@
-"""A position that was to have a stop has it at the venue, within seconds.
+"""A position that was to have a stop has it at the venue, within the seconds that its account allows.
 
 For some seconds more it is only told: the house may have been down, or its venue may not answer, and the stop is placed
 as soon as it can be. What lasts a minute halts new exposure.
 """
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
-from sqlalchemy import bindparam, select
-
-from pilothouse.fleet.tables import protections
+from pilothouse.core.instrument import Side
+from pilothouse.fleet import protections
+from pilothouse.fleet.protections import ProtectionRecord
 from pilothouse.kit.db import Tx
+from pilothouse.ledger import positions
 from pilothouse.observability.invariants.rule import FINDINGS_MAX, Finding, Gravity, Invariant, Looking
 
 NAME = "protection_stands"
 UNPROTECTED_AT_MOST = timedelta(seconds=5)
-HALTS_AFTER = timedelta(seconds=60)
+"""Of an account that did not say."""
 
-_NAKED = (
-    select(
-        protections.c.account_id,
-        protections.c.owner_id,
-        protections.c.symbol,
-        protections.c.signal_id,
-        protections.c.unprotected_since,
-    )
-    .where(protections.c.unprotected_since < bindparam("before"))
-    .order_by(protections.c.unprotected_since)
-    .limit(FINDINGS_MAX)
-)
+HALTS_AFTER = timedelta(seconds=60)
 
 
 def check(tx: Tx, looking: Looking) -> list[Finding]:
     """Return positions that have been without the protection they should have for too long."""
-    return [
-        Finding(
-            NAME,
-            Gravity.BREACH if looking.now - row.unprotected_since > HALTS_AFTER else Gravity.LATE,
-            f"the position in {row.symbol} has been without its protection for {seconds} s (alert {row.signal_id})",
-            row.account_id,
-            row.owner_id,
-            {"symbol": row.symbol, "signal_id": row.signal_id, "seconds": seconds},
-        )
-        for row in tx.execute(_NAKED, {"before": looking.now - UNPROTECTED_AT_MOST})
-        for seconds in [f"{(looking.now - row.unprotected_since).total_seconds():.0f}"]
-    ]
+    found = []
+    for record in protections.every(tx):
+        since = _naked_since(tx, record)
+        if since is None:
+            continue
+        policy = protections.policy_of(tx, record.account_id)
+        most = timedelta(seconds=policy.within_s) if policy else UNPROTECTED_AT_MOST
+        if looking.now - since > most:
+            found.append(_finding(record, looking.now - since))
+    return found[:FINDINGS_MAX]
+
+
+def _naked_since(tx: Tx, record: ProtectionRecord) -> datetime | None:
+    """Return since when a position is without its protection, also where nobody ever looked; None if it is not."""
+    if record.unprotected_since is not None or record.position_opened_at is not None:
+        return record.unprotected_since
+    held = positions.position(tx, record.account_id, record.symbol).quantity
+    opened = positions.opened_at(tx, record.account_id, record.symbol)
+    if held == 0 or opened is None or Side.of(held) is not record.protection.side:
+        return None
+    return max(opened, record.asked_at)
+
+
+def _finding(record: ProtectionRecord, naked: timedelta) -> Finding:
+    seconds, signal_id = f"{naked.total_seconds():.0f}", record.signal_id or ""
+    whose = f"alert {signal_id}" if signal_id else f"asked for by {record.asked_by}"
+    return Finding(
+        NAME,
+        Gravity.BREACH if naked > HALTS_AFTER else Gravity.LATE,
+        f"the position in {record.symbol} has been without its protection for {seconds} s ({whose})",
+        record.account_id,
+        record.owner_id,
+        {"symbol": record.symbol, "signal_id": signal_id, "seconds": seconds},
+    )
 
 
 PROTECTION_STANDS = Invariant(NAME, "Is every position protected as it should be, within five seconds?", check)
