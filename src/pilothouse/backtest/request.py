@@ -1,0 +1,105 @@
+"""A wish becomes a spec: a strategy, candles and what a person said go in; everything a result depends on comes out.
+
+Pure. What was not said has a default that is stated on the result, never one that flatters it.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Any, Final
+
+from pilothouse.backtest.spec import BacktestSpec, Costs, Fills, Margin, Market, Slip
+from pilothouse.core.candles import Candles
+from pilothouse.core.errors import Invalid, Problem
+from pilothouse.strategies.parameters import Params, resolve
+from pilothouse.strategies.rules import Rules
+from pilothouse.strategies.sdk import Columns
+
+USUAL: Final = Costs(maker_ppm=200, taker_ppm=500, slip=Slip.FIXED, slip_ppm=100)
+"""What trading costs if nobody says otherwise: 0.02 % and 0.05 % in fees, 0.01 % in slippage."""
+
+_WORTH_OF_LOT: Final = Decimal(10_000)
+_LOT_DIGITS_MOST: Final = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What a person asked for, checked as far as a form can be.
+
+    strategy, version   its name and the hash of its source
+    params              as they came, by name
+    venue               where the candles are from; `file` for a file
+    timeframe           of the candles
+    lot                 smallest step of a size, base; None: so small that rounding to it hardly matters
+    """
+
+    strategy: str
+    version: str
+    params: Mapping[str, Any]
+    venue: str
+    timeframe: str
+    capital: Decimal = Decimal(10_000)
+    leverage: int = 1
+    margin: Margin = Margin.ISOLATED
+    costs: Costs = USUAL
+    fills: Fills = field(default_factory=Fills)
+    rules: Rules | None = None
+    lot: Decimal | None = None
+    notional_min: Decimal = Decimal(0)
+
+
+def spec_of(
+    wish: Wish, strategy: Columns, candles: Candles, others: Mapping[str, Candles]
+) -> tuple[BacktestSpec, Params]:
+    """Return the spec of one instrument, and the parameters with their defaults filled in.
+
+    others   candles that the strategy may look at besides, by symbol
+    Raises Invalid that names every field which does not fit.
+    """
+    params = resolve(strategy.parameters, wish.params)
+    least = strategy.warm_up(params) + 2
+    if len(candles) < least:
+        came = f"{len(candles)} bars"
+        raise Invalid([Problem("candles", came, f"at least {least}: {wish.strategy} warms up first", "too_few")])
+    lot = wish.lot if wish.lot is not None else usual_lot(candles, wish.capital)
+    data = {candles.symbol: candles.fingerprint()}
+    data |= {f"beside {symbol}": other.fingerprint() for symbol, other in others.items()}
+    spec = BacktestSpec(
+        strategy=wish.strategy,
+        version=wish.version,
+        params=dict(params),
+        markets=(Market(wish.venue, candles.symbol, lot, notional_min=wish.notional_min),),
+        timeframe=wish.timeframe,
+        start_ms=int(candles.opened_ms[0]),
+        until_ms=int(candles.closed_ms[-1]),
+        data=data,
+        capital=wish.capital,
+        leverage=wish.leverage,
+        margin=wish.margin,
+        costs=wish.costs,
+        fills=wish.fills,
+        rules=wish.rules,
+    )
+    return spec, params
+
+
+def usual_lot(candles: Candles, capital: Decimal) -> Decimal:
+    """Return a power of ten of which one is worth at most a ten-thousandth of the capital, at the highest price."""
+    highest = int(candles.high.max()) * candles.price_step
+    for digits in range(_LOT_DIGITS_MOST):
+        lot = Decimal((0, (1,), -digits))
+        if highest * lot * _WORTH_OF_LOT <= capital:
+            return lot
+    return Decimal((0, (1,), -_LOT_DIGITS_MOST))
+
+
+def ppm_of(percent: str, field: str, most: int = 100) -> int:
+    """Return a percentage as parts per million: `0.05` is 500. Raises Invalid where it has more digits than that."""
+    try:
+        found = Decimal(percent.strip().removesuffix("%")) * 10_000
+    except ArithmeticError:
+        found = Decimal(-1)
+    if not 0 <= found <= most * 10_000 or found != int(found):
+        allowed = f"percent from 0 to {most}, with at most four digits behind the point, such as 0.05"
+        raise Invalid([Problem(field, f"{percent[:40]!r} came", allowed)])
+    return int(found)
