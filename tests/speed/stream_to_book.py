@@ -6,6 +6,7 @@ The exchange stamps a fill in whole milliseconds when it happens, and the house 
 one process here and share its interpreter, so the figure is an upper one.
 """
 
+import logging
 import statistics
 import tempfile
 import threading
@@ -13,6 +14,8 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
+
+import structlog
 
 from pilothouse.core.facts import FactKind, StampedFact
 from pilothouse.core.instrument import Side
@@ -75,4 +78,5 @@ def _say(name: str, figure: float, unit: str, aim: str) -> None:
 
 
 if __name__ == "__main__":
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR))
     measure(_say)
