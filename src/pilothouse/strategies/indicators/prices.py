@@ -145,7 +145,10 @@ def _turns(window: Column | list[float], left: int, sign: float) -> bool:
     for k in range(left):
         if sign * window[k] >= value:
             return False
-    return all(sign * window[k] <= value for k in range(left + 1, len(window)))
+    passed = 0.0  # the compiler knows loops, and no generators
+    for k in range(left + 1, len(window)):
+        passed = max(passed, sign * window[k] - value)
+    return passed <= 0.0
 
 
 turns = compiled(_turns)
