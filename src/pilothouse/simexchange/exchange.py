@@ -5,8 +5,9 @@ to whoever listens.
 """
 
 import hashlib
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -27,6 +28,7 @@ from pilothouse.simulation.account import Account
 from pilothouse.simulation.book import flow
 from pilothouse.simulation.contracts import CONTRACTS, SETTLEMENT, UNITS_PER_QUOTE, Contract
 from pilothouse.simulation.delivery import quarterly, with_basis
+from pilothouse.simulation.division import clamped
 from pilothouse.simulation.floor import Changes, Desk, Floor
 from pilothouse.simulation.funding import due_between, rate
 from pilothouse.simulation.market import STEP_US
@@ -37,6 +39,7 @@ from pilothouse.simulation.spot import SpotMarket
 SPOT = "spot:"
 """Stands before the account in the names of those who listen to its spot events."""
 
+MINUTE_US = 60_000_000
 LISTEN_KEY_US = 3_600 * 1_000_000
 DEPOSIT_DEFAULT = 100_000
 TRADES_KEPT = 1_000
@@ -69,6 +72,7 @@ class Exchange:
         now = clock.now()
         self.started = now
         contracts = contracts if contracts is not None else {**CONTRACTS, **_quarter(now)}
+        contracts = _where_the_tape_begins(contracts, tape or [])
         self.floor = Floor(seed, contracts)
         self.floor.crossing = True
         self.floor.funded_at = now
@@ -93,7 +97,10 @@ class Exchange:
         self.trigger_refusals = 0
         self.delivered: dict[str, tuple[int, int]] = {}
         self._tape = deque(tape or ())
-        self._tape_shift = now - self._tape[0].at if self._tape else 0
+        # By whole minutes, so that the candles of a tape are candles here too.
+        self._tape_shift = (now - self._tape[0].at) // MINUTE_US * MINUTE_US if self._tape else 0
+        self._marks_left = Counter(mark.symbol for mark in self._tape)
+        self._held: dict[str, tuple[int, int]] = {}
         self._crowd_trades(now)  # so that there is a last trade from the first moment on
 
     def listed(self, *, with_quarters: bool) -> list[str]:
@@ -323,6 +330,9 @@ class Exchange:
         strides = max(1, due // 2_000)
         while due > 0:
             stride = min(strides, due)
+            if self._tape:
+                until = self._tape[0].at + self._tape_shift - self.stepped_at
+                stride = clamped(-(-until // STEP_US), 1, stride)
             self.stepped_at += stride * STEP_US
             self.step(self.stepped_at, stride)
             due -= stride
@@ -330,10 +340,17 @@ class Exchange:
 
     def step(self, now: int, stride: int = 1) -> None:
         """Let the markets make one step; what waits for a price or an hour meets it."""
-        led: dict[str, int] = {}
         while self._tape and self._tape[0].at + self._tape_shift <= now:
             mark = self._tape.popleft()
-            led[mark.symbol] = mark.ticks
+            self._marks_left[mark.symbol] -= 1
+            self._held[mark.symbol] = (mark.ticks, mark.at + self._tape_shift)
+        led = {symbol: ticks for symbol, (ticks, _) in self._held.items()}
+        # Between two of its marks a market stays where the tape has put it; after the last one's minute it walks again.
+        self._held = {
+            symbol: (ticks, at)
+            for symbol, (ticks, at) in self._held.items()
+            if self._marks_left[symbol] or (now + STEP_US) // MINUTE_US == at // MINUTE_US
+        }
         for symbol, contract in self.floor.contracts.items():
             if contract.delivers_us is not None:
                 self._lead_quarter(symbol, contract.delivers_us, led, now)
@@ -613,6 +630,15 @@ class Exchange:
         """Return the slots of an instrument that an account has in its position mode."""
         sides = ("LONG", "SHORT") if account.hedged else ("BOTH",)
         return [slot(symbol, side) for side in sides]
+
+
+def _where_the_tape_begins(contracts: Mapping[str, Contract], tape: list[Mark]) -> Mapping[str, Contract]:
+    """Return the contracts, those of a tape with its first price as theirs: so their past ends where it begins."""
+    first = {mark.symbol: mark.ticks for mark in reversed(tape)}
+    return {
+        symbol: replace(contract, start_ticks=first.get(symbol, contract.start_ticks))
+        for symbol, contract in contracts.items()
+    }
 
 
 def _quarter(now: int) -> dict[str, Contract]:

@@ -22,7 +22,7 @@ from pilothouse.simexchange.asking import KEYED, MANAGED, PUBLIC, Asking, Route
 from pilothouse.simexchange.exchange import DEPOSIT_DEFAULT, Exchange
 from pilothouse.simexchange.faults import AFTER, BEFORE, INSTEAD, Faults, Rule, answer_of
 from pilothouse.simexchange.keys import ApiKey
-from pilothouse.simexchange.limits import Limits
+from pilothouse.simexchange.limits import Limits, weight_of
 from pilothouse.simexchange.records import ASTER, BINANCE
 from pilothouse.simexchange.requests import Request
 from pilothouse.simexchange.wire_errors import WireError
@@ -189,7 +189,8 @@ class Front:
             raise WireError(-1000, f"Path {request.path} not found", status=405 if known else 404)
         asking = Asking(self.exchange, request, profile, name, version, is_spot=is_spot)
         asking.now += self.skew_us
-        used = str(self.limits.weigh(request.ip, route.weight, asking.now, is_spot=is_spot))
+        weight = route.weight if request.method != "GET" else weight_of(name, request, route.weight, is_spot=is_spot)
+        used = str(self.limits.weigh(request.ip, weight, asking.now, is_spot=is_spot))
         headers.append(("X-MBX-USED-WEIGHT-1M", used))
         if is_spot and profile == BINANCE:
             headers.append(("X-MBX-USED-WEIGHT", used))

@@ -4,6 +4,7 @@ Spot and futures are counted apart, as they are different places at the venue.
 """
 
 from pilothouse.simexchange.records import BINANCE, AccountFile
+from pilothouse.simexchange.requests import Request
 from pilothouse.simexchange.wire_errors import WireError
 
 WEIGHT_PER_MINUTE = 2_400
@@ -26,6 +27,33 @@ SPOT_RATE_LIMITS = [
     {"rateLimitType": "ORDERS", "interval": "DAY", "intervalNum": 1, "limit": SPOT_ORDERS_PER_DAY},
     {"rateLimitType": "RAW_REQUESTS", "interval": "MINUTE", "intervalNum": 5, "limit": 61_000},
 ]
+
+
+_BY_ROWS = {
+    # path: ((up to so many rows, weight), ...), as the futures side and the spot side publish them
+    (False, "depth"): ((50, 2), (100, 5), (500, 10), (1_000, 20)),
+    (True, "depth"): ((100, 5), (500, 25), (1_000, 50), (5_000, 250)),
+    (False, "klines"): ((99, 1), (499, 2), (1_000, 5), (1_500, 10)),
+}
+_WITHOUT_SYMBOL = {
+    (False, "ticker/24hr"): 40, (False, "ticker/price"): 2, (False, "ticker/bookTicker"): 5,
+    (False, "premiumIndex"): 10, (False, "openOrders"): 40,
+    (True, "ticker/24hr"): 80, (True, "ticker/price"): 4, (True, "ticker/bookTicker"): 4, (True, "openOrders"): 80,
+}  # fmt: skip
+_ROWS_UNSAID = {"klines": 500}
+
+
+def weight_of(name: str, request: Request, usual: int, *, is_spot: bool) -> int:
+    """Return what a request weighs: more for more rows, and for every instrument instead of one."""
+    kind = "klines" if name.endswith("lines") and not is_spot else name
+    steps = _BY_ROWS.get((is_spot, kind))
+    if steps is not None:
+        text = request.text("limit")
+        rows = int(text) if text.isdigit() and len(text) < 6 else _ROWS_UNSAID.get(kind, 100 if is_spot else 500)
+        return next((weight for most, weight in steps if rows <= most), steps[-1][1])
+    if request.text("symbol") or request.text("symbols"):
+        return usual
+    return _WITHOUT_SYMBOL.get((is_spot, name), usual)
 
 
 class Limits:

@@ -70,6 +70,8 @@ _SPOT: Mapping[str, tuple[str, str]] = _SHARED | {
     "orderList.place": ("POST", "order/oco"),
     "orderList.place.oco": ("POST", "orderList/oco"),
     "orderList.place.oto": ("POST", "orderList/oto"),
+    "orderList.place.opo": ("POST", "orderList/opo"),
+    "orderList.place.opoco": ("POST", "orderList/opoco"),
     "orderList.place.otoco": ("POST", "orderList/otoco"),
     "orderList.status": ("GET", "orderList"),
     "orderList.cancel": ("DELETE", "orderList"),

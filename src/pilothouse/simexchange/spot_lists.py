@@ -18,6 +18,10 @@ _WORKING, _PENDING = Names("working"), Names("pending")
 _PENDING_ABOVE, _PENDING_BELOW = (
     Names(each, side="pendingSide", quantity="pendingQuantity") for each in ("pendingAbove", "pendingBelow")
 )
+_PAID = Names("pending", quantity="workingQuantity")
+_PAID_ABOVE, _PAID_BELOW = (
+    Names(each, side="pendingSide", quantity="workingQuantity") for each in ("pendingAbove", "pendingBelow")
+)
 _NOT_A_PAIR = "The relationship of the prices for the orders is not correct."
 
 
@@ -61,6 +65,31 @@ def place_sequence_of_pair(asking: Asking) -> Any:
     below = read_spot_order(asking, _PENDING_BELOW)
     above.tie = below.tie = asking.exchange.spot.next_list
     return _sequence(asking, working, above, below)
+
+
+def place_paid(asking: Asking) -> Any:
+    """Take an order, and one that comes into the books for what the first has received."""
+    working, pending = read_spot_order(asking, _WORKING), read_spot_order(asking, _PAID)
+    return _paid(asking, working, pending)
+
+
+def place_paid_pair(asking: Asking) -> Any:
+    """Take an order, and two of which one ends the other that come into the books for what it has received."""
+    working = read_spot_order(asking, _WORKING)
+    above = read_spot_order(asking, _PAID_ABOVE)
+    if not asking.request.text("pendingBelowType"):
+        return _paid(asking, working, above)
+    below = read_spot_order(asking, _PAID_BELOW)
+    above.tie = below.tie = asking.exchange.spot.next_list
+    return _paid(asking, working, above, below)
+
+
+def _paid(asking: Asking, working: SpotOrder, *pending: SpotOrder) -> Any:
+    for each in pending:
+        if each.sign == working.sign:
+            raise WireError(-1117)
+        each.paid = True
+    return _sequence(asking, working, *pending)
 
 
 def _sequence(asking: Asking, working: SpotOrder, *pending: SpotOrder) -> Any:
@@ -171,6 +200,8 @@ ROUTES: dict[tuple[str, str], Route] = {
     ("POST", "order/oco"): Route(place_old_pair, SIGNED, 1, orders=2),
     ("POST", "orderList/oto"): Route(place_sequence, SIGNED, 1, orders=2),
     ("POST", "orderList/otoco"): Route(place_sequence_of_pair, SIGNED, 1, orders=3),
+    ("POST", "orderList/opo"): Route(place_paid, SIGNED, 1, orders=2),
+    ("POST", "orderList/opoco"): Route(place_paid_pair, SIGNED, 1, orders=3),
     ("GET", "orderList"): Route(order_list, SIGNED, 4),
     ("DELETE", "orderList"): Route(cancel_list, SIGNED),
     ("GET", "openOrderList"): Route(open_lists, SIGNED, 6),

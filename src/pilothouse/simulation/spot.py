@@ -49,6 +49,9 @@ class SpotOrder:
     after     the number of the order that must fill before this one comes into the books; zero: it is there
     trail     its trigger follows the market; `stop` is then where that begins, if anywhere
     shown     lots of it that the book shows at a time; zero: all
+    cancel_id what the request was called that cancelled it
+    paid      its size is what the order before it has received
+    strategy  number and kind of a strategy, as the asker calls them
     """
 
     number: int
@@ -71,6 +74,7 @@ class SpotOrder:
     shown: int = 0
     amended: list[tuple[int, int, int]] = field(default_factory=list)
     cancel_id: str = ""
+    paid: bool = False
     strategy: tuple[int, int] = (0, 0)
     filled: int = 0
     traded: int = 0
@@ -210,17 +214,28 @@ class SpotMarket:
             if order.after != working.number or not order.is_open:
                 continue
             order.after, order.updated = 0, now
+            if order.paid:
+                order.lots = self._lots_paid_by(working, order)
             others = self.accounts[order.account_id].orders.values()
             tied = next(
                 (o for o in others if order.tie and o.tie == order.tie and o is not order and not o.after), None
             )
-            if self._admit(order, tied) is not None:
+            if not order.lots or self._admit(order, tied) is not None:
                 self._finish(order, Status.EXPIRED, now)
                 self._end_list(order, now)
                 continue
             self.touched.append((order, None))
             if not order.waits:
                 self._work(order, now)
+
+    def _lots_paid_by(self, working: SpotOrder, order: SpotOrder) -> int:
+        """Return how many lots of `order` can be had for what an order received, its commission taken off."""
+        contract = self._desks[order.symbol].contract
+        worth = sum(fill.lots * lot_units(contract) if working.sign > 0 else fill.worth for fill in working.fills)
+        came = worth - sum(fill.commission for fill in working.fills)
+        if working.sign > 0:
+            return came // lot_units(contract)
+        return came // ((order.price or order.stop or self._desks[order.symbol].prices.ask) * contract.unit)
 
     def _admit(self, order: SpotOrder, tied: SpotOrder | None) -> Refusal | None:
         """Lock what an order needs; return why it may not enter the books, or None."""

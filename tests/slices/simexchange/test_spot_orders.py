@@ -187,3 +187,20 @@ def test_a_window_of_prices_is_what_was_asked_for(desk: Desk) -> None:
     day = done(desk, "GET", "ticker/24hr", symbol="BTCUSDT")
     assert day["bidPrice"] < day["askPrice"], "clients know spot from futures by these"
     assert "bidPrice" not in desk.ask("GET", "ticker/24hr", symbol="BTCUSDT")
+
+
+@pytest.mark.parametrize("pair", [False, True])
+def test_an_order_is_paid_by_the_one_before_it(desk: Desk, pair: bool) -> None:  # noqa: FBT001  (a parameter of the test)
+    """What was received, less its commission, is what the next order sells: not a lot more than there is."""
+    first = {"workingType": "LIMIT", "workingSide": "BUY", "workingTimeInForce": "GTC", "workingQuantity": "0.050"}
+    legs = {"pendingAboveType": "LIMIT_MAKER", "pendingAbovePrice": "66000",
+            "pendingBelowType": "STOP_LOSS", "pendingBelowStopPrice": "60000"}  # fmt: skip
+    then = legs if pair else {"pendingType": "LIMIT_MAKER", "pendingPrice": "66000"}
+    wanted = {"symbol": "BTCUSDT", "workingPrice": "65100", "pendingSide": "SELL", **first, **then}
+    status, made = desk.spot("POST", "orderList/opoco" if pair else "orderList/opo", **wanted)
+    assert status == 200, made
+    standing = desk.spot("GET", "openOrders", symbol="BTCUSDT")[1]
+    assert [each["origQty"] for each in standing] == ["0.049"] * (2 if pair else 1)
+    assert complaints(desk.exchange) == []
+    wanted["pendingSide"] = "BUY"
+    assert desk.spot("POST", "orderList/opo", **(wanted | {"pendingType": "LIMIT", "pendingPrice": "60000"}))[0] == 400

@@ -5,13 +5,15 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pyarrow as pa
 import pytest
 from pyarrow import parquet
 
+from pilothouse.simexchange.requests import Request
 from pilothouse.simexchange.tape import Mark, TapeUnreadable, read_tape
 from pilothouse.simulation.contracts import CONTRACTS
-from tests.slices.simexchange.raw_asking import Desk
+from tests.slices.simexchange.raw_asking import NOON, Desk
 
 BEGAN_US = 1_700_000_000_000_000
 _TIMES: dict[str, list[Any]] = {
@@ -72,6 +74,25 @@ def test_a_tape_leads_the_price(tmp_path: Path) -> None:
     assert desk.exchange.floor.desks["BTCUSDT"].prices.last == 640_001
     desk.steps(241)
     assert abs(desk.exchange.floor.desks["BTCUSDT"].prices.last - 700_000) < 700
+
+
+@pytest.mark.parametrize("at_once", [True, False])
+def test_candles_of_a_tape_are_candles_here(tmp_path: Path, at_once: bool) -> None:  # noqa: FBT001  (a parameter of the test)
+    """A strategy that was tested on these candles meets the same ones, however fast time runs."""
+    candles = [
+        ("64000.0", "64120.5", "63950.1", "64100.0"),
+        ("64100.0", "64111.1", "63800.0", "63820.2"),
+        ("63820.2", "65000.0", "63820.2", "64990.9"),
+    ]
+    tape = tmp_path / "tape.csv"
+    rows = [f"{1_700_000_040_000 + i * 60_000},BTCUSDT,{','.join(each)}" for i, each in enumerate(candles)]
+    tape.write_text("time,symbol,open,high,low,close\n" + "\n".join(rows) + "\n")
+    desk = Desk(tape=tape)
+    for _ in range(1 if at_once else 45):
+        desk.steps(720 if at_once else 16)
+    query = f"symbol=BTCUSDT&interval=1m&startTime={int(NOON.timestamp()) * 1_000}&limit=3"
+    reply = desk.sim.front.answer(Request("GET", "/fapi/v1/klines", query, "", {}, "test"))
+    assert [tuple(row[1:5]) for row in msgspec.json.decode(reply.body)] == candles
 
 
 @pytest.mark.parametrize(

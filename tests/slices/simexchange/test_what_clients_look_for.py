@@ -184,3 +184,25 @@ def test_money_goes_between_the_two_sides_of_an_account() -> None:
     assert desk.ask("GET", "income", incomeType="TRANSFER")[-1]["income"] == "500.00000000"
     assert [kind for kind, _ in desk.events if kind == "balanceUpdate"] == ["balanceUpdate"] * 2
     assert complaints(desk.exchange) == []
+
+
+@pytest.mark.parametrize(
+    ("path", "weight"),
+    [
+        ("/fapi/v1/depth?symbol=BTCUSDT&limit=5", 2),
+        ("/fapi/v1/depth?symbol=BTCUSDT", 10),
+        ("/fapi/v1/depth?symbol=BTCUSDT&limit=1000", 20),
+        ("/fapi/v1/klines?symbol=BTCUSDT&interval=1m&limit=1", 1),
+        ("/fapi/v1/klines?symbol=BTCUSDT&interval=1m&limit=1500", 10),
+        ("/fapi/v1/ticker/24hr?symbol=BTCUSDT", 1),
+        ("/fapi/v1/ticker/24hr", 40),
+        ("/api/v3/depth?symbol=BTCUSDT", 5),
+        ("/api/v3/depth?symbol=BTCUSDT&limit=5000", 250),
+        ("/api/v3/ticker/24hr", 80),
+    ],
+)
+def test_a_request_weighs_what_the_venue_says(path: str, weight: int) -> None:
+    """A client that keeps its own count of weight must come to the same."""
+    place, _, query = path.partition("?")
+    reply = Desk().sim.front.answer(Request("GET", place, query, "", {}, "test"))
+    assert dict(reply.headers)["X-MBX-USED-WEIGHT-1M"] == str(weight)
