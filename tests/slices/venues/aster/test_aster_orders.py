@@ -1,6 +1,7 @@
 """Orders at AsterDEX, over a real socket: what is sent, and what each answer means."""
 
 import json
+from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -364,26 +365,48 @@ def test_a_limit_order_is_changed_in_place(venue: AsterVenue, recorder: Recorder
     assert (sent.params["quantity"], sent.params["price"]) == ("0.02", "50100")
 
 
-def test_a_stop_is_replaced_for_what_is_missing(venue: AsterVenue, recorder: Recorder) -> None:
-    """What filled in between is counted, or the position would flip."""
-    row = order_row(
-        status="CANCELED", type="STOP_MARKET", origType="STOP_MARKET", stopPrice="45000", executedQty="0.004"
-    )
-    recorder.on("DELETE", ORDER, Say(row))
+STOP_ROW = {"type": "STOP_MARKET", "origType": "STOP_MARKET", "stopPrice": "45000", "reduceOnly": True}
+
+
+def test_a_stop_is_placed_anew_for_what_is_missing_before_the_old_one_is_ended(
+    venue: AsterVenue, recorder: Recorder
+) -> None:
+    """What filled in between is counted, and the position is never without a stop."""
+    row = order_row(status="PARTIALLY_FILLED", executedQty="0.004", **STOP_ROW)
+    recorder.on("GET", ORDER, Say(row))
+    recorder.on("GET", TRADES, Say([trade_row(qty="0.004")]))
     recorder.on("POST", ORDER, Say(row | {"clientOrderId": "ph0002", "status": "NEW", "executedQty": "0"}))
+    recorder.on("DELETE", ORDER, Say(row | {"status": "CANCELED"}))
     outcome = venue.amend(ACCOUNT, "ph0001", stop("ph0002", "46000"))
     (sent,) = recorder.of("POST", ORDER)
 
     assert isinstance(outcome, Replaced)
     assert isinstance(outcome.placed, Accepted)
+    assert outcome.ended.status is VenueStatus.CANCELED
     assert sent.params["quantity"] == "0.006"
+    assert [one.method for one in recorder.heard if one.path == ORDER and one.method != "GET"] == ["POST", "DELETE"]
 
 
-def test_nothing_is_placed_beside_an_order_that_may_still_stand(venue: AsterVenue, recorder: Recorder) -> None:
-    """Two stops for one position sell it twice."""
+def test_a_stop_whose_successor_is_refused_is_not_ended(venue: AsterVenue, recorder: Recorder) -> None:
+    """A stop at the wrong place is better than none."""
+    recorder.on("GET", ORDER, Say(order_row(**STOP_ROW)))
+    recorder.on("POST", ORDER, error(-2021))
+    outcome = venue.amend(ACCOUNT, "ph0001", stop("ph0002", "96000"))
+
+    assert isinstance(outcome, Rejected)
+    assert outcome.would_trigger
+    assert recorder.of("DELETE", ORDER) == []
+
+
+def test_nothing_that_opens_is_placed_beside_an_order_that_may_still_stand(
+    venue: AsterVenue, recorder: Recorder
+) -> None:
+    """Two stops that open a position open it twice."""
     recorder.on("DELETE", ORDER, Say(drop=True))
+    wanted = stop("ph0002", "46000")
+    opens = replace(wanted, terms=replace(wanted.terms, reduce_only=False))
 
-    assert isinstance(venue.amend(ACCOUNT, "ph0001", stop("ph0002", "46000")), Unknown)
+    assert isinstance(venue.amend(ACCOUNT, "ph0001", opens), Unknown)
     assert recorder.of("POST", ORDER) == []
 
 
