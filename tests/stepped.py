@@ -14,14 +14,17 @@ from typing import Any
 
 from pilothouse.bots.alert import Alert, read
 from pilothouse.core.errors import Invalid
-from pilothouse.core.order import OrderState, Purpose
-from pilothouse.execution import limits, send
+from pilothouse.core.halts import HaltKind
+from pilothouse.core.instrument import Side
+from pilothouse.core.order import OrderState, OrderType, Purpose, TimeInForce
+from pilothouse.execution import halts, limits, send
 from pilothouse.execution import store as orders_store
 from pilothouse.execution.desk import Patience
+from pilothouse.execution.halt_store import Halt
 from pilothouse.execution.limit_sets import HOUSE, Level, Scope
 from pilothouse.execution.store import OrderRecord
 from pilothouse.execution.submit import Trader
-from pilothouse.fleet import answer, inbox, store
+from pilothouse.fleet import answer, halting, inbox, manual, store
 from pilothouse.fleet.answer import Outcome
 from pilothouse.fleet.inbox import Door, Taken
 from pilothouse.jobs.dispatch import Dispatcher
@@ -167,14 +170,41 @@ class Stepped:
     ) -> None:
         """Set limits of the account, or of another level."""
         house, account = self.house, self.account
-        ids = {Level.HOUSE: HOUSE, Level.USER: account.owner_id, Level.ACCOUNT: account.id, Level.BOT: bot}
-        scope = Scope(level, ids[level], account.owner_id, account.id)
+        scope = self.scope(level, bot)
         house.database.write(
             lambda tx: limits.change(
                 tx, house.desk, scope, stop=stop, warn=warn or {}, by="test", why="a test", account_id=account.id
             ),
             name="limits",
         )
+
+    def halt(self, kind: HaltKind, level: Level = Level.ACCOUNT, bot: str = "") -> Halt:
+        """Halt the account, or another level."""
+        desk, scope = self.house.desk, self.scope(level, bot)
+        return self.house.database.write(
+            lambda tx: halting.halt(tx, desk, scope, kind, reason="a test", by="test"), name="halt"
+        )
+
+    def resume(self, level: Level = Level.ACCOUNT, bot: str = "") -> None:
+        """Let the account, or another level, trade again."""
+        desk, scope = self.house.desk, self.scope(level, bot)
+        self.house.database.write(lambda tx: halts.resume_at(tx, desk, scope, by="test"), name="resume")
+
+    def by_hand(self, symbol: str, quantity: str, side: Side = Side.BUY) -> None:
+        """Place a market order as a person does, and run the house. Raises DeniedByRisk."""
+        ticket = manual.Ticket(
+            symbol, side, OrderType.MARKET, Decimal(quantity), None, None, TimeInForce.GTC, reduce_only=False
+        )
+        desk = self.house.desk
+        self.house.database.write(lambda tx: manual.place(tx, desk, self.trader, ticket, by="test"), name="manual")
+        self.run()
+
+    def scope(self, level: Level, bot: str = "") -> Scope:
+        """Return where limits and halts are set."""
+        account = self.account
+        ids = {Level.HOUSE: HOUSE, Level.USER: account.owner_id, Level.ACCOUNT: account.id, Level.BOT: bot}
+        within = account.id if level in {Level.ACCOUNT, Level.BOT} else None
+        return Scope(level, ids[level], account.owner_id, within)
 
     def run(self) -> None:
         """Do everything that is due now, until nothing is."""

@@ -11,7 +11,7 @@ import pytest
 from pilothouse.core.errors import Invalid, Refused
 from pilothouse.core.instrument import Side
 from pilothouse.core.order import OrderState, OrderType, Purpose, TimeInForce
-from pilothouse.execution import amendments, cancel, limits, store
+from pilothouse.execution import amendments, cancel, halts, store
 from pilothouse.execution.amend import AlreadyAsked, NotResting, Protects
 from pilothouse.execution.store import OrderRecord
 from pilothouse.execution.submit import AccountDisarmed, DeniedByRisk, Trader
@@ -176,7 +176,7 @@ def test_what_a_change_adds_passes_the_gate(stepped: Stepped) -> None:
         _amend(stepped, order, quantity=Decimal(10))
     owner, account = stepped.account.owner_id, stepped.account.id
     stepped.house.database.write(
-        lambda tx: limits.halt(tx, stepped.house.desk, account, owner, reason="test", by="test"), name="halt"
+        lambda tx: halts.halt(tx, stepped.house.desk, account, owner, reason="test", by="test"), name="halt"
     )
     with pytest.raises(DeniedByRisk):
         _amend(stepped, order, quantity=Decimal("0.011"))

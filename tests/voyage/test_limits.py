@@ -8,15 +8,12 @@ import pytest
 
 from pilothouse.accounts import hooks
 from pilothouse.core.errors import Invalid
-from pilothouse.core.instrument import Side
 from pilothouse.core.limits import Limits
-from pilothouse.core.order import OrderType, TimeInForce
 from pilothouse.execution import limit_sets, limits
 from pilothouse.execution import store as orders_store
 from pilothouse.execution.desk import Patience
 from pilothouse.execution.limit_sets import Level
 from pilothouse.execution.submit import DeniedByRisk
-from pilothouse.fleet import manual
 from pilothouse.fleet.answer import AnswerState, Outcome
 from pilothouse.jobs.schedule import snapshot_equity
 from pilothouse.ledger import high_water
@@ -132,14 +129,11 @@ def test_an_order_nobody_knows_of_counts_as_filled(stepped: Stepped) -> None:
     assert stepped.unknown()
     unknown_in = first.signal.symbol
 
-    house, trader = stepped.house, stepped.trader
+    house = stepped.house
 
     def place(symbol: str, quantity: str) -> list[str]:
-        ticket = manual.Ticket(
-            symbol, Side.BUY, OrderType.MARKET, Decimal(quantity), None, None, TimeInForce.GTC, reduce_only=False
-        )
         try:
-            house.database.write(lambda tx: manual.place(tx, house.desk, trader, ticket, by="test"), name="manual")
+            stepped.by_hand(symbol, quantity)
         except DeniedByRisk as denied:
             return [one.code for one in denied.reasons]
         return []

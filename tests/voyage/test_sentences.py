@@ -9,7 +9,7 @@ import pytest
 
 from pilothouse.core.instrument import Side
 from pilothouse.core.order import OrderState, OrderTerms, OrderType, Purpose
-from pilothouse.execution import limits
+from pilothouse.execution import halts
 from pilothouse.execution import store as orders_store
 from pilothouse.fleet import manual
 from pilothouse.fleet.answer import AnswerState
@@ -318,7 +318,7 @@ def test_a_halted_account_reduces_but_does_not_add(stepped: Stepped) -> None:
     stepped.alert(**OPEN)
     house = stepped.house
     house.database.write(
-        lambda tx: limits.halt(tx, house.desk, stepped.account.id, house.operator_id, reason="test", by="me"),
+        lambda tx: halts.halt(tx, house.desk, stepped.account.id, house.operator_id, reason="test", by="me"),
         name="halt",
     )
 
@@ -328,7 +328,7 @@ def test_a_halted_account_reduces_but_does_not_add(stepped: Stepped) -> None:
     assert stepped.alert(**CLOSE).state is AnswerState.FILLED
 
     house.database.write(
-        lambda tx: limits.resume(tx, house.desk, stepped.account.id, house.operator_id, by="me"), name="resume"
+        lambda tx: halts.resume(tx, house.desk, stepped.account.id, house.operator_id, by="me"), name="resume"
     )
     assert stepped.alert(**OPEN).state is AnswerState.FILLED
 

@@ -10,9 +10,9 @@ import pytest
 
 from pilothouse.core.instrument import Side
 from pilothouse.core.order import OrderState, OrderTerms, OrderType, Purpose
-from pilothouse.execution import account_store, cancel
+from pilothouse.execution import cancel, halt_store
 from pilothouse.execution import store as orders_store
-from pilothouse.execution.account_store import Halt
+from pilothouse.execution.halt_store import Halt
 from pilothouse.execution.reconcile import reconcile
 from pilothouse.execution.store import OrderRecord
 from pilothouse.execution.submit import Trader
@@ -208,7 +208,7 @@ def test_a_close_that_is_called_off_leaves_the_position_protected(living: Living
 
 
 def _halt(living: Living) -> Halt | None:
-    return living.house.database.read(lambda tx: account_store.halted(tx, living.account.id))
+    return living.house.database.read(lambda tx: halt_store.halted(tx, living.account.id))
 
 
 def test_only_coins_that_lack_stop_the_account(living: Living, exchange: RunningExchange) -> None:

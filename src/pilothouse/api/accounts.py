@@ -1,4 +1,4 @@
-"""Trading accounts, their halts, and the tokens of this API."""
+"""Trading accounts, and the tokens of this API."""
 
 from typing import Any
 
@@ -7,11 +7,9 @@ from starlette.responses import Response
 
 from pilothouse.accounts import tokens, trading_accounts
 from pilothouse.accounts.access import Scope
-from pilothouse.accounts.trading_accounts import AccountState, TradingAccount
 from pilothouse.api import desk_shapes, shapes, shown
 from pilothouse.api.asked import IdInPath
-from pilothouse.api.deps import Administering, Caller, Guarded, Reading, Trading
-from pilothouse.execution import limits
+from pilothouse.api.deps import Administering, Caller, Guarded, Reading
 from pilothouse.kit.db import Tx
 from pilothouse.wiring.paper_accounts import start_over
 
@@ -36,60 +34,6 @@ def list_accounts(caller: Reading) -> Response:
 def get_account(caller: Reading, account_id: IdInPath) -> Response:
     """Show one trading account."""
     return shapes.answer(caller.read(lambda tx: _shown(tx, caller, account_id)))
-
-
-@router.post("/halt", summary="Halt everything", response_model=shapes.Page[ACCOUNT], responses=shapes.ACTING)
-def halt_all(caller: Trading, asked: desk_shapes.HaltAsked | None = None) -> Response:
-    """Stop new exposure on every active account at once: the kill switch. What only reduces still passes."""
-    reason = (asked or desk_shapes.HaltAsked()).reason
-
-    def work(tx: Tx) -> list[dict[str, Any]]:
-        active = _active(tx, caller)
-        for each in active:
-            limits.halt(tx, caller.house.desk, each.id, each.owner_id, reason=reason, by=caller.name)
-        return [_shown(tx, caller, each.id) for each in active]
-
-    return shapes.answer({"items": caller.write(work, "halt"), "next_cursor": None})
-
-
-@router.post("/resume", summary="Resume everything", response_model=shapes.Page[ACCOUNT], responses=shapes.ACTING)
-def resume_all(caller: Trading) -> Response:
-    """Let every active account trade again."""
-
-    def work(tx: Tx) -> list[dict[str, Any]]:
-        active = _active(tx, caller)
-        for each in active:
-            limits.resume(tx, caller.house.desk, each.id, each.owner_id, by=caller.name)
-        return [_shown(tx, caller, each.id) for each in active]
-
-    return shapes.answer({"items": caller.write(work, "resume"), "next_cursor": None})
-
-
-@router.post("/accounts/{account_id}/halt", summary="Halt an account", response_model=ACCOUNT, responses=shapes.ACTING)
-def halt(caller: Trading, account_id: IdInPath, asked: desk_shapes.HaltAsked | None = None) -> Response:
-    """Stop new exposure at once; what only reduces still passes. An account that is halted stays as it is."""
-    reason = (asked or desk_shapes.HaltAsked()).reason
-
-    def work(tx: Tx) -> dict[str, Any]:
-        found = trading_accounts.get(tx, caller.owner_id, account_id)
-        limits.halt(tx, caller.house.desk, found.id, found.owner_id, reason=reason, by=caller.name)
-        return _shown(tx, caller, account_id)
-
-    return shapes.answer(caller.write(work, "halt"))
-
-
-@router.post(
-    "/accounts/{account_id}/resume", summary="Resume an account", response_model=ACCOUNT, responses=shapes.ACTING
-)
-def resume(caller: Trading, account_id: IdInPath) -> Response:
-    """Let an account trade again; one that is not halted stays as it is."""
-
-    def work(tx: Tx) -> dict[str, Any]:
-        found = trading_accounts.get(tx, caller.owner_id, account_id)
-        limits.resume(tx, caller.house.desk, found.id, found.owner_id, by=caller.name)
-        return _shown(tx, caller, account_id)
-
-    return shapes.answer(caller.write(work, "resume"))
 
 
 @router.post(
@@ -133,11 +77,6 @@ def revoke(caller: Administering, token_id: IdInPath) -> Response:
     now = caller.house.clock.now()
     caller.write(lambda tx: tokens.revoke(tx, caller.owner_id, token_id, now=now, who=caller.name), "token")
     return shapes.answer({"done": True})
-
-
-def _active(tx: Tx, caller: Caller) -> list[TradingAccount]:
-    found = trading_accounts.list_accounts(tx, caller.owner_id)
-    return [each for each in found if each.state is AccountState.ACTIVE]
 
 
 def _shown(tx: Tx, caller: Caller, account_id: str) -> dict[str, Any]:

@@ -6,6 +6,8 @@ from pydantic import BaseModel, Field
 
 from pilothouse.api.shapes import Amount, Asked, Id, Instant, SymbolText, Text, Wanted
 
+Kind = Literal["no_new_exposure", "reduce_only", "cancel_all", "flatten"]
+
 
 class SizeShown(BaseModel):
     """How much, for alerts that do not say."""
@@ -114,12 +116,16 @@ class RotateAsked(Asked):
 
 
 class HaltShown(BaseModel):
-    """Since when, by whom and why an account may only reduce."""
+    """Since when, by whom and why trading is halted, at which level, and how much of it."""
 
     id: Id
     at: Instant
     by: str
     reason: str
+    level: Literal["house", "user", "account", "bot"]
+    kind: Kind = Field(description="What it stops; each stops all that the ones before it stop.")
+    account_id: Id | None
+    hook_id: Id | None = Field(description="Of a bot.")
 
 
 class EndpointShown(BaseModel):
@@ -177,6 +183,13 @@ class AccountShown(BaseModel):
 
 
 class HaltAsked(Asked):
+    """Why; it stands in every refusal until the account is resumed."""
+
+    reason: Text = Field(default="by hand", examples=["the news"])
+    kind: Kind = Field(default="no_new_exposure", description="How much is stopped.")
+
+
+class FlattenAsked(Asked):
     """Why; it stands in every refusal until the account is resumed."""
 
     reason: Text = Field(default="by hand", examples=["the news"])

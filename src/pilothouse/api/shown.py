@@ -13,7 +13,8 @@ from pilothouse.api.wire import average_price
 from pilothouse.core.instrument import Instrument
 from pilothouse.core.order import OrderState
 from pilothouse.core.quote import Quote
-from pilothouse.execution import account_store, hearing
+from pilothouse.execution import halt_store, hearing
+from pilothouse.execution.halt_store import Halt
 from pilothouse.execution.hearing import Hearing
 from pilothouse.execution.portfolio import BalanceView, PositionView
 from pilothouse.execution.store import OrderEventRecord, OrderRecord
@@ -217,7 +218,7 @@ def account_now(tx: Tx, owner_id: str, account_id: str, now: datetime) -> dict[s
 def account(tx: Tx, found: TradingAccount, now: datetime) -> dict[str, Any]:
     """Return one trading account: where, with which key (never the key), whether it may send, and how it was found."""
     heard = hearing.of(tx, found.id)
-    halt = account_store.halted(tx, found.id)
+    halt = halt_store.halted(tx, found.id, found.owner_id)
     key = venue_keys.shown(tx, found.owner_id, found.id)
     setup = setups.of_account(tx, found.id)
     is_tested = setup is not None and setup.tested_at is not None
@@ -240,8 +241,14 @@ def account(tx: Tx, found: TradingAccount, now: datetime) -> dict[str, Any]:
         if setup is not None and is_tested
         else None,
         "created_at": found.created_at,
-        "halt": {"id": halt.id, "at": halt.at, "by": halt.by, "reason": halt.reason} if halt else None,
+        "halt": halted(halt) if halt else None,
     }
+
+
+def halted(found: Halt) -> dict[str, Any]:
+    """Return one halt: where, how much it stops, since when, by whom and why."""
+    shown = {name: getattr(found, name) for name in ("id", "at", "by", "reason", "level", "kind", "hook_id")}
+    return shown | {"account_id": found.account_id or None}
 
 
 def _stream(heard: Hearing, now: datetime) -> dict[str, Any]:

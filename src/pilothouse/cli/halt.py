@@ -1,47 +1,155 @@
-"""`pilothouse halt` and `pilothouse resume`: no new exposure on an account until somebody says so."""
+"""`pilothouse halt`, `flatten`, `resume` and `halts`: how much of trading is stopped, where, and until when."""
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from pilothouse.cli.options import Account, Json, Token, Url
+from pilothouse.cli.options import Account, Bot, Json, LevelName, Token, Url, Yes, ask_first
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from pilothouse.cli.talk import House
+
+Reason = Annotated[str, typer.Option("--reason", "-r", help="Why; it stands in every refusal until then.")]
+Everything = Annotated[bool, typer.Option("--all", help="Every active account.")]
+
+_DOES = {
+    "no_new_exposure": "Alerts that would add are refused; closing and reducing still work, what rests stays.",
+    "reduce_only": "Alerts that would add are refused, and what could add is being cancelled.",
+    "cancel_all": "What rests is being cancelled, but the protection of positions; only closing still works.",
+    "flatten": "Everything that rests is being cancelled and every position closed, again and again until you resume.",
+}
 
 
 def halt(
     *,
-    reason: Annotated[
-        str, typer.Option("--reason", "-r", help="Why; it stands in every refusal until then.")
-    ] = "by hand",
+    reason: Reason = "by hand",
+    reduce_only: Annotated[bool, typer.Option("--reduce-only", help="Cancel what rests and could add too.")] = False,
+    cancel_all: Annotated[
+        bool, typer.Option("--cancel-all", help="Cancel everything that rests but the protection of positions.")
+    ] = False,
     account: Account = None,
+    level: LevelName = None,
+    bot: Bot = None,
+    everything: Everything = False,
     as_json: Json = False,
     url: Url = None,
     token: Token = None,
 ) -> None:
-    """Stop new exposure on an account at once; orders that only reduce still pass, stop-losses stay."""
+    """Stop new exposure at once; orders that only reduce still pass, stop-losses stay."""
+    kind = "cancel_all" if cancel_all else "reduce_only" if reduce_only else "no_new_exposure"
+    _stop(kind, reason, account, level, bot, everything=everything, as_json=as_json, url=url, token=token)
+
+
+def flatten(
+    *,
+    reason: Reason = "by hand",
+    account: Account = None,
+    level: LevelName = None,
+    bot: Bot = None,
+    everything: Everything = False,
+    yes: Yes = False,
+    as_json: Json = False,
+    url: Url = None,
+    token: Token = None,
+) -> None:
+    """Cancel what rests and close every position at the market, again and again until you resume."""
+    where = "every account" if everything else f"the {level}" if level else f"bot {bot}" if bot else "the account"
+    ask_first(f"Close every position of {where} at the market?", yes=yes, as_json=as_json)
+    _stop("flatten", reason, account, level, bot, everything=everything, as_json=as_json, url=url, token=token)
+
+
+def resume(
+    *,
+    account: Account = None,
+    level: LevelName = None,
+    bot: Bot = None,
+    everything: Everything = False,
+    as_json: Json = False,
+    url: Url = None,
+    token: Token = None,
+) -> None:
+    """Let trade again what was halted; a halt of another level stays."""
     from pilothouse.cli import show, talk
 
     with talk.open_house(url, token) as house:
-        chosen = talk.account_of(house, account)
-        made = house.post(f"/api/v1/accounts/{chosen['id']}/halt", {"reason": reason})
-    show.out(
-        made,
-        as_json=as_json,
-        draw=lambda screen: screen.print(
-            f"[bold red]{chosen['name']} is halted[/]: {_plain(reason)}\n"
-            "Alerts that would add are refused; closing and reducing still work.\n"
-            "Go on with [bold]pilothouse resume[/]."
-        ),
-    )
+        query = _where(house, account, level, bot, everything=everything)
+        made = house.ask("POST", "/api/v1/resume", query=query)
+    show.out(_one(made, query), as_json=as_json, draw=lambda screen: _draw_resumed(screen, made))
 
 
-def resume(*, account: Account = None, as_json: Json = False, url: Url = None, token: Token = None) -> None:
-    """Let an account that was halted trade again."""
+def halts(*, as_json: Json = False, url: Url = None, token: Token = None) -> None:
+    """Show the halts that stand: where, how much they stop, since when, by whom and why."""
     from pilothouse.cli import show, talk
 
     with talk.open_house(url, token) as house:
-        chosen = talk.account_of(house, account)
-        made = house.post(f"/api/v1/accounts/{chosen['id']}/resume")
-    show.out(made, as_json=as_json, draw=lambda screen: screen.print(f"[green]{chosen['name']} trades again.[/]"))
+        answer = house.get("/api/v1/halts")
+
+    def draw(screen: "Console") -> None:
+        made = show.table("since", "level", "of", "stops", "by", "why")
+        for row in show.items(answer):
+            of = show.short(row["hook_id"] or row["account_id"] or "")
+            made.add_row(row["at"], row["level"], of, row["kind"].replace("_", " "), row["by"], _plain(row["reason"]))
+        show.listed(screen, show.items(answer), made, "Nothing is halted.")
+
+    show.out(answer, as_json=as_json, draw=draw)
+
+
+def _stop(
+    kind: str,
+    reason: str,
+    account: str | None,
+    level: str | None,
+    bot: str | None,
+    *,
+    everything: bool,
+    as_json: bool,
+    url: str | None,
+    token: str | None,
+) -> None:
+    from pilothouse.cli import show, talk
+
+    with talk.open_house(url, token) as house:
+        query = _where(house, account, level, bot, everything=everything)
+        made = house.ask("POST", "/api/v1/halt", body={"reason": reason, "kind": kind}, query=query)
+    where = f"bot {bot}" if bot else level if level in {"house", "user"} else ""
+
+    def draw(screen: "Console") -> None:
+        names = where or ", ".join(row["name"] for row in show.items(made))
+        screen.print(
+            f"[bold red]{_plain(names)} is halted[/]: {_plain(reason)}\n{_DOES[kind]}\n"
+            "Go on with [bold]pilothouse resume[/]; [bold]pilothouse halts[/] shows what stands."
+        )
+
+    show.out(_one(made, query), as_json=as_json, draw=draw)
+
+
+def _where(
+    house: "House", account: str | None, level: str | None, bot: str | None, *, everything: bool
+) -> dict[str, Any]:
+    """Return the query that says where: a bot, a level, an account, or nothing for every account."""
+    from pilothouse.cli import talk
+
+    if bot is not None or level in {"house", "user"}:
+        return {"level": level, "bot": bot}
+    return {} if everything else {"account": talk.account_of(house, account)["id"]}
+
+
+def _one(answer: Any, query: dict[str, Any]) -> Any:
+    """Return the account alone where one was asked for, as it always was; else the list."""
+    return answer["items"][0] if "account" in query and answer["items"] else answer
+
+
+def _draw_resumed(screen: "Console", made: Any) -> None:
+    from pilothouse.cli import show
+
+    for row in show.items(made):
+        stop = row["halt"]
+        if stop is None:
+            screen.print(f"[green]{_plain(row['name'])} trades again.[/]")
+        else:
+            screen.print(f"[yellow]{_plain(row['name'])} is still halted by the {stop['level']}[/]: {stop['reason']}")
 
 
 def _plain(text: str) -> str:

@@ -1,35 +1,15 @@
-"""What stands on an account beside its orders: halts, how many orders were made, what is reconciled."""
+"""What stands on an account beside its orders: how many orders were made, what is reconciled."""
 
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from sqlalchemy import bindparam, delete, func, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from pilothouse.core.clock import EPOCH
-from pilothouse.execution.tables import halts, order_counts, reconciled
+from pilothouse.execution.tables import order_counts, reconciled
 from pilothouse.kit.db import Tx
 from pilothouse.kit.hot import hot
 
-
-@dataclass(frozen=True, slots=True)
-class Halt:
-    """A stop of new exposure on one account."""
-
-    id: str
-    owner_id: str
-    account_id: str
-    at: datetime
-    by: str
-    reason: str
-
-
-_HALTED = hot(
-    select(halts)
-    .where(halts.c.account_id == bindparam("account_id"), halts.c.resumed_at.is_(None))
-    .order_by(halts.c.id)
-    .limit(1)
-)
 _COUNTS = hot(
     select(func.sum(order_counts.c.made)).where(
         order_counts.c.account_id == bindparam("account_id"), order_counts.c.second > bindparam("after")
@@ -47,30 +27,6 @@ _COUNT_UP = {
         )
     ),
 }
-
-
-def halted(tx: Tx, account_id: str) -> Halt | None:
-    """Return the halt that stands on the account, or None."""
-    row = tx.execute(_HALTED, {"account_id": account_id}).first()
-    return Halt(row.id, row.owner_id, row.account_id, row.at, row.by, row.reason) if row else None
-
-
-def add_halt(tx: Tx, halt: Halt) -> None:
-    """Store a halt."""
-    tx.execute(
-        insert(halts).values(
-            id=halt.id, owner_id=halt.owner_id, account_id=halt.account_id, at=halt.at, by=halt.by, reason=halt.reason
-        )
-    )
-
-
-def end_halts(tx: Tx, account_id: str, at: datetime, by: str) -> int:
-    """End every halt of the account; returns how many stood."""
-    return tx.execute(
-        update(halts)
-        .where(halts.c.account_id == account_id, halts.c.resumed_at.is_(None))
-        .values(resumed_at=at, resumed_by=by)
-    ).rowcount
 
 
 def count_order(tx: Tx, account_id: str, owner_id: str, now: datetime) -> None:

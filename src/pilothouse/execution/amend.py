@@ -16,7 +16,7 @@ from pilothouse.core.intent import OrderIntent
 from pilothouse.core.order import OrderState
 from pilothouse.core.rounding import EXACT, plain
 from pilothouse.core.sizing import within_bounds
-from pilothouse.execution import account_store, amendments, cancel, settle, store
+from pilothouse.execution import account_store, amendments, cancel, halt_store, settle, store
 from pilothouse.execution.amendments import Amendment
 from pilothouse.execution.desk import Desk
 from pilothouse.execution.submit import ORDER_TOPIC, AccountDisarmed, Basis, Trader, ask_the_gate
@@ -233,7 +233,7 @@ def _hold(tx: Tx, desk: Desk, order_id: str) -> Amendment | None:
         why = f"it is {order.state}"
     elif desk.clock.now() - wanted.asked_at > desk.patience.intent_age_most:
         why = f"it waited longer than {desk.patience.intent_age_most.total_seconds():.0f} s"
-    elif _adds(order, wanted) and account_store.halted(tx, order.account_id) is not None:
+    elif _adds(order, wanted) and _is_halted(tx, order):
         why = "the account was halted while it waited"
     elif not trading_accounts.by_id(tx, order.account_id).may_send:
         why = "the account was disarmed"
@@ -243,6 +243,10 @@ def _hold(tx: Tx, desk: Desk, order_id: str) -> Amendment | None:
     until = desk.clock.now() + desk.patience.ask_most
     amendments.hold(tx, order_id, until)
     return replace(wanted, sendable_until=until)
+
+
+def _is_halted(tx: Tx, order: store.OrderRecord) -> bool:
+    return halt_store.halted(tx, order.account_id, order.owner_id, order.hook_id) is not None
 
 
 def _done(desk: Desk, order_id: str, work: Callable[[Tx], None]) -> timedelta | None:

@@ -1,4 +1,4 @@
-"""Change limits, at each of four levels, with who and why; and trading halts.
+"""Change limits, at each of four levels, with who and why.
 
 What is tightened holds at once. What is loosened holds after the delay that the house has set, so that nobody talks
 themselves into a larger bet in the heat of a moment; until then it can be taken back by tightening it again.
@@ -10,13 +10,11 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from pilothouse.core.clock import iso
 from pilothouse.core.errors import Invalid, Problem
-from pilothouse.core.facts import Fact, FactKind
 from pilothouse.core.hours import Hours, HoursNotUnderstood
 from pilothouse.core.limits import BY_LIMIT, NAMES, Limits, Rule, Value, is_looser
 from pilothouse.core.rounding import NotExact, exact, plain
-from pilothouse.execution import account_store, limit_sets
+from pilothouse.execution import limit_sets
 from pilothouse.execution.desk import Desk
 from pilothouse.execution.limit_sets import WIDE, Later, Level, LimitChange, LimitSet, Scope, Standing
 from pilothouse.kit.db import Tx
@@ -154,27 +152,3 @@ def _symbols(came: Any, field: str, problems: list[Problem]) -> frozenset[str] |
         problems.append(Problem(field, f"{str(came)[:40]!r} came", allowed, "out_of_range"))
         return None
     return found
-
-
-def halt(tx: Tx, desk: Desk, account_id: str, owner_id: str, *, reason: str, by: str) -> account_store.Halt:
-    """Stop new exposure on an account; it may still reduce. An account that is halted already stays as it is."""
-    tx.lock(f"account:{account_id}")
-    standing = account_store.halted(tx, account_id)
-    if standing is not None:
-        return standing
-    stop = account_store.Halt(desk.ids.fresh("hlt"), owner_id, account_id, desk.clock.now(), by, reason)
-    account_store.add_halt(tx, stop)
-    tx.announce(
-        Fact(FactKind.ACCOUNT_HALTED, owner_id, stop.at, account_id, {"reason": reason, "by": by, "at": iso(stop.at)})
-    )
-    return stop
-
-
-def resume(tx: Tx, desk: Desk, account_id: str, owner_id: str, *, by: str) -> bool:
-    """Let an account trade again; returns whether it was halted."""
-    tx.lock(f"account:{account_id}")
-    now = desk.clock.now()
-    if not account_store.end_halts(tx, account_id, now, by):
-        return False
-    tx.announce(Fact(FactKind.ACCOUNT_RESUMED, owner_id, now, account_id, {"by": by, "at": iso(now)}))
-    return True

@@ -15,7 +15,7 @@ from pilothouse.core.facts import Fact, FactKind
 from pilothouse.core.fill import Fill
 from pilothouse.core.order import OrderEvent, OrderState, OrderTerms, OrderType, Purpose
 from pilothouse.core.rounding import plain
-from pilothouse.execution import account_store, amend, hearing, limits, opening, settle, store, where
+from pilothouse.execution import account_store, amend, halts, hearing, opening, settle, store, where
 from pilothouse.execution.desk import Desk
 from pilothouse.execution.submit import ORDER_TOPIC, Trader
 from pilothouse.kit import outbox
@@ -269,7 +269,7 @@ def _compare_positions(desk: Desk, trader: Trader, account: VenueAccount, begun:
     ]
     reason = "positions disagree: " + "; ".join(words)
     desk.database.write(
-        lambda tx: limits.halt(tx, desk, account.id, account.owner_id, reason=reason, by="reconcile"), name="halt"
+        lambda tx: halts.halt(tx, desk, account.id, account.owner_id, reason=reason, by="reconcile"), name="halt"
     )
     return words
 

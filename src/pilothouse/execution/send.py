@@ -16,7 +16,7 @@ from pilothouse.accounts import trading_accounts
 from pilothouse.core.errors import Broken
 from pilothouse.core.order import OrderEvent, OrderState, OrderTerms, after
 from pilothouse.core.rounding import plain, ratio
-from pilothouse.execution import account_store, free_coins, hearing, settle, store
+from pilothouse.execution import free_coins, halt_store, hearing, settle, store
 from pilothouse.execution.desk import Desk
 from pilothouse.execution.lanes import Lane, Outgoing
 from pilothouse.execution.limits import of_account
@@ -385,7 +385,10 @@ def _no_longer_wanted(desk: Desk, venue_name: str, order: store.OrderRecord) -> 
     away = abs(ratio((mark - order.decided_price) * HUNDRED, order.decided_price))
     if collar is not None and away > collar:
         return f"the price moved {plain(away)} % since the decision, at most {plain(collar)} % are allowed"
-    if desk.database.read(lambda tx: account_store.halted(tx, order.account_id)) is not None:
+    if (
+        desk.database.read(lambda tx: halt_store.halted(tx, order.account_id, order.owner_id, order.hook_id))
+        is not None
+    ):
         return "the account was halted while it waited"
     return None
 

@@ -15,7 +15,7 @@ from pilothouse.core.errors import Broken
 from pilothouse.core.fill import Fill
 from pilothouse.core.order import OrderEvent, OrderState, after
 from pilothouse.core.rounding import EXACT, plain
-from pilothouse.execution import amendments, limits, store
+from pilothouse.execution import amendments, halts, store
 from pilothouse.execution.desk import Desk
 from pilothouse.execution.submit import ORDER_TOPIC
 from pilothouse.execution.tell import moved, told
@@ -300,7 +300,7 @@ def stop(tx: Tx, desk: Desk, order: store.OrderRecord, broken: Broken) -> None:
     """Halt the account and put the broken law into the order's timeline."""
     now = desk.clock.now()
     store.note(tx, order, now, ("broken", order.state, str(broken)))
-    limits.halt(
+    halts.halt(
         tx, desk, order.account_id, order.owner_id, reason=f"law broken on order {order.id}: {broken}", by="settle"
     )
 

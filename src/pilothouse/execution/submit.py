@@ -13,6 +13,7 @@ from typing import Self
 from pilothouse.accounts.trading_accounts import Mode, TradingAccount
 from pilothouse.core.errors import Refused
 from pilothouse.core.facts import Fact, FactKind
+from pilothouse.core.halts import HaltKind
 from pilothouse.core.ids import client_order_id
 from pilothouse.core.instrument import Instrument, Side
 from pilothouse.core.intent import OrderIntent
@@ -20,10 +21,11 @@ from pilothouse.core.order import OrderEvent, OrderState, OrderType, Purpose, af
 from pilothouse.core.quote import Quote
 from pilothouse.core.risk import Allowed, Denial, Denied, Exposure, check
 from pilothouse.core.rounding import plain
-from pilothouse.execution import account_store, limit_sets, store
+from pilothouse.execution import account_store, halt_store, limit_sets, store
 from pilothouse.execution.activity import lately
 from pilothouse.execution.desk import Desk
 from pilothouse.execution.lanes import Outgoing
+from pilothouse.execution.limit_sets import Level
 from pilothouse.execution.tell import told
 from pilothouse.kit import outbox
 from pilothouse.kit.chain import judgement
@@ -235,11 +237,13 @@ def ask_the_gate(
     terms = intent.terms
     if intent.purpose.protects:
         return ()
-    if not terms.reduce_only:
-        halt = account_store.halted(tx, trader.account_id)
-        if halt is not None:
-            reason = f"the account is halted since {halt.at:%Y-%m-%d %H:%M:%S} UTC by {halt.by}: {halt.reason}"
-            raise DeniedByRisk(Denied((Denial("account_halted", halt.id, "no halt", reason),)))
+    if not _closes(intent):
+        halt = halt_store.halted(tx, trader.account_id, trader.owner_id, intent.hook_id)
+        if halt is not None and halt.kind.stops(terms, intent.purpose):
+            whose = "the house" if halt.level is Level.HOUSE else f"the {halt.level}"
+            kind = "" if halt.kind is HaltKind.NO_NEW_EXPOSURE else f" ({halt.kind.replace('_', ' ')})"
+            reason = f"{whose} is halted{kind} since {halt.at:%Y-%m-%d %H:%M:%S} UTC by {halt.by}: {halt.reason}"
+            raise DeniedByRisk(Denied((Denial(f"{halt.level}_halted", halt.id, "no halt", reason),)))
     limits = limit_sets.standing(tx, trader.owner_id, trader.account_id, intent.hook_id, now)
     seen = lately(
         tx,

@@ -128,7 +128,11 @@ halts = Table(
     Column("reason", Text, nullable=False),
     Column("resumed_at", Instant),
     Column("resumed_by", String(64)),
+    Column("level", String(8), nullable=False, doc="house, user, account or bot"),
+    Column("kind", String(16), nullable=False, doc="no_new_exposure, reduce_only, cancel_all or flatten"),
+    Column("hook_id", Id, doc="of a bot"),
     Index("ix_halts_account", "account_id", "resumed_at"),
+    Index("ix_halts_standing", "resumed_at"),
 )
 
 order_counts = Table(

@@ -98,19 +98,32 @@ def change(
         raise AccountNotHeard("the account is not heard at its venue: what happened meanwhile is being asked for")
 
 
-def close(tx: Tx, desk: Desk, trader: Trader, symbol: str, *, by: str) -> OrderRecord:
+def close(
+    tx: Tx,
+    desk: Desk,
+    trader: Trader,
+    symbol: str,
+    *,
+    by: str,
+    share: Decimal | None = None,
+    hook_id: str | None = None,
+) -> OrderRecord:
     """Cancel what could still open the position in one instrument, and close it with a reduce-only market order.
 
+    share, hook_id   of a bot: only its orders are cancelled, and only so much is closed (base, signed), at most
+
     Where a stop locks the coins, it is cancelled first: the order is returned unsent, and leaves when the stop is gone.
-    Raises PositionNotFound if it is flat.
+    Raises PositionNotFound if it is flat, or the share of it is.
     """
     tx.lock(f"account:{trader.account_id}")
     instrument = desk.resolve(trader.venue, symbol)
     scene = look(tx, desk, trader, instrument.symbol)
     held = scene.view.in_lots(scene.view.expected())
     for order in scene.records:
-        if order.terms.rests and not order.purpose.protects:
+        if order.terms.rests and not order.purpose.protects and hook_id in {None, order.hook_id}:
             cancel.ask(tx, desk, order, by=by)
+    if share is not None:
+        held = _part_of(held, instrument.quantity_down(abs(share)) * (1 if share > 0 else -1))
     if held == 0:
         raise PositionNotFound(f"No open position found for {instrument.symbol}")
     terms = OrderTerms(
@@ -126,12 +139,20 @@ def close(tx: Tx, desk: Desk, trader: Trader, symbol: str, *, by: str) -> OrderR
         purpose=Purpose.EXIT,
         decided_price=scene.view.quote.mark,
         reason=f"closed by hand: {by}",
+        hook_id=hook_id,
     )
     locks = scene.view.locked() if terms.side is Side.SELL else ()
     closing = submit(tx, desk, trader, intent, scene.basis(), waits=bool(locks))
     for lock in locks:
         cancel.ask(tx, desk, scene.order(lock.id), by=by)
     return closing
+
+
+def _part_of(held: Decimal, share: Decimal) -> Decimal:
+    """Return what of a position is a bot's: never more than is held, and nothing on the other side."""
+    if held * share <= 0:
+        return Decimal(0)
+    return min(held, share) if held > 0 else max(held, share)
 
 
 def close_all(tx: Tx, desk: Desk, trader: Trader, *, by: str) -> list[OrderRecord]:

@@ -11,7 +11,7 @@ import structlog
 
 from pilothouse.core.errors import Broken, PilothouseError, Unavailable
 from pilothouse.core.facts import Fact, FactKind
-from pilothouse.execution import limits
+from pilothouse.execution import halts
 from pilothouse.kit import outbox
 from pilothouse.kit.db import Tx
 from pilothouse.kit.outbox import Message
@@ -143,7 +143,7 @@ class Dispatcher:
         _log.error("law broken", topic=message.topic, message=message.id, account=message.key, exc_info=broken)
 
         def work(tx: Tx) -> None:
-            limits.halt(tx, house.desk, message.key, house.operator_id, reason=f"law broken: {broken}", by="dispatch")
+            halts.halt(tx, house.desk, message.key, house.operator_id, reason=f"law broken: {broken}", by="dispatch")
             outbox.park(tx, message.id, message.attempt, str(broken))
 
         house.database.write(work, name="law broken", urgent=True)

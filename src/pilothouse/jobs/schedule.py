@@ -14,7 +14,7 @@ from pilothouse.execution import account_store, hearing
 from pilothouse.execution import store as orders_store
 from pilothouse.execution.reconcile import reconcile
 from pilothouse.execution.submit import Trader
-from pilothouse.fleet import drive, levels, protections
+from pilothouse.fleet import drive, halting, levels, protections
 from pilothouse.fleet import store as fleet_store
 from pilothouse.fleet.protections import ProtectionRecord
 from pilothouse.kit import outbox
@@ -128,6 +128,14 @@ def _drive(house: House, trader: Trader, symbol: str) -> None:
         _log.exception("cannot decide", account=trader.account_id, symbol=symbol)
 
 
+def carry_halts_on(house: House) -> None:
+    """Do what halts have left to do: cancel what rests again, close what is open again."""
+    for account, stops in house.database.read(halting.due):
+        work = partial(halting.carry_out, desk=house.desk, account=account, stops=stops)
+        for problem in house.database.write(work, name="halt", urgent=True):
+            _log.warning("halt not carried out yet", account=account.id, problem=problem)
+
+
 def snapshot_equity(house: House) -> None:
     """Keep what every account is worth now; its first look of a day is where the day's loss counts from."""
     for account in house.database.read(trading_accounts.active_accounts):
@@ -211,6 +219,7 @@ def try_accounts(house: House) -> None:
 
 SCHEDULE: tuple[Periodic, ...] = (
     Periodic("reconcile", timedelta(seconds=30), timedelta(seconds=30), reconcile_all),
+    Periodic("halts", timedelta(seconds=2), timedelta(seconds=1), carry_halts_on),
     Periodic("drive", timedelta(seconds=5), timedelta(seconds=1), drive_waiting),
     Periodic("levels", timedelta(milliseconds=500), timedelta(seconds=1), watch_levels),
     Periodic("equity", timedelta(seconds=60), timedelta(seconds=2), snapshot_equity),

@@ -33,8 +33,8 @@ def take(tx: Tx, fact: Fact, message_id: str, addresses: Sequence[Address], now:
     """Take in a fact that may begin, repeat or end an alarm; the same message again changes nothing."""
     heard = words.heard(fact)
     if isinstance(heard, Ended):
-        tx.lock(f"alarm:{heard.code}:{fact.account_id}:")
-        was = store.latest(tx, heard.code, fact.account_id, "")
+        tx.lock(f"alarm:{heard.code}:{fact.account_id}:{heard.about}")
+        was = store.latest(tx, heard.code, fact.account_id, heard.about)
         if was is not None and was.over_at is None:
             end(tx, was, addresses, now)
     elif heard is not None:

@@ -50,6 +50,7 @@ class Ended:
     """The alarm that a fact ends."""
 
     code: str
+    about: str = ""
 
 
 ORDER_UNKNOWN = "order_unknown"
@@ -72,6 +73,13 @@ INVARIANT = "invariant."
 BY_THE_HOUSE = frozenset({"watch", "dispatch", "reconcile"})
 """Who halts accounts without being a person."""
 
+_HALTS = MappingProxyType(
+    {
+        "reduce_only": "halted, and what could add cancelled,",
+        "cancel_all": "halted, and what rests cancelled,",
+        "flatten": "halted, and every position closed,",
+    }
+)
 _INVARIANT_HALTS = "Nothing that adds is sent on the account any more; what reduces goes on, and stops stay."
 _INVARIANT_TODO = "Run `pilothouse doctor`, compare the account with the venue's own page, then `pilothouse resume`."
 
@@ -254,10 +262,13 @@ def heard(fact: Fact) -> Alarm | Ended | None:
             by = str(told.get("by", ""))
             if by == "watch":
                 return None  # the broken invariant is told, and says that it halts
-            message = f"halted by {by}: {told.get('reason', '')}"
-            return Alarm(ACCOUNT_HALTED, "", MEANINGS[ACCOUNT_HALTED] if by in BY_THE_HOUSE else _BY_A_PERSON, message)
+            message = f"{_HALTS.get(str(told.get('kind')), 'halted')} by {by}: {told.get('reason', '')}"
+            about = str(told.get("hook_id", ""))
+            return Alarm(
+                ACCOUNT_HALTED, about, MEANINGS[ACCOUNT_HALTED] if by in BY_THE_HOUSE else _BY_A_PERSON, message
+            )
         case FactKind.ACCOUNT_RESUMED:
-            return Ended(ACCOUNT_HALTED)
+            return Ended(ACCOUNT_HALTED, str(told.get("hook_id", "")))
         case _:
             return None
 

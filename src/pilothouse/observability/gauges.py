@@ -6,8 +6,8 @@ from datetime import datetime, timedelta
 from sqlalchemy import func, select
 
 from pilothouse.core.order import OrderState
-from pilothouse.execution import hearing
-from pilothouse.execution.tables import halts, orders
+from pilothouse.execution import halts, hearing
+from pilothouse.execution.tables import orders
 from pilothouse.fleet import protections as records
 from pilothouse.fleet.tables import protections
 from pilothouse.kit import outbox
@@ -20,7 +20,6 @@ _UNKNOWN = (
     .select_from(orders)
     .where(orders.c.is_live.is_(True), orders.c.state == OrderState.UNKNOWN.value)
 )
-_HALTED = select(func.count(halts.c.account_id.distinct())).where(halts.c.resumed_at.is_(None))
 _NAKED_SINCE = select(func.min(protections.c.unprotected_since))
 
 
@@ -51,7 +50,7 @@ def count(tx: Tx, now: datetime) -> Counts:
         unknown=int(tx.execute(_UNKNOWN).scalar_one()),
         outbox=outbox.counts(tx),
         outbox_lag=outbox.lag(tx, now),
-        halted=int(tx.execute(_HALTED).scalar_one()),
+        halted=len(halts.halted_accounts(tx)),
         unprotected=max(now - since, timedelta(0)) if since else timedelta(0),
     )
 

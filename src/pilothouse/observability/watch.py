@@ -12,7 +12,7 @@ from functools import partial
 
 from pilothouse.core.errors import Unavailable
 from pilothouse.core.facts import Fact, FactKind
-from pilothouse.execution import limits
+from pilothouse.execution import halts
 from pilothouse.kit.db import Tx
 from pilothouse.observability.invariants.bots_add_up import BOTS_ADD_UP
 from pilothouse.observability.invariants.client_ids_are_unique import CLIENT_IDS_ARE_UNIQUE
@@ -105,4 +105,4 @@ def _tell(tx: Tx, house: Living, groups: Sequence[Sequence[Finding]]) -> None:
         tx.announce(Fact(FactKind.INVARIANT_BROKEN, owner_id, now, first.account_id, payload))
         if first.account_id and first.owner_id and any(one.gravity is Gravity.BREACH for one in group):
             reason = f"invariant {first.invariant} does not hold: {first.words}"
-            limits.halt(tx, house.desk, first.account_id, first.owner_id, reason=reason, by="watch")
+            halts.halt(tx, house.desk, first.account_id, first.owner_id, reason=reason, by="watch")

@@ -13,7 +13,7 @@ from pilothouse.accounts.trading_accounts import AccountState, TradingAccount
 from pilothouse.core.errors import Conflict, PilothouseError
 from pilothouse.core.order import OrderState, Purpose
 from pilothouse.core.rounding import plain
-from pilothouse.execution import account_store, cancel, limits
+from pilothouse.execution import cancel, halt_store, halts
 from pilothouse.execution import store as orders
 from pilothouse.execution.reconcile import reconcile
 from pilothouse.execution.store import OrderRecord
@@ -112,10 +112,10 @@ def _take_back_orders(house: House, owner_id: str, account_id: str, by: str, sle
         return
     reason = f"it is being removed by {by}; if that did not end, remove it again"
 
-    def begin(tx: Tx) -> account_store.Halt | None:
+    def begin(tx: Tx) -> halt_store.Halt | None:
         tx.lock(f"account:{account_id}")
-        standing = account_store.halted(tx, account_id)
-        return None if standing else limits.halt(tx, house.desk, account_id, owner_id, reason=reason, by=by)
+        standing = halt_store.halted(tx, account_id)
+        return None if standing else halts.halt(tx, house.desk, account_id, owner_id, reason=reason, by=by)
 
     halt = house.database.write(begin, name="account remove")
     unprotected: list[ProtectionRecord] = []
@@ -155,16 +155,16 @@ def _go_on(
     tx: Tx,
     house: House,
     account: TradingAccount,
-    halt: account_store.Halt | None,
+    halt: halt_store.Halt | None,
     unprotected: Sequence[ProtectionRecord],
     by: str,
 ) -> None:
     """Let an account go on that could not be removed: protected, and halted only by whoever else has halted it."""
     tx.lock(f"account:{account.id}")
     leave.protect_again(tx, house.desk, unprotected)
-    standing = account_store.halted(tx, account.id)
+    standing = halt_store.halted(tx, account.id)
     if halt is not None and standing is not None and standing.id == halt.id:
-        limits.resume(tx, house.desk, account.id, account.owner_id, by=by)
+        halts.resume(tx, house.desk, account.id, account.owner_id, by=by)
 
 
 def _refuse_doubtful(live: Sequence[OrderRecord]) -> None:

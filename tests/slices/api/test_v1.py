@@ -213,6 +213,31 @@ def test_the_kill_switch_halts_every_account_at_once(running: Served) -> None:
     assert [each["halt"] for each in resumed] == [None] * len(resumed)
 
 
+def test_flatten_closes_everything_and_says_what_stands(running: Served) -> None:
+    """One call at three in the morning; what was refused before is refused with the same code."""
+    running.alert(**OPEN)
+    flattened = running.api.post("/api/v1/flatten", json={"reason": "enough"}).json()["items"]
+    assert {(each["halt"]["kind"], each["halt"]["level"]) for each in flattened} == {("flatten", "account")}
+    until(lambda: running.api.get("/api/v1/positions").json()["items"] == [])
+
+    stands = running.api.get("/api/v1/halts").json()["items"]
+    assert running.account in {each["account_id"] for each in stands}
+    running.api.post("/api/v1/resume")
+    assert running.api.get("/api/v1/halts").json()["items"] == []
+
+
+def test_a_bot_is_halted_by_itself(running: Served) -> None:
+    """The account trades on; a bot that is nobody's is 404, and the level of a bot needs one."""
+    bot = running.api.get("/api/v1/hooks").json()["items"][0]["id"]
+    running.api.post("/api/v1/halt", params={"bot": bot}, json={"reason": "it is mad"})
+    assert served_halt(running) is None
+    refused = running.alert(**OPEN).json()
+    assert refused["reasons"][0]["code"] == "bot_halted"
+    running.api.post("/api/v1/resume", params={"bot": bot})
+    assert running.api.post("/api/v1/halt", params={"bot": "hk_nobody"}).status_code == 404
+    assert running.api.post("/api/v1/halt", params={"level": "bot"}).status_code == 400
+
+
 def test_an_account_is_named_by_id_or_by_name(running: Served) -> None:
     """People remember names; a name that is nobody's is 404, not the first account."""
     by_id = running.api.get(f"/api/v1/balances?account={running.account}").json()

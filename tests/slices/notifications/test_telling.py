@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 
 from pilothouse.core.facts import Fact, FactKind
-from pilothouse.execution import limits
+from pilothouse.execution import halts
 from pilothouse.jobs.schedule import look_after_alarms, snapshot_equity
 from pilothouse.kit import outbox
 from pilothouse.notifications import deliver, raising, store
@@ -97,13 +97,13 @@ def test_what_stands_is_told_again_until_it_is_over_and_the_end_is_told(telling:
     stepped = telling(received.url)
     house, account = stepped.house, stepped.account
     house.database.write(
-        lambda tx: limits.halt(tx, house.desk, account.id, account.owner_id, reason="1 is not 2", by="reconcile"),
+        lambda tx: halts.halt(tx, house.desk, account.id, account.owner_id, reason="1 is not 2", by="reconcile"),
         name="halt",
     )
     stepped.run()
     later(stepped, MINUTE)
     later(stepped, deliver.GAP)
-    house.database.write(lambda tx: limits.resume(tx, house.desk, account.id, account.owner_id, by="me"), name="resume")
+    house.database.write(lambda tx: halts.resume(tx, house.desk, account.id, account.owner_id, by="me"), name="resume")
     stepped.run()
     later(stepped, PAUSES[-1])
 

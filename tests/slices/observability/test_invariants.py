@@ -12,7 +12,7 @@ from sqlalchemy import Executable, delete, insert, select, text, update
 
 from pilothouse.core.facts import FactKind
 from pilothouse.core.instrument import Side
-from pilothouse.execution import account_store, limits
+from pilothouse.execution import halt_store, halts
 from pilothouse.execution.tables import order_events, orders
 from pilothouse.fleet.tables import protections, signals
 from pilothouse.kit import outbox
@@ -52,7 +52,7 @@ def test_nothing_is_wrong_with_a_healthy_record(traded: Stepped) -> None:
     assert watch.run(traded.house) == []
     traded.pass_time(90, step=5)
     assert watch.run(traded.house) == []
-    assert traded.house.database.read(lambda tx: account_store.halted(tx, traded.account.id)) is None
+    assert traded.house.database.read(lambda tx: halt_store.halted(tx, traded.account.id)) is None
 
 
 @dataclass(frozen=True)
@@ -222,7 +222,7 @@ def test_what_is_wrong_is_found_told_once_and_stops_its_account(traded: Stepped,
     mine = [one for one in facts if one.payload["invariant"] == planted.invariant]
     assert len(mine) == 1, "told once, not at every look"
     assert mine[0].account_id == traded.account.id
-    halt = traded.house.database.read(lambda tx: account_store.halted(tx, traded.account.id))
+    halt = traded.house.database.read(lambda tx: halt_store.halted(tx, traded.account.id))
     if planted.halts:
         assert halt is not None
         assert halt.by == "watch"
@@ -256,15 +256,15 @@ def test_a_person_who_resumes_is_not_halted_for_the_same_again(traded: Stepped) 
     watch.run(traded.house)
 
     def resume(tx: Tx) -> None:
-        limits.resume(tx, traded.house.desk, traded.account.id, traded.account.owner_id, by="operator")
+        halts.resume(tx, traded.house.desk, traded.account.id, traded.account.owner_id, by="operator")
 
     traded.house.database.write(resume, name="resume")
     watch.run(traded.house)
-    assert traded.house.database.read(lambda tx: account_store.halted(tx, traded.account.id)) is None
+    assert traded.house.database.read(lambda tx: halt_store.halted(tx, traded.account.id)) is None
 
     naked_position(traded)
     watch.run(traded.house)
-    assert traded.house.database.read(lambda tx: account_store.halted(tx, traded.account.id)) is not None
+    assert traded.house.database.read(lambda tx: halt_store.halted(tx, traded.account.id)) is not None
 
 
 def test_what_was_mended_is_no_longer_found_and_may_be_told_again(traded: Stepped) -> None:
@@ -324,7 +324,7 @@ def test_an_alert_that_waits_under_a_halt_says_so(traded: Stepped) -> None:
     undecided_alert(traded)
 
     def halt(tx: Tx) -> str:
-        return limits.halt(
+        return halts.halt(
             tx, traded.house.desk, traded.account.id, traded.account.owner_id, reason="by hand", by="operator"
         ).id
 

@@ -10,7 +10,7 @@ from sqlalchemy import delete, update
 
 from pilothouse.core.instrument import Side
 from pilothouse.core.order import OrderType, TimeInForce
-from pilothouse.execution import limits
+from pilothouse.execution import halts
 from pilothouse.fleet import manual
 from pilothouse.fleet.manual import Ticket
 from pilothouse.kit.clocks import FrozenClock
@@ -261,11 +261,11 @@ def live(stepped: Stepped, step: dict[str, str] | str) -> None:
             stepped.faults.arm(Fault.LOSE_REQUEST)
         case "halt":
             stepped.house.database.write(
-                lambda tx: limits.halt(tx, desk, account.id, account.owner_id, reason="to see", by="me"), name="halt"
+                lambda tx: halts.halt(tx, desk, account.id, account.owner_id, reason="to see", by="me"), name="halt"
             )
         case "resume":
             stepped.house.database.write(
-                lambda tx: limits.resume(tx, desk, account.id, account.owner_id, by="me"), name="resume"
+                lambda tx: halts.resume(tx, desk, account.id, account.owner_id, by="me"), name="resume"
             )
         case "restart":
             stepped.die()

@@ -6,7 +6,8 @@ from typing import Any
 from sqlalchemy import Row, bindparam, select
 
 from pilothouse.core.order import OrderState
-from pilothouse.execution.tables import halts, orders
+from pilothouse.execution import halt_store
+from pilothouse.execution.tables import orders
 from pilothouse.fleet.store import WAITING
 from pilothouse.fleet.tables import signals
 from pilothouse.kit.db import Tx
@@ -22,6 +23,7 @@ _LATE = (
         signals.c.id,
         signals.c.owner_id,
         signals.c.account_id,
+        signals.c.hook_id,
         signals.c.symbol,
         signals.c.state,
         signals.c.received_at,
@@ -41,7 +43,6 @@ _IN_DOUBT = (
     .order_by(orders.c.id)
     .limit(1)
 )
-_HALTED = select(halts.c.id).where(halts.c.account_id == bindparam("account"), halts.c.resumed_at.is_(None)).limit(1)
 
 
 def check(tx: Tx, looking: Looking) -> list[Finding]:
@@ -71,7 +72,7 @@ def _reason(tx: Tx, signal: Row[Any]) -> str:
     order = tx.execute(_IN_DOUBT, {"account": signal.account_id, "symbol": signal.symbol}).first()
     if order is not None:
         return f"it waits for order {order.id}, which is {order.state}"
-    halt = tx.execute(_HALTED, {"account": signal.account_id}).first()
+    halt = halt_store.halted(tx, signal.account_id, signal.owner_id, signal.hook_id)
     return f"it waits for the end of halt {halt.id}" if halt is not None else ""
 
 
