@@ -166,6 +166,19 @@ def test_leverage_and_margin_type_are_set_and_read(venue: AsterVenue) -> None:
     assert venue.balance(ACCOUNT).wallet > 0
 
 
+def test_orders_are_cancelled_when_nobody_says_in_time_to_wait(venue: AsterVenue, place: _Placer) -> None:
+    """The venue's own dead man's switch: told again it waits longer, told zero it does nothing."""
+    kept, outcome = place(Side.BUY, "0.010", OrderType.LIMIT, price=Decimal(40000))
+    assert isinstance(outcome, Accepted), outcome
+    venue.cancel_after(ACCOUNT, "BTCUSDT", 1)
+    venue.cancel_after(ACCOUNT, "BTCUSDT", 0)
+    time.sleep(1.5)
+    assert _status(venue, kept) is VenueStatus.NEW
+
+    venue.cancel_after(ACCOUNT, "BTCUSDT", 1)
+    assert _within(10, lambda: _status(venue, kept) is VenueStatus.CANCELED)
+
+
 def test_a_fill_is_told_by_the_stream(venue: AsterVenue, exchange: RunningExchange, place: _Placer) -> None:
     """An order that rested and filled later is heard of without asking."""
     heard: list[AccountEvent] = []

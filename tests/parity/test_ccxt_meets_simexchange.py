@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from pilothouse.core.clock import millis
+from pilothouse.core.errors import Refused
 from pilothouse.core.instrument import Side
 from pilothouse.core.order import OrderType, TimeInForce
 from pilothouse.kit.clocks import SystemClock
@@ -423,6 +424,17 @@ def test_leverage_and_margin_type_are_set_and_read(futures: CcxtVenue, spot: Ccx
     assert futures.settings(ACCOUNT, "ETHUSDT") == (7, MarginType.ISOLATED)
     assert spot.settings(ACCOUNT, "ETHUSDT") == (1, MarginType.CROSSED)
     assert spot.set_leverage(ACCOUNT, "ETHUSDT", 1) == 1
+
+
+def test_orders_are_cancelled_when_nobody_says_in_time_to_wait(futures: CcxtVenue, spot: CcxtVenue) -> None:
+    """The exchange's own dead man's switch; where it has none, that is said."""
+    order = _of(futures, OrderType.LIMIT, Side.BUY, "0.010", price=Decimal(40_000))
+    assert isinstance(futures.place(ACCOUNT, [order])[0], Accepted)
+    futures.cancel_after(ACCOUNT, "BTCUSDT", 1)
+
+    assert within(10, lambda: futures.open_orders(ACCOUNT) == [])
+    with pytest.raises(Refused):
+        spot.cancel_after(ACCOUNT, "BTCUSDT", 1)
 
 
 def test_an_account_is_examined(venue: CcxtVenue) -> None:

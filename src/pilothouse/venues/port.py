@@ -298,6 +298,22 @@ class ChangesInPlace(Protocol):
         ...
 
 
+COUNTDOWN = "countdown cancel"
+"""The capability of a venue that cancels by itself when it is not told in time that somebody is still there."""
+
+
+@runtime_checkable
+class CountsDown(Protocol):
+    """A venue that cancels the orders of an instrument by itself, unless it is told in time to wait longer."""
+
+    def cancel_after(self, account: VenueAccount, symbol: str, seconds: int) -> None:
+        """Have all orders of the instrument cancelled in so many seconds, stops too; again: from now on; 0: never.
+
+        Raises Refused, Unavailable or Unknown.
+        """
+        ...
+
+
 class Venue(Protocol):
     """One venue. Every call may take long and may end in Unknown or raise core.errors.Unavailable (reads only).
 

@@ -308,6 +308,14 @@ class AsterVenue:
         self._set(account, "/fapi/v3/marginType", (("symbol", symbol), ("marginType", margin_type.value)))
         return margin_type
 
+    def cancel_after(self, account: VenueAccount, symbol: str, seconds: int) -> None:
+        """Have every order of the instrument cancelled in so many seconds, stops too; 0: not at all.
+
+        Raises Refused, Unavailable or Unknown.
+        """
+        params = (("symbol", symbol), ("countdownTime", str(seconds * 1_000)))
+        self._set(account, "/fapi/v3/countdownCancelAll", params)
+
     def hedge_mode(self, account: VenueAccount) -> bool:
         """Say whether the account keeps long and short apart. Raises Unavailable."""
         return wire.truth(wire.row(self._read(account, Call("GET", POSITION_MODE, weight=30))), "dualSidePosition")

@@ -4,7 +4,7 @@ from decimal import Decimal
 from typing import Final
 
 from pilothouse.venues.aster.endpoint import MAINNET, TESTNET, Endpoint
-from pilothouse.venues.port import Capability, Card
+from pilothouse.venues.port import COUNTDOWN, Capability, Card
 
 ACCEPTANCE_WINDOW_S: Final = Decimal(70)
 """The venue takes a nonce for up to 60 s (its pages say 60 in one place and 10 in another; the longer one is the safe
@@ -26,6 +26,7 @@ _CAPABILITIES: Final = (
     Capability("maker and taker fees", "done", "as the venue reports them"),
     Capability("leverage", "done"),
     Capability("cross and isolated margin", "done"),
+    Capability(COUNTDOWN, "done", "for each instrument; it cancels stops too"),
     Capability("position mode", "done", "read and set; only one-way accounts are traded"),
     Capability("balances and positions", "done"),
     Capability("fills and income", "done", "seven days back where no id to begin behind is given"),

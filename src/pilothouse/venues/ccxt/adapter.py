@@ -222,6 +222,13 @@ class CcxtVenue:
         told = self._set(account, lambda session: self._quirks.set_leverage(session, symbol, leverage))
         return leverage if told is None else told
 
+    def cancel_after(self, account: VenueAccount, symbol: str, seconds: int) -> None:
+        """Have the orders of the instrument cancelled in so many seconds; 0: not at all.
+
+        Raises Refused (the exchange has no countdown, or says no), Unavailable or Unknown.
+        """
+        self._set(account, lambda session: self._quirks.cancel_after(session, symbol, seconds))
+
     def set_margin_type(self, account: VenueAccount, symbol: str, margin_type: MarginType) -> MarginType:
         """Set the margin type and return it; no change is success. Raises Refused, Unavailable or Unknown."""
         self._set(account, lambda session: self._quirks.set_margin_type(session, symbol, margin_type))

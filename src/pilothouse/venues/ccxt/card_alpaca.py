@@ -3,7 +3,7 @@
 from typing import Final
 
 from pilothouse.venues.ccxt.card import REST_NOT_ON_TAPE, Part, Sheet
-from pilothouse.venues.port import Capability
+from pilothouse.venues.port import COUNTDOWN, Capability
 
 STOCKS: Final = Sheet(
     title="Alpaca US stocks",
@@ -15,6 +15,7 @@ STOCKS: Final = Sheet(
     ),
     testnet="paper trading",
     capabilities=(
+        Capability(COUNTDOWN, "exempt", "the exchange has none"),
         Capability("market orders", "done", "good for the day"),
         Capability("limit orders GTC, IOC, FOK", "done"),
         Capability("limit orders post-only", "exempt", "the broker has none; refused before sending"),

@@ -4,7 +4,7 @@ from decimal import Decimal
 from typing import Final
 
 from pilothouse.venues.ccxt.card import Sheet
-from pilothouse.venues.port import Capability
+from pilothouse.venues.port import COUNTDOWN, Capability
 
 _WINDOW_S: Final = Decimal(10)
 """A request says that it is good for five seconds; as much again is for clocks."""
@@ -39,6 +39,7 @@ USDM: Final = Sheet(
         Capability("amend", "done", "limit orders in place; others are ended and replaced"),
         Capability("leverage", "done"),
         Capability("cross and isolated margin", "done"),
+        Capability(COUNTDOWN, "done", "for each instrument; stops, which stand elsewhere there, may stay"),
         Capability("position mode", "done", "read; only one-way accounts are traded"),
         Capability("balances and positions", "done"),
         Capability("fills and income", "done", "seven days back where no id to begin behind is given"),

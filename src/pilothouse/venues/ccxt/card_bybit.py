@@ -4,12 +4,13 @@ from decimal import Decimal
 from typing import Final
 
 from pilothouse.venues.ccxt.card import REST_NOT_ON_TAPE, Sheet
-from pilothouse.venues.port import Capability
+from pilothouse.venues.port import COUNTDOWN, Capability
 
 _WINDOW_S: Final = Decimal(10)
 """A request says that it is good for five seconds; as much again is for clocks."""
 
 _BOTH: Final = (
+    Capability(COUNTDOWN, "exempt", "the exchange has one for a whole account, by its streams; not used"),
     Capability("market orders", "done"),
     Capability("limit orders GTC, IOC, FOK, post-only", "done"),
     Capability("cancel", "done"),

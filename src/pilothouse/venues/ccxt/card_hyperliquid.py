@@ -4,7 +4,7 @@ from decimal import Decimal
 from typing import Final
 
 from pilothouse.venues.ccxt.card import REST_NOT_ON_TAPE, Part, Sheet
-from pilothouse.venues.port import Capability
+from pilothouse.venues.port import COUNTDOWN, Capability
 
 PERPETUALS: Final = Sheet(
     title="Hyperliquid USDC perpetuals",
@@ -16,6 +16,7 @@ PERPETUALS: Final = Sheet(
     ),
     testnet="testnet",
     capabilities=(
+        Capability(COUNTDOWN, "exempt", "the exchange has one for a whole account, above a volume; not used"),
         Capability("market orders", "done", "as a limit 5 % beyond the best price that is done at once or not at all"),
         Capability("limit orders GTC, IOC, post-only", "done"),
         Capability("limit orders FOK", "exempt", "the exchange has none; refused before sending"),

@@ -4,7 +4,7 @@ from decimal import Decimal
 from typing import Final
 
 from pilothouse.venues.ccxt.card import KEY_AND_SECRET, REST_NOT_ON_TAPE, Part, Sheet
-from pilothouse.venues.port import Capability
+from pilothouse.venues.port import COUNTDOWN, Capability
 
 _WINDOW_S: Final = Decimal(40)
 """The exchange takes a request for up to thirty seconds from its time; the rest is for clocks."""
@@ -12,6 +12,7 @@ _WINDOW_S: Final = Decimal(40)
 _PARTS: Final = (*KEY_AND_SECRET, Part("passphrase", "API passphrase", "password"))
 
 _BOTH: Final = (
+    Capability(COUNTDOWN, "exempt", "the exchange has one for a whole account; not used"),
     Capability("market orders", "done"),
     Capability("limit orders GTC, IOC, FOK, post-only", "done"),
     Capability("cancel", "done", "on the book, or waiting for its trigger"),

@@ -486,6 +486,11 @@ class Quirks:
         session.x.set_leverage(leverage, self.traded(session, symbol).unified)
         return leverage
 
+    def cancel_after(self, session: Session, symbol: str, seconds: int) -> None:
+        """Have the orders of an instrument cancelled in so many seconds. Raises Refused: what has no countdown."""
+        del session, seconds
+        raise Refused(f"{self.title} does not cancel the orders of {symbol} by itself")
+
     def set_margin_type(self, session: Session, symbol: str, margin_type: MarginType) -> MarginType:
         """Set the margin type and return it. Raises NotDone, or Refused where there is none."""
         if self.kind == "spot":

@@ -575,6 +575,10 @@ class BinanceUsdM(Binance):
         answer = session.x.fapiPrivatePostLeverage({"symbol": symbol, "leverage": leverage})
         return int(words.number(words.row(answer), "leverage"))
 
+    def cancel_after(self, session: Session, symbol: str, seconds: int) -> None:
+        """Have the orders of an instrument cancelled in so many seconds; 0: not at all."""
+        session.x.fapiPrivatePostCountdownCancelAll({"symbol": symbol, "countdownTime": seconds * 1_000})
+
     def set_margin_type(self, session: Session, symbol: str, margin_type: MarginType) -> MarginType:
         """Set the margin type and return it."""
         session.x.fapiPrivatePostMarginType({"symbol": symbol, "marginType": margin_type.value})
