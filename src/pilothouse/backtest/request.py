@@ -63,7 +63,7 @@ def spec_of(
         raise Invalid([Problem("candles", came, f"at least {least}: {wish.strategy} warms up first", "too_few")])
     lot = wish.lot if wish.lot is not None else usual_lot(candles, wish.capital)
     data = {candles.symbol: candles.fingerprint()}
-    data |= {f"beside {symbol}": other.fingerprint() for symbol, other in others.items()}
+    data |= {symbol: other.fingerprint() for symbol, other in others.items()}
     spec = BacktestSpec(
         strategy=wish.strategy,
         version=wish.version,

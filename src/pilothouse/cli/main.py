@@ -23,6 +23,7 @@ from pilothouse.cli import (
     alarm,
     alert,
     audit,
+    backtest,
     data,
     doctor,
     explain,
@@ -40,6 +41,7 @@ from pilothouse.cli import (
     protect,
     signals,
     simexchange,
+    strategy,
     token,
     venues,
 )
@@ -97,6 +99,8 @@ app.add_typer(account.app, name="account", rich_help_panel="Set up")
 app.add_typer(hooks.app, name="hooks", rich_help_panel="Set up")
 app.add_typer(keys.app, name="keys", rich_help_panel="Set up")
 app.add_typer(data.app, name="data", rich_help_panel="Look")
+app.add_typer(backtest.app, name="backtest", rich_help_panel="Research")
+app.add_typer(strategy.app, name="strategy", rich_help_panel="Research")
 app.add_typer(limits.app, name="limits", rich_help_panel="Set up")
 app.add_typer(paper.app, name="paper", rich_help_panel="Set up")
 app.add_typer(token.app, name="token", rich_help_panel="Set up")

@@ -1,0 +1,369 @@
+"""`pilothouse backtest`: run a strategy over history, and look at what came out."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from pilothouse.cli.options import Json
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from pilothouse.backtest.shelf import Card, Kept, Shelf
+    from pilothouse.backtest.spec import Costs, Fills
+    from pilothouse.strategies.rules import Rules
+
+app = typer.Typer(help="Run strategies over history: run, list, show, compare, export, report.", no_args_is_help=True)
+
+Name = Annotated[str, typer.Argument(metavar="NAME", help="A kept backtest, by the first letters of its name.")]
+Data = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--data",
+        metavar="FILE",
+        help="CSV, Parquet, Feather or JSON of freqtrade, Binance's archive, TradingView, Yahoo; or SYMBOL=FILE. "
+        "The first is traded, others may be looked at.",
+        show_default=False,
+    ),
+]
+Venue = Annotated[
+    str, typer.Option("--venue", metavar="VENUE", help="Candles that `data download` keeps of this venue.")
+]
+Symbols = Annotated[list[str] | None, typer.Option("--symbol", "-s", metavar="SYMBOL", help="With --venue: which.")]
+Length = Annotated[str, typer.Option("--timeframe", "-t", metavar="LENGTH", help="With --venue: how long a bar is.")]
+Since = Annotated[str | None, typer.Option("--from", metavar="TIME", help="2024-01-01, an ISO 8601 instant, or 30d.")]
+Until = Annotated[str | None, typer.Option("--until", metavar="TIME", help="As --from.")]
+Zone = Annotated[str | None, typer.Option("--timezone", metavar="ZONE", help="Of files whose times name none.")]
+Span = Annotated[str | None, typer.Option("--bar", metavar="LENGTH", help="How long a bar of a file is, if not told.")]
+LeaveOut = Annotated[
+    list[str] | None,
+    typer.Option("--leave-out", metavar="KIND", help="Faulty rows to leave out: duplicates, impossible, blank ..."),
+]
+Given = Annotated[
+    list[str] | None, typer.Option("--param", "-p", metavar="NAME=VALUE", help="A parameter of the strategy.")
+]
+Capital = Annotated[str, typer.Option("--capital", metavar="AMOUNT", help="Quote currency at the start.")]
+Maker = Annotated[str, typer.Option("--maker", metavar="PERCENT", help="Fee of orders that rest.")]
+Taker = Annotated[str, typer.Option("--taker", metavar="PERCENT", help="Fee of orders that take.")]
+Slippage = Annotated[
+    str, typer.Option("--slippage", metavar="PERCENT", help="How much worse than the price one fills.")
+]
+Leverage = Annotated[int, typer.Option("--leverage", metavar="TIMES", help="How many times equity may be held.")]
+Lot = Annotated[str | None, typer.Option("--lot", metavar="SIZE", help="Smallest step of a size, base.")]
+FillAt = Annotated[str, typer.Option("--fill", metavar="WHEN", help="open: of the next bar; close: of the same bar.")]
+Latency = Annotated[int, typer.Option("--latency", metavar="BARS", help="Bars between a decision and its order.")]
+Share = Annotated[
+    str | None, typer.Option("--volume-share", metavar="PERCENT", help="At most so much of a bar's volume is filled.")
+]
+Size = Annotated[str | None, typer.Option("--size", metavar="SIZE", help="100%, '1% risk', '500 quote', '0.01 base'.")]
+Stop = Annotated[str | None, typer.Option("--stop", metavar="AWAY", help="2%, 1.5atr or 100: instead of its own.")]
+Take = Annotated[str | None, typer.Option("--take", metavar="AWAY", help="4%, or a ladder: 2%:0.5,4%:0.5.")]
+Trail = Annotated[str | None, typer.Option("--trail", metavar="AWAY", help="A stop that follows the best price.")]
+
+
+@app.command("run")
+def run(
+    strategy: Annotated[str, typer.Argument(metavar="STRATEGY", help="Its name: pilothouse strategy list.")],
+    *,
+    data: Data = None,
+    venue: Venue = "",
+    symbols: Symbols = None,
+    length: Length = "",
+    since: Since = None,
+    until: Until = None,
+    zone: Zone = None,
+    span: Span = None,
+    leave_out: LeaveOut = None,
+    given: Given = None,
+    capital: Capital = "10000",
+    maker: Maker = "0.02",
+    taker: Taker = "0.05",
+    slippage: Slippage = "0.01",
+    leverage: Leverage = 1,
+    lot: Lot = None,
+    fill: FillAt = "open",
+    latency: Latency = 0,
+    share: Share = None,
+    size: Size = None,
+    stop: Stop = None,
+    take: Take = None,
+    trail: Trail = None,
+    report: Annotated[Path | None, typer.Option("--report", metavar="FILE", help="Write the page here too.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Run a strategy over candles. The same run is found again instead of being made anew."""
+    from pilothouse.backtest.request import Wish
+    from pilothouse.cli import backtest_data, show, talk
+    from pilothouse.cli.backtest_run import carry_out
+    from pilothouse.strategies.registry import find
+
+    settings = talk.settings()
+    described = find(strategy)
+    asked = backtest_data.Asked(
+        tuple(data or ()), venue, tuple(symbols or ()), length, zone, span, tuple(leave_out or ()), since, until
+    )
+    found = backtest_data.find(settings, asked)
+    wish = Wish(
+        strategy=described.name,
+        version=described.version,
+        params=pairs(given or [], "param"),
+        venue=found.venue,
+        timeframe=found.timeframe,
+        capital=_amount(capital, "capital"),
+        leverage=leverage,
+        costs=_costs(maker, taker, slippage),
+        fills=_fills(fill, latency, share),
+        lot=_amount(lot, "lot") if lot else None,
+    )
+    done = carry_out(settings, described, wish, found, lambda rules: _rules(rules, size, stop, take, trail))
+    if report is not None:
+        _write_page(report, _shelf().get(done.card.name))
+    told = _told(done.card) | {"found": done.found, "seconds": round_ms(done.seconds)}
+    show.out(told, as_json=as_json, draw=lambda screen: _draw(screen, done.card, found=done.found, page=report))
+
+
+@app.command("list")
+def list_runs(
+    *,
+    strategy: Annotated[str, typer.Option("--strategy", metavar="NAME", help="Only of this one.")] = "",
+    most: Annotated[int, typer.Option("--most", metavar="N", help="At most so many, the newest first.")] = 50,
+    as_json: Json = False,
+) -> None:
+    """List the backtests that are kept."""
+    from itertools import islice
+
+    from pilothouse.cli import show
+
+    cards = [card for card in _shelf().cards() if not strategy or card.told.get("strategy") == strategy]
+    found = list(islice(cards, most))
+    show.out([_told(card) for card in found], as_json=as_json, draw=lambda screen: _draw_list(screen, found))
+
+
+@app.command("show")
+def show_run(name: Name, *, as_json: Json = False) -> None:
+    """Show one backtest with every metric."""
+    from pilothouse.cli import show
+
+    shelf = _shelf()
+    card = shelf.card(shelf.named(name))
+    show.out(_told(card), as_json=as_json, draw=lambda screen: _draw(screen, card, found=False, page=None, whole=True))
+
+
+@app.command("compare")
+def compare(
+    names: Annotated[list[str], typer.Argument(metavar="NAME NAME...", help="Two backtests or more.")],
+    *,
+    as_json: Json = False,
+) -> None:
+    """Set several backtests side by side."""
+    from pilothouse.cli import show
+
+    shelf = _shelf()
+    cards = [shelf.card(shelf.named(name)) for name in names]
+    show.out([_told(card) for card in cards], as_json=as_json, draw=lambda screen: _draw_beside(screen, cards))
+
+
+@app.command("export")
+def export(
+    name: Name,
+    *,
+    what: Annotated[
+        str, typer.Option("--what", metavar="WHAT", help="trades, daily, monthly, yearly, equity, or all (JSON).")
+    ] = "trades",
+    out: Annotated[Path | None, typer.Option("--out", "-o", metavar="FILE", help=".csv, .parquet or .json.")] = None,
+) -> None:
+    """Write trades, periods or equity to a file, or to standard output as CSV."""
+    import sys
+
+    from pilothouse.cli.backtest_files import content
+
+    kept = _shelf().get(_shelf().named(name))
+    kind = out.suffix.lower() if out else ".csv"
+    written = content(kept, what, kind)
+    if out is None:
+        sys.stdout.buffer.write(written)
+        return
+    out.write_bytes(written)
+    print(f"{out}: {len(written):,} bytes")
+
+
+@app.command("report")
+def report_run(
+    name: Name,
+    *,
+    out: Annotated[Path | None, typer.Option("--out", "-o", metavar="FILE", help="Without it: NAME.html here.")] = None,
+) -> None:
+    """Write the page of one backtest: it needs no server and no network."""
+    shelf = _shelf()
+    kept = shelf.get(shelf.named(name))
+    path = out or Path(f"{kept.card.name[:12]}.html")
+    _write_page(path, kept)
+    print(path)
+
+
+@app.command("remove")
+def remove(name: Name) -> None:
+    """Take a kept backtest away. Its trial stays counted."""
+    shelf = _shelf()
+    whole = shelf.named(name)
+    shelf.remove(whole)
+    print(f"{whole[:12]} is gone")
+
+
+def _shelf() -> "Shelf":
+    from pilothouse.backtest.shelf import Shelf
+    from pilothouse.cli import talk
+    from pilothouse.cli.backtest_run import FOLDER
+
+    return Shelf(talk.settings().data / FOLDER)
+
+
+def pairs(given: list[str], field: str) -> dict[str, str]:
+    """Return NAME=VALUE pairs by name. Raises Invalid (field `field`)."""
+    from pilothouse.core.errors import Invalid, Problem
+
+    found = {}
+    for each in given:
+        name, mark, value = each.partition("=")
+        if not mark or not name:
+            raise Invalid([Problem(field, f"{each[:40]!r} came", "NAME=VALUE, such as fast=10")])
+        found[name.strip()] = value.strip()
+    return found
+
+
+def _amount(text: str, field: str) -> Any:
+    from pilothouse.core.errors import Invalid, Problem
+    from pilothouse.core.rounding import NotExact, exact
+
+    try:
+        found = exact(text.replace("_", "").replace(",", ""))
+    except NotExact:
+        found = exact("-1")
+    if found <= 0:
+        raise Invalid([Problem(field, f"{text[:40]!r} came", "a number above zero")])
+    return found
+
+
+def _costs(maker: str, taker: str, slippage: str) -> "Costs":
+    from pilothouse.backtest.request import ppm_of
+    from pilothouse.backtest.spec import Costs, Slip
+
+    slip = ppm_of(slippage, "slippage", 50)
+    return Costs(
+        maker_ppm=ppm_of(maker, "maker", 10),
+        taker_ppm=ppm_of(taker, "taker", 10),
+        slip=Slip.FIXED if slip else Slip.NONE,
+        slip_ppm=slip,
+    )
+
+
+def _fills(fill: str, latency: int, share: str | None) -> "Fills":
+    from pilothouse.backtest.request import ppm_of
+    from pilothouse.backtest.spec import FillAt, Fills
+    from pilothouse.core.errors import Invalid, Problem
+
+    if fill not in {"open", "close"}:
+        raise Invalid([Problem("fill", f"{fill[:40]!r} came", "open, of the next bar; or close, of the same bar")])
+    return Fills(at=FillAt(fill), latency=latency, volume_ppm=ppm_of(share, "volume-share") if share else None)
+
+
+def _rules(rules: "Rules", size: str | None, stop: str | None, take: str | None, trail: str | None) -> "Rules | None":
+    """Return the strategy's rules with what was said instead of its own; None where nothing was."""
+    from dataclasses import replace
+
+    from pilothouse.strategies import rules_text
+
+    if not any((size, stop, take, trail)):
+        return None
+    exits = rules.exits
+    if stop:
+        exits = replace(exits, stop=rules_text.distance(stop, "stop"))
+    if take:
+        exits = replace(exits, targets=rules_text.targets(take, "take"))
+    if trail:
+        exits = replace(exits, trail=rules_text.distance(trail, "trail"))
+    return replace(rules, exits=exits, size=rules_text.size(size) if size else rules.size)
+
+
+def _write_page(path: Path, kept: "Kept") -> None:
+    from pilothouse.cli.backtest_files import page_of
+
+    path.write_text(page_of(kept), encoding="utf-8")
+
+
+def round_ms(seconds: float) -> float:
+    """Return seconds to the millisecond."""
+    return int(seconds * 1_000) / 1_000
+
+
+def _told(card: "Card") -> dict[str, Any]:
+    return {"name": card.name, **card.told, "metrics": card.metrics, "digest": card.digest}
+
+
+_SHOWN = ("total_return", "cagr", "max_drawdown", "sharpe", "sortino", "profit_factor", "win_rate", "trades", "fees")
+
+
+def _draw(screen: "Console", card: "Card", *, found: bool, page: Path | None, whole: bool = False) -> None:
+    from rich.table import Table
+
+    from pilothouse.backtest.metrics import CATALOGUE
+    from pilothouse.backtest.report import shown
+
+    told = card.told
+    screen.print(f"[bold]{told['title']}[/]  {told['params']}")
+    screen.print(f"{told['symbol']} {told['timeframe']}, {told['span']}", style="dim")
+    if told.get("costless"):
+        screen.print(
+            "WITHOUT COSTS: no fee, no slippage. A result without costs says nothing about trading.", style="bold red"
+        )
+    table = Table(box=None, show_header=False, pad_edge=False, padding=(0, 3, 0, 0))
+    metrics = [metric for metric in CATALOGUE if whole or metric.name in _SHOWN]
+    for metric in metrics:
+        table.add_row(metric.label, shown(metric.unit, card.metrics.get(metric.name)), metric.formula if whole else "")
+    screen.print(table)
+    for note in told.get("notes", []):
+        screen.print(note, style="dim")
+    if told.get("luck"):
+        screen.print(told["luck"])
+    kept = "found, not run again" if found else "kept"
+    screen.print(f"{card.name[:12]}  {kept}; a page: pilothouse backtest report {card.name[:12]}", style="dim")
+    if page is not None:
+        screen.print(str(page))
+
+
+def _draw_list(screen: "Console", cards: "list[Card]") -> None:
+    from rich.table import Table
+
+    from pilothouse.backtest.report import shown
+
+    if not cards:
+        screen.print("no backtest is kept yet: pilothouse backtest run ema-cross --data FILE")
+        return
+    table = Table(box=None, pad_edge=False)
+    for head in ("name", "strategy", "symbol", "bars", "return", "drawdown", "sharpe", "trades"):
+        table.add_column(head, justify="left" if head in {"name", "strategy", "symbol", "bars"} else "right")
+    for card in cards:
+        m = card.metrics
+        table.add_row(
+            card.name[:12], card.told["strategy"], card.told["symbol"], card.told["timeframe"],
+            shown("share", m.get("total_return")), shown("share", m.get("max_drawdown")),
+            shown("ratio", m.get("sharpe")), shown("count", m.get("trades")),
+        )  # fmt: skip
+    screen.print(table)
+
+
+def _draw_beside(screen: "Console", cards: "list[Card]") -> None:
+    from rich.table import Table
+
+    from pilothouse.backtest.metrics import CATALOGUE
+    from pilothouse.backtest.report import shown
+
+    table = Table(box=None, pad_edge=False)
+    table.add_column("")
+    for card in cards:
+        table.add_column(f"{card.told['strategy']}\n{card.name[:12]}", justify="right")
+    table.add_row("parameters", *(card.told["params"] for card in cards))
+    for metric in CATALOGUE:
+        table.add_row(metric.label, *(shown(metric.unit, card.metrics.get(metric.name)) for card in cards))
+    screen.print(table)

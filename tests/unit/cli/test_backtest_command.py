@@ -1,0 +1,144 @@
+"""`pilothouse backtest` and `pilothouse strategy`, as somebody types them."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from pilothouse.cli.main import main
+
+Typed = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture
+def typed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Typed:
+    """Return what runs a command in a fresh data folder: its words in; exit code, output and complaints out."""
+    monkeypatch.setenv("PILOTHOUSE_DATA", str(tmp_path / "data"))
+    monkeypatch.chdir(tmp_path)
+
+    def run(*words: str) -> tuple[int, str, str]:
+        with pytest.raises(SystemExit) as ended:
+            main(words)
+        out, err = capfd.readouterr()
+        code = ended.value.code
+        return (code if isinstance(code, int) else 0), out, err
+
+    return run
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    """Return a file of 600 hours that swing."""
+    close = 100 + 10 * np.sin(np.arange(600) / 25) + np.random.default_rng(1).normal(0, 0.5, 600)
+    first = np.concatenate((close[:1], close[:-1]))
+    path = tmp_path / "BTC_USDT-1h.csv"
+    lines = ["date,open,high,low,close,volume"]
+    for bar in range(600):
+        o, c = first[bar], close[bar]
+        lines.append(
+            f"{1_704_067_200_000 + bar * 3_600_000},{o:.2f},{max(o, c) + 0.2:.2f},{min(o, c) - 0.2:.2f},{c:.2f},100"
+        )
+    path.write_text("\n".join(lines) + "\n")
+    return path
+
+
+def _run(typed: Typed, file: Path, *more: str) -> dict[str, Any]:
+    words = ("backtest", "run", "ema-cross", "--data", str(file), "-p", "fast=5", "-p", "slow=20", *more, "--json")
+    code, out, err = typed(*words)
+    assert code == 0, err
+    return dict(json.loads(out))
+
+
+def test_a_run_is_kept_and_the_same_run_is_found(typed: Typed, file: Path) -> None:
+    """The name is the hash of everything it depends on."""
+    first = _run(typed, file)
+    again = _run(typed, file)
+    dearer = _run(typed, file, "--taker", "0.1")
+
+    assert not first["found"]
+    assert again["found"]
+    assert (again["name"], again["digest"]) == (first["name"], first["digest"])
+    assert dearer["name"] != first["name"]
+    assert dearer["metrics"]["fees"] > first["metrics"]["fees"] > 0
+    assert first["symbol"] == "BTC/USDT"
+    assert first["metrics"]["trades"] > 3
+    assert dearer["trials"] == 2
+    assert "luck alone" in dearer["luck"]
+
+
+def test_a_run_without_costs_says_so(typed: Typed, file: Path) -> None:
+    """In words, also where nobody sees colours."""
+    _, out, _ = typed(
+        "backtest", "run", "ema-cross", "--data", str(file), "--maker", "0", "--taker", "0", "--slippage", "0"
+    )
+
+    assert "WITHOUT COSTS" in out
+
+
+def test_kept_runs_are_listed_compared_exported_and_removed(typed: Typed, file: Path, tmp_path: Path) -> None:
+    """By the first letters of their name."""
+    one, other = _run(typed, file)["name"], _run(typed, file, "--stop", "1%", "--size", "50%")["name"]
+
+    assert {each["name"] for each in json.loads(typed("backtest", "list", "--json")[1])} == {one, other}
+    assert typed("backtest", "compare", one[:10], other[:10])[0] == 0
+    _, csv, _ = typed("backtest", "export", one[:10])
+    assert csv.startswith("\ufeffnumber,symbol,side")
+    for what, name in (("daily", "d.csv"), ("monthly", "m.parquet"), ("equity", "e.json"), ("all", "a.json")):
+        assert typed("backtest", "export", one[:10], "--what", what, "-o", str(tmp_path / name))[0] == 0
+    assert json.loads((tmp_path / "a.json").read_text())["spec"]["strategy"] == "ema-cross"
+    assert typed("backtest", "report", one[:10], "-o", "page.html")[0] == 0
+    assert "Every metric" in (tmp_path / "page.html").read_text()
+    assert typed("backtest", "remove", other[:10])[0] == 0
+    assert typed("backtest", "show", other[:10])[0] == 1
+    assert _run(typed, file, "--taker", "0.2")["trials"] == 3, "a trial that was removed stays counted"
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["-p", "fast=1"], "fast: '1' came; a whole number"),
+        (["-p", "quick=1"], "quick: no such parameter"),
+        (["-p", "fast"], "NAME=VALUE"),
+        (["--taker", "50"], "taker"),
+        (["--stop", "far"], "stop: 'far' came; such as 2%"),
+        (["--size", "5"], "size: '5' came"),
+        (["--fill", "never"], "fill: 'never' came"),
+        (["--capital", "-5"], "capital: '-5' came"),
+        (["--from", "2030-01-01"], "data: no candle"),
+        (["--venue", "aster"], "--data FILE, or --venue"),
+    ],
+)
+def test_what_cannot_be_run_is_refused_by_name(words: list[str], message: str, typed: Typed, file: Path) -> None:
+    """It says which word was wrong and what would be right."""
+    code, _, err = typed("backtest", "run", "ema-cross", "--data", str(file), *words)
+
+    assert code != 0
+    assert message in " ".join(err.split())
+
+
+def test_a_strategy_that_does_not_exist_is_told_with_those_that_do(typed: Typed, file: Path) -> None:
+    """A slip of the pen costs a second."""
+    code, _, err = typed("backtest", "run", "ema-corss", "--data", str(file))
+
+    assert code == 1
+    assert "ema-cross" in err
+
+
+def test_strategies_are_shown_with_when_they_fail(typed: Typed) -> None:
+    """Before they are run, not after."""
+    listed = json.loads(typed("strategy", "list", "--json")[1])
+
+    assert len(listed) >= 18
+    assert all(each["fails"] for each in listed)
+    assert "When it fails" in typed("strategy", "show", "grid")[1]
+
+
+def test_a_strategy_is_checked_for_foresight(typed: Typed, file: Path) -> None:
+    """On candles of one's own choice."""
+    code, out, _ = typed("strategy", "check", "ema-cross", "--data", str(file), "--json")
+
+    assert code == 0
+    assert json.loads(out)["honest"]
