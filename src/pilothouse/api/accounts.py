@@ -1,5 +1,6 @@
 """Trading accounts, and the tokens of this API."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from fastapi import APIRouter
@@ -9,7 +10,12 @@ from pilothouse.accounts import tokens, trading_accounts
 from pilothouse.accounts.access import Scope
 from pilothouse.api import desk_shapes, shapes, shown
 from pilothouse.api.asked import IdInPath
-from pilothouse.api.deps import Administering, Caller, Guarded, Reading
+from pilothouse.api.deps import Administering, Caller, Guarded, Reading, Trading
+from pilothouse.core.errors import Invalid, Problem
+from pilothouse.core.rounding import plain
+from pilothouse.execution.adopt import adopt
+from pilothouse.execution.reconcile import Difference, Reconciled, reconcile
+from pilothouse.execution.submit import Trader
 from pilothouse.kit.db import Tx
 from pilothouse.wiring.paper_accounts import start_over
 
@@ -34,6 +40,41 @@ def list_accounts(caller: Reading) -> Response:
 def get_account(caller: Reading, account_id: IdInPath) -> Response:
     """Show one trading account."""
     return shapes.answer(caller.read(lambda tx: _shown(tx, caller, account_id)))
+
+
+@router.post(
+    "/accounts/{account_id}/reconcile",
+    summary="Compare an account with its venue",
+    response_model=desk_shapes.ReconciledShown,
+    responses=shapes.ACTING,
+)
+def reconcile_one(caller: Trading, account_id: IdInPath, asked: desk_shapes.ReconcileAsked | None = None) -> Response:
+    """Compare orders, fills, positions and wallet now; with `adopt`, book what differs as the venue has it.
+
+    503 if the venue does not answer: nothing is taken for flat then. 409 while an order is on its way.
+    """
+    wanted = asked or desk_shapes.ReconcileAsked()
+    account = caller.read(lambda tx: trading_accounts.get(tx, caller.owner_id, account_id))
+    trader = Trader.of(account)
+    if not wanted.adopt:
+        return shapes.answer(_compared(reconcile(caller.house.desk, trader), (), resumed=False))
+    if not wanted.reason:
+        raise Invalid([Problem("reason", "nothing came", "why; it is kept with what is adopted", "required")])
+    done = adopt(caller.house.desk, trader, reason=wanted.reason, by=caller.name)
+    return shapes.answer(_compared(done.found, done.adopted, resumed=done.resumed))
+
+
+def _compared(found: Reconciled, adopted: Sequence[Difference], *, resumed: bool) -> dict[str, Any]:
+    differing = [*found.differences, *([found.wallet] if found.wallet is not None else [])]
+    return {
+        "fills_booked": found.fills_booked,
+        "orders_asked": found.orders_asked,
+        "foreign_orders": found.foreign_orders,
+        "moving": found.moving,
+        "differences": [{"what": one.symbol, "ours": plain(one.ours), "venue": plain(one.theirs)} for one in differing],
+        "adopted": bool(adopted),
+        "resumed": resumed,
+    }
 
 
 @router.post(

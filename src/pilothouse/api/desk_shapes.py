@@ -195,6 +195,35 @@ class FlattenAsked(Asked):
     reason: Text = Field(default="by hand", examples=["the news"])
 
 
+class ReconcileAsked(Asked):
+    """Compare an account with its venue."""
+
+    adopt: bool = Field(default=False, description="Whether what differs is booked as the venue has it.")
+    reason: Text | None = Field(default=None, description="Why; required to adopt.", examples=["closed on the phone"])
+
+
+class DifferenceShown(BaseModel):
+    """One position, or the wallet, that is not as the venue says."""
+
+    what: str = Field(description="The symbol, or wallet.", examples=["BTCUSDT"])
+    ours: Amount = Field(description="As our entries have it.")
+    venue: Amount = Field(description="As the venue has it.")
+
+
+class ReconciledShown(BaseModel):
+    """What one comparison found and did."""
+
+    fills_booked: int
+    orders_asked: int = Field(description="Orders of ours that do not stand at the venue: they are asked for.")
+    foreign_orders: int = Field(
+        description="Orders that stand there and were not made here: they are shown from now on."
+    )
+    moving: bool = Field(description="Whether an order was on its way, so that positions could not be compared.")
+    differences: list[DifferenceShown]
+    adopted: bool
+    resumed: bool = Field(description="Whether the halt that the difference had made has ended.")
+
+
 class TokenShown(BaseModel):
     """What is known of a token; the token itself was shown once."""
 

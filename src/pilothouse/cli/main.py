@@ -39,6 +39,7 @@ from pilothouse.cli import (
     parked,
     positions,
     protect,
+    reconcile,
     signals,
     simexchange,
     strategy,
@@ -95,6 +96,7 @@ app.command("halt", rich_help_panel="Trade")(halt.halt)
 app.command("flatten", rich_help_panel="Trade")(halt.flatten)
 app.command("resume", rich_help_panel="Trade")(halt.resume)
 app.command("halts", rich_help_panel="Trade")(halt.halts)
+app.command("reconcile", rich_help_panel="Trade")(reconcile.reconcile)
 app.add_typer(account.app, name="account", rich_help_panel="Set up")
 app.add_typer(hooks.app, name="hooks", rich_help_panel="Set up")
 app.add_typer(keys.app, name="keys", rich_help_panel="Set up")

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 from functools import partial
+from typing import Final
 
 from pilothouse.core.clock import EPOCH
 from pilothouse.core.facts import Fact, FactKind
@@ -24,15 +25,47 @@ from pilothouse.ledger import positions as held
 from pilothouse.ledger.statement import booked_among
 from pilothouse.venues.port import AccountEvent, OrderReport, VenueAccount, VenueStatus
 
+BY: Final = "reconcile"
+"""Who halts an account whose position the entries cannot explain."""
+
+WALLET: Final = "wallet"
+_WALLET_MOST: Final = Decimal("0.01")
+"""So much of the settlement currency may a wallet differ before anybody is told."""
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """What is not as the venue says: a position by its symbol, base, or the wallet, settlement currency."""
+
+    symbol: str
+    ours: Decimal
+    theirs: Decimal
+
+    def __str__(self) -> str:
+        """Say both numbers."""
+        return f"{self.symbol}: the venue says {plain(self.theirs)}, our entries say {plain(self.ours)}"
+
 
 @dataclass(slots=True)
 class Reconciled:
-    """What one pass found and did; `mismatches` names positions that disagree, in words."""
+    """What one pass found and did.
+
+    differences   positions that disagree
+    wallet        the wallet, if it disagrees
+    moving        whether something was under way, so that positions could not be compared
+    """
 
     fills_booked: int = 0
     orders_asked: int = 0
     foreign_orders: int = 0
-    mismatches: list[str] = field(default_factory=list)
+    differences: list[Difference] = field(default_factory=list)
+    wallet: Difference | None = None
+    moving: bool = False
+
+    @property
+    def mismatches(self) -> list[str]:
+        """Return what disagrees, in words."""
+        return [str(one) for one in (*self.differences, *((self.wallet,) if self.wallet else ()))]
 
 
 def reconcile(desk: Desk, trader: Trader) -> Reconciled:
@@ -45,7 +78,9 @@ def reconcile(desk: Desk, trader: Trader) -> Reconciled:
     symbols = where.to_ask(desk, trader, account, paid_in)
     found.fills_booked = _fetch_fills(desk, trader, account, marks, symbols, begun)
     _compare_orders(desk, trader, account, found)
-    found.mismatches = _compare_positions(desk, trader, account, begun)
+    _compare_positions(desk, trader, account, begun, found)
+    if not found.moving and not found.differences:
+        _compare_wallet(desk, trader, account, found)
     if begun > EPOCH:
         desk.database.write(lambda tx: hearing.compared(tx, trader.account_id, desk.clock.now()), name="compared")
     desk.writers.compared(trader.account_id)
@@ -254,28 +289,41 @@ def _compare_orders(desk: Desk, trader: Trader, account: VenueAccount, found: Re
     found.orders_asked = len(missing)
 
 
-def _compare_positions(desk: Desk, trader: Trader, account: VenueAccount, begun: datetime) -> list[str]:
+def _compare_positions(desk: Desk, trader: Trader, account: VenueAccount, begun: datetime, found: Reconciled) -> None:
     """Compare positions; a difference that is still there when asked again halts the account."""
     differing = _differences(desk, trader, account)
     if differing:
         marks = desk.database.read(lambda tx: account_store.reconciled_up_to(tx, trader.account_id))
         _fetch_fills(desk, trader, account, marks, sorted(differing), begun)
         differing = _differences(desk, trader, account)
+    found.moving = differing is None
     if not differing:
-        return []
-    words = [
-        f"{symbol}: the venue says {plain(theirs)}, our entries say {plain(ours)}"
-        for symbol, (ours, theirs) in sorted(differing.items())
-    ]
-    reason = "positions disagree: " + "; ".join(words)
+        return
+    found.differences = [Difference(symbol, *pair) for symbol, pair in sorted(differing.items())]
+    reason = "positions disagree: " + "; ".join(map(str, found.differences))
     desk.database.write(
-        lambda tx: halts.halt(tx, desk, account.id, account.owner_id, reason=reason, by="reconcile"), name="halt"
+        lambda tx: halts.halt(tx, desk, account.id, account.owner_id, reason=reason, by=BY), name="halt"
     )
-    return words
 
 
-def _differences(desk: Desk, trader: Trader, account: VenueAccount) -> dict[str, tuple[Decimal, Decimal]]:
-    """Return (ours, theirs) by symbol where they differ and nothing is under way that could explain it.
+def _compare_wallet(desk: Desk, trader: Trader, account: VenueAccount, found: Reconciled) -> None:
+    """Compare the wallet, where the venue keeps money and positions apart; a difference is told, and halts nothing.
+
+    It may be a fee in another coin, or a payment that the venue tells of later; a person decides what to do.
+    """
+    venue = desk.venue(trader.venue)
+    if where.holds_more_than_ours(venue.card):
+        return
+    now = desk.clock.now()
+    before = desk.database.read(lambda tx: settle.wallet_of(tx, account.id, trader.currency, now))
+    theirs = venue.balance(account).wallet
+    ours = desk.database.read(lambda tx: settle.wallet_of(tx, account.id, trader.currency, now))
+    if before == ours and abs(theirs - ours) > _WALLET_MOST:
+        found.wallet = Difference(WALLET, ours, theirs)
+
+
+def _differences(desk: Desk, trader: Trader, account: VenueAccount) -> dict[str, tuple[Decimal, Decimal]] | None:
+    """Return (ours, theirs) by symbol where they differ; None while something is under way that could explain it.
 
     Read before and after the venue was asked: only what stood still meanwhile can be compared.
     """
@@ -283,7 +331,7 @@ def _differences(desk: Desk, trader: Trader, account: VenueAccount) -> dict[str,
     theirs = {position.symbol: position.quantity for position in desk.venue(trader.venue).positions(account)}
     after = desk.database.read(lambda tx: _ours(tx, trader.account_id))
     if before is None or before != after:
-        return {}
+        return None
     zero = Decimal(0)
     pairs = {symbol: (before.get(symbol, zero), theirs.get(symbol, zero)) for symbol in before.keys() | theirs.keys()}
     if where.holds_more_than_ours(desk.venue(trader.venue).card):

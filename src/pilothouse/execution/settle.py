@@ -6,6 +6,7 @@ It may be told twice, late, and out of order, by the answer, by the stream and b
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from decimal import Decimal
 
 import structlog
 
@@ -22,6 +23,7 @@ from pilothouse.execution.tell import moved, told
 from pilothouse.kit import outbox
 from pilothouse.kit.db import Tx
 from pilothouse.ledger import post
+from pilothouse.ledger.exposure import holdings
 from pilothouse.venues.catalogue import card_of
 from pilothouse.venues.keys import VenueKey
 from pilothouse.venues.port import HOLDINGS, FundingPayment, OrderReport, Rejected, Transfer, VenueStatus
@@ -217,6 +219,11 @@ def _coin(desk: Desk, account: TradingAccount, fill: Fill) -> str:
     if not card_of(VenueKey.parse(account.venue).name).has(HOLDINGS):
         return ""
     return desk.instrument_of(account.venue, fill.symbol).base
+
+
+def wallet_of(tx: Tx, account_id: str, currency: str, now: datetime) -> Decimal:
+    """Return the wallet as our entries have it, settlement currency."""
+    return holdings(tx, account_id, now, currency).wallet
 
 
 def funded(tx: Tx, account_id: str, owner_id: str, payments: Sequence[FundingPayment], now: datetime) -> None:

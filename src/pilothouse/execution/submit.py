@@ -125,6 +125,10 @@ def submit(
     order = _new_order(desk, trader, intent, client_id, now)
     if waits:
         return _keep_unsent(tx, trader, intent, order, now, "waits until a stop lets go of the coins", warnings)
+    doubted = _doubted(basis, now)
+    if doubted is not None and not intent.purpose.protects and not intent.terms.reduce_only:
+        why = f"waits until it is known what became of {doubted.id}"
+        return _keep_unsent(tx, trader, intent, order, now, why, warnings)
     if not desk.writers.may_send(trader.venue, trader.account_id):
         why = "waits for the process that sends for this account"
         return _keep_unsent(tx, trader, intent, order, now, why, warnings)
@@ -170,6 +174,15 @@ def submit(
 def _warned(warnings: tuple[Denial, ...]) -> list[tuple[str, OrderState, str]]:
     """Return lines for the timeline of an order that a person wanted to be warned of."""
     return [("warned", OrderState.INTENDED, f"{one.code}: {one.message}") for one in warnings]
+
+
+def _doubted(basis: Basis, now: datetime) -> store.OrderRecord | None:
+    """Return an order of the instrument of which nobody knows whether it arrived; what only protects is left out."""
+    for order in basis.orders:
+        is_lost = order.state is OrderState.SENDING and order.sendable_until is not None and order.sendable_until <= now
+        if (is_lost or order.state in {OrderState.UNKNOWN, OrderState.INTENDED}) and not order.purpose.protects:
+            return order
+    return None
 
 
 def _keep_unsent(

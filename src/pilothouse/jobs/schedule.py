@@ -33,10 +33,8 @@ from pilothouse.wiring.subscriptions import trader_of
 _log = structlog.get_logger("pilothouse.schedule")
 
 
-COMPARED_EVERY = timedelta(seconds=115)
-"""An account whose stream lives is compared with its venue this often: each time costs of the venue's rate budget."""
-
 DEAF_COMPARED_EVERY = timedelta(seconds=25)
+"""An account that is not heard is compared at least this often."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +81,9 @@ def _is_fresh(house: House, account: TradingAccount) -> bool:
     if heard is None or heard.compared_at is None:
         return False
     now = house.clock.now()
-    every = COMPARED_EVERY if heard.deaf_since(now) is None else DEAF_COMPARED_EVERY
+    every = timedelta(seconds=house.settings.reconcile_s)
+    if heard.deaf_since(now) is not None:
+        every = min(every, DEAF_COMPARED_EVERY)
     return now - heard.compared_at < every
 
 
@@ -218,7 +218,7 @@ def try_accounts(house: House) -> None:
 
 
 SCHEDULE: tuple[Periodic, ...] = (
-    Periodic("reconcile", timedelta(seconds=30), timedelta(seconds=30), reconcile_all),
+    Periodic("reconcile", timedelta(seconds=5), timedelta(seconds=30), reconcile_all),
     Periodic("halts", timedelta(seconds=2), timedelta(seconds=1), carry_halts_on),
     Periodic("drive", timedelta(seconds=5), timedelta(seconds=1), drive_waiting),
     Periodic("levels", timedelta(milliseconds=500), timedelta(seconds=1), watch_levels),

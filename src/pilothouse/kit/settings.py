@@ -158,6 +158,12 @@ class Settings:
         "An account that is not heard at its venue decides nothing for so many seconds; then an alarm is raised, and "
         "decisions that only reduce go on.",
     )
+    reconcile_s: int = _setting(
+        "30",
+        _number(5, 3_600),
+        "An account is compared with its venue in full at least every so many seconds, and after each reconnect; each "
+        "time costs of the venue's rate budget.",
+    )
     protect_within_s: int = _setting(
         "5",
         _number(1, 3_600),

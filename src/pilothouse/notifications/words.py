@@ -277,7 +277,9 @@ def _invariant(fact: Fact) -> Alarm:
     told = fact.payload
     name = str(told["invariant"])
     more = int(told.get("findings", 1)) - 1
-    message = f"{told['words']}{f', and {more} more' if more else ''}"
+    # What the ledger finds while it books carries numbers alone.
+    words = told.get("words") or ", ".join(f"{key} {value}" for key, value in told.items() if key != "invariant")
+    message = f"{words}{f', and {more} more' if more else ''}"
     headline = _QUESTIONS.get(name, f"Invariant {name} does not hold")
     if told.get("gravity") == "breach":
         did = _INVARIANT_HALTS if fact.account_id else "It is shown and told; nothing could be halted for it alone."
