@@ -57,7 +57,7 @@ def spec_of(
     Raises Invalid that names every field which does not fit.
     """
     params = resolve(strategy.parameters, wish.params)
-    least = strategy.warm_up(params) + 2
+    least = strategy.warm_up_bars(params, candles.span_ms) + 2
     if len(candles) < least:
         came = f"{len(candles)} bars"
         raise Invalid([Problem("candles", came, f"at least {least}: {wish.strategy} warms up first", "too_few")])

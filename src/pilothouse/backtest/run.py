@@ -40,7 +40,7 @@ def run(
     others = {symbol: each for symbol, each in data.items() if symbol != market.symbol}
     signals = strategy.signals(View(candles, others), p)
     return simulate(
-        spec, market, candles, signals, rules, warm_up=strategy.warm_up(p),
+        spec, market, candles, signals, rules, warm_up=strategy.warm_up_bars(p, candles.span_ms),
         funding=(funding or {}).get(market.symbol), finer=(finer or {}).get(market.symbol),
     )  # fmt: skip
 

@@ -163,7 +163,7 @@ def _at(strategy: Columns, p: Params, view: View, length: int) -> Signals | Find
 
 def _beginnings(strategy: Columns, p: Params, whole: View, signals: Signals) -> Iterator[Finding]:
     """Leave bars away at the beginning: after the warm-up nothing that was said may have depended on them."""
-    count, warm_up = len(whole), strategy.warm_up(p)
+    count, warm_up = len(whole), strategy.warm_up_bars(p, whole.candles.span_ms)
     for dropped in sorted({1, max(1, (count - warm_up) // 3)}):
         if count - dropped <= warm_up + 1:
             continue

@@ -111,6 +111,17 @@ class Columns:
         """Return how many bars pass before the first signal can be meant; earlier ones are not carried out."""
         raise NotImplementedError(f"{type(self).__name__} must say how long it warms up")
 
+    def warm_up_ms(self, p: Params) -> int:
+        """Return how much time has to pass besides, milliseconds; none, unless told otherwise.
+
+        For what belongs to days or to longer candles: how many bars that is depends on how long a bar is.
+        """
+        return 0
+
+    def warm_up_bars(self, p: Params, span_ms: int) -> int:
+        """Return the bars of the warm-up where a bar is so long: those of `warm_up`, or of `warm_up_ms` if more."""
+        return max(self.warm_up(p), -(-self.warm_up_ms(p) // span_ms))
+
     def signals(self, view: View, p: Params) -> Signals:
         """Return what is wanted at the close of each bar."""
         raise NotImplementedError(f"{type(self).__name__} must return signals")

@@ -33,8 +33,9 @@ class BollingerReversion(Columns):
         return Signals(
             long=crossed_above(close, lower),
             short=crossed_below(close, upper),
-            leave_long=close >= middle,
-            leave_short=close <= middle,
+            # Prices are whole ticks and often meet the mean exactly; its last bit depends on where the history begins.
+            leave_long=close >= middle * (1.0 - 1e-9),
+            leave_short=close <= middle * (1.0 + 1e-9),
         )
 
     def rules(self, p: Params) -> Rules:

@@ -3,7 +3,7 @@
 import numpy as np
 
 from pilothouse.core.candles import Ints
-from pilothouse.strategies.builtin.usual import away, risk, rules, shifted, stop_loss, take_profit
+from pilothouse.strategies.builtin.usual import DAY_MS, away, risk, rules, shifted, stop_loss, take_profit
 from pilothouse.strategies.calendar import local_clock, local_months
 from pilothouse.strategies.indicators.momentum import cmo
 from pilothouse.strategies.indicators.sessions import pivots
@@ -41,8 +41,12 @@ class CentralPivots(Columns):
     }  # fmt: skip
 
     def warm_up(self, p: Params) -> int:
-        """Return none: days that are not known answer NaN, which trades nothing."""
+        """Return none: what counts here are days."""
         return 0
+
+    def warm_up_ms(self, p: Params) -> int:
+        """Return the days that are looked back to, and with the month's range two whole months besides the first."""
+        return DAY_MS * (3 * 31 if p.month else RSI_DAYS + 3)
 
     def signals(self, view: View, p: Params) -> Signals:
         """Return entries in the first minutes, and exits at the range and at the end of the day."""

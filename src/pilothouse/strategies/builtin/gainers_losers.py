@@ -43,6 +43,10 @@ class GainersLosers(Columns):
         """Return the least history, at least what MACD needs to settle."""
         return max(int(p.candles), ema_settled(p.slow) + int(p.signal))
 
+    def warm_up_ms(self, p: Params) -> int:
+        """Return the day of the turnover or the hours of the change, whichever is longer, and one hour to begin."""
+        return int(max(24.0, p.hours) + 1.0) * 3_600_000
+
     def signals(self, view: View, p: Params) -> Signals:
         """Return the crosses of those that stand in front."""
         change = change_of_liquid(p)

@@ -9,6 +9,14 @@ from pilothouse.strategies.rules import Rules
 from pilothouse.strategies.sdk import Columns, Signals, crossed_above, crossed_below
 from pilothouse.strategies.view import View
 
+MINUTE_MS = 60_000
+LENGTHS_MS = {
+    name: minutes * MINUTE_MS
+    for name, minutes in {
+        "15m": 15, "30m": 30, "1h": 60, "2h": 120, "4h": 240, "8h": 480, "12h": 720, "1d": 1_440, "1w": 10_080,
+    }.items()
+}  # fmt: skip
+
 
 class MacdTimeframes(Columns):
     """Long when MACD crosses its signal upwards while the longer timeframe points up; short mirrored.
@@ -19,7 +27,7 @@ class MacdTimeframes(Columns):
     name = "macd-timeframes"
     title = "MACD on two timeframes"
     parameters = {
-        "timeframe": choice("4h", ("15m", "30m", "1h", "2h", "4h", "8h", "12h", "1d", "1w"), label="Longer timeframe"),
+        "timeframe": choice("4h", tuple(LENGTHS_MS), label="Longer timeframe"),
         "fast": whole(12, 2, 200, step=2, label="Fast average"),
         "slow": whole(26, 3, 400, step=2, label="Slow average"),
         "signal": whole(9, 1, 200, label="Signal average"),
@@ -36,6 +44,10 @@ class MacdTimeframes(Columns):
     def warm_up(self, p: Params) -> int:
         """Return the bars until MACD has settled; the one of longer bars answers NaN until then."""
         return ema_settled(max(p.fast, p.slow)) + int(p.signal)
+
+    def warm_up_ms(self, p: Params) -> int:
+        """Return as many of the longer bars, and the two that may be cut at either end."""
+        return (ema_settled(max(p.fast, p.slow)) + int(p.signal) + 2) * LENGTHS_MS[p.timeframe]
 
     def signals(self, view: View, p: Params) -> Signals:
         """Return the crosses with the trend, and every cross against the position."""

@@ -4,6 +4,7 @@ import numpy as np
 
 from pilothouse.strategies.builtin.usual import (
     SIDE,
+    WHOLE_DAY_MS,
     exits,
     rules,
     shifted,
@@ -48,6 +49,10 @@ class OpeningRange(Columns):
     def warm_up(self, p: Params) -> int:
         """Return the bars that a breakout takes; days before the first whole one answer NaN."""
         return 3
+
+    def warm_up_ms(self, p: Params) -> int:
+        """Return a day: the one in which the history begins has no range."""
+        return WHOLE_DAY_MS
 
     def signals(self, view: View, p: Params) -> Signals:
         """Return the breakouts that were followed through."""

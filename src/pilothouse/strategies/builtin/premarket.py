@@ -3,7 +3,17 @@
 import numpy as np
 
 from pilothouse.strategies.builtin.opening_range import ZONE, breakouts
-from pilothouse.strategies.builtin.usual import SIDE, exits, kept, rules, shifted, size, stop_loss, take_profit
+from pilothouse.strategies.builtin.usual import (
+    SIDE,
+    WHOLE_DAY_MS,
+    exits,
+    kept,
+    rules,
+    shifted,
+    size,
+    stop_loss,
+    take_profit,
+)
 from pilothouse.strategies.calendar import local_clock
 from pilothouse.strategies.indicators.windows import rolling_highest, rolling_lowest
 from pilothouse.strategies.parameters import Params, number, whole
@@ -35,6 +45,10 @@ class Premarket(Columns):
     def warm_up(self, p: Params) -> int:
         """Return the bars of the range."""
         return int(p.bars) + 1
+
+    def warm_up_ms(self, p: Params) -> int:
+        """Return a day: the one in which the history begins may have no bars before its open."""
+        return WHOLE_DAY_MS
 
     def signals(self, view: View, p: Params) -> Signals:
         """Return the breakouts behind the open, and the ways back through the other side."""

@@ -77,6 +77,11 @@ def kept(event: Truths, values: Floats, session: "np.ndarray[tuple[int], np.dtyp
     return np.where(known, values[np.maximum(latest, 0)], np.nan)
 
 
+DAY_MS: Final = 86_400_000
+# A local day has 25 hours when clocks are turned back; behind it, a bar belongs to a day that began in the history.
+WHOLE_DAY_MS: Final = 26 * 3_600_000
+
+
 def ema_settled(period: int) -> int:
     """Return after how many bars an exponential average has forgotten how it began, but for a part in 20,000."""
     return 5 * period
