@@ -21,7 +21,7 @@ from typing import Any
 import structlog
 
 from tests.house_process import HouseProcess
-from tests.speed import aster, candles, ccxt_orders, floor, record, simexchange_orders, stream_to_book
+from tests.speed import aster, backtest, candles, ccxt_orders, floor, record, simexchange_orders, stream_to_book
 from tests.speed.load import Plan
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -140,6 +140,7 @@ def main() -> None:
         simexchange_orders.measure(figures.add)
         print("\n  A year of minutes from the disk\n")
         candles.measure(figures.add)
+        backtest.measure(figures.add)
         with HouseProcess(place / "house") as house:
             _bench(house, figures, hurried, paced)
     figures.write()

@@ -10,13 +10,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pilothouse.backtest.kernels import slots as k
-from pilothouse.backtest.kernels.wishes import Flags, write_flags
 from pilothouse.core.candles import Candles, Floats, Ints
 from pilothouse.core.errors import Invalid, Problem
 from pilothouse.strategies.indicators.volatility import atr
 from pilothouse.strategies.rules import By, Distance, Rules, Side, SizeBy
 from pilothouse.strategies.sdk import Signals
 
+Flags = NDArray[np.uint8]
+
+_BOTH: Final = k.LONG | k.SHORT
 _PPM_MOST: Final = 100_000_000
 _TICKS_MOST: Final = 1 << 40
 _SHARE_MOST: Final = 200.0
@@ -78,7 +80,7 @@ def wanted(candles: Candles, signals: Signals, rules: Rules, rows: Rows, *, warm
         k.ROW_TAG: -1 if signals.tag is None else rows.add(signals.tag.astype(np.int64)),
     }
     kinds, shares = _distances(candles, signals, rules, rows)
-    return Wanted(_flags(signals, rules, count, warm_up, shift), kinds, shares, places)
+    return Wanted(flags_of(signals, rules.side, count, warm_up, shift), kinds, shares, places)
 
 
 def distances_of(rules: Rules) -> list[Distance]:
@@ -88,19 +90,30 @@ def distances_of(rules: Rules) -> list[Distance]:
     return [distance for distance in every if distance is not None]
 
 
-def _flags(signals: Signals, rules: Rules, count: int, warm_up: int, shift: int) -> Flags:
-    target = np.zeros(0) if signals.target is None else signals.target
-    side = {Side.BOTH: 0, Side.LONG: 1, Side.SHORT: -1}[rules.side]
+def flags_of(signals: Signals, side: Side, count: int, warm_up: int, shift: int) -> Flags:
+    """Return uint8[n], what each bar is told to do, `shift` bars after it was wished.
+
+    Both sides at once contradict each other and are no wish. A side that is not traded only closes the other.
+    """
     flags = np.zeros(count, np.uint8)
-    write_flags(
-        _or_none(signals.long), _or_none(signals.short), _or_none(signals.leave_long), _or_none(signals.leave_short),
-        target, flags, warm_up, shift, side,
-    )  # fmt: skip
+    until = count - shift
+    if until <= warm_up:
+        return flags
+    told = flags[warm_up + shift :]
+    if signals.target is not None:
+        target = signals.target[warm_up:until]
+        told[target > 0] = k.LONG | k.RESIZE
+        told[target < 0] = k.SHORT | k.RESIZE
+        told[target == 0] = k.LEAVE_LONG | k.LEAVE_SHORT
+    for bit, column in enumerate((signals.long, signals.short, signals.leave_long, signals.leave_short)):
+        if column is not None:
+            told |= np.left_shift(column[warm_up:until].view(np.uint8), bit, dtype=np.uint8)
+    told -= (told & told >> 1 & np.uint8(1)) * np.uint8(_BOTH)
+    if side is not Side.BOTH:
+        other, leaves = (k.SHORT, k.LEAVE_LONG) if side is Side.LONG else (k.LONG, k.LEAVE_SHORT)
+        wrong = (told & other) != 0
+        told[wrong] = told[wrong] & ~np.uint8(other | k.RESIZE) | np.uint8(leaves)
     return flags
-
-
-def _or_none(column: NDArray[np.bool_] | None) -> NDArray[np.bool_]:
-    return np.zeros(0, np.bool_) if column is None else column
 
 
 def _settled(values: Floats) -> Floats:

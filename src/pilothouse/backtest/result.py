@@ -5,6 +5,7 @@ only for metrics and charts.
 """
 
 import hashlib
+import math
 from dataclasses import dataclass
 from decimal import Decimal
 from enum import IntEnum
@@ -14,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pilothouse.backtest.curves import Curve, TradeTable
+from pilothouse.backtest.kernels.statistics import NAMES, core_statistics
 from pilothouse.core.candles import Floats, Ints
 
 TRADE_COLUMNS: Final = (
@@ -174,6 +176,11 @@ class Result:
         """Return equity with the start before it, for metrics."""
         at = np.concatenate((self.opened_ms[:1], self.opened_ms + self.span_ms))
         return Curve(at, self.money(np.concatenate((np.array([self.capital], np.int64)[: len(self)], self.equity))))
+
+    def core(self) -> dict[str, float | None]:
+        """Return the eight numbers that a search looks at, of all trades; None for what is not defined."""
+        found = core_statistics(self.opened_ms, self.span_ms, self.capital, self.equity, self.trades.pnl)
+        return {name: None if math.isnan(value) else float(value) for name, value in zip(NAMES, found, strict=True)}
 
     def table(self) -> TradeTable:
         """Return trades in quote currency, for metrics."""

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 
 from pilothouse.backtest.kernels import slots as k
 from pilothouse.backtest.kernels.bars import run_bars
-from pilothouse.backtest.kernels.wishes import Flags
-from pilothouse.backtest.orders_wanted import Rows, Wanted, wanted
+from pilothouse.backtest.kernels.plain import is_plain, plain_bars
+from pilothouse.backtest.orders_wanted import Flags, Rows, Wanted, wanted
 from pilothouse.backtest.result import FillTable, Result, Scale, Trades
 from pilothouse.backtest.spec import PPM, BacktestSpec, FillAt, Margin, Market, Slip
 from pilothouse.core.candles import Candles, Ints
@@ -67,35 +67,50 @@ def simulate(
     warm_up: int,
     funding: Funding | None = None,
     finer: Candles | None = None,
-    quiet: bool = True,
+    quick: bool = True,
 ) -> Result:
     """Return what trading `signals` by `rules` would have led to.
 
     warm_up   bars before which nothing is carried out
     funding   its history, if the spec wants funding
     finer     shorter candles over the same time, if the spec walks inside the bars
-    quiet     False walks through every bar in full; the result is the same, more slowly
+    quick     False walks through every bar in full and in general; the result is the same, more slowly
 
     Raises Invalid, TooLargeToCount.
     """
     plan = planned(spec, market, candles, signals, rules, warm_up=warm_up, funding=funding, finer=finer)
-    plan.settings[k.QUIET] = int(quiet)
-    bars = plan.candles
-    equity = np.empty(len(bars), np.int64)
+    result = _carried_out(plan, quick=quick, costless=not spec.costs.any, tags=signals.tags)
+    return result if finer is None else _on_bars(result, candles, finer)
+
+
+def _carried_out(plan: Plan, *, quick: bool, costless: bool, tags: tuple[str, ...]) -> Result:
+    """Return what a plan leads to. Raises TooLargeToCount."""
+    bars, p = plan.candles, plan.settings
     kinds, shares = plan.wanted.kinds, plan.wanted.shares
-    trades, fills, state = run_bars(
-        bars.open, bars.high, bars.low, bars.close, plan.flags, plan.rows, plan.settings, kinds, plan.tiers, shares,
-        equity,
-    )  # fmt: skip
-    if state[k.STATUS] == k.OVERFLOW:
+    equity = np.empty(len(bars), np.int64)
+    if quick and is_plain(p, kinds, plan.tiers, plan.flags):
+        room = int(np.count_nonzero(plan.flags)) + 1
+        trades, fills = np.empty((room, k.TRADE_WIDTH), np.int64), np.empty((2 * room, k.FILL_WIDTH), np.int64)
+        counts = np.zeros(5, np.int64)
+        plain_bars(
+            bars.open, bars.high, bars.low, bars.close, plan.flags, p, kinds, plan.tiers, equity, trades, fills, counts
+        )
+        done, filled, skipped, exposed, status = (int(each) for each in counts)
+        trades, fills = trades[:done], fills[:filled]
+    else:
+        p[k.QUIET] = int(quick)
+        trades, fills, state = run_bars(
+            bars.open, bars.high, bars.low, bars.close, plan.flags, plan.rows, p, kinds, plan.tiers, shares, equity
+        )
+        skipped, exposed, status = (int(state[slot]) for slot in (k.SKIPPED, k.EXPOSED, k.STATUS))
+    if status == k.OVERFLOW:
         raise TooLargeToCount(
             "an amount of this run does not fit 64 bits: a larger lot, or less capital or leverage, would"
         )
-    result = Result(
-        plan.scale, int(plan.settings[k.CAPITAL]), bars.opened_ms, bars.span_ms, Trades.of(trades), FillTable.of(fills),
-        equity, int(state[k.SKIPPED]), int(state[k.EXPOSED]), not spec.costs.any, signals.tags,
+    return Result(
+        plan.scale, int(p[k.CAPITAL]), bars.opened_ms, bars.span_ms, Trades.of(trades), FillTable.of(fills), equity,
+        skipped, exposed, costless, tags,
     )  # fmt: skip
-    return result if finer is None else _on_bars(result, candles, finer)
 
 
 def planned(

@@ -27,6 +27,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pilothouse.core.errors import Invalid, Problem
+from pilothouse.strategies.indicators.crossings import rises_above, rises_above_level
 from pilothouse.strategies.parameters import Parameter, Params
 from pilothouse.strategies.rules import Rules
 from pilothouse.strategies.view import View
@@ -216,17 +217,22 @@ class Turns(Protocol):
 
 def crossed_above(one: Floats, other: Floats | float) -> Truths:
     """Return where `one` stands above `other` and did not at the bar before; False where either is NaN."""
-    above = one > other
-    below = one <= other
-    found = np.zeros(len(one), bool)
-    found[1:] = above[1:] & below[:-1]
-    return found
+    if isinstance(other, np.ndarray):
+        return rises_above(one, _as_long(other, one))
+    return rises_above_level(one, float(other))
 
 
 def crossed_below(one: Floats, other: Floats | float) -> Truths:
     """Return where `one` stands below `other` and did not at the bar before; False where either is NaN."""
-    below = one < other
-    above = one >= other
-    found = np.zeros(len(one), bool)
-    found[1:] = below[1:] & above[:-1]
-    return found
+    if isinstance(other, np.ndarray):
+        return rises_above(_as_long(other, one), one)
+    return rises_above_level(-one, -float(other))
+
+
+def _as_long(other: Floats, one: Floats) -> Floats:
+    """Return `other`, if it is as long as `one`. Raises Invalid."""
+    if len(other) != len(one):
+        raise Invalid(
+            [Problem("other", f"{len(other)} values", f"{len(one)}, as many as the column beside it", "shape")]
+        )
+    return other

@@ -1,6 +1,6 @@
 """Random markets with random rules: a seed goes in, everything that a run needs comes out."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any
 
@@ -164,3 +164,22 @@ def random_case(seed: int, *, bars: int | None = None) -> Case:
         funding,
         int(rng.integers(0, min(8, len(candles)))),
     )
+
+
+def plain_case(seed: int) -> Case:
+    """Return a run that the quick loop can do: one quantity at the market, fixed distances, nothing that is due."""
+    rng = np.random.default_rng(seed)
+    case = random_case(seed)
+    shares = (Target(Distance(round(float(rng.uniform(0.1, 4)), 2))),) if rng.random() < 0.5 else ()
+    by = (By.PERCENT, By.PRICE)[int(rng.integers(0, 2))]
+    stop, trail = (Distance(round(float(rng.uniform(0.1, 3)), 2), by) if rng.random() < 0.5 else None for _ in range(2))
+    rules = Rules(Exits(stop, shares, trail), Size(float(rng.choice([0.02, 0.5, 30.0])), SizeBy.FIXED), case.rules.side)
+    costs = case.spec.costs
+    slip = costs.slip if costs.slip in {Slip.NONE, Slip.FIXED, Slip.SPREAD} else Slip.NONE
+    costs = replace(costs, tiers=(), slip=slip, funding=False, borrow_ppm_year=0)
+    fills = Fills(latency=case.spec.fills.latency, through=case.spec.fills.through)
+    spec = replace(case.spec, margin=Margin.ISOLATED, costs=costs, fills=fills)
+    signals = Signals(*(getattr(case.signals, name) for name in ("long", "short", "leave_long", "leave_short")))
+    if signals.long is None:
+        signals = replace(signals, long=rng.random(len(case.candles)) < 0.2)
+    return replace(case, spec=spec, rules=rules, signals=signals)

@@ -8,24 +8,26 @@ from typing import Any
 import numpy as np
 import pytest
 
+from pilothouse.backtest.kernels.plain import is_plain
+from pilothouse.backtest.metrics import measure
 from pilothouse.backtest.reference import Desk, reference, same
 from pilothouse.backtest.result import Reason, Result
-from pilothouse.backtest.simulate import TooLargeToCount, simulate
+from pilothouse.backtest.simulate import TooLargeToCount, planned, simulate
 from pilothouse.backtest.spec import Costs, Fills, Market
 from pilothouse.core.candles import Candles, Ints
 from pilothouse.core.errors import Refused
 from pilothouse.strategies.rules import Distance, Exits, Rules, Size, SizeBy, Target
 from pilothouse.strategies.sdk import Signals
-from tests.unit.backtest.bar_cases import Case, random_case
+from tests.unit.backtest.bar_cases import Case, plain_case, random_case
 
 CHARGE = Desk._charge
 
 
-def run(case: Case, *, quiet: bool = True) -> Result:
+def run(case: Case, *, quick: bool = True) -> Result:
     """Return what the loop makes of a case."""
     return simulate(
         case.spec, case.market, case.candles, case.signals, case.rules, warm_up=case.warm_up, funding=case.funding,
-        quiet=quiet,
+        quick=quick,
     )  # fmt: skip
 
 
@@ -43,7 +45,7 @@ def compare(seeds: range) -> Counter[int]:
             case.spec, case.market, case.candles, case.signals, case.rules, warm_up=case.warm_up, funding=case.funding
         )
         assert same(slow, result) == "", f"seed {seed}"
-        assert run(case, quiet=False).digest() == result.digest(), f"seed {seed}"
+        assert run(case, quick=False).digest() == result.digest(), f"seed {seed}"
         seen.update(result.trades.reason_out.tolist())
     assert seen[-1] <= len(seeds) // 100, "what does not fit 64 bits is rare"
     return seen
@@ -54,6 +56,21 @@ def test_the_loop_equals_the_oracle_to_the_unit() -> None:
     seen = compare(range(300))
 
     assert set(seen) >= {reason.value for reason in Reason if reason is not Reason.SIGNAL}
+
+
+def test_the_quick_loop_for_plain_rules_equals_the_general_one_to_the_unit() -> None:
+    """Most runs take it: it may differ in speed alone. The eight numbers are those of the metrics."""
+    plain = 0
+    for seed in range(300):
+        case = plain_case(seed)
+        plan = planned(case.spec, case.market, case.candles, case.signals, case.rules, warm_up=case.warm_up)
+        plain += is_plain(plan.settings, plan.wanted.kinds, plan.tiers, plan.flags)
+        result = run(case)
+        assert result.digest() == run(case, quick=False).digest(), f"seed {seed}"
+        told = measure(result.curve(), result.table())
+        for name, value in result.core().items():
+            assert value == (None if told[name] is None else pytest.approx(told[name], rel=1e-7, abs=1e-8)), name
+    assert plain == 300, "what they all have in common is that the quick loop can do them"
 
 
 @pytest.mark.soak

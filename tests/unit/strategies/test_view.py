@@ -129,3 +129,9 @@ def test_a_target_stands_alone() -> None:
     with pytest.raises(Invalid, match=r"signals\.target"):
         Signals(target=np.zeros(count), long=np.zeros(count, bool)).checked(count)
     assert Signals(target=np.zeros(count), trigger=np.full(count, np.nan)).checked(count).target is not None
+
+
+def test_columns_that_are_not_equally_long_do_not_cross() -> None:
+    """A crossing of columns that do not stand beside each other would be one of other bars."""
+    with pytest.raises(Invalid, match="as many"):
+        crossed_above(np.zeros(3), np.zeros(4))

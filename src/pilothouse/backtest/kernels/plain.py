@@ -1,0 +1,259 @@
+"""The same as `bars.py` for the rules that most runs have, several times as fast: everything is held in registers.
+
+One quantity at the market at the next open, flips and exits by signal; stop, trailing stop and one target at distances
+that do not change; fees without tiers, slippage of a fixed share; isolated margin. `simulate` takes this loop where a
+plan asks for no more, and the tests hold it to the general one to the last unit.
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pilothouse.backtest.kernels import slots as k
+from pilothouse.backtest.kernels.counting import Int, ppm_up, up
+from pilothouse.strategies.indicators.compiling import compiled
+
+Array = NDArray[np.int64]
+Flags = NDArray[np.uint8]
+
+TRADES, FILLS, SKIPPED, EXPOSED, STATUS = range(5)
+
+
+def is_plain(p: Array, kinds: Array, tiers: Array, flags: Flags) -> bool:
+    """Say whether a plan asks for no more than this loop can."""
+    rows = (k.ROW_LIMIT, k.ROW_TRIGGER, k.ROW_WEIGHT, k.ROW_SIZE, k.ROW_TAG, k.ROW_VOLUME)
+    due = (k.ROW_FUNDING_OPEN, k.ROW_FUNDING, k.ROW_BORROW, k.ROW_DAY)
+    return bool(
+        not any(p[slot] for slot in (k.AT_CLOSE, k.VOLUME_PPM, k.CROSS, k.PYRAMIDING, k.COOLDOWN, k.BARS_MOST))
+        and p[k.FLIPS]
+        and p[k.SIZE_BY] == k.SIZE_LOTS
+        and p[k.SLIP] in {k.SLIP_NONE, k.SLIP_FIXED, k.SLIP_SPREAD}
+        and p[k.TARGETS] <= 1
+        and all(p[slot] < 0 for slot in (*rows, *due))
+        and (kinds[:, k.D_ROW] < 0).all()
+        and not kinds[[k.D_AFTER, k.D_EVEN], : k.D_ROW].any()
+        and len(tiers) == 1
+        and not np.bitwise_and(flags, k.RESIZE | k.EVENT).any()
+    )
+
+
+@compiled
+def away_of(kinds: Array, slot: Int, entry: Int) -> Int:
+    """Return a distance in ticks, 0 for none."""
+    ticks = kinds[slot, k.D_TICKS]
+    return ticks if ticks > 0 else up(entry * kinds[slot, k.D_PPM], k.MILLION)
+
+
+@compiled
+def worse_by(p: Array, price: Int) -> Int:
+    """Return how many ticks an order that takes loses at this price."""
+    if p[k.SLIP] == k.SLIP_NONE:
+        return 0
+    worse = up(price * p[k.SLIP_PPM], k.MILLION) + p[k.SLIP_TICKS]
+    return worse if p[k.SLIP] == k.SLIP_FIXED else up(worse, 2)
+
+
+@compiled
+def affordable_lots(p: Array, lots: Int, price: Int, cash: Int, taker_ppm: Int) -> Int:
+    """Return the most of `lots` that cash carries with its fee, -1 where that cannot be counted."""
+    each, times = price * p[k.UNITS], p[k.LEVERAGE]
+    if cash > p[k.WORTH_SAFE]:
+        return -1
+    room = times * cash
+    if room <= 0:
+        return 0
+    most = min(lots, room // each)
+    cost = ppm_up(each, taker_ppm) + up(each, times)
+    while most > 0:
+        short = ppm_up(most * each, taker_ppm) - (room - most * each) // times
+        if short <= 0:
+            break
+        most -= max((short - 1) // cost, 1)
+    return max(most, 0)
+
+
+@compiled
+def plain_bars(
+    opens: Array, highs: Array, lows: Array, closes: Array, flags: Flags, p: Array, kinds: Array, tiers: Array,
+    equity: Array, trades: Array, fills: Array, counts: Array,
+) -> None:  # fmt: skip
+    """Trade `flags`; fill `equity`, `trades`, `fills` (two for each trade) and `counts`.
+
+    trades, fills   int64[m, 16] and int64[2m, 7], with room for as many trades as there are flags
+    """
+    count, units = len(closes), p[k.UNITS]
+    maker_ppm, taker_ppm, shift = tiers[0, 1], tiers[0, 2], p[k.SHIFT]
+    keep_ppm, times = p[k.MAINTENANCE_PPM], p[k.LEVERAGE]
+    wanted = min(p[k.SIZE], p[k.LOTS_MOST])
+    reach, has_take, trails = p[k.REACH], p[k.TARGETS] > 0, kinds[k.D_TRAIL, k.D_PPM] + kinds[k.D_TRAIL, k.D_TICKS] > 0
+    cash = p[k.CAPITAL]
+    side, lots, entry, opened_at, fees, why_in, best, worst = 0, 0, 0, 0, 0, 0, 0, 0
+    stop, liquid, take, stop_away, trail_away = 0, 0, 0, 0, 0
+    done, filled, skipped, exposed = 0, 0, 0, 0
+    bar = 0
+    while bar < count:
+        # ── bars in which nothing can happen ──
+        if side == 0:
+            while bar < count and flags[np.uint64(bar)] == 0:
+                equity[np.uint64(bar)] = cash
+                bar += 1
+        elif side > 0:
+            first, each = bar, lots * units
+            below = max(stop, liquid)
+            while bar < count and flags[np.uint64(bar)] & (k.SHORT | k.LEAVE_LONG) == 0:
+                at = np.uint64(bar)
+                high, low = highs[at], lows[at]
+                if low <= below or high >= take:
+                    break
+                worst = min(worst, low)
+                equity[at] = cash + each * closes[at]
+                bar += 1
+                if high > best:
+                    best = high
+                    if trails:
+                        stop = max(stop, best - trail_away)
+                        below = max(stop, liquid)
+            exposed += bar - first
+        else:
+            first, each = bar, lots * units
+            above = min(stop, liquid)
+            while bar < count and flags[np.uint64(bar)] & (k.LONG | k.LEAVE_SHORT) == 0:
+                at = np.uint64(bar)
+                high, low = highs[at], lows[at]
+                if high >= above or low <= take:
+                    break
+                worst = max(worst, high)
+                equity[at] = cash - each * closes[at]
+                bar += 1
+                if low < best:
+                    best = low
+                    if trails:
+                        stop = min(stop, best + trail_away)
+                        above = min(stop, liquid)
+            exposed += bar - first
+        if bar >= count:
+            break
+        # ── a bar in full: 0 what the open has passed, 1 the wish, 2 the path inside ──
+        flag, opened, high, low = flags[bar], opens[bar], highs[bar], lows[bar]
+        flipped = False
+        for step in range(3):
+            price, why, maker = 0, 0, 0
+            if side != 0:
+                if step == 1:
+                    against = flag & k.SHORT if side > 0 else flag & k.LONG
+                    leaves = flag & k.LEAVE_LONG if side > 0 else flag & k.LEAVE_SHORT
+                    if against or leaves:
+                        price, why = opened, k.R_FLIP if against else k.R_LEAVE
+                        flipped = against != 0
+                else:
+                    near, far = (opened, opened) if step == 0 else (low, high) if side > 0 else (high, low)
+                    is_liquid, is_stopped = (liquid - near) * side >= 0, (stop - near) * side >= 0
+                    # At the open liquidation comes first; inside, the nearer of the two.
+                    if is_liquid and (step == 0 or not is_stopped or (liquid - stop) * side >= 0):
+                        why = k.R_LIQUIDATION
+                        if side > 0:
+                            broke = max(up(entry * (times - 1), times), 1)
+                            price = max(min(liquid, opened), broke, 1)
+                        else:
+                            broke = entry * (times + 1) // times
+                            price = max(min(max(liquid, opened), broke), 1)
+                    elif is_stopped:
+                        price = min(stop, opened) if side > 0 else max(stop, opened)
+                        if step == 0:
+                            price = opened
+                        trail = best - side * trail_away
+                        is_trail = trails and (stop_away == 0 or (trail - (entry - side * stop_away)) * side > 0)
+                        why = k.R_TRAIL if is_trail else k.R_STOP
+                    elif has_take and take > 0 and take < k.BIG and (far - take) * side >= reach:
+                        price, why, maker = take, k.R_TARGET, 1
+            if price > 0:
+                if maker == 0 and why != k.R_LIQUIDATION:
+                    worse = worse_by(p, price)
+                    price = max(price - worse, 1) if side > 0 else price + worse
+                value = lots * price * units
+                fee = ppm_up(value, maker_ppm if maker else taker_ppm)
+                if why == k.R_LIQUIDATION:
+                    fee += ppm_up(value, p[k.LIQUIDATION_PPM])
+                cash += side * value - fee
+                fees += fee
+                row = fills[filled]
+                row[0], row[1], row[2], row[3], row[4], row[5], row[6] = bar, -side * lots, price, fee, why, done, maker
+                filled += 1
+                spent = lots * entry * units
+                row = trades[done]
+                row[0], row[1], row[2], row[3], row[4], row[5] = opened_at, bar, side, lots, spent, value
+                row[6], row[7], row[8], row[9], row[10] = fees, 0, side * (value - spent) - fees, why_in, why
+                row[11] = min(worst, price) if side > 0 else max(worst, price)
+                row[12] = max(best, price) if side > 0 else min(best, price)
+                row[13], row[14], row[15] = entry, price, -1
+                done += 1
+                side = lots = 0
+                if abs(cash) > k.BIG // 2:
+                    counts[STATUS] = k.OVERFLOW
+            enters = 0
+            if step == 1 and side == 0:
+                enters = 1 if flag & k.LONG else -1 if flag & k.SHORT else 0
+                if (enters > 0 and flag & k.LEAVE_LONG) or (enters < 0 and flag & k.LEAVE_SHORT):
+                    enters = 0
+            if enters != 0:
+                decided = closes[bar - shift] * units
+                price = opened + enters * worse_by(p, opened)
+                price = max(price, 1)
+                most = 0
+                if wanted >= p[k.LOTS_MIN] and wanted >= up(p[k.NOTIONAL_MIN], decided):
+                    most = affordable_lots(p, wanted, price, cash, taker_ppm)
+                if most < 0:
+                    counts[STATUS] = k.OVERFLOW
+                elif most == 0 or (
+                    most < wanted and (most < p[k.LOTS_MIN] or most * price * units < p[k.NOTIONAL_MIN])
+                ):
+                    skipped += 1
+                else:
+                    side, lots, entry, opened_at = enters, most, price, bar
+                    value = lots * price * units
+                    fees = ppm_up(value, taker_ppm)
+                    cash -= side * value + fees
+                    why_in = k.R_FLIP if flipped else k.R_SIGNAL
+                    row = fills[filled]
+                    row[0], row[1], row[2], row[3] = bar, side * lots, price, fees
+                    row[4], row[5], row[6] = why_in, done, 0
+                    filled += 1
+                    best = worst = price
+                    stop_away, trail_away = away_of(kinds, k.D_STOP, price), away_of(kinds, k.D_TRAIL, price)
+                    stop = 0 if side > 0 else k.BIG
+                    if stop_away > 0:
+                        stop = max(price - side * stop_away, 0)
+                    if trails:
+                        level = price - side * trail_away
+                        stop = max(stop, level) if side > 0 else min(stop, level)
+                    take_away = away_of(kinds, k.D_TARGET, price) if has_take else 0
+                    take = k.BIG if side > 0 else 0
+                    if take_away > 0:
+                        take = max(price + side * take_away, 0)
+                    if side > 0:
+                        liquid = up(price * (times - 1) * k.MILLION, times * (k.MILLION - keep_ppm))
+                    else:
+                        liquid = price * (times + 1) * k.MILLION // (times * (k.MILLION + keep_ppm))
+                    if lots > p[k.LOTS_SAFE]:
+                        counts[STATUS] = k.OVERFLOW
+        if counts[STATUS] != 0:
+            return
+        if side > 0:
+            best, worst = max(best, high), min(worst, low)
+            if trails:
+                stop = max(stop, best - trail_away)
+        elif side < 0:
+            best, worst = min(best, low), max(worst, high)
+            if trails:
+                stop = min(stop, best + trail_away)
+        exposed += 1 if side != 0 else 0
+        equity[bar] = cash + side * lots * closes[bar] * units
+        bar += 1
+    if side != 0:
+        price = closes[count - 1]
+        spent, value = lots * entry * units, lots * price * units
+        row = trades[done]
+        row[0], row[1], row[2], row[3], row[4], row[5] = opened_at, count - 1, side, lots, spent, value
+        row[6], row[7], row[8], row[9], row[10] = fees, 0, side * (value - spent) - fees, why_in, k.R_OPEN
+        row[11], row[12], row[13], row[14], row[15] = worst, best, entry, price, -1
+        done += 1
+    counts[TRADES], counts[FILLS], counts[SKIPPED], counts[EXPOSED] = done, filled, skipped, exposed

@@ -1,0 +1,107 @@
+"""The eight numbers that every search looks at, in one pass: equity and results of trades in, numbers out.
+
+The same formulas as `backtest/metrics.py`, which has fifty more of them and is made for reading.
+"""
+
+from math import expm1, log, sqrt
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pilothouse.strategies.indicators.compiling import compiled
+
+Array = NDArray[np.int64]
+
+NAMES: Final = ("total_return", "cagr", "volatility", "sharpe", "sortino", "max_drawdown", "profit_factor", "win_rate")
+
+_DAY_MS: Final = 86_400_000
+_YEAR_MS: Final = 365.0 * 86_400_000.0
+
+
+@compiled
+def core_statistics(opened_ms: Array, span_ms: int, capital: int, equity: Array, pnl: Array) -> NDArray[np.float64]:
+    """Return float64[8] in the order of NAMES; NaN for what is not defined.
+
+    opened_ms, equity   int64[n], bars and what the account was worth at their closes, units
+    span_ms             how long a bar is
+    capital             units, above zero, what it was worth before the first bar
+    pnl                 int64[m], results of the trades, units
+    """
+    found = np.full(8, np.nan)
+    count = len(equity)
+    if count == 0:
+        return found
+    top, fallen = capital, 0
+    depth = 0.0
+    for bar in range(count):
+        worth = equity[bar]
+        if worth >= top:
+            # A fall is deepest at its lowest point, so that one division for each high is enough.
+            if fallen > 0:
+                depth = max(depth, fallen / top)
+                fallen = 0
+            top = worth
+        elif top - worth > fallen:
+            fallen = top - worth
+    if fallen > 0:
+        depth = max(depth, fallen / top)
+    total = equity[count - 1] / capital
+    years = (opened_ms[count - 1] + span_ms - opened_ms[0]) / _YEAR_MS
+    found[0] = total - 1.0
+    found[1] = expm1(log(total) / years) if total > 0 else -1.0
+    found[5] = depth
+    spread_and_ratios(opened_ms, span_ms, capital, equity, found)
+    won, lost, wins = 0.0, 0.0, 0
+    for row in range(len(pnl)):
+        if pnl[row] > 0:
+            won += pnl[row]
+            wins += 1
+        else:
+            lost -= pnl[row]
+    if lost > 0:
+        found[6] = won / lost
+    if len(pnl) > 0:
+        found[7] = wins / len(pnl)
+    return found
+
+
+@compiled
+def spread_and_ratios(opened_ms: Array, span_ms: int, capital: int, equity: Array, found: NDArray[np.float64]) -> None:
+    """Write volatility and the two ratios: of returns per UTC day where bars are shorter, else per bar."""
+    count = len(equity)
+    steps, total, squares, falls = 0, 0.0, 0.0, 0.0
+    before = float(capital)
+    is_daily = span_ms < _DAY_MS
+    bar = 0
+    while bar < count:
+        last = bar
+        if is_daily:
+            # The end of a bar at midnight belongs to the day that ends there.
+            until = ((opened_ms[bar] + span_ms - 1) // _DAY_MS + 1) * _DAY_MS - span_ms
+            last = min(count - 1, bar + (until - opened_ms[bar]) // span_ms)
+            while opened_ms[last] > until:
+                last -= 1
+        now = float(equity[last])
+        step = now / before - 1.0 if before > 0 else 0.0
+        steps += 1
+        total += step
+        squares += step * step
+        if step < 0:
+            falls += step * step
+        before = now
+        bar = last + 1
+    per_year = _YEAR_MS / span_ms
+    if is_daily:
+        # A start at midnight counts as the end of the day before, as in curves.py.
+        days = (opened_ms[count - 1] + span_ms - 1) // _DAY_MS - (opened_ms[0] - 1) // _DAY_MS + 1
+        ends = steps + (1 if opened_ms[0] % _DAY_MS == 0 else 0)
+        per_year = 365.0 if ends < 7 or ends * 7 > days * 6 else 252.0
+    mean = total / steps
+    if falls > 0:
+        found[4] = mean * per_year / sqrt(falls / steps * per_year)
+    if steps > 1:
+        spread = sqrt(max(squares - total * mean, 0.0) / (steps - 1))
+        found[2] = spread * sqrt(per_year)
+        if spread > 1e-15:
+            found[3] = mean / spread * sqrt(per_year)
