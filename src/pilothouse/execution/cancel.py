@@ -1,7 +1,6 @@
 """Cancel one order, or all of an account: asked for in a transaction, done by whoever delivers the message."""
 
 from datetime import datetime, timedelta
-from functools import partial
 
 from pilothouse.core.errors import NotFound
 from pilothouse.execution import settle, store
@@ -53,30 +52,44 @@ def carry_out(desk: Desk, venue_name: str, order_id: str) -> timedelta | None:
     if not desk.writers.may_send(venue_name, order.account_id):
         return desk.patience.elsewhere
     outcome = venue.cancel(account, order.terms.symbol, order.client_order_id, stamped_at)
+    asked = {
+        "order": order.id,
+        "client_order_id": order.client_order_id,
+        "stamped_at": stamped_at,
+        "at": desk.clock.now(),
+        "answer": type(outcome).__name__,
+    }
+
+    def take_in(report: OrderReport) -> None:
+        def work(tx: Tx) -> None:
+            tx.record(order.account_id, order.about, "cancel_sent", asked)
+            settle.reported(tx, desk, order.id, report)
+
+        desk.database.write(work, name="settle", urgent=True)
+
+    def refuse(reason: str) -> None:
+        def work(tx: Tx) -> None:
+            tx.record(order.account_id, order.about, "cancel_sent", asked)
+            _refused(tx, desk, order.id, reason)
+
+        desk.database.write(work, name="cancel refused")
+
     match outcome:
         case Accepted(report):
-            desk.database.write(
-                partial(settle.reported, desk=desk, order_id=order.id, report=report), name="settle", urgent=True
-            )
+            take_in(report)
             return None
         case Gone(OrderReport() as report):
-            desk.database.write(
-                partial(settle.reported, desk=desk, order_id=order.id, report=report), name="settle", urgent=True
-            )
+            take_in(report)
             return None
         case Gone():
             # Filled or gone: -2011 does not say which, so ask.
             found = venue.find(account, order.terms.symbol, order.client_order_id)
             if isinstance(found, Accepted):
-                desk.database.write(
-                    partial(settle.reported, desk=desk, order_id=order.id, report=found.report),
-                    name="settle",
-                    urgent=True,
-                )
+                take_in(found.report)
                 return None
             return desk.patience.ask_most
         case Rejected(code, message):
-            desk.database.write(lambda tx: _refused(tx, desk, order.id, f"{code}: {message}"), name="cancel refused")
+            refuse(f"{code}: {message}")
             return None
         case Unknown():
             return desk.patience.ask_first

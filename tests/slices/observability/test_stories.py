@@ -10,7 +10,7 @@ from sqlalchemy import delete, update
 
 from pilothouse.core.instrument import Side
 from pilothouse.core.order import OrderType, TimeInForce
-from pilothouse.execution import halts
+from pilothouse.execution import cancel, halts
 from pilothouse.fleet import manual
 from pilothouse.fleet.manual import Ticket
 from pilothouse.kit.clocks import FrozenClock
@@ -86,6 +86,19 @@ def test_an_order_by_hand_has_a_story_and_its_judgement(traded: Stepped) -> None
     found = again(traded, order.id)
     assert found.same is True
     assert [one.rule for one in found.judgements] == ["risk.check"]
+
+
+def test_what_was_asked_of_the_venue_to_cancel_is_told(traded: Stepped) -> None:
+    """A cancel touches the wire as an order does."""
+    order = next(one for one in traded.orders() if one.terms.symbol == "SOLUSDT")
+    desk = traded.house.desk
+    traded.house.database.write(lambda tx: cancel.ask(tx, desk, order, by="me"), name="cancel")
+    traded.pass_time(2)
+
+    words = [one.words for one in told(traded, order.id).told]
+    assert any(one.startswith("Its cancellation was asked for: by me") for one in words)
+    assert any(f"asked to cancel {order.client_order_id}" in one for one in words)
+    assert any(one.startswith("Cancelled") for one in words)
 
 
 def test_a_stop_has_a_story_and_is_decided_again(traded: Stepped) -> None:

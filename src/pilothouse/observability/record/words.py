@@ -119,6 +119,11 @@ def _sent(said: Any) -> str:
     )
 
 
+def _cancel_sent(said: Any) -> str:
+    answer = str(said["answer"]).lower()
+    return f"The venue was asked to cancel {said['client_order_id']} (stamped {_time(said['stamped_at'])}): {answer}"
+
+
 def _told(said: Any) -> str:
     by = {"answer": "In its answer", "question": "When asked", "stream": "By its stream"}.get(said["by"], said["by"])
     fills = "; ".join(
@@ -164,6 +169,7 @@ SENTENCES: Mapping[str, Callable[[Any], str]] = {
     "judged": _judged,
     "ordered": _ordered,
     "sent": _sent,
+    "cancel_sent": _cancel_sent,
     "told": _told,
     "rejected": _rejected,
     "unanswered": _unanswered,
