@@ -13,6 +13,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from hashlib import sha256
+from itertools import pairwise
 from typing import Any, Final
 
 import msgspec
@@ -28,6 +29,14 @@ from pilothouse.kit.transaction import Happening, Tx
 
 BEGUN: Final = "begun"
 """The event of the first row of every chain: what is not in it, if it began later than its account."""
+
+JUDGED: Final = "judged"
+"""The event of a judgement."""
+
+AS: Final = "as"
+"""Where one judgement was given what the one before it in the row was given too, it says so: {"as": "view.quote"}."""
+
+_SHARED = ("instrument", "quote")
 
 UNWRITTEN: Final = "unwritten"
 """Stands for particulars that could not be written, with the reason."""
@@ -103,7 +112,24 @@ class RecordRow:
             return []
         if not isinstance(told, list):
             return []
-        return [(one[0], one[1]) for one in told if isinstance(one, list) and len(one) == 2 and isinstance(one[0], str)]
+        events = [
+            (one[0], one[1]) for one in told if isinstance(one, list) and len(one) == 2 and isinstance(one[0], str)
+        ]
+        for (_, before), (_, after) in pairwise(events):
+            _given_back(before, after)
+        return events
+
+
+def _given_back(before: Any, after: Any) -> None:
+    """Put into a judgement what it shares with the one before it; leaves everything else as it is."""
+    if not isinstance(before, dict) or not isinstance(after, dict):
+        return
+    shared, given = before.get("given"), after.get("given")
+    if not isinstance(shared, dict) or not isinstance(given, dict) or not isinstance(shared.get("view"), dict):
+        return
+    for name in _SHARED:
+        if given.get(name) == {AS: f"view.{name}"}:
+            given[name] = shared["view"].get(name)
 
 
 def before_the_first(chain: str) -> str:
@@ -150,8 +176,19 @@ def lines_of(happened: Iterable[Happening]) -> list[Line]:
     """
     told: dict[tuple[str, str], list[tuple[str, object]]] = {}
     for chain, about, event, particulars in happened:
-        told.setdefault((chain, about), []).append((event, particulars))
+        events = told.setdefault((chain, about), [])
+        events.append((event, _once(events, particulars) if event == JUDGED else particulars))
     return [(chain, about, _body(events)) for (chain, about), events in told.items()]
+
+
+def _once(events: Sequence[tuple[str, object]], judged: object) -> object:
+    """Return a judgement without the instrument and the quote that the one before it in the row was given too."""
+    if not isinstance(judged, dict) or not events or events[-1][0] != JUDGED:
+        return judged
+    before, given = events[-1][1], judged["given"]
+    seen = before["given"].get("view") if isinstance(before, dict) else None
+    same = {name: {AS: f"view.{name}"} for name in _SHARED if given.get(name) is getattr(seen, name, judged)}
+    return {**judged, "given": {**given, **same}} if same else judged
 
 
 def _body(events: Sequence[tuple[str, object]]) -> str:

@@ -33,7 +33,6 @@ facts = Table(
     Column("kind", Name, nullable=False),
     Column("payload", JsonText, nullable=False),
     Column("at", Instant, nullable=False),
-    Index("ix_facts_owner_id_id", "owner_id", "id"),
     sqlite_autoincrement=True,  # an id is never given twice, even after old facts were forgotten
 )
 """Everything that was told, in the order in which it was committed."""

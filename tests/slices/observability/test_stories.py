@@ -233,6 +233,7 @@ def test_every_order_of_any_history_is_told_and_decided_again_the_same(
 
 
 @pytest.mark.soak
+@pytest.mark.timeout(7200)
 @settings(max_examples=200, suppress_health_check=[HealthCheck.too_slow])
 @given(steps=_histories)
 def test_every_order_of_very_many_histories_is_told_and_decided_again_the_same(
