@@ -43,6 +43,9 @@ MINUTE_US = 60_000_000
 LISTEN_KEY_US = 3_600 * 1_000_000
 DEPOSIT_DEFAULT = 100_000
 TRADES_KEPT = 1_000
+WAITING_MAX = 100
+"""Conditional orders of the old kind that may wait in one instrument."""
+
 TIERS: tuple[tuple[int, int], ...] = ((200, 500), (160, 400), (140, 350), (120, 320), (100, 300), (80, 270), (60, 250))
 """Maker and taker commissions by tier, parts per million."""
 
@@ -186,6 +189,10 @@ class Exchange:
             for each in account.orders.values()
         ):
             raise WireError(-4130)
+        if asked.waits:
+            waiting = sum(each.waits and each.symbol == asked.symbol for each in account.orders.values())
+            if waiting >= WAITING_MAX:
+                raise WireError(-4045)
         usual, account.stp = account.stp, wanted.stp
         placed = trading.place(self.floor, file.id, asked, now)
         account.stp = usual
@@ -257,7 +264,7 @@ class Exchange:
         ):
             raise WireError(-4130)
         if len(file.open_algos()) >= 200:
-            raise WireError(-4045, "Reach max stop order limit.")
+            raise WireError(-4045)
         held = self.floor.accounts[file.id].reducible(wanted.symbol, wanted.sign, wanted.side)
         if wanted.tif == "GTE_GTC" and not held:
             raise WireError(-4509)

@@ -13,7 +13,7 @@ import msgspec
 
 from pilothouse.simexchange.control import PREFIX, Control
 from pilothouse.simexchange.front import LATER, RESET, SILENT, Front, Reply
-from pilothouse.simexchange.requests import Request
+from pilothouse.simexchange.requests import Request, merged
 from pilothouse.simexchange.streams import Hub
 from pilothouse.simexchange.web_sockets import WebSocketConnection
 from pilothouse.simexchange.wire_errors import WireError
@@ -104,7 +104,7 @@ class HttpConnection(asyncio.Protocol):
         self._first = None
         path, _, query = self._url.decode("latin-1").partition("?")
         body = b"".join(self._body).decode("utf-8", "replace")
-        request = Request(self._parser.get_method().decode(), path, query, body, self._headers, self._ip)
+        request = Request(self._parser.get_method().decode(), merged(path), query, body, self._headers, self._ip)
         keep = self._parser.should_keep_alive()
         if self._is_held:
             self._waiting.append((request, keep))

@@ -6,6 +6,7 @@ from typing import Any
 import msgspec
 
 from pilothouse.simexchange.asking import SIGNED, Asking, Route
+from pilothouse.simexchange.figures import parsed
 from pilothouse.simexchange.order_intake import check_amended, desk_of, read_number, read_order, refuses_old_path
 from pilothouse.simexchange.order_words import fill_words, is_listed, order_words
 from pilothouse.simexchange.records import ASTER, Told
@@ -15,6 +16,7 @@ from pilothouse.simulation.orders import Order
 
 BATCH_MAX = 5
 CANCEL_BATCH_MAX = 10
+BATCH_CALLBACK_MAX = 4
 _WEEK_MS = 7 * 86_400_000
 
 
@@ -56,8 +58,16 @@ def place_many(asking: Asking) -> Any:
     answers = []
     for fields in asked:
         one = _single(asking, fields)
-        answers.append(_or_error(place, one))
+        answers.append(_or_error(_place_one_of_many, one))
     return answers
+
+
+def _place_one_of_many(asking: Asking) -> Any:
+    """Take an order of a batch; there, Aster's trailing orders keep closer to the market."""
+    rate = parsed(asking.request.text("callbackRate")) if asking.profile == ASTER else None
+    if rate is not None and rate[0] > BATCH_CALLBACK_MAX * 10 ** rate[1]:
+        raise WireError(-2007, "Invalid callBack rate")
+    return place(asking)
 
 
 def amend_many(asking: Asking) -> Any:

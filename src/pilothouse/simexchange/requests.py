@@ -101,6 +101,13 @@ class Request:
         return min(found, most)
 
 
+def merged(path: str) -> str:
+    """Return a path with each run of slashes as one: a base address may end with the slash that a path begins with."""
+    while "//" in path:
+        path = path.replace("//", "/")
+    return path
+
+
 def _read(text: str, into: dict[str, str]) -> None:
     """Add the pairs of a query or a form; percent signs and plus signs are decoded, unknown names are kept."""
     for pair in text.split("&"):

@@ -9,12 +9,15 @@ from websockets.http11 import Request as Handshake
 from websockets.server import ServerProtocol
 
 from pilothouse.simexchange.front import Front
-from pilothouse.simexchange.requests import Request
+from pilothouse.simexchange.requests import Request, merged
 from pilothouse.simexchange.socket_calls import SocketCalls
 from pilothouse.simexchange.streams import Hub
 
 _BUFFERED_MAX = 8 * 1_024 * 1_024
 """A client that does not read is cut off, as real venues do."""
+
+ASKED_PER_SECOND = 10
+"""Frames that a listener may send in a second before it is cut off."""
 
 _PREFIXES = ("/fstream", "/sstream", "/public", "/market", "/private")
 _ROUTES = {"/public": "public", "/market": "market", "/private": "private"}
@@ -31,6 +34,7 @@ class WebSocketConnection:
         self._transport, self._hub = transport, hub
         self._protocol = ServerProtocol(max_size=1_048_576)
         self._is_open = False
+        self._asked_in = (0, 0)
 
     def feed(self, data: bytes) -> None:
         """Take what came."""
@@ -96,6 +100,7 @@ class WebSocketConnection:
     def _opened(self, path: str) -> None:
         """Subscribe to what the address names: /ws/<stream>, /stream?streams=a/b, /ws?listenKey=..."""
         place, _, query = path.partition("?")
+        place = merged(place)
         for prefix in _PREFIXES:
             if place.startswith(prefix + "/"):
                 place = place.removeprefix(prefix)
@@ -114,7 +119,17 @@ class WebSocketConnection:
         for name in names:
             self._hub.subscribe(self, name, events, self._route)
 
+    def _is_too_much(self) -> bool:
+        """Count what came in this second; say whether it is more than the venue bears, where limits are enforced."""
+        second = self._front.exchange.clock.now() // 1_000_000
+        self._asked_in = (second, self._asked_in[1] + 1 if self._asked_in[0] == second else 1)
+        return self._front.limits.enforced and self._asked_in[1] > ASKED_PER_SECOND
+
     def _asked(self, text: bytes) -> None:
+        if self._calls is None and self._is_too_much():
+            self._protocol.send_close(CloseCode.POLICY_VIOLATION, "Too many requests")
+            self.left()
+            return
         try:
             asked: Any = msgspec.json.decode(text)
         except msgspec.DecodeError:

@@ -46,6 +46,7 @@ TEXTS: Mapping[int, str] = {
     -4023: "Qty not increased by step size.",
     -4028: "Leverage is not valid.",
     -4031: "Invalid parameter working type",
+    -4045: "Reach max stop order limit.",
     -4046: "No need to change margin type.",
     -4047: "Margin type cannot be changed if there exists open orders.",
     -4048: "Margin type cannot be changed if there exists position.",

@@ -128,7 +128,9 @@ def _refusal_of(floor: Floor, account: Account, asked: Asked) -> Refusal | None:
     if asked.client_id in account.by_client:
         return Refusal("-4116", f"the client order id {asked.client_id} is that of an open order")
     if len(account.orders) >= OPEN_ORDERS_MAX and asked.type is not OrderType.MARKET:
-        return Refusal("-2025", f"at most {OPEN_ORDERS_MAX} orders may be open")
+        there = sum(order.symbol == asked.symbol for order in account.orders.values())
+        if there >= OPEN_ORDERS_MAX:
+            return Refusal("-2025", f"at most {OPEN_ORDERS_MAX} orders may be open in one instrument")
     return (
         _size_refusal(desk, asked)
         or _trigger_refusal(desk, asked)

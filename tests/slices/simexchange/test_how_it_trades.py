@@ -231,3 +231,15 @@ def test_a_post_only_order_amended_through_the_market_is_cancelled() -> None:
     assert desk.ask("PUT", "order", **changed)["status"] == "CANCELED"
     assert desk.ask("GET", "openOrders") == []
     assert complaints(desk.exchange) == []
+
+
+def test_aster_bounds_what_waits_and_how_it_trails() -> None:
+    """A hundred conditional orders in one instrument; in a batch a callback of four percent at most."""
+    desk = Desk(profile="aster")
+    stop = {"symbol": "BTCUSDT", "side": "BUY", "type": "STOP_MARKET", "stopPrice": "70000", "quantity": "0.001"}
+    for _ in range(100):
+        desk.ask("POST", "order", **stop)
+    assert desk.code("POST", "order", **stop) == -4045
+    trail = '{"symbol":"ETHUSDT","side":"SELL","type":"TRAILING_STOP_MARKET","quantity":"0.01","callbackRate":"%s"}'
+    told = desk.ask("POST", "batchOrders", batchOrders=f"[{trail % '4'},{trail % '4.1'}]")
+    assert [each.get("code") for each in told] == [None, -2007]

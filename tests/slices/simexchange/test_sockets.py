@@ -8,6 +8,7 @@ from typing import Any
 
 import httpx
 import pytest
+from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 
 from tests.slices.simexchange.raw_asking import Desk
@@ -134,3 +135,31 @@ def test_the_socket_of_spot_knows_its_own_methods(running: RunningExchange) -> N
         assert _call(socket, desk, "orderList.cancel", symbol="BTCUSDT", orderListId=number)["status"] == 200
         assert _call(socket, desk, "ticker", symbol="BTCUSDT", windowSize="1h")["result"]["symbol"] == "BTCUSDT"
         assert _call(socket, desk, "algoOrder.place")["status"] == 400
+
+
+def test_a_base_address_may_end_with_a_slash(running: RunningExchange) -> None:
+    """Clients put a path behind what they were given; the venue's own doors do not mind two slashes."""
+    assert httpx.get(f"{running.base}//fapi/v1/ping").json() == {}
+    with connect(running.base.replace("http", "ws") + "//market//ws/btcusdt@aggTrade") as socket:
+        assert json.loads(socket.recv(timeout=10))["e"] == "aggTrade"
+
+
+def test_who_says_too_much_is_cut_off_where_limits_are_enforced(running: RunningExchange) -> None:
+    """Ten frames a second are borne, as at the venue; a load test is not disturbed by it."""
+    ask = json.dumps({"method": "LIST_SUBSCRIPTIONS", "id": 1})
+    with connect(running.base.replace("http", "ws") + "/market/ws") as socket:
+        for _ in range(40):
+            socket.send(ask)
+            socket.recv(timeout=10)
+        running.sim.front.limits.enforced = True
+        try:
+            with pytest.raises(ConnectionClosed):
+                _ask_until_cut(socket, ask)
+        finally:
+            running.sim.front.limits.enforced = False
+
+
+def _ask_until_cut(socket: Any, ask: str) -> None:
+    for _ in range(2_000):
+        socket.send(ask)
+        socket.recv(timeout=10)
