@@ -21,7 +21,17 @@ from typing import Any
 import structlog
 
 from tests.house_process import HouseProcess
-from tests.speed import aster, backtest, candles, ccxt_orders, floor, record, simexchange_orders, stream_to_book
+from tests.speed import (
+    aster,
+    backtest,
+    candles,
+    ccxt_orders,
+    floor,
+    reconciling,
+    record,
+    simexchange_orders,
+    stream_to_book,
+)
 from tests.speed.load import Plan
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -134,6 +144,7 @@ def main() -> None:
         print("\n  The adapter for AsterDEX, against somebody who answers without thinking\n")
         aster.measure(figures.add)
         stream_to_book.measure(figures.add)
+        reconciling.measure(figures.add)
         print("\n  Binance through ccxt, against the same\n")
         ccxt_orders.measure(figures.add, figures.figure("aster: an order, processor"))
         print("\n  The simulated exchange, so that load tests measure who trades\n")

@@ -12,6 +12,10 @@ from pilothouse.venues.keys import VenueKey
 from pilothouse.venues.port import HOLDINGS, Card, TellsWhereTraded, VenueAccount
 
 RECENT = timedelta(days=7)
+RELIED_ON = timedelta(hours=1)
+"""So long after the last full comparison, a venue that tells where something was traded is asked nowhere else: what it
+left out would show as a position that differs, and is asked for then."""
+
 _SLACK = timedelta(minutes=1)
 
 
@@ -20,8 +24,8 @@ def to_ask(desk: Desk, trader: Trader, account: VenueAccount, also: Iterable[str
 
     also   symbols in which something is known to have happened
 
-    Those with live or recent orders of ours, with a position of ours or of the venue's, and those in which the venue
-    itself says that something was traded since the account was compared last.
+    Soon after the last comparison, where the venue itself says that something was traded since. Else and elsewhere,
+    those with live or recent orders of ours, with a position of ours or of the venue's, and those it names.
     """
     venue = desk.venue(trader.venue)
     if VenueKey.parse(trader.venue).is_paper:
@@ -34,9 +38,11 @@ def to_ask(desk: Desk, trader: Trader, account: VenueAccount, also: Iterable[str
         return symbols, hearing.of(tx, account.id)
 
     symbols, heard = desk.database.read(ours)
+    compared_at = heard.compared_at if heard is not None else None
+    if isinstance(venue, TellsWhereTraded) and compared_at is not None and now - compared_at < RELIED_ON:
+        return sorted({*also, *venue.traded_since(account, compared_at - _SLACK)})
     symbols |= set(also) | {position.symbol for position in venue.positions(account)}
     if isinstance(venue, TellsWhereTraded):
-        compared_at = heard.compared_at if heard is not None else None
         symbols |= set(venue.traded_since(account, compared_at - _SLACK if compared_at else now - RECENT))
     return sorted(symbols)
 

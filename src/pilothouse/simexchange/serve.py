@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -20,7 +20,7 @@ from pilothouse.simexchange.keys import ApiKey
 from pilothouse.simexchange.limits import Limits
 from pilothouse.simexchange.streams import Hub
 from pilothouse.simexchange.tape import read_tape
-from pilothouse.simulation.contracts import CONTRACTS
+from pilothouse.simulation.contracts import CONTRACTS, Contract
 
 _BEAT_S = 0.05
 _PING_BEATS = 3_600  # three minutes
@@ -40,6 +40,7 @@ class Plan:
     speed     how fast its time runs; 0: it stands until the control moves it
     start_us  the instant at which it begins; None: now
     api_keys  (key, secret); wallets (owner, agent or empty)
+    contracts what is traded, by symbol; None: the usual three and their quarters
     """
 
     port: int = 18100
@@ -58,6 +59,7 @@ class Plan:
     deposit: int = DEPOSIT_DEFAULT
     api_keys: tuple[tuple[str, str], ...] = ()
     wallets: tuple[tuple[str, str], ...] = field(default=())
+    contracts: Mapping[str, Contract] | None = None
 
 
 class SimulatedExchange:
@@ -67,7 +69,7 @@ class SimulatedExchange:
         tape = read_tape(plan.tape, CONTRACTS) if plan.tape is not None else None
         self.plan = plan
         exchange_clock = ExchangeClock(clock, speed=plan.speed, start_us=plan.start_us)
-        self.exchange = Exchange(exchange_clock, seed=plan.seed, tape=tape)
+        self.exchange = Exchange(exchange_clock, seed=plan.seed, tape=tape, contracts=plan.contracts)
         self.front = Front(
             self.exchange,
             profile=plan.profile,
