@@ -22,6 +22,17 @@ _INSTRUMENTS: Final = {
     "two": "A pair: it needs exactly one other instrument beside its own, and trades its own. Run it over both.",
     "many": "Many instruments on shared capital: each is compared with all others. Alone, nothing stands before it.",
 }
+_DATA: Final = {
+    "one": "--data candles.csv",
+    "two": "--data BTCUSDT=btc.csv --data ETHUSDT=eth.csv",
+    "many": "--data BTCUSDT=btc.csv --data ETHUSDT=eth.csv --data SOLUSDT=sol.csv",
+}
+_COMMANDS: Final = """\
+```
+pilothouse strategy show {name}
+pilothouse strategy check {name} {data}
+pilothouse backtest run {name} {data}
+```"""
 _LIST_HEAD: Final = f"""\
 # Built-in strategies
 
@@ -63,6 +74,8 @@ def _page(described: Described) -> str:
     parts = [f"# {strategy.title}", _WRITTEN, _wrapped(head)]
     for title, told in sections.items():
         parts += [f"## {title}", *(_wrapped(paragraph) for paragraph in told.split("\n\n"))]
+    if isinstance(strategy, Columns):
+        parts += ["## Try it", _COMMANDS.format(name=described.name, data=_DATA[described.instruments])]
     rows = [_row(name, parameter) for name, parameter in strategy.parameters.items()]
     parts += ["## Parameters", "\n".join(["| parameter | default | allowed | |", "| --- | --- | --- | --- |", *rows])]
     return "\n\n".join(parts) + "\n"

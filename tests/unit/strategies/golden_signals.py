@@ -13,6 +13,7 @@ from pilothouse.strategies.parameters import resolve
 from pilothouse.strategies.registry import BUILT_IN
 from pilothouse.strategies.sdk import Columns
 from tests.unit.strategies.markets import view_over
+from tests.unit.strategies.small_market import prices, venue
 from tests.unit.strategies.uncompiled import strategies
 from tools.tidy import ROOT
 
@@ -32,7 +33,21 @@ LOOSE: dict[str, dict[str, Any]] = {
     "rsi-divergence": {"lookback": 60},
     "opening-range": {"minute": 0, "minutes": 60},
 }
+LADDERS: dict[str, dict[str, Any]] = {
+    "dca": {"base": 1_000.0, "safety": 500.0},
+    "grid": {"levels": 12, "step": 0.5, "order": 500.0, "stop_loss": 0.0},
+}
 IN_COLUMNS = sorted(name for name, described in BUILT_IN.items() if isinstance(described.strategy, Columns))
+
+
+def ladder_summary(name: str) -> dict[str, Any]:
+    """Return what a strategy in turns bought and sold on a fixed walk: how often, the first few, a hash over all."""
+    market = venue(name, **LADDERS[name])
+    for price in prices(7, 600, 90):
+        market.go(price)
+    told = [f"{fill.at_ms // 60_000} {fill.key} {fill.quantity} at {fill.price}" for fill in market.fills]
+    digest = hashlib.sha256(json.dumps([told, market.state]).encode()).hexdigest()
+    return {"fills": len(told), "first": told[:8], "sha256": digest}
 
 
 def summary(name: str) -> dict[str, Any]:
@@ -52,4 +67,5 @@ def summary(name: str) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    FILE.write_text(json.dumps({name: summary(name) for name in IN_COLUMNS}, indent=1) + "\n", encoding="utf-8")
+    every = {name: summary(name) for name in IN_COLUMNS} | {name: ladder_summary(name) for name in sorted(LADDERS)}
+    FILE.write_text(json.dumps(every, indent=1) + "\n", encoding="utf-8")

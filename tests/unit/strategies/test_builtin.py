@@ -11,7 +11,7 @@ from pilothouse.strategies.parameters import combinations, resolve, schema
 from pilothouse.strategies.registry import BUILT_IN, NoSuchStrategy, find
 from pilothouse.strategies.rules import Rules
 from pilothouse.strategies.sdk import Columns, Turns
-from tests.unit.strategies.golden_signals import FILE, IN_COLUMNS, LOOSE, summary
+from tests.unit.strategies.golden_signals import FILE, IN_COLUMNS, LADDERS, LOOSE, ladder_summary, summary
 from tests.unit.strategies.markets import view_over
 from tests.unit.strategies.uncompiled import strategies
 from tools import write_strategies
@@ -43,6 +43,15 @@ def test_signals_are_those_that_were_looked_at(name: str) -> None:
 
     assert told == GOLDEN[name]
     assert sum(told[way]["count"] for way in ("long", "short") if way in told) >= LEAST_SIGNALS
+
+
+@pytest.mark.parametrize("name", sorted(LADDERS))
+def test_orders_of_ladders_are_those_that_were_looked_at(name: str) -> None:
+    """As above, for strategies that take turns: what they bought and sold on a fixed walk."""
+    told = ladder_summary(name)
+
+    assert told == GOLDEN[name]
+    assert told["fills"] > 20
 
 
 @pytest.mark.parametrize("name", IN_COLUMNS)

@@ -13,6 +13,9 @@ CV = ("close", "volume")
 OHLC = ("open", "high", "low", "close")
 WINDOW, FADING, ALL = Memory.WINDOW, Memory.FADING, Memory.ALL
 MOST_BARS = 5_000
+# Logarithm, exponential and arc tangent come from the mathematics library of the machine, and compiled code may be
+# given another last digit there than the interpreter. Sums, products, quotients and roots are the same everywhere.
+LIBRARY = 1e-12
 
 
 def bars(name: str, default: int, least: int = 1) -> Setting:
@@ -39,10 +42,11 @@ def entry(
     outputs: tuple[str, ...],
     warm_up: Callable[..., int],
     memory: Memory = WINDOW,
+    tolerance: float = 0.0,
 ) -> Indicator:
     """Return the entry of the function `name` in `module`; its twin has the same name, written as classes are."""
     twin = getattr(module, "".join(part.capitalize() for part in name.split("_")))
-    return Indicator(name, family, getattr(module, name), twin, inputs, settings, outputs, warm_up, memory)
+    return Indicator(name, family, getattr(module, name), twin, inputs, settings, outputs, warm_up, memory, tolerance)
 
 
 def all_but_one(period: int, *_: float) -> int:

@@ -19,6 +19,7 @@ from pilothouse.strategies.indicators.entries import (
     HL,
     HLC,
     HLCV,
+    LIBRARY,
     OHLC,
     VALUES,
     YEAR,
@@ -45,6 +46,7 @@ VOLATILITY = (
         (period_of(20, 2), YEAR),
         ("volatility",),
         lambda period, _year: period,
+        tolerance=LIBRARY,
     ),
     entry(
         "parkinson",
@@ -54,6 +56,7 @@ VOLATILITY = (
         (period_of(20), YEAR),
         ("volatility",),
         lambda period, _year: period - 1,
+        tolerance=LIBRARY,
     ),
     entry(
         "chaikin_volatility",
@@ -82,6 +85,7 @@ VOLATILITY = (
         (period_of(14, 2),),
         ("choppiness",),
         whole_period,
+        tolerance=LIBRARY,
     ),
     entry(
         "mass_index",
@@ -133,6 +137,7 @@ BANDS = (
         (period_of(100), Setting("bandwidth", 8.0, 0.1, 1000.0), width_of(3.0)),
         BAND,
         lambda period, _bandwidth, _width: 2 * (period - 1),
+        tolerance=LIBRARY,
     ),
 )
 

@@ -5,6 +5,7 @@ from pilothouse.strategies.indicators.entries import (
     FADING,
     HL,
     HLC,
+    LIBRARY,
     VALUES,
     WINDOW,
     all_but_one,
@@ -30,6 +31,7 @@ AVERAGES = (
         (period_of(9), Setting("offset", 0.85, 0.0, 1.0), Setting("sigma", 6.0, 0.1, 100.0)),
         ("alma",),
         lambda period, _offset, _sigma: period - 1,
+        tolerance=LIBRARY,
     ),
     entry("dema", "averages", lagless, VALUES, (period_of(20),), ("dema",), lambda period: 2 * (period - 1), FADING),
     entry("tema", "averages", lagless, VALUES, (period_of(20),), ("tema",), lambda period: 3 * (period - 1), FADING),
@@ -211,6 +213,7 @@ OSCILLATORS = (
         ("fisher", "before"),
         whole_period,
         FADING,
+        tolerance=LIBRARY,
     ),
     entry(
         "elder_ray",
@@ -236,6 +239,7 @@ STATISTICS = (
         (period_of(14, 2),),
         ("end", "slope", "angle", "begin"),
         all_but_one,
+        tolerance=LIBRARY,
     ),
     entry(
         "correlation",
@@ -267,5 +271,5 @@ STATISTICS = (
     entry("highest", "statistics", statistics, VALUES, (period_of(20),), ("highest",), all_but_one),
     entry("lowest", "statistics", statistics, VALUES, (period_of(20),), ("lowest",), all_but_one),
     entry("median", "statistics", statistics, VALUES, (period_of(20),), ("median",), all_but_one),
-    entry("hurst", "statistics", statistics, VALUES, (period_of(100, 8),), ("hurst",), all_but_one),
+    entry("hurst", "statistics", statistics, VALUES, (period_of(100, 8),), ("hurst",), all_but_one, tolerance=LIBRARY),
 )
