@@ -110,7 +110,9 @@ def guard(
     exits = _exits(protection, view, progress, now) if may_exit else ()
     leaving = sum((each.terms.quantity for _, each in exits), Decimal(0))
     if view.coins:
-        held = protection.side.sign * min(abs(held), abs(view.in_lots(view.expected())) - leaving)
+        # More may be on its way out than is held, where somebody sold some at the venue: then nothing is left either.
+        left = protection.side.sign * view.in_lots(view.expected())
+        held = protection.side.sign * min(abs(held), left - leaving)
         if held == 0 or Side.of(held) is not protection.side:
             # All of it is being sold. Should that fail, it is held still, and to be protected again.
             return Guarding(exits=exits, cancels=_uncancelled(standing))

@@ -90,6 +90,8 @@ def test_coins_that_somebody_waits_to_sell_are_not_locked_again() -> None:
     assert guard(STOP, _view("0.009"), entry_pending=False, exit_waits=True).place == ()
     selling = _order(Purpose.EXIT, OrderType.MARKET, "0.009")
     assert guard(STOP, _view("0.009", selling), entry_pending=False).place == ()
+    more = _order(Purpose.EXIT, OrderType.MARKET, "0.012")
+    assert guard(STOP, _view("0.009", more), entry_pending=False).place == (), "its owner sold some meanwhile"
     assert guard(STOP, _view("0.009"), entry_pending=False).place != ()
 
 
