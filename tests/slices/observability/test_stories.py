@@ -173,15 +173,22 @@ def test_an_order_that_is_older_than_the_record_has_its_timeline(traded: Stepped
     assert again(traded, order.id).same is None
 
 
-@pytest.mark.parametrize("body", ["", "[]", "{}", "[[1,2]]", '[["noted",{"order":7,"lines":[1]}]]', '[["told",null]]'])
-def test_a_spoiled_record_can_still_be_told(traded: Stepped, body: str) -> None:
+def spoil(stepped: Stepped, about: str, body: str) -> None:
+    """Write something else into every row that tells of an alert."""
+    spoiled = update(records).where(records.c.about == about).values(body=body)
+    stepped.house.database.write(lambda tx: tx.execute(spoiled).close(), name="spoil")
+
+
+SPOILED = ("", "[]", "{}", "[[1,2]]", '[["noted",{"order":7,"lines":[1]}]]', '[["told",null]]', '[["judged",[]]]')
+
+
+def test_a_spoiled_record_can_still_be_told(traded: Stepped) -> None:
     """Whoever looks for what was spoiled must be shown the rest."""
     order = traded.orders()[0]
-    spoiled = update(records).where(records.c.about == order.signal_id).values(body=body)
-    traded.house.database.write(lambda tx: tx.execute(spoiled).close(), name="spoil")
-
-    assert told(traded, order.id).told
-    assert again(traded, order.id).same is None
+    for body in SPOILED:
+        spoil(traded, order.about, body)
+        assert told(traded, order.id).told, body
+        assert again(traded, order.id).same is None, body
 
 
 # ── Whatever they live through ────────────────────────────────────────────────────────────────────
