@@ -30,6 +30,7 @@ from pilothouse.kit import outbox
 from pilothouse.kit.db import Tx
 from pilothouse.observability import health
 from pilothouse.observability.gauges import set_gauges
+from pilothouse.observability.record.story import story
 from pilothouse.observability.watch import survey
 from tests.living import Living, within
 from tests.slices.simexchange.sim_house import WALLET, RunningExchange
@@ -100,11 +101,24 @@ def test_an_alert_becomes_a_filled_order_there_and_the_books_agree(living: Livin
     assert within(10, lambda: [each for each in _orders(exchange) if each["type"] == "STOP_MARKET"])
     assert len(stop) == 1
 
+    _is_told_with_its_wire(living, outcome.orders[0].id)
+
     assert living.alert(action="close", symbol="BTCUSDT").state is AnswerState.FILLED
     assert within(10, lambda: _agrees(living, exchange))
     assert living.position("BTCUSDT") == 0
     assert within(10, lambda: not [one for one in living.orders() if not one.state.is_final])
     assert survey(living.house) == []
+
+
+def _is_told_with_its_wire(living: Living, order_id: str) -> None:
+    """What went over the wire for an order stands in its story, without what would sign another one."""
+    told = living.house.database.read(lambda tx: story(tx, order_id))
+    assert told is not None, "it was made"
+    words = next(one.words for one in told.told if one.event == "sent")
+    assert "Over the wire: POST /fapi/v3/order " in words
+    assert "symbol=BTCUSDT" in words
+    assert "signature=•••" in words
+    assert '-> 200 {"' in words
 
 
 def _orders(exchange: RunningExchange) -> list[dict[str, Any]]:

@@ -7,6 +7,7 @@ from pilothouse.execution import settle, store
 from pilothouse.execution.desk import Desk
 from pilothouse.kit import outbox
 from pilothouse.kit.db import Tx
+from pilothouse.kit.wire_tape import taped
 from pilothouse.venues.port import Accepted, Gone, OrderReport, Rejected, Unknown, VenueAccount
 
 CANCEL_TOPIC = "cancel"
@@ -51,13 +52,15 @@ def carry_out(desk: Desk, venue_name: str, order_id: str) -> timedelta | None:
     stamped_at = desk.clock.now()
     if not desk.writers.may_send(venue_name, order.account_id):
         return desk.patience.elsewhere
-    outcome = venue.cancel(account, order.terms.symbol, order.client_order_id, stamped_at)
+    with taped() as wire:
+        outcome = venue.cancel(account, order.terms.symbol, order.client_order_id, stamped_at)
     asked = {
         "order": order.id,
         "client_order_id": order.client_order_id,
         "stamped_at": stamped_at,
         "at": desk.clock.now(),
         "answer": type(outcome).__name__,
+        "wire": wire,
     }
 
     def take_in(report: OrderReport) -> None:

@@ -23,6 +23,7 @@ from pilothouse.execution.limits import of_account
 from pilothouse.execution.tell import moved, told
 from pilothouse.kit import outbox
 from pilothouse.kit.db import Tx
+from pilothouse.kit.wire_tape import Exchange, taped
 from pilothouse.ledger import positions
 from pilothouse.venues.port import (
     Absent,
@@ -47,6 +48,7 @@ class Sent:
 
     handed_at   right before the wire was touched
     answer      Accepted, Rejected or Unknown; what it says in particular stands beside it
+    wire        what went over the wire for it, where the venue is one over a wire; orders sent together share it
     """
 
     order: str
@@ -54,6 +56,7 @@ class Sent:
     handed_at: datetime
     answered_at: datetime
     answer: str
+    wire: Sequence[Exchange] = ()
 
 
 def send_batch(desk: Desk, batch: Sequence[Outgoing]) -> None:
@@ -126,7 +129,8 @@ def _send_run(desk: Desk, venue: Venue, lane: Lane, run: Sequence[Stamped]) -> N
         if one.alert_at is not None:
             desk.meters.alert_to_send.observe((desk.clock.now() - one.alert_at).total_seconds())
     handed = desk.clock.now()
-    outcomes = venue.place(run[0][0].account, [request for _, request in run])
+    with taped() as wire:
+        outcomes = venue.place(run[0][0].account, [request for _, request in run])
     left_at = desk.clock.now()
     for (one, request), outcome in zip(run, outcomes, strict=True):
         _log.info(
@@ -139,7 +143,7 @@ def _send_run(desk: Desk, venue: Venue, lane: Lane, run: Sequence[Stamped]) -> N
         desk.meters.outcomes.labels(one.venue, type(outcome).__name__.lower()).inc()
         if not one.protects and (isinstance(outcome, Unknown) or _may_come_later(outcome)):
             desk.lanes.doubt(lane, is_so=True)
-        sent = Sent(one.order_id, request, handed, left_at, type(outcome).__name__)
+        sent = Sent(one.order_id, request, handed, left_at, type(outcome).__name__, wire)
         _take_in_handed_off(desk, one, outcome, sent, settle.Ended(left_at, one.sendable_until))
 
 
@@ -345,9 +349,10 @@ def _send_again(desk: Desk, venue_name: str, order: store.OrderRecord) -> timede
         desk.database.write(lambda tx: settle.put_off(tx, desk, order.id, why, held_until=until), name="put off")
         return desk.patience.elsewhere
     handed = desk.clock.now()
-    outcome = desk.venue(venue_name).place(VenueAccount(order.account_id, order.owner_id), [request])[0]
+    with taped() as wire:
+        outcome = desk.venue(venue_name).place(VenueAccount(order.account_id, order.owner_id), [request])[0]
     left_at = desk.clock.now()
-    sent = Sent(order.id, request, handed, left_at, type(outcome).__name__)
+    sent = Sent(order.id, request, handed, left_at, type(outcome).__name__, wire)
     ended = settle.Ended(left_at, until)
     desk.meters.outcomes.labels(venue_name, type(outcome).__name__.lower()).inc()
 

@@ -12,7 +12,7 @@ from typing import Any, Self
 
 import httpx
 
-from pilothouse.kit import exact_json
+from pilothouse.kit import exact_json, wire_tape
 
 _SENDING = "send_request_headers.started"
 _IDENTITY = frozenset({"", "identity"})
@@ -134,6 +134,18 @@ class HttpClient:
 
         Never raises for what the network or the other side do.
         """
+        if not wire_tape.is_running():
+            return self._send(method, path, query, body, headers or {}, read_s)
+        begun = self._monotonic()
+        answer = self._send(method, path, query, body, headers or {}, read_s)
+        took = self._monotonic() - begun
+        status, said = (answer.status, answer.body) if isinstance(answer, Answered) else (None, answer.reason.encode())
+        wire_tape.keep(method, path, query.encode() or body, status, said, took)
+        return answer
+
+    def _send(
+        self, method: str, path: str, query: str, body: bytes, headers: Mapping[str, str], read_s: float | None
+    ) -> Answer:
         sent = False
 
         def notice(event: str, _: object) -> None:
@@ -141,7 +153,7 @@ class HttpClient:
             sent = sent or event.endswith(_SENDING)
 
         try:
-            return self._exchange(self._request(method, path, query, body, headers or {}, read_s, notice))
+            return self._exchange(self._request(method, path, query, body, headers, read_s, notice))
         except (httpx.TransportError, _TooLate) as error:
             reason = f"{type(error).__name__.lstrip('_')}: {error}" if str(error) else type(error).__name__.lstrip("_")
             return Unknown(reason) if sent else Refused(reason)

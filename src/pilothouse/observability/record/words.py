@@ -115,13 +115,24 @@ def _sent(said: Any) -> str:
     ms = took // timedelta(milliseconds=1)
     return (
         f"The venue was asked to {_terms(request['terms'])} under {request['client_order_id']} (stamped "
-        f"{_time(request['stamped_at'])}); its answer after {ms} ms: {str(said['answer']).lower()}"
+        f"{_time(request['stamped_at'])}); its answer after {ms} ms: {str(said['answer']).lower()}{_wire(said)}"
     )
+
+
+def _wire(said: Any) -> str:
+    """Return what went over the wire, with what came back."""
+    words = [
+        f"{one['method']} {one['path']} {one['sent']} -> "
+        f"{one['status'] if one['status'] is not None else 'no answer'} {one['said']}"
+        for one in said.get("wire") or ()
+    ]
+    return f". Over the wire: {'; '.join(words)}" if words else ""
 
 
 def _cancel_sent(said: Any) -> str:
     answer = str(said["answer"]).lower()
-    return f"The venue was asked to cancel {said['client_order_id']} (stamped {_time(said['stamped_at'])}): {answer}"
+    stamped = _time(said["stamped_at"])
+    return f"The venue was asked to cancel {said['client_order_id']} (stamped {stamped}): {answer}{_wire(said)}"
 
 
 def _told(said: Any) -> str:
