@@ -60,36 +60,47 @@ def _standing(stepped: Stepped, bot: str | None = None) -> limit_sets.Standing:
     return stepped.house.database.read(lambda tx: limit_sets.standing(tx, account.owner_id, account.id, bot, now))
 
 
-@pytest.mark.parametrize(
-    ("limit", "code", "made"),
-    [
-        ("orders_per_second_max", "order_rate_second", 2),
-        ("orders_per_minute_max", "order_rate", 2),
-        ("orders_per_day_max", "order_rate_day", 2),
-        ("repeats_per_minute_max", "repeat_order", 2),
-        ("notional_per_second_max", "notional_rate_second", 2),
-        ("notional_per_minute_max", "notional_rate_minute", 2),
-        ("notional_per_day_max", "notional_rate_day", 2),
-    ],
-)
+SPANS = {
+    "orders_per_second_max": ("order_rate_second", 1.1),
+    "orders_per_minute_max": ("order_rate", 61),
+    "repeats_per_minute_max": ("repeat_order", 61),
+    "notional_per_second_max": ("notional_rate_second", 1.1),
+    "notional_per_minute_max": ("notional_rate_minute", 61),
+}
+
+
 @pytest.mark.parametrize("level", [Level.ACCOUNT, Level.BOT])
-def test_what_is_made_within_a_span_is_counted(
-    limit: str, code: str, made: int, level: Level, stepped: Stepped
-) -> None:
-    """Second, minute and day, in orders and in money, of the account and of the bot itself."""
+def test_what_is_made_within_a_span_is_counted(level: Level, stepped: Stepped) -> None:
+    """Second and minute, in orders and in money, of the account and of the bot itself."""
+    bot = _bot(stepped)
+    for limit, (code, seconds) in SPANS.items():
+        mark = stepped.house.quotes.get("paper", "BTCUSDT").mark
+        wanted: dict[str, Any] = {limit: mark * Decimal("0.029") if limit.startswith("notional") else 2}
+        stepped.limit(level, bot=bot, **wanted)
+        outcomes = [stepped.alert(**OPEN) for _ in range(3)]
+        assert [_codes(one) for one in outcomes] == [[], [], [code]], limit
+        _later(stepped, seconds)
+        assert stepped.alert(**OPEN).state is AnswerState.FILLED, limit
+        stepped.limit(level, bot=bot, **dict.fromkeys(wanted))
+        _later(stepped, 61)
+
+
+@pytest.mark.parametrize("level", [Level.ACCOUNT, Level.BOT])
+def test_what_is_made_within_a_day_is_counted(level: Level, stepped: Stepped) -> None:
+    """In orders and in money, until midnight UTC."""
     mark = stepped.house.quotes.get("paper", "BTCUSDT").mark
-    most = mark * Decimal("0.010") * (made + Decimal("0.9")) if limit.startswith("notional") else Decimal(made)
-    wanted: dict[str, Any] = {limit: most}
-    stepped.limit(level, bot=_bot(stepped), **wanted)
-
-    outcomes = [stepped.alert(**OPEN) for _ in range(made + 1)]
-
-    assert [one.state for one in outcomes] == [AnswerState.FILLED] * made + [AnswerState.REFUSED]
-    assert _codes(outcomes[-1]) == [code]
-    spans = {"second": 1.1, "minute": 61, "day": 12 * 3600}
-    stepped.clock.advance(next(seconds for name, seconds in spans.items() if name in limit))
-    stepped.house.paper.step(stepped.clock.now())  # type: ignore[union-attr]  # a house with a paper venue
+    bot = _bot(stepped)
+    stepped.limit(level, bot=bot, orders_per_day_max=2, notional_per_day_max=mark * Decimal("0.029"))
+    outcomes = [stepped.alert(**OPEN) for _ in range(3)]
+    assert [set(_codes(one)) for one in outcomes] == [set(), set(), {"order_rate_day", "notional_rate_day"}]
+    _later(stepped, 12 * 3600)
     assert stepped.alert(**OPEN).state is AnswerState.FILLED
+
+
+def _later(stepped: Stepped, seconds: float) -> None:
+    stepped.clock.advance(seconds)
+    assert stepped.house.paper is not None, "a house with a paper venue"
+    stepped.house.paper.step(stepped.clock.now())
 
 
 def test_the_day_is_counted_on_when_its_first_hours_are_remembered(stepped: Stepped) -> None:
@@ -207,8 +218,7 @@ def test_what_is_loosened_holds_after_the_delay_of_the_house(stepped: Stepped) -
     assert _standing(stepped).stop == _limits(order_notional_max=Decimal(100), leverage_max=Decimal(3))
     assert _codes(stepped.alert(**OPEN)) == ["order_size"]
 
-    stepped.clock.advance(3601)
-    stepped.house.paper.step(stepped.clock.now())  # type: ignore[union-attr]  # a house with a paper venue
+    _later(stepped, 3601)
     assert _standing(stepped).stop == _limits(order_notional_max=Decimal(100_000))
     assert stepped.alert(**OPEN).state is AnswerState.FILLED
 

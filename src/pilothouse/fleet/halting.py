@@ -12,6 +12,7 @@ from pilothouse.accounts.trading_accounts import TradingAccount
 from pilothouse.bots.follow import PositionNotFound
 from pilothouse.core.errors import Refused, Unavailable
 from pilothouse.core.halts import HaltKind
+from pilothouse.core.order import Purpose
 from pilothouse.execution import cancel, halt_store, halts
 from pilothouse.execution import store as orders_store
 from pilothouse.execution.desk import Desk
@@ -24,6 +25,7 @@ from pilothouse.kit.db import Tx
 from pilothouse.ledger import bot_share, positions
 
 BY = "halt"
+_NOT_OURS = frozenset({Purpose.FOREIGN, Purpose.LIQUIDATION})
 
 
 def halt(tx: Tx, desk: Desk, scope: Scope, kind: HaltKind, *, reason: str, by: str) -> Halt:
@@ -55,7 +57,7 @@ def carry_out(tx: Tx, desk: Desk, account: TradingAccount, stops: Sequence[Halt]
     problems: list[str] = []
     for stop in stops:
         for order in live:
-            mine = stop.hook_id in {None, order.hook_id}
+            mine = stop.hook_id in {None, order.hook_id} and order.purpose not in _NOT_OURS
             if mine and order.terms.rests and stop.kind.cancels(order.terms, order.purpose):
                 cancel.ask(tx, desk, order, by=f"{BY} {stop.id}")
         if stop.kind is HaltKind.FLATTEN:

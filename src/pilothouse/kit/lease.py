@@ -114,6 +114,16 @@ def renew(tx: Tx, held: Held, *, now: datetime, lease_for: timedelta) -> Held | 
     return Held(held.name, held.owner, held.epoch, until) if _move_end(tx, held, now, until) else None
 
 
+def hand_on(tx: Tx, held: Held, *, owner: str, until: datetime) -> bool:
+    """Put `owner` into the place of whoever holds it, who can renew it no more; False if it moved meanwhile.
+
+    until   from then on `owner` may take it; not before the end that the holder knows of
+    """
+    which = (leases.c.name == held.name) & (leases.c.owner == held.owner) & (leases.c.epoch == held.epoch)
+    changed = update(leases).where(which).values(owner=owner, epoch=held.epoch + 1, until=until)
+    return tx.execute(changed).rowcount == 1
+
+
 def release(tx: Tx, held: Held, *, now: datetime, ends: datetime | None = None) -> bool:
     """Give it back before its end; False if it has ended already. `ends`: what is noted as its end, else `now`."""
     return _move_end(tx, held, now, now if ends is None else ends)

@@ -59,6 +59,7 @@ ACCOUNT_NOT_HEARD = "account_not_heard"
 ACCOUNT_HALTED = "account_halted"
 DAILY_LOSS = "daily_loss"
 LIMIT_WARNING = "limit_warning"
+DEADMAN_ACTED = "deadman_acted"
 DISK_LOW = "disk_low"
 LEASE_LOST = "lease_lost"
 WATCHER_IN_CHARGE = "watcher_in_charge"
@@ -128,6 +129,13 @@ MEANINGS = MappingProxyType(
             "Nothing that adds is sent until midnight UTC; what reduces goes on, and stops stay.",
             "Look at the positions that are open: `pilothouse positions`. The limit is shown by `pilothouse limits`.",
             stands=True,
+        ),
+        DEADMAN_ACTED: Meaning(
+            Grade.CRITICAL,
+            "The dead man's switch has acted",
+            "What rested is cancelled and every position closed, without the house.",
+            "Find out why the house was gone. Look on the venue's own page that the account is flat; then start the "
+            "house and `pilothouse resume`.",
         ),
         LIMIT_WARNING: Meaning(
             Grade.WARNING,

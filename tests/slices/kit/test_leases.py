@@ -10,7 +10,7 @@ import pytest
 
 from pilothouse.kit.clocks import FrozenClock
 from pilothouse.kit.db import Database
-from pilothouse.kit.lease import Held, HouseTaken, acquire, holder, house_lock, release, renew, still_held
+from pilothouse.kit.lease import Held, HouseTaken, acquire, hand_on, holder, house_lock, release, renew, still_held
 
 TEN = timedelta(seconds=10)
 
@@ -98,3 +98,20 @@ def test_a_second_start_on_the_same_folder_is_refused_with_the_reason(tmp_path: 
         house_lock(folder)
     house_lock(folder).release()
     assert folder.stat().st_mode & 0o777 == 0o700
+
+
+def test_a_lease_that_is_handed_on_can_be_renewed_no_more(db: Database, clock: FrozenClock) -> None:
+    """Who is more urgent takes the place of who holds it, and acts only when the holder's time is certainly over."""
+    first = take(db, "watcher")
+    assert first is not None
+    later = first.until + TEN
+    assert db.write(lambda tx: hand_on(tx, first, owner="deadman", until=later), name="hand on")
+    assert not db.write(lambda tx: hand_on(tx, first, owner="third", until=later), name="hand on")
+
+    assert db.write(lambda tx: renew(tx, first, now=clock.now(), lease_for=TEN), name="n") is None
+    clock.advance(TEN + TEN - timedelta(seconds=1))
+    assert take(db, "deadman") is None
+    clock.advance(1)
+    second = take(db, "deadman")
+    assert second is not None
+    assert second.epoch > first.epoch + 1
