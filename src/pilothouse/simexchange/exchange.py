@@ -200,7 +200,8 @@ class Exchange:
             self.floor.drain()
             raise refused(placed)
         told = Told(
-            placed, wanted.kind, wanted.working, wanted.protect, wanted.match, wanted.stp, wanted.good_till
+            placed, wanted.origin or wanted.kind, wanted.working, wanted.protect, wanted.match, wanted.stp,
+            wanted.good_till, conditional=bool(wanted.origin),
         )  # fmt: skip
         file.keep(told)
         self.settle("ORDER")
@@ -315,14 +316,13 @@ class Exchange:
         wanted = Wanted(
             algo.symbol, algo.sign, algo.side, "LIMIT" if limited else "MARKET",
             algo.tif if algo.tif != "GTE_GTC" else "GTC", lots, algo.price, None, None, algo.reduce_only, False,
-            algo.working, algo.protect, algo.client_id, algo.match, algo.stp, algo.good_till,
+            algo.working, algo.protect, algo.client_id, algo.match, algo.stp, algo.good_till, algo.kind,
         )  # fmt: skip
         try:
             told = self.place(file, wanted)
         except WireError as error:
             self.end_algo(file, algo, "REJECTED", error.text)
             return
-        told.kind = algo.kind
         algo.actual = told.order
         self.end_algo(file, algo, "TRIGGERED")
         self.end_algo(file, algo, "FINISHED")

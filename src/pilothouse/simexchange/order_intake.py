@@ -31,7 +31,10 @@ STP_MODES = frozenset({"NONE", "EXPIRE_TAKER", "EXPIRE_MAKER", "EXPIRE_BOTH"})
 
 @dataclass(slots=True)
 class Wanted:
-    """What a request asks for, read and checked; lots are zero where the whole position is to be closed."""
+    """What a request asks for, read and checked; lots are zero where the whole position is to be closed.
+
+    origin   the type of the conditional order that it came of, if it did
+    """
 
     symbol: str
     sign: int
@@ -50,6 +53,7 @@ class Wanted:
     match: str
     stp: str
     good_till: int
+    origin: str = ""
 
     @property
     def type(self) -> OrderType:
@@ -121,8 +125,9 @@ def read_order(
     if good_till and not now // 1_000 + GOOD_TILL_MIN_MS < good_till < GOOD_TILL_MAX_MS:
         raise WireError(-5040)
     _percent_price(desk, grid, kind, sign, price)
-    if profile == BINANCE and tif == "FOK" and kind == "LIMIT" and price is not None:
-        _fillable(desk, sign, lots, price)
+    whole = profile == BINANCE and tif == "FOK" and kind == "LIMIT"
+    if whole and floor.takeable(account, contract.symbol, sign, lots, price) < lots:
+        raise WireError(-5021)
     return Wanted(
         contract.symbol, sign, side, kind, tif, lots, price, stop, trail, reduce_only, closes, working,
         request.flag("priceProtect") or False, client_id, match, stp, good_till,
@@ -288,11 +293,6 @@ def _percent_price(desk: Desk, grid: Grid, kind: str, sign: int, price: int | No
             best = min((each for each in resting if each is not None), key=lambda each: each * sign, default=None)
         if best is not None and (best > up or best < down):
             raise WireError(-4131)
-
-
-def _fillable(desk: Desk, sign: int, lots: int, price: int) -> None:
-    if desk.ladder(sign).worst_for(lots, price)[1] < lots:
-        raise WireError(-5021)
 
 
 def refuses_old_path(kind: str, profile: str) -> bool:

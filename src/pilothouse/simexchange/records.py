@@ -39,6 +39,7 @@ class Told:
     working   MARK_PRICE or CONTRACT_PRICE
     told      lots of it that user events have told
     amended   (microseconds, lots before, lots after, ticks before, ticks after)
+    conditional   it came of a conditional order that is not in the books; `kind` is that one's type
     modify_id what the latest amendment was called by who asked for it
     """
 
@@ -53,6 +54,7 @@ class Told:
     told_worth: int = 0
     announced: bool = False
     modify_id: str = ""
+    conditional: bool = False
     amended: list[tuple[int, int, int, int, int]] = field(default_factory=list)
 
 

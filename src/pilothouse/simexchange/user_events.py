@@ -219,7 +219,7 @@ def algo_update(algo: Algo, contract: Contract, grid: Grid, now: int) -> dict[st
 
 def kind_now(told: Told) -> str:
     """Return the type of an order as it is now: one that has triggered is a market or limit order."""
-    if not told.order.triggered:
+    if not told.order.triggered and not told.conditional:
         return told.kind
     return "LIMIT" if told.order.type.has_limit else "MARKET"
 

@@ -105,7 +105,7 @@ def _work(floor: Floor, account: Account, order: Order, now: int) -> None:
             if order.reduce_only
             else order.left
         )
-        _, there = floor.desks[order.symbol].ladder(order.sign).worst_for(order.left, order.price)
+        there = floor.takeable(account, order.symbol, order.sign, order.left, order.price)
         if min(most, there) < order.left:
             floor.finish(order, Status.EXPIRED, "it could not be filled whole at once", now)
             return

@@ -200,6 +200,17 @@ class Floor:
         if not order.left:
             self.finish(order, Status.FILLED, "", now)
 
+    def takeable(self, account: Account, symbol: str, sign: int, lots: int, limit: int | None) -> int:
+        """Return how many of `lots` an account could take at once: of the crowd and, where accounts meet, of others."""
+        desk = self.desks[symbol]
+        found = desk.ladder(sign).worst_for(lots, limit)[1]
+        for each in desk.orders.values() if self.crossing else ():
+            rests = each.sign == -sign and each.price is not None and not each.waits
+            own = each.account_id == account.id and account.stp != "NONE"
+            if rests and not own and (limit is None or (limit - (each.price or 0)) * sign >= 0):
+                found += each.left
+        return min(found, lots)
+
     def take(self, order: Order, now: int, *, forced: bool = False) -> None:
         """Trade as much of an order as can be taken at once, within its limit and what it may reduce."""
         most = order.left

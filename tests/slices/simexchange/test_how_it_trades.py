@@ -243,3 +243,28 @@ def test_aster_bounds_what_waits_and_how_it_trails() -> None:
     trail = '{"symbol":"ETHUSDT","side":"SELL","type":"TRAILING_STOP_MARKET","quantity":"0.01","callbackRate":"%s"}'
     told = desk.ask("POST", "batchOrders", batchOrders=f"[{trail % '4'},{trail % '4.1'}]")
     assert [each.get("code") for each in told] == [None, -2007]
+
+
+def test_all_or_nothing_may_take_from_other_accounts() -> None:
+    """What rests there counts, as if the crowd had offered it."""
+    desk = Desk()
+    desk.exchange.floor.desks["BTCUSDT"].ladder(1).thin_to(0)
+    whole = {"symbol": "BTCUSDT", "side": "BUY", "type": "LIMIT", "timeInForce": "FOK", "quantity": "0.010"}
+    assert desk.code("POST", "order", **whole, price="65010") == -5021
+    desk.limit("SELL", "0.010", "65010", "K2")
+    assert desk.ask("POST", "order", **whole, price="65010", newOrderRespType="RESULT")["status"] == "FILLED"
+
+
+def test_what_a_conditional_order_became_is_told_alike_everywhere() -> None:
+    """The order in the books is one at the market, and says what it came of; in events as when it is asked for."""
+    desk = Desk()
+    desk.market("BUY", "0.010")
+    stop = {"algoType": "CONDITIONAL", "symbol": "BTCUSDT", "side": "SELL", "type": "STOP_MARKET"}
+    algo = desk.ask("POST", "algoOrder", **stop, triggerPrice="64500", quantity="0.010")
+    desk.events.clear()
+    desk.price("64400.0")
+    number = desk.ask("GET", "algoOrder", algoId=algo["algoId"])["actualOrderId"]
+    told = desk.ask("GET", "order", symbol="BTCUSDT", orderId=number)
+    assert (told["type"], told["origType"]) == ("MARKET", "STOP_MARKET")
+    heard = [event["o"] for kind, event in desk.events if kind == "ORDER_TRADE_UPDATE"]
+    assert {(each["o"], each["ot"], str(each["i"])) for each in heard} == {("MARKET", "STOP_MARKET", number)}
