@@ -2,11 +2,10 @@
 
 from decimal import Decimal
 
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pilothouse.strategies.sdk import Bar, Filled
+from pilothouse.strategies.sdk import Bar, Filled, Want
 from tests.unit.strategies.small_market import prices, venue
 
 
@@ -77,13 +76,14 @@ def test_safety_orders_lower_the_average_and_its_stop() -> None:
     assert market.orders["0-take-1"].price == average * Decimal("1.01")
 
 
-def test_a_late_fill_of_an_ended_cycle_changes_nothing() -> None:
-    """It is noted; the books hold it, and the next cycle does not count it as its own."""
+def test_what_an_ended_cycle_still_bought_is_sold_again() -> None:
+    """A cancel can cross a fill. The next cycle does not know of it, and it would lie there without a stop."""
     market = venue("dca", base=1_000.0)
-    turn = market.tell(Filled("7-base", "BTCUSDT", Decimal(1), Decimal(100), 5))
+    turn = market.tell(Filled("7-safety-1", "BTCUSDT", Decimal(1), Decimal(100), 5))
 
-    assert turn.note == "a fill of cycle 7 came late"
-    assert turn.wants == ()
+    assert turn.wants == (Want("late-7-safety-1-5", "BTCUSDT", Decimal(-1), reduce_only=True),)
+    assert market.state == market.strategy.begin(market.params)
+    assert market.tell(Filled("late-7-safety-1-5", "BTCUSDT", Decimal(-1), Decimal(99), 6)).wants == ()
 
 
 @settings(max_examples=60)
@@ -134,11 +134,21 @@ def test_a_grid_that_fell_through_sells_all_and_ends() -> None:
     assert market.orders == {}
 
 
-@pytest.mark.parametrize("name", ["dca", "grid"])
-def test_a_purchase_that_fills_while_it_is_called_off_is_not_forgotten(name: str) -> None:
-    """A cancel can cross a fill; what came after the end is sold again or noted."""
-    market = venue(name)
-    market.state |= {"ended": True, "cycle": 3, "top": "100"}
-    turn = market.tell(Filled("buy-0-0" if name == "grid" else "2-safety-1", "BTCUSDT", Decimal(1), Decimal(99), 5))
+def test_what_an_old_round_still_bought_is_sold_with_the_level() -> None:
+    """The rest of a purchase may fill while it is called off; the level holds it, and sells it one step higher."""
+    market = venue("grid", levels=1, step=1.0, order=990.0)
+    for price in (100, 99, 100):
+        market.go(Decimal(price))
+    assert market.state["levels"][0]["round"] == 1
+    turn = market.tell(Filled("buy-0-0", "BTCUSDT", Decimal(2), Decimal(99), 5))
 
-    assert turn.note or [want.quantity for want in turn.wants] == [Decimal(-1)]
+    assert [(want.key, want.quantity, want.price) for want in turn.wants] == [("sell-0-1", Decimal(-2), Decimal(100))]
+
+
+def test_what_a_grid_bought_after_its_end_is_sold_at_once() -> None:
+    """It has given up: nothing of it may stay in the market."""
+    market = venue("grid")
+    market.state |= {"ended": True, "top": "100"}
+    turn = market.tell(Filled("buy-0-0", "BTCUSDT", Decimal(1), Decimal(99), 5))
+
+    assert [(want.quantity, want.price, want.reduce_only) for want in turn.wants] == [(Decimal(-1), None, True)]

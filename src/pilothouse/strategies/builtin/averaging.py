@@ -61,7 +61,7 @@ class Averaging:
     def _filled(self, state: dict[str, Any], fill: Filled, p: Params) -> Turn:
         cycle, _, order = fill.key.partition("-")
         if cycle != str(state["cycle"]):
-            return Turn(state, note=f"a fill of cycle {cycle} came late")
+            return _late(state, fill)
         if fill.quantity > 0:
             return self._bought(state, fill, p, first=Decimal(state["bought"]) == 0)
         held = Decimal(state["held"]) + fill.quantity
@@ -83,6 +83,15 @@ class Averaging:
         }
         safeties = _safeties(now, fill.symbol, p) if first else ()
         return Turn(now, safeties + _exits(now, fill.symbol, p))
+
+
+def _late(state: dict[str, Any], fill: Filled) -> Turn:
+    """Sell again what an order of an ended cycle bought while it was being called off: no cycle would look after it."""
+    note = f"{fill.key} filled after its cycle had ended"
+    if fill.quantity <= 0:
+        return Turn(state, note=note)
+    back = Want(f"late-{fill.key}-{fill.at_ms}", fill.symbol, -fill.quantity, reduce_only=True)
+    return Turn(state, (back,), note=note)
 
 
 def _safeties(state: dict[str, Any], symbol: str, p: Params) -> tuple[Want, ...]:

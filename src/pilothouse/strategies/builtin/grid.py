@@ -71,8 +71,10 @@ class Grid:
         number_of, _, round_of = rest.partition("-")
         level = int(number_of)
         told = state["levels"][level]
-        if int(round_of) != told["round"]:
-            return Turn(state, note=f"a fill of round {round_of} came late")
+        late = int(round_of) != told["round"]
+        if late and side == "sell":
+            return Turn(state, note=f"{fill.key} filled after its round had ended")
+        # What an old order bought while it was being called off belongs to the level now, and is sold with the rest.
         bought, sold = Decimal(told["bought"]), Decimal(told["sold"])
         if side == "buy":
             now = _with(state, level, {**told, "bought": str(bought + fill.quantity)})
