@@ -126,7 +126,7 @@ class Living:
 
     # ── Doing ─────────────────────────────────────────────────────────────────────────────────────
 
-    def send(self, **fields: str) -> Taken:
+    def send(self, **fields: object) -> Taken:
         """Take an alert that differs from all before, as its door does."""
         self._numbers += 1
         body = json.dumps({"alert_id": f"{self.process}-{self._numbers}", **fields}).encode()

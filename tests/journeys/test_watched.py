@@ -8,7 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.house_process import HouseProcess
+from tests.exchange_process import FUTURES, ExchangeProcess, add_account, agree
+from tests.house_process import HouseProcess, eventually, fresh
+from tests.journeys.wire import new_hook
 
 
 def _children(pid: int) -> list[int]:
@@ -49,3 +51,41 @@ def _is_zombie(pid: int) -> bool:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
     except FileNotFoundError:
         return True
+
+
+@pytest.mark.soak
+@pytest.mark.slow
+@pytest.mark.timeout(240)
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGSTOP])
+def test_the_watcher_places_the_stop_that_a_house_that_is_gone_could_not(how: signal.Signals, tmp_path: Path) -> None:
+    """The exchange took no stop, and the house was gone: once its lease and the window are over, a stop stands."""
+    with ExchangeProcess(tmp_path / "exchange") as exchange:
+        exchange.control("POST", "price", {"symbol": "BTCUSDT", "price": "65000"})
+        with HouseProcess(tmp_path / "house", settings={"WATCHER": "yes"}).start() as house:
+            account_id = add_account(house, exchange, FUTURES, FUTURES)
+            hook = new_hook(house, account_id=account_id)["path"]
+            assert _until(lambda: len(_children(house.pid)) == 1)
+            (watcher,) = _children(house.pid)
+            exchange.control(
+                "POST", "faults", {"kind": "unavailable", "method": "POST", "path": "algoOrder", "times": -1}
+            )
+            body = {"action": "open", "symbol": "BTCUSDT", "side": "BUY", "quantity": "0.01", "stop_loss": "5%"}
+            eventually(lambda: house.send(dict(body, alert_id=fresh()), hook).status_code == 200, "it is taken")
+            eventually(lambda: exchange.orders(FUTURES), "it stands at the exchange")
+            os.kill(house.pid, how)
+            exchange.control("DELETE", "faults")
+            time.sleep(8)
+            assert exchange.standing(FUTURES) == [], "the lease of the house holds"
+            assert _until(lambda: len(exchange.standing(FUTURES)) == 1, 90)
+            if how is signal.SIGSTOP:
+                os.kill(house.pid, signal.SIGCONT)
+                agree(house, exchange, FUTURES, account_id)
+                assert len(exchange.standing(FUTURES)) == 1
+                house.stop()
+                return
+            house.kill()
+            house.start()
+            agree(house, exchange, FUTURES, account_id)
+            assert len(exchange.standing(FUTURES)) == 1
+            assert _until(lambda: not Path(f"/proc/{watcher}").exists() or _is_zombie(watcher))
+            house.stop()  # killed, it would leave a watcher that rightly goes on

@@ -10,10 +10,11 @@ from typing import Any
 
 import pytest
 
+from pilothouse.bots.alert import Shape, read
 from pilothouse.core.order import OrderState, Purpose
 from pilothouse.core.quote import Quote
 from pilothouse.execution.store import OrderRecord
-from pilothouse.fleet import protections
+from pilothouse.fleet import protect, protections
 from pilothouse.fleet.answer import Outcome
 from pilothouse.fleet.protections import Policy, ProtectionRecord, Then
 from pilothouse.jobs.schedule import drive_waiting, reconcile_all, watch_levels
@@ -278,6 +279,27 @@ def test_a_time_stop_closes_the_position_also_after_a_restart(stepped: Stepped) 
     _go_on(stepped, 3)
     assert _is_flat(stepped)
     assert stepped.only_order(Purpose.EXIT).reason.startswith("time stop")
+
+
+def test_a_protection_that_replaces_its_like_counts_its_own_fills(stepped: Stepped) -> None:
+    """The same ladder again: were former orders taken for its own, a target that filled would be asked for twice."""
+    _opened(stepped)
+    house = stepped.house
+    asked = read(json.dumps(LADDERED).encode(), Shape.ORDER).signal.guards
+    for _ in range(2):
+        house.database.write(
+            lambda tx: protect.set_by_hand(tx, house.desk, stepped.trader, BTC, asked, by="test"), name="protect"
+        )
+        stepped.run()
+    _go_on(stepped, 1)
+    assert [each[1] for each in _protective(stepped)] == [Decimal(one) for one in ("0.010", "0.002", "0.003", "0.005")]
+    _price(stepped, "66100.0")
+    _go_on(stepped, 3)
+
+    assert stepped.position(BTC) == Decimal("0.005")
+    assert _stop(stepped).remaining == Decimal("0.005")
+    sold = [order for order in stepped.orders() if order.purpose is Purpose.TAKE_PROFIT and order.filled_quantity]
+    assert len(sold) == 1
 
 
 @pytest.mark.timeout(600)

@@ -227,3 +227,26 @@ def test_only_coins_that_lack_stop_the_account(living: Living, exchange: Running
     halt = _halt(living)
     assert halt is not None
     assert told in halt.reason
+
+
+def test_a_target_beside_a_stop_sells_its_share_and_the_stop_stands_again(
+    living: Living, exchange: RunningExchange
+) -> None:
+    """Coins are locked by one order: the stop stands there, the house keeps the target, and never both at once."""
+    wanted = {"action": "open", "symbol": "BTCUSDT", "side": "BUY", "quantity": "0.010", "stop_loss": "5%"}
+    taken = living.send(**wanted, take_profits=[{"percent": "2", "share": "50"}, {"percent": "20"}])
+    assert within(10, lambda: living.outcome(taken).state is AnswerState.FILLED)
+    assert within(15, lambda: _stops(living, OrderState.WORKING))
+    (first,) = _stops(living, OrderState.WORKING)
+    assert first.terms.quantity == Decimal("0.009")
+    assert not [one for one in living.orders() if one.purpose is Purpose.TAKE_PROFIT]
+
+    exchange.control("POST", "price", symbol="BTCUSDT", price="66400")
+
+    exits = within(20, lambda: [o for o in living.orders() if o.purpose is Purpose.EXIT and o.filled_quantity > 0])
+    assert exits
+    assert within(20, lambda: [one.terms.quantity for one in _stops(living, OrderState.WORKING)] == [Decimal("0.005")])
+    sold = sum(one.filled_quantity for one in living.orders() if one.purpose is Purpose.EXIT)
+    assert sold == Decimal("0.004")
+    assert living.position("BTCUSDT") == Decimal("0.010") - Decimal("0.00001") - sold
+    assert survey(living.house) == []

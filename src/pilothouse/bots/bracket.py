@@ -130,9 +130,17 @@ def guard(
         if not fitting or (_is_doubted(fitting) and not view.coins):
             reason = f"{wanted.purpose} of {view.instrument.symbol}"
             place.append((wanted.place, Planned(wanted.terms, wanted.purpose, reason)))
-    if view.coins and (exit_waits or len(keep) < len(standing)):
+    if view.coins and (exit_waits or _sale_waits(view) or len(keep) < len(standing)):
         place = []
     return Guarding(tuple(place), exits, _uncancelled([order for order in standing if order.id not in keep]))
+
+
+def _sale_waits(view: View) -> bool:
+    """Say whether an unsent sale waits for coins: a stop placed now would lock them again, and be cancelled for it."""
+    return any(
+        order.state is OrderState.INTENDED and order.terms.side is Side.SELL and not order.purpose.protects
+        for order in view.orders
+    )
 
 
 def wants(protection: Protection, view: View, progress: Progress, held: Decimal) -> list[Wanted]:

@@ -6,6 +6,7 @@ is there again. What it may do through the API it is told on standard input: an 
 and behind them the id of the process that started it, if that one ends it too.
 """
 
+import logging
 import os
 import signal
 import sys
@@ -111,10 +112,10 @@ class Watcher:
 
     def _act_alone(self, *, orphaned: bool) -> bool:
         """Keep up protection without the house; False for an orphan that has no real account to look after."""
+        if orphaned and not self._settings.data.exists():
+            return False
         try:
             if self._keeper is None:
-                if not self._settings.data.exists():
-                    return False
                 self._beside = open_beside(self._settings)
                 self._keeper = Keeper(self._beside)
             if orphaned and not self._keeper.wanted():
@@ -149,6 +150,7 @@ def run(settings: Settings) -> int:
         print("Pilothouse watcher: an address and a token are wanted on standard input, a line each", file=sys.stderr)
         return 1
     log.hide(token)
+    logging.getLogger("httpx").setLevel(logging.WARNING)  # one line for each look would bury what matters
     folder = settings.data / "logs"
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     with open(os.devnull, "w", encoding="utf-8") as nowhere:  # noqa: PTH123 - a device, and no path of ours

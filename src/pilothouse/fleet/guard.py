@@ -124,7 +124,14 @@ def begin(tx: Tx, desk: Desk, trader: Trader, scene: Scene, record: ProtectionRe
     now = desk.clock.now()
     record = _trailed(tx, scene, record, now)
     made = protections.made_for(tx, record)
-    return Turn(tx, desk, trader, record, made, made.progress(record), now), scene.placed(made.places())
+    return Turn(tx, desk, trader, record, made, made.progress(record), now), in_place(tx, scene, made)
+
+
+def in_place(tx: Tx, scene: Scene, made: Made) -> Scene:
+    """Return the scene with the place of each protective order, of those of a former protection too."""
+    places = made.places()
+    others = [order.id for order in scene.records if order.purpose.protects and order.id not in places]
+    return scene.placed({**protections.former(tx, others), **places} if others else places)
 
 
 def of_this_position(

@@ -14,7 +14,7 @@ from pilothouse.execution.desk import Desk
 from pilothouse.execution.store import OrderRecord
 from pilothouse.execution.submit import AccountDisarmed, Trader
 from pilothouse.fleet import protections
-from pilothouse.fleet.guard import guard_position, policy_of
+from pilothouse.fleet.guard import guard_position, in_place, policy_of
 from pilothouse.fleet.protections import Policy, ProtectionRecord
 from pilothouse.fleet.scene import Scene, look
 from pilothouse.kit.db import Tx
@@ -111,7 +111,7 @@ def standing(tx: Tx, desk: Desk, trader: Trader, symbol: str) -> Standing:
         naked = desk.clock.now() - since if since else nothing
         return Standing(trader.account_id, symbol, record, (), None, naked, total, (), policy)
     made = protections.made_for(tx, record) if record else protections.Made()
-    scene = scene.placed(made.places())
+    scene = in_place(tx, scene, made)
     places = {order.id: place_of(order) for order in scene.view.orders}
     orders = tuple((places[order.id], order) for order in scene.records if order.purpose.protects)
     if record is None:

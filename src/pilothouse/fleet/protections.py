@@ -20,6 +20,9 @@ from pilothouse.fleet.tables import protection_policies, protections, protective
 from pilothouse.kit.db import Tx
 from pilothouse.kit.hot import hot
 
+FORMER = "former"
+"""The place of an order that was made for a protection which another one has replaced: nothing wants it there."""
+
 
 class Then(StrEnum):
     """What is done with a position whose protection does not stand in time, and cannot be placed in another way."""
@@ -201,6 +204,12 @@ def made_for(tx: Tx, record: ProtectionRecord) -> Made:
     places = {row.order_id: row.place for query in (_ITS_TARGETS, _ITS_LATEST) for row in tx.execute(query, which)}
     found = orders_store.by_ids(tx, list(places)) if places else {}
     return Made(tuple((places[order_id], found[order_id]) for order_id in sorted(found)))
+
+
+def former(tx: Tx, order_ids: Iterable[str]) -> dict[str, str]:
+    """Return, by order, the place FORMER for those that were made for another protection than the one of now."""
+    query = select(protective_orders.c.order_id).where(protective_orders.c.order_id.in_(list(order_ids)))
+    return {row.order_id: FORMER for row in tx.execute(query)}
 
 
 def note_order(tx: Tx, record: ProtectionRecord, order: OrderRecord, place: str) -> None:

@@ -34,7 +34,7 @@ CARD = Card(
         Capability("credentials", "exempt", "there is no key: an account belongs to its owner"),
         Capability("rules that change", "exempt", "its instruments are the same for ever"),
         Capability("hedge mode", "exempt", "the house trades one-way"),
-        Capability("trailing stops", "exempt", "not offered by the port"),
+        Capability("trailing stops", "done", "a stop that stands there and is moved by the house"),
         Capability(
             "trading between accounts", "exempt", "accounts trade with a simulated crowd, never with each other"
         ),

@@ -95,6 +95,16 @@ def test_coins_that_somebody_waits_to_sell_are_not_locked_again() -> None:
     assert guard(STOP, _view("0.009"), entry_pending=False).place != ()
 
 
+def test_no_stop_is_placed_for_what_is_left_before_a_sale_of_a_part_has_left() -> None:
+    """The sale waits until no stop stands: a new one for the rest would be cancelled for it, and placed, for ever."""
+    terms = OrderTerms("BTCUSDT", Side.SELL, OrderType.MARKET, Decimal("0.004"), reduce_only=True)
+    waits = LiveOrder("x", "h", "s", Purpose.EXIT, OrderState.INTENDED, terms, Decimal("0.004"), cancel_asked=False)
+    assert guard(STOP, _view("0.009", waits), entry_pending=False).place == ()
+
+    sent = guard(STOP, _view("0.009", replace(waits, state=OrderState.SENDING)), entry_pending=False)
+    assert [each.terms.quantity for _, each in sent.place] == [Decimal("0.005")]
+
+
 def test_a_protection_is_forgotten_when_its_coins_are_sold_and_not_before() -> None:
     """A sale that the exchange refuses leaves the coins: who had forgotten their stop could not place it again."""
     selling = _order(Purpose.EXIT, OrderType.MARKET, "0.009")

@@ -40,7 +40,7 @@ _CAPABILITIES: Final = (
     Capability("one signer on several machines", "exempt", "nonces grow in a file: give each machine its own agent"),
     Capability("hedge mode", "exempt", "the house trades one-way; an account in hedge mode is refused"),
     Capability("multi-assets margin", "exempt", "one settlement currency for each account"),
-    Capability("trailing stops", "exempt", "not offered by the port; somebody else's are shown"),
+    Capability("trailing stops", "done", "a stop that stands there and is moved by the house; not the venue's own"),
     Capability("auto-deleveraging", "done", "told as orders of the venue's own"),
     Capability("chase and strategy orders", "exempt", "not offered by the port"),
     Capability(

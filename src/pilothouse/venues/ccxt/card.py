@@ -61,7 +61,7 @@ BY_ALL: Final = (
     Capability("limits on request rates", "done", "shared between processes; 429 and 418 are obeyed"),
     Capability("tick, lot, minimum and bounds before sending", "done"),
     Capability("hedge mode", "exempt", "the house trades one-way; an account in hedge mode is refused"),
-    Capability("trailing stops", "exempt", "not offered by the port"),
+    Capability("trailing stops", "done", "a stop that stands there and is moved by the house; not the exchange's own"),
 )
 """What holds at every exchange that is tested in depth."""
 

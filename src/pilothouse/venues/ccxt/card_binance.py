@@ -70,6 +70,6 @@ SPOT: Final = Sheet(
         Capability("deposits and withdrawals", "to do", "not told; the balance shows them"),
         Capability("quotes", "done", "best prices and last price; the last price stands for the mark"),
         Capability("price band before sending", "exempt", "it lies about an average of minutes: the exchange refuses"),
-        Capability("order lists (OCO)", "exempt", "not offered by the port"),
+        Capability("order lists (OCO)", "exempt", "the stop stands there and the house keeps the targets beside it"),
     ),
 )
