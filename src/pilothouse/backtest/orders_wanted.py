@@ -107,7 +107,7 @@ def flags_of(signals: Signals, side: Side, count: int, warm_up: int, shift: int)
         told[target == 0] = k.LEAVE_LONG | k.LEAVE_SHORT
     for bit, column in enumerate((signals.long, signals.short, signals.leave_long, signals.leave_short)):
         if column is not None:
-            told |= np.left_shift(column[warm_up:until].view(np.uint8), bit, dtype=np.uint8)
+            told |= column[warm_up:until].view(np.uint8) * np.uint8(1 << bit)  # a product is quicker than a shift
     told -= (told & told >> 1 & np.uint8(1)) * np.uint8(_BOTH)
     if side is not Side.BOTH:
         other, leaves = (k.SHORT, k.LEAVE_LONG) if side is Side.LONG else (k.LONG, k.LEAVE_SHORT)

@@ -27,7 +27,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pilothouse.core.errors import Invalid, Problem
-from pilothouse.strategies.indicators.crossings import rises_above, rises_above_level
+from pilothouse.strategies.indicators.crossings import crosses, rises_above, rises_above_level
 from pilothouse.strategies.parameters import Parameter, Params
 from pilothouse.strategies.rules import Rules
 from pilothouse.strategies.view import View
@@ -227,6 +227,11 @@ def crossed_below(one: Floats, other: Floats | float) -> Truths:
     if isinstance(other, np.ndarray):
         return rises_above(_as_long(other, one), one)
     return rises_above_level(-one, -float(other))
+
+
+def crossings(one: Floats, other: Floats) -> tuple[Truths, Truths]:
+    """Return `crossed_above` and `crossed_below` of two columns, in one pass."""
+    return crosses(one, _as_long(other, one))
 
 
 def _as_long(other: Floats, one: Floats) -> Floats:

@@ -69,7 +69,7 @@ def test_the_quick_loop_for_plain_rules_equals_the_general_one_to_the_unit() -> 
         assert result.digest() == run(case, quick=False).digest(), f"seed {seed}"
         told = measure(result.curve(), result.table())
         for name, value in result.core().items():
-            assert value == (None if told[name] is None else pytest.approx(told[name], rel=1e-7, abs=1e-8)), name
+            assert value == (None if told[name] is None else pytest.approx(told[name], rel=1e-5, abs=1e-8)), name
     assert plain == 300, "what they all have in common is that the quick loop can do them"
 
 

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from pilothouse.core.candles import Candles
 from pilothouse.core.errors import Invalid, NotFound
-from pilothouse.strategies.sdk import Signals, crossed_above, crossed_below
+from pilothouse.strategies.sdk import Signals, crossed_above, crossed_below, crossings
 from pilothouse.strategies.view import View
 
 _HOUR = 3_600_000
@@ -135,3 +135,15 @@ def test_columns_that_are_not_equally_long_do_not_cross() -> None:
     """A crossing of columns that do not stand beside each other would be one of other bars."""
     with pytest.raises(Invalid, match="as many"):
         crossed_above(np.zeros(3), np.zeros(4))
+
+
+@given(st.lists(st.tuples(st.floats(-3, 3), st.floats(-3, 3)) | st.just((float("nan"), 1.0)), max_size=30))
+def test_both_crossings_in_one_pass_are_those_of_two(pairs: list[tuple[float, float]]) -> None:
+    """The quick way says the same as the plain one, also where a value is not known."""
+    one, other = (np.array([pair[place] for pair in pairs], np.float64) for place in (0, 1))
+    above, below = crossings(one, other)
+
+    np.testing.assert_array_equal(above, crossed_above(one, other))
+    np.testing.assert_array_equal(below, crossed_below(one, other))
+    for bar in range(1, len(one)):
+        assert above[bar] == (one[bar] > other[bar] and one[bar - 1] <= other[bar - 1])

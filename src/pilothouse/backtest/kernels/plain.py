@@ -32,7 +32,7 @@ def is_plain(p: Array, kinds: Array, tiers: Array, flags: Flags) -> bool:
         and (kinds[:, k.D_ROW] < 0).all()
         and not kinds[[k.D_AFTER, k.D_EVEN], : k.D_ROW].any()
         and len(tiers) == 1
-        and not np.bitwise_and(flags, k.RESIZE | k.EVENT).any()
+        and (len(flags) == 0 or int(flags.max()) < k.RESIZE)  # nothing to be resized, nothing that is due
     )
 
 
@@ -61,6 +61,10 @@ def affordable_lots(p: Array, lots: Int, price: Int, cash: Int, taker_ppm: Int) 
     room = times * cash
     if room <= 0:
         return 0
+    value = lots * each
+    # Nearly always all of it fits, and that is known without a division.
+    if value <= room and ppm_up(value, taker_ppm) <= (room - value if times == 1 else (room - value) // times):
+        return lots
     most = min(lots, room // each)
     cost = ppm_up(each, taker_ppm) + up(each, times)
     while most > 0:
@@ -97,39 +101,34 @@ def plain_bars(
                 equity[np.uint64(bar)] = cash
                 bar += 1
         elif side > 0:
-            first, each = bar, lots * units
+            # No branch but the way out: new highs are as good as random, and a wrong guess costs more than the sum.
+            first, each, away = bar, lots * units, trail_away if trails else k.BIG
             below = max(stop, liquid)
             while bar < count and flags[np.uint64(bar)] & (k.SHORT | k.LEAVE_LONG) == 0:
                 at = np.uint64(bar)
                 high, low = highs[at], lows[at]
-                if low <= below or high >= take:
+                if (low <= below) | (high >= take):
                     break
-                worst = min(worst, low)
+                best, worst = max(best, high), min(worst, low)
+                below = max(below, best - away)
                 equity[at] = cash + each * closes[at]
                 bar += 1
-                if high > best:
-                    best = high
-                    if trails:
-                        stop = max(stop, best - trail_away)
-                        below = max(stop, liquid)
             exposed += bar - first
+            stop = max(stop, best - away)
         else:
-            first, each = bar, lots * units
+            first, each, away = bar, lots * units, trail_away if trails else k.BIG
             above = min(stop, liquid)
             while bar < count and flags[np.uint64(bar)] & (k.LONG | k.LEAVE_SHORT) == 0:
                 at = np.uint64(bar)
                 high, low = highs[at], lows[at]
-                if high >= above or low <= take:
+                if (high >= above) | (low <= take):
                     break
-                worst = max(worst, high)
+                best, worst = min(best, low), max(worst, high)
+                above = min(above, best + away)
                 equity[at] = cash - each * closes[at]
                 bar += 1
-                if low < best:
-                    best = low
-                    if trails:
-                        stop = min(stop, best + trail_away)
-                        above = min(stop, liquid)
             exposed += bar - first
+            stop = min(stop, best + away)
         if bar >= count:
             break
         # ── a bar in full: 0 what the open has passed, 1 the wish, 2 the path inside ──
@@ -175,16 +174,35 @@ def plain_bars(
                     fee += ppm_up(value, p[k.LIQUIDATION_PPM])
                 cash += side * value - fee
                 fees += fee
-                row = fills[filled]
-                row[0], row[1], row[2], row[3], row[4], row[5], row[6] = bar, -side * lots, price, fee, why, done, maker
+                (
+                    fills[filled, 0],
+                    fills[filled, 1],
+                    fills[filled, 2],
+                    fills[filled, 3],
+                    fills[filled, 4],
+                    fills[filled, 5],
+                    fills[filled, 6],
+                ) = bar, -side * lots, price, fee, why, done, maker
                 filled += 1
                 spent = lots * entry * units
-                row = trades[done]
-                row[0], row[1], row[2], row[3], row[4], row[5] = opened_at, bar, side, lots, spent, value
-                row[6], row[7], row[8], row[9], row[10] = fees, 0, side * (value - spent) - fees, why_in, why
-                row[11] = min(worst, price) if side > 0 else max(worst, price)
-                row[12] = max(best, price) if side > 0 else min(best, price)
-                row[13], row[14], row[15] = entry, price, -1
+                trades[done, 0], trades[done, 1], trades[done, 2], trades[done, 3], trades[done, 4], trades[done, 5] = (
+                    opened_at,
+                    bar,
+                    side,
+                    lots,
+                    spent,
+                    value,
+                )
+                trades[done, 6], trades[done, 7], trades[done, 8], trades[done, 9], trades[done, 10] = (
+                    fees,
+                    0,
+                    side * (value - spent) - fees,
+                    why_in,
+                    why,
+                )
+                trades[done, 11] = min(worst, price) if side > 0 else max(worst, price)
+                trades[done, 12] = max(best, price) if side > 0 else min(best, price)
+                trades[done, 13], trades[done, 14], trades[done, 15] = entry, price, -1
                 done += 1
                 side = lots = 0
                 if abs(cash) > k.BIG // 2:
@@ -199,7 +217,7 @@ def plain_bars(
                 price = opened + enters * worse_by(p, opened)
                 price = max(price, 1)
                 most = 0
-                if wanted >= p[k.LOTS_MIN] and wanted >= up(p[k.NOTIONAL_MIN], decided):
+                if wanted >= p[k.LOTS_MIN] and wanted * decided >= p[k.NOTIONAL_MIN]:
                     most = affordable_lots(p, wanted, price, cash, taker_ppm)
                 if most < 0:
                     counts[STATUS] = k.OVERFLOW
@@ -213,9 +231,13 @@ def plain_bars(
                     fees = ppm_up(value, taker_ppm)
                     cash -= side * value + fees
                     why_in = k.R_FLIP if flipped else k.R_SIGNAL
-                    row = fills[filled]
-                    row[0], row[1], row[2], row[3] = bar, side * lots, price, fees
-                    row[4], row[5], row[6] = why_in, done, 0
+                    fills[filled, 0], fills[filled, 1], fills[filled, 2], fills[filled, 3] = (
+                        bar,
+                        side * lots,
+                        price,
+                        fees,
+                    )
+                    fills[filled, 4], fills[filled, 5], fills[filled, 6] = why_in, done, 0
                     filled += 1
                     best = worst = price
                     stop_away, trail_away = away_of(kinds, k.D_STOP, price), away_of(kinds, k.D_TRAIL, price)
@@ -229,7 +251,9 @@ def plain_bars(
                     take = k.BIG if side > 0 else 0
                     if take_away > 0:
                         take = max(price + side * take_away, 0)
-                    if side > 0:
+                    if side > 0 and times == 1:
+                        liquid = 0
+                    elif side > 0:
                         liquid = up(price * (times - 1) * k.MILLION, times * (k.MILLION - keep_ppm))
                     else:
                         liquid = price * (times + 1) * k.MILLION // (times * (k.MILLION + keep_ppm))
@@ -251,9 +275,27 @@ def plain_bars(
     if side != 0:
         price = closes[count - 1]
         spent, value = lots * entry * units, lots * price * units
-        row = trades[done]
-        row[0], row[1], row[2], row[3], row[4], row[5] = opened_at, count - 1, side, lots, spent, value
-        row[6], row[7], row[8], row[9], row[10] = fees, 0, side * (value - spent) - fees, why_in, k.R_OPEN
-        row[11], row[12], row[13], row[14], row[15] = worst, best, entry, price, -1
+        trades[done, 0], trades[done, 1], trades[done, 2], trades[done, 3], trades[done, 4], trades[done, 5] = (
+            opened_at,
+            count - 1,
+            side,
+            lots,
+            spent,
+            value,
+        )
+        trades[done, 6], trades[done, 7], trades[done, 8], trades[done, 9], trades[done, 10] = (
+            fees,
+            0,
+            side * (value - spent) - fees,
+            why_in,
+            k.R_OPEN,
+        )
+        trades[done, 11], trades[done, 12], trades[done, 13], trades[done, 14], trades[done, 15] = (
+            worst,
+            best,
+            entry,
+            price,
+            -1,
+        )
         done += 1
     counts[TRADES], counts[FILLS], counts[SKIPPED], counts[EXPOSED] = done, filled, skipped, exposed

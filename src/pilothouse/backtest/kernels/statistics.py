@@ -70,7 +70,7 @@ def core_statistics(opened_ms: Array, span_ms: int, capital: int, equity: Array,
 def spread_and_ratios(opened_ms: Array, span_ms: int, capital: int, equity: Array, found: NDArray[np.float64]) -> None:
     """Write volatility and the two ratios: of returns per UTC day where bars are shorter, else per bar."""
     count = len(equity)
-    steps, total, squares, falls = 0, 0.0, 0.0, 0.0
+    steps, mean, squares, falls = 0, 0.0, 0.0, 0.0
     before = float(capital)
     is_daily = span_ms < _DAY_MS
     bar = 0
@@ -85,8 +85,10 @@ def spread_and_ratios(opened_ms: Array, span_ms: int, capital: int, equity: Arra
         now = float(equity[last])
         step = now / before - 1.0 if before > 0 else 0.0
         steps += 1
-        total += step
-        squares += step * step
+        # Squares about the mean as it moves (Welford, 1962): those about zero would cancel where returns are alike.
+        off = step - mean
+        mean += off / steps
+        squares += off * (step - mean)
         if step < 0:
             falls += step * step
         before = now
@@ -97,11 +99,10 @@ def spread_and_ratios(opened_ms: Array, span_ms: int, capital: int, equity: Arra
         days = (opened_ms[count - 1] + span_ms - 1) // _DAY_MS - (opened_ms[0] - 1) // _DAY_MS + 1
         ends = steps + (1 if opened_ms[0] % _DAY_MS == 0 else 0)
         per_year = 365.0 if ends < 7 or ends * 7 > days * 6 else 252.0
-    mean = total / steps
     if falls > 0:
         found[4] = mean * per_year / sqrt(falls / steps * per_year)
     if steps > 1:
-        spread = sqrt(max(squares - total * mean, 0.0) / (steps - 1))
+        spread = sqrt(squares / (steps - 1))
         found[2] = spread * sqrt(per_year)
         if spread > 1e-15:
             found[3] = mean / spread * sqrt(per_year)

@@ -21,6 +21,16 @@ def rises_above(one: Column, other: Column) -> Truths:
 
 
 @compiled
+def crosses(one: Column, other: Column) -> tuple[Truths, Truths]:
+    """Return where `one` rises above `other`, and where it falls below; the columns are equally long."""
+    rises, falls = np.zeros(len(one), np.bool_), np.zeros(len(one), np.bool_)
+    for bar in range(1, len(one)):
+        rises[bar] = (one[bar] > other[bar]) & (one[bar - 1] <= other[bar - 1])
+        falls[bar] = (one[bar] < other[bar]) & (one[bar - 1] >= other[bar - 1])
+    return rises, falls
+
+
+@compiled
 def rises_above_level(one: Column, level: float) -> Truths:
     """Return the same for a level that does not move."""
     found = np.zeros(len(one), np.bool_)

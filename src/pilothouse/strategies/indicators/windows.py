@@ -22,7 +22,7 @@ def rolling_sum(values: Column, period: int) -> Column:
     """Sum of the last `period` values; NaN before there are so many, and none is NaN."""
     if period < 1:
         raise ValueError("period: 1 or more")
-    out = np.full(len(values), np.nan)
+    out = np.empty(len(values))  # each place is written once: a pass over them less
     tail = np.full(period, np.nan)  # tail[k]: sum of the block before, from its bar k to its end
     head, at = 0.0, 0
     for i in range(len(values)):
@@ -30,6 +30,7 @@ def rolling_sum(values: Column, period: int) -> Column:
         if isnan(value):
             head, at = 0.0, 0
             tail[:] = np.nan
+            out[i] = np.nan
             continue
         head += value
         at += 1
