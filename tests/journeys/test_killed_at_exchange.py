@@ -23,8 +23,8 @@ from tests.journeys.dying_up import DIED, lay, put_out
 from tests.journeys.wire import new_hook
 
 NewHouse = Callable[..., HouseProcess]
-BUY = {"action": "open", "symbol": "BTCUSDT", "side": "BUY", "quantity": "0.010", "stop_loss": "20%"}
-QUANTITY, LOT = Decimal("0.010"), Decimal("0.001")
+BUY = {"action": "open", "symbol": "BTCUSDT", "side": "BUY", "quantity": "0.002", "stop_loss": "20%"}
+QUANTITY, LOT = Decimal("0.002"), Decimal("0.001")  # small enough for some hundred deaths on 100,000 USDT of spot
 ORDER = {"method": "POST", "path": "order"}
 LOST = {"kind": "lost", **ORDER}
 UNKNOWN = {"kind": "unknown", **ORDER}
