@@ -4,7 +4,7 @@ The venue changes it in place, or ends it and takes another for the rest. The cl
 before the wire is touched; when an answer is lost, the venue is asked for both, and nothing is sent blindly.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -23,6 +23,7 @@ from pilothouse.execution.submit import ORDER_TOPIC, AccountDisarmed, Basis, Tra
 from pilothouse.execution.tell import told
 from pilothouse.kit import outbox
 from pilothouse.kit.db import Tx
+from pilothouse.kit.wire_tape import taped
 from pilothouse.venues.port import (
     HOLDINGS,
     Absent,
@@ -206,18 +207,26 @@ def carry_out(desk: Desk, venue_name: str, order_id: str) -> timedelta | None:
     request = OrderRequest(held.client_order_id, held.terms_of(order), desk.clock.now())
     if desk.clock.now() >= held.sendable_until or not desk.writers.may_send(venue_name, order.account_id):
         return timedelta(0)
-    outcome = venue.amend(VenueAccount(order.account_id, order.owner_id), order.client_order_id, request)
+    with taped() as wire:
+        outcome = venue.amend(VenueAccount(order.account_id, order.owner_id), order.client_order_id, request)
+    sent = {
+        "order": order.id,
+        "request": request,
+        "at": desk.clock.now(),
+        "answer": type(outcome).__name__,
+        "wire": wire,
+    }
     match outcome:
         case Accepted(report):
-            return _done(desk, order_id, lambda tx: _in_place(tx, desk, order_id, report))
+            return _done(desk, order_id, lambda tx: _in_place(tx, desk, order_id, report), sent)
         case Replaced(ended, placed):
-            return _done(desk, order_id, lambda tx: _replaced(tx, desk, order_id, ended, placed))
+            return _done(desk, order_id, lambda tx: _replaced(tx, desk, order_id, ended, placed), sent)
         case Gone(report=last):
-            return _done(desk, order_id, lambda tx: _dropped(tx, desk, order_id, last, "it had ended before"))
+            return _done(desk, order_id, lambda tx: _dropped(tx, desk, order_id, last, "it had ended before"), sent)
         case Rejected(code, message):
-            return _done(desk, order_id, lambda tx: _dropped(tx, desk, order_id, None, f"{code}: {message}"))
+            return _done(desk, order_id, lambda tx: _dropped(tx, desk, order_id, None, f"{code}: {message}"), sent)
         case Unknown(reason):
-            return _come_back(desk, held, reason)
+            return _come_back(desk, held, reason, sent)
 
 
 def _hold(tx: Tx, desk: Desk, order_id: str) -> Amendment | None:
@@ -249,25 +258,34 @@ def _is_halted(tx: Tx, order: store.OrderRecord) -> bool:
     return halt_store.halted(tx, order.account_id, order.owner_id, order.hook_id) is not None
 
 
-def _done(desk: Desk, order_id: str, work: Callable[[Tx], None]) -> timedelta | None:
-    """Take in what became of a change, unless something else has told it already."""
+def _done(
+    desk: Desk, order_id: str, work: Callable[[Tx], None], sent: Mapping[str, object] | None = None
+) -> timedelta | None:
+    """Take in what became of a change, unless something else has told it already.
+
+    sent   what was asked of the venue and answered, for the record
+    """
 
     def unit(tx: Tx) -> None:
         order = store.get(tx, order_id)
         assert order is not None, "orders are kept"
         tx.lock(f"account:{order.account_id}")
+        if sent is not None:
+            tx.record(order.account_id, order.about, "amend_sent", sent)
         work(tx)
 
     desk.database.write(unit, name="amended", urgent=True)
     return None
 
 
-def _come_back(desk: Desk, wanted: Amendment, reason: str) -> timedelta:
+def _come_back(desk: Desk, wanted: Amendment, reason: str, sent: Mapping[str, object] | None = None) -> timedelta:
     """Note that nobody can say what became of a change, and return when to ask."""
 
     def work(tx: Tx) -> None:
         order = store.get(tx, wanted.order_id)
         amendments.count_question(tx, wanted.order_id)
+        if order is not None and sent is not None:
+            tx.record(order.account_id, order.about, "amend_sent", sent)
         if order is not None and not wanted.asked:
             store.note(tx, order, desk.clock.now(), ("amend_unknown", order.state, reason))
 

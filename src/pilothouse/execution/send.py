@@ -4,7 +4,7 @@
 delivery goes through `pursue`, which asks the venue before it sends anything.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -256,17 +256,27 @@ def _ask(desk: Desk, venue_name: str, order: store.OrderRecord) -> timedelta | N
     account = VenueAccount(order.account_id, order.owner_id)
     # "No such order" proves something only if the question was asked after the window: so look at the clock first.
     asked_at = desk.clock.now()
-    answer = venue.find(account, order.terms.symbol, order.client_order_id)
+    with taped() as wire:
+        answer = venue.find(account, order.terms.symbol, order.client_order_id)
+    asked = {"order": order.id, "at": asked_at, "answer": type(answer).__name__, "wire": wire}
+
+    def take_in(name: str, work: Callable[[Tx], object]) -> None:
+        def unit(tx: Tx) -> None:
+            tx.record(order.account_id, order.about, "asked", asked)
+            work(tx)
+
+        desk.database.write(unit, name=name, urgent=True)
+
     match answer:
         case Accepted(report):
-            desk.database.write(lambda tx: adopt(tx, desk, order, report), name="settle", urgent=True)
+            take_in("settle", lambda tx: adopt(tx, desk, order, report))
             return None
         case Absent() if order.state.is_resting or order.state.is_final:
             return None
         case Absent():
             never_after = _never_after(desk, venue.card.acceptance_window_s, order)
             if never_after is not None and asked_at >= never_after:
-                desk.database.write(lambda tx: _denied(tx, desk, order.id), name="deny", urgent=True)
+                take_in("deny", lambda tx: _denied(tx, desk, order.id))
                 return timedelta(0)
             reason = "the venue does not know it, which proves nothing yet"
             again = _back_off(desk, order.asked)
@@ -274,7 +284,7 @@ def _ask(desk: Desk, venue_name: str, order: store.OrderRecord) -> timedelta | N
                 again = min(again, never_after - asked_at)
         case Unknown(lost):
             reason, again = lost, _back_off(desk, order.asked)
-    desk.database.write(lambda tx: settle.lost(tx, desk, order.id, reason), name="lost", urgent=True)
+    take_in("lost", lambda tx: settle.lost(tx, desk, order.id, reason))
     return again
 
 

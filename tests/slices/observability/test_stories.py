@@ -101,6 +101,18 @@ def test_what_was_asked_of_the_venue_to_cancel_is_told(traded: Stepped) -> None:
     assert any(one.startswith("Cancelled") for one in words)
 
 
+def test_what_the_venue_was_asked_about_a_lost_order_is_told(traded: Stepped) -> None:
+    """How a doubt was resolved is what is looked up first."""
+    traded.faults.arm(Fault.LOSE_ANSWER)
+    outcome = traded.alert(action="open", symbol="BTCUSDT", side="BUY", quantity="0.01")
+    traded.pass_time(2)
+
+    words = [one.words for one in told(traded, outcome.orders[0].id).told]
+    assert any("its answer after 0 ms: unknown" in one for one in words)
+    assert "The venue was asked what became of it: it knows it" in words
+    assert any(one.startswith("When asked the venue said: order") for one in words)
+
+
 def test_a_stop_has_a_story_and_is_decided_again(traded: Stepped) -> None:
     """Protection is decided by a rule too, each time that something moved."""
     stop = next(one for one in traded.orders() if one.purpose.protects)

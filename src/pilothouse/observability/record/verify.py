@@ -54,7 +54,7 @@ def every_row(tx: Tx) -> Iterator[RecordRow]:
 
 
 def verify(tx: Tx, anchors: Sequence[Anchor] = ()) -> Verified:
-    """Read the whole record in one snapshot; takes about ten seconds for a million rows."""
+    """Read the whole record in one snapshot; takes about twenty seconds for a million rows."""
     walk = Walk(anchors)
     states: dict[str, tuple[str, str]] = {}
     for row in every_row(tx):

@@ -135,6 +135,16 @@ def _cancel_sent(said: Any) -> str:
     return f"The venue was asked to cancel {said['client_order_id']} (stamped {stamped}): {answer}{_wire(said)}"
 
 
+def _amend_sent(said: Any) -> str:
+    request, answer = said["request"], str(said["answer"]).lower()
+    return f"The venue was asked to change it: {_terms(request['terms'])}; its answer: {answer}{_wire(said)}"
+
+
+def _asked(said: Any) -> str:
+    answers = {"Accepted": "it knows it", "Absent": "it knows no such order", "Unknown": "no answer"}
+    return f"The venue was asked what became of it: {answers.get(said['answer'], said['answer'])}{_wire(said)}"
+
+
 def _told(said: Any) -> str:
     by = {"answer": "In its answer", "question": "When asked", "stream": "By its stream"}.get(said["by"], said["by"])
     fills = "; ".join(
@@ -181,6 +191,8 @@ SENTENCES: Mapping[str, Callable[[Any], str]] = {
     "ordered": _ordered,
     "sent": _sent,
     "cancel_sent": _cancel_sent,
+    "amend_sent": _amend_sent,
+    "asked": _asked,
     "told": _told,
     "rejected": _rejected,
     "unanswered": _unanswered,
