@@ -344,11 +344,12 @@ def _send_again(desk: Desk, venue_name: str, order: store.OrderRecord) -> timede
     if stale is not None:
         desk.database.write(lambda tx: _withdraw(tx, desk, order.id, stale), name="withdraw", urgent=True)
         return None
-    locked = desk.database.write(
-        lambda tx: free_coins.still_locked(tx, desk, venue_name, order.id), name="free coins", urgent=True
-    )
-    if locked is not None:
-        return locked
+    if desk.holds_coins(venue_name):
+        locked = desk.database.write(
+            lambda tx: free_coins.still_locked(tx, desk, venue_name, order.id), name="free coins", urgent=True
+        )
+        if locked is not None:
+            return locked
     held = desk.database.write(lambda tx: _hold(tx, desk, venue_name, order.id), name="hold", urgent=True)
     if held is None or held.sendable_until is None:
         return timedelta(0)
