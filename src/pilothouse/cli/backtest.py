@@ -110,13 +110,13 @@ def run(
         params=pairs(given or [], "param"),
         venue=found.venue,
         timeframe=found.timeframe,
-        capital=_amount(capital, "capital"),
+        capital=amount(capital, "capital"),
         leverage=leverage,
-        costs=_costs(maker, taker, slippage),
-        fills=_fills(fill, latency, share),
-        lot=_amount(lot, "lot") if lot else None,
+        costs=costs(maker, taker, slippage),
+        fills=fills_of(fill, latency, share),
+        lot=amount(lot, "lot") if lot else None,
     )
-    done = carry_out(settings, described, wish, found, lambda rules: _rules(rules, size, stop, take, trail))
+    done = carry_out(settings, described, wish, found, lambda rules: changed_rules(rules, size, stop, take, trail))
     if report is not None:
         _write_page(report, _shelf().get(done.card.name))
     told = _told(done.card) | {"found": done.found, "seconds": round_ms(done.seconds)}
@@ -232,7 +232,8 @@ def pairs(given: list[str], field: str) -> dict[str, str]:
     return found
 
 
-def _amount(text: str, field: str) -> Any:
+def amount(text: str, field: str) -> Any:
+    """Return a decimal above zero. Raises Invalid (field `field`)."""
     from pilothouse.core.errors import Invalid, Problem
     from pilothouse.core.rounding import NotExact, exact
 
@@ -245,7 +246,8 @@ def _amount(text: str, field: str) -> Any:
     return found
 
 
-def _costs(maker: str, taker: str, slippage: str) -> "Costs":
+def costs(maker: str, taker: str, slippage: str) -> "Costs":
+    """Return costs told in percent. Raises Invalid."""
     from pilothouse.backtest.request import ppm_of
     from pilothouse.backtest.spec import Costs, Slip
 
@@ -258,7 +260,8 @@ def _costs(maker: str, taker: str, slippage: str) -> "Costs":
     )
 
 
-def _fills(fill: str, latency: int, share: str | None) -> "Fills":
+def fills_of(fill: str, latency: int, share: str | None) -> "Fills":
+    """Return how orders meet the bars. Raises Invalid."""
     from pilothouse.backtest.request import ppm_of
     from pilothouse.backtest.spec import FillAt, Fills
     from pilothouse.core.errors import Invalid, Problem
@@ -268,7 +271,9 @@ def _fills(fill: str, latency: int, share: str | None) -> "Fills":
     return Fills(at=FillAt(fill), latency=latency, volume_ppm=ppm_of(share, "volume-share") if share else None)
 
 
-def _rules(rules: "Rules", size: str | None, stop: str | None, take: str | None, trail: str | None) -> "Rules | None":
+def changed_rules(
+    rules: "Rules", size: str | None, stop: str | None, take: str | None, trail: str | None
+) -> "Rules | None":
     """Return the strategy's rules with what was said instead of its own; None where nothing was."""
     from dataclasses import replace
 

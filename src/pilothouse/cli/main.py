@@ -44,6 +44,7 @@ from pilothouse.cli import (
     signals,
     simexchange,
     strategy,
+    sweep,
     token,
     venues,
 )
@@ -105,6 +106,8 @@ app.add_typer(data.app, name="data", rich_help_panel="Look")
 app.add_typer(backtest.app, name="backtest", rich_help_panel="Research")
 app.add_typer(strategy.app, name="strategy", rich_help_panel="Research")
 app.add_typer(deadman.app, name="deadman", rich_help_panel="Run")
+app.command("sweep", rich_help_panel="Research")(sweep.sweep)
+app.command("walkforward", rich_help_panel="Research")(sweep.walkforward)
 app.add_typer(limits.app, name="limits", rich_help_panel="Set up")
 app.add_typer(paper.app, name="paper", rich_help_panel="Set up")
 app.add_typer(token.app, name="token", rich_help_panel="Set up")

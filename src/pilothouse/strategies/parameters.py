@@ -152,6 +152,9 @@ class Params(Mapping[str, Value]):
     def __hash__(self) -> int:
         return hash(tuple(self._values.items()))
 
+    def __reduce__(self) -> tuple[type["Params"], tuple[dict[str, Value]]]:
+        return Params, (dict(self._values),)
+
     def __repr__(self) -> str:
         return f"Params({', '.join(f'{name}={value!r}' for name, value in self._values.items())})"
 

@@ -142,3 +142,76 @@ def test_a_strategy_is_checked_for_foresight(typed: Typed, file: Path) -> None:
 
     assert code == 0
     assert json.loads(out)["honest"]
+
+
+def _sweep(typed: Typed, file: Path, *more: str) -> tuple[int, dict[str, Any]]:
+    words = ("sweep", "ema-cross", "--data", str(file), "-o", "fast=4..8:2", "-o", "slow=20,30", *more, "--json")
+    code, out, err = typed(*words)
+    assert out, err
+    return code, dict(json.loads(out))
+
+
+def test_a_search_names_luck_beside_its_winner_and_is_not_made_twice(typed: Typed, file: Path) -> None:
+    """On several processes the trials are the same; a second time they are found, and none is counted again."""
+    code, alone = _sweep(typed, file, "--workers", "1")
+    _, again = _sweep(typed, file, "--workers", "2")
+
+    assert code == 0
+    assert alone["trials"] == alone["combinations"] == alone["trials_ever"] == 6
+    assert again == alone
+    assert "The best of 6 trials" in alone["luck"]
+    assert 0 <= alone["overfit_probability"] <= 1
+    scores = [each["metrics"]["sharpe"] for each in alone["best"]]
+    assert scores == sorted(scores, reverse=True)
+
+
+def test_workers_find_the_same_as_one_process(
+    typed: Typed, file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In whichever order they are done."""
+    _, alone = _sweep(typed, file, "--workers", "1")
+    monkeypatch.setenv("PILOTHOUSE_DATA", str(tmp_path / "other"))
+    _, many = _sweep(typed, file, "--workers", "2")
+
+    assert many == alone
+
+
+def test_a_draw_is_the_same_for_the_same_seed(typed: Typed, file: Path) -> None:
+    """And never the same combination twice."""
+    found = [_sweep(typed, file, "--random", "3", "--seed", "5", "--workers", "1")[1]["best"] for _ in range(2)]
+
+    assert found[0] == found[1]
+    assert len({each["name"] for each in found[0]}) == 3
+
+
+def test_a_walk_trades_behind_its_lessons_only(typed: Typed, file: Path) -> None:
+    """Each examination begins where its lesson ended."""
+    code, out, err = typed(
+        "walkforward", "ema-cross", "--data", str(file), "-o", "fast=4,8", "-o", "slow=20",
+        "--train", "200", "--test", "100", "--purge", "5", "--workers", "1", "--json",
+    )  # fmt: skip
+    assert code == 0, err
+    told = json.loads(out)
+
+    assert [step["test"] for step in told["steps"]] == [[205, 305], [305, 405], [405, 505], [505, 600]]
+    assert all(step["train"][1] + 5 == step["test"][0] for step in told["steps"])
+    assert told["total_return"] is not None
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["-o", "quick=1"], "quick: no such parameter"),
+        (["-o", "fast=9..5"], "fast: '9..5' came"),
+        (["-o", "fast=1..5"], "fast: '1' came"),
+        (["--score", "luck"], "score: 'luck' came"),
+    ],
+)
+def test_a_search_that_makes_no_sense_is_refused_by_name(
+    words: list[str], message: str, typed: Typed, file: Path
+) -> None:
+    """Before anything is tried."""
+    code, _, err = typed("sweep", "ema-cross", "--data", str(file), *words)
+
+    assert code != 0
+    assert message in " ".join(err.split())

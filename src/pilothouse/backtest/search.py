@@ -1,0 +1,124 @@
+"""Many runs of one strategy: a spec and combinations go in; a trial for each comes out as soon as it is done.
+
+On all cores, in processes of their own; each has the data once. Whoever stops in the middle keeps what is done: trials
+are handed out one by one, and those that are known already are not made again.
+"""
+
+import math
+import multiprocessing
+from collections.abc import Iterable, Iterator, Mapping
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from dataclasses import dataclass, replace
+from itertools import islice
+from typing import Any, Final
+
+import numpy as np
+
+from pilothouse.backtest.curves import Floats, returns_of
+from pilothouse.backtest.luck import moments
+from pilothouse.backtest.metrics import measure
+from pilothouse.backtest.run import run
+from pilothouse.backtest.spec import BacktestSpec
+from pilothouse.core.candles import Candles
+from pilothouse.core.errors import PilothouseError
+from pilothouse.strategies.parameters import Params
+from pilothouse.strategies.rules import Rules
+from pilothouse.strategies.sdk import Columns
+
+TOLD: Final = (
+    "total_return", "cagr", "max_drawdown", "sharpe", "sortino", "calmar", "profit_factor", "win_rate", "trades",
+    "time_in_market", "fees", "sqn",
+)  # fmt: skip
+"""What is told of each trial, and may be searched for."""
+
+_AT_ONCE: Final = 16
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Outcome:
+    """One trial.
+
+    name      SHA-256 of its spec
+    metrics   those of TOLD; None where not defined
+    sharpe    per observation; NaN where there is none
+    returns   float32[k], per day or bar, see `curves.returns_of`
+    error     why it could not be run; empty where it could
+    """
+
+    name: str
+    params: dict[str, Any]
+    metrics: dict[str, float | None]
+    sharpe: float
+    per_year: float
+    returns: Floats
+    error: str = ""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Task:
+    """What stays the same over a search: a spec whose parameters are replaced, the strategy, its candles.
+
+    changes   rules to be used instead of the strategy's own: (what is replaced by name); empty: its own
+    """
+
+    spec: BacktestSpec
+    strategy: Columns
+    data: Mapping[str, Candles]
+    rules: Rules | None = None
+
+    def spec_of(self, params: Params) -> BacktestSpec:
+        """Return the spec of one combination."""
+        return replace(self.spec, params=dict(params))
+
+
+def search(task: Task, combinations: Iterable[Params], *, workers: int = 1) -> Iterator[Outcome]:
+    """Yield an outcome for each combination, in the order in which they are done.
+
+    workers   processes; 1 works in this one
+    """
+    if workers <= 1:
+        for params in combinations:
+            yield trial(task, params)
+        return
+    context = multiprocessing.get_context("spawn")
+    waiting = iter(combinations)
+    with ProcessPoolExecutor(workers, context, _begin, (task,)) as pool:
+        under_way: set[Future[list[Outcome]]] = set()
+        try:
+            while True:
+                while len(under_way) < 2 * workers and (portion := list(islice(waiting, _AT_ONCE))):
+                    under_way.add(pool.submit(_portion, portion))
+                if not under_way:
+                    return
+                done, under_way = wait(under_way, return_when=FIRST_COMPLETED)
+                for each in done:
+                    yield from each.result()
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)
+
+
+def trial(task: Task, params: Params) -> Outcome:
+    """Run one combination; what it cannot run is an outcome with its reason, not an end of the search."""
+    spec = task.spec_of(params)
+    try:
+        result = run(spec, task.data, task.strategy)
+    except PilothouseError as error:
+        return Outcome(spec.name, dict(params), dict.fromkeys(TOLD), math.nan, 365.0, np.zeros(0), str(error)[:300])
+    curve = result.curve()
+    returns, per_year = returns_of(curve)
+    found = measure(curve, result.table(), exposed=result.exposed / max(len(result), 1))
+    sharpe = moments(returns).sharpe if len(returns) > 1 else math.nan
+    told = {name: found[name] for name in TOLD}
+    return Outcome(spec.name, dict(params), told, sharpe, per_year, returns.astype(np.float32))
+
+
+_TASK: list[Task] = []
+
+
+def _begin(task: Task) -> None:
+    _TASK[:] = [task]
+
+
+def _portion(portion: list[Params]) -> list[Outcome]:
+    (task,) = _TASK
+    return [trial(task, params) for params in portion]

@@ -1,0 +1,356 @@
+"""`pilothouse sweep` and `pilothouse walkforward`: search over parameters without fooling oneself."""
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from pilothouse.cli.backtest import (
+    Capital,
+    Data,
+    LeaveOut,
+    Length,
+    Leverage,
+    Maker,
+    Since,
+    Size,
+    Slippage,
+    Span,
+    Stop,
+    Symbols,
+    Take,
+    Taker,
+    Trail,
+    Until,
+    Venue,
+    Zone,
+)
+from pilothouse.cli.options import Json
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from pilothouse.backtest.search import Outcome, Task
+    from pilothouse.backtest.verdict import Verdict
+    from pilothouse.backtest.walk import Walk
+    from pilothouse.cli.backtest_data import Asked
+    from pilothouse.strategies.parameters import Params
+
+Name = Annotated[str, typer.Argument(metavar="STRATEGY", help="Its name: pilothouse strategy list.")]
+Over = Annotated[
+    list[str] | None,
+    typer.Option("--over", "-o", metavar="WHAT", help="fast=5..50:5, slow=20,50,100, or fast for its declared steps."),
+]
+Score = Annotated[str, typer.Option("--score", metavar="METRIC", help="What is searched for: sharpe, calmar ...")]
+Workers = Annotated[int, typer.Option("--workers", metavar="N", help="Processes; 0: one for each core.")]
+Random = Annotated[int, typer.Option("--random", metavar="N", help="Draw so many combinations instead of trying all.")]
+Seed = Annotated[int, typer.Option("--seed", metavar="N", help="Of the draw: the same seed draws the same.")]
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A search that is ready: what stays the same, what is tried, and how many that are."""
+
+    task: "Task"
+    words: str
+    count: int
+    combinations: "Iterator[Params]"
+    notes: list[str]
+
+
+def sweep(
+    strategy: Name,
+    *,
+    data: Data = None,
+    venue: Venue = "",
+    symbols: Symbols = None,
+    length: Length = "",
+    since: Since = None,
+    until: Until = None,
+    zone: Zone = None,
+    span: Span = None,
+    leave_out: LeaveOut = None,
+    over: Over = None,
+    score: Score = "sharpe",
+    draws: Random = 0,
+    seed: Seed = 0,
+    workers: Workers = 0,
+    capital: Capital = "10000",
+    maker: Maker = "0.02",
+    taker: Taker = "0.05",
+    slippage: Slippage = "0.01",
+    leverage: Leverage = 1,
+    size: Size = None,
+    stop: Stop = None,
+    take: Take = None,
+    trail: Trail = None,
+    as_json: Json = False,
+) -> None:
+    """Try many combinations of parameters. Ctrl-C keeps what is done; the same command goes on where it stopped.
+
+    Beside the winner stands what luck alone would reach after every trial that was ever made with this strategy, how
+    often the best of one half of history was below the middle in the other half, and whether its neighbours are good.
+    """
+    from pilothouse.backtest.search import search
+    from pilothouse.backtest.search_files import SearchFile, search_name
+    from pilothouse.backtest.trials import Trial, Trials
+    from pilothouse.backtest.verdict import weigh
+    from pilothouse.cli import backtest_data, show, talk
+    from pilothouse.cli.backtest_run import FOLDER, TRIALS
+
+    settings = talk.settings()
+    asked = backtest_data.Asked(
+        tuple(data or ()), venue, tuple(symbols or ()), length, zone, span, tuple(leave_out or ()), since, until
+    )
+    money = (capital, maker, taker, slippage, leverage)
+    plan = _plan(strategy, asked, over or [], draws, seed, score, money, (size, stop, take, trail))
+    name = search_name(_base(plan.task), plan.words)
+    ledger = Trials(settings.data / FOLDER / TRIALS)
+    stopped = False
+    with SearchFile(settings.data / FOLDER / "searches", name) as file, _progress(plan.count, as_json=as_json) as told:
+        fresh = (p for p in plan.combinations if _is_fresh(plan.task, p, file.known, told))
+        try:
+            for outcome in search(plan.task, fresh, workers=workers or os.cpu_count() or 1):
+                file.add(outcome)
+                told(1)
+        except KeyboardInterrupt:
+            stopped = True
+    outcomes = list(file.known.values())
+    count = ledger.count(strategy, (Trial(each.name, each.sharpe) for each in outcomes if not each.error))
+    verdict = weigh(outcomes, score, ledger.sharpes(strategy), count)
+    found = _told(verdict, score, plan, stopped=stopped)
+    show.out(found, as_json=as_json, draw=lambda screen: _draw(screen, verdict, found, score))
+    if stopped:
+        raise typer.Exit(130)
+
+
+def walkforward(
+    strategy: Name,
+    *,
+    data: Data = None,
+    venue: Venue = "",
+    symbols: Symbols = None,
+    length: Length = "",
+    since: Since = None,
+    until: Until = None,
+    zone: Zone = None,
+    span: Span = None,
+    leave_out: LeaveOut = None,
+    over: Over = None,
+    train: Annotated[int, typer.Option("--train", metavar="BARS", help="Length of a lesson.")],
+    test: Annotated[int, typer.Option("--test", metavar="BARS", help="Length of an examination.")],
+    anchored: Annotated[bool, typer.Option("--anchored", help="Lessons begin with the first bar and grow.")] = False,
+    purge: Annotated[int, typer.Option("--purge", metavar="BARS", help="Left out between the two.")] = 0,
+    score: Score = "sharpe",
+    draws: Random = 0,
+    seed: Seed = 0,
+    workers: Workers = 0,
+    capital: Capital = "10000",
+    maker: Maker = "0.02",
+    taker: Taker = "0.05",
+    slippage: Slippage = "0.01",
+    leverage: Leverage = 1,
+    size: Size = None,
+    stop: Stop = None,
+    take: Take = None,
+    trail: Trail = None,
+    as_json: Json = False,
+) -> None:
+    """Search in each lesson, trade the winner in the time behind it, and show what that would have earned."""
+    from pilothouse.backtest.splits import walk_forward
+    from pilothouse.backtest.walk import walk
+    from pilothouse.cli import backtest_data, show
+
+    asked = backtest_data.Asked(
+        tuple(data or ()), venue, tuple(symbols or ()), length, zone, span, tuple(leave_out or ()), since, until
+    )
+    money = (capital, maker, taker, slippage, leverage)
+    plan = _plan(strategy, asked, over or [], draws, seed, score, money, (size, stop, take, trail))
+    bars = len(plan.task.data[plan.task.spec.markets[0].symbol])
+    splits = walk_forward(bars, train=train, test=test, anchored=anchored, purge=purge)
+    with _progress(plan.count * len(splits), as_json=as_json) as told:
+        found = walk(
+            plan.task, list(plan.combinations), splits, score, workers=workers or os.cpu_count() or 1, told=told
+        )
+    shown = _told_walk(found, score)
+    show.out(shown, as_json=as_json, draw=lambda screen: _draw_walk(screen, found, shown, score))
+
+
+def _plan(
+    name: str,
+    asked: "Asked",
+    over: list[str],
+    draws: int,
+    seed: int,
+    score: str,
+    money: tuple[str, str, str, str, int],
+    rules: tuple[str | None, str | None, str | None, str | None],
+) -> Plan:
+    from pilothouse.backtest import space
+    from pilothouse.backtest.request import Wish, spec_of
+    from pilothouse.backtest.search import TOLD, Task
+    from pilothouse.cli import backtest_data, talk
+    from pilothouse.cli.backtest import amount, changed_rules, costs
+    from pilothouse.core.errors import Invalid, Problem, Refused
+    from pilothouse.strategies.parameters import resolve
+    from pilothouse.strategies.registry import find
+    from pilothouse.strategies.sdk import Columns
+
+    described = find(name)
+    strategy = described.strategy
+    if not isinstance(strategy, Columns):
+        raise Refused(f"{name} is written in turns; a search takes strategies by columns")
+    if score not in TOLD:
+        raise Invalid([Problem("score", f"{score[:40]!r} came", f"one of {', '.join(TOLD)}", "unknown")])
+    tried = space.space(over or list(strategy.parameters), strategy.parameters)
+    if draws:
+        combinations = space.drawn(strategy.parameters, tried, draws, seed)
+        count, each = len(combinations), iter(combinations)
+    else:
+        count, each = space.grid(strategy.parameters, tried)
+    found = backtest_data.find(talk.settings(), asked)
+    symbol = next(iter(found.candles))
+    others = {other: candles for other, candles in found.candles.items() if other != symbol}
+    capital, maker, taker, slippage, leverage = money
+    wish = Wish(
+        strategy=name, version=described.version, params={}, venue=found.venue, timeframe=found.timeframe,
+        capital=amount(capital, "capital"), leverage=leverage, costs=costs(maker, taker, slippage),
+        rules=changed_rules(strategy.rules(resolve(strategy.parameters, {})), *rules),
+    )  # fmt: skip
+    spec, _ = spec_of(wish, strategy, found.candles[symbol], others)
+    words = f"{sorted(tried.items())} {draws} {seed}"
+    return Plan(Task(spec, strategy, found.candles), words, count, each, found.notes)
+
+
+def _base(task: "Task") -> str:
+    """Return the spec of a search, whose parameters are what it varies."""
+    from dataclasses import replace
+
+    return replace(task.spec, params={}).canonical()
+
+
+def _is_fresh(task: "Task", params: "Params", known: "dict[str, Outcome]", told: Callable[[int], None]) -> bool:
+    if task.spec_of(params).name in known:
+        told(1)
+        return False
+    return True
+
+
+@contextmanager
+def _progress(count: int, *, as_json: bool) -> Iterator[Callable[[int], None]]:
+    """Yield what moves a bar on standard error, with the time that is left; nothing moves for scripts."""
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    from pilothouse.cli import show
+
+    columns = (TextColumn("trials"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=show.complaints(), disable=as_json, transient=True) as shown:
+        task = shown.add_task("trials", total=count)
+        yield lambda done: shown.advance(task, done)
+
+
+def _told(verdict: "Verdict", score: str, plan: Plan, *, stopped: bool) -> dict[str, Any]:
+    luck, fitted = verdict.luck, verdict.overfit
+    return {
+        "trials": len(verdict.best),
+        "combinations": plan.count,
+        "stopped": stopped,
+        "score": score,
+        "best": [{"name": each.name, "params": each.params, "metrics": each.metrics} for each in verdict.best[:20]],
+        "failed": sum(bool(each.error) for each in verdict.best),
+        "luck": luck.sentence if luck else None,
+        "luck_sharpe": luck.luck_sharpe if luck else None,
+        "deflated_sharpe": luck.deflated if luck else None,
+        "trials_ever": luck.trials if luck else None,
+        "overfit_probability": fitted.probability if fitted else None,
+        "overfit_loss": fitted.loss if fitted else None,
+        "steadiness": verdict.steadiness if verdict.steadiness == verdict.steadiness else None,
+        "notes": plan.notes,
+    }
+
+
+def _draw(screen: "Console", verdict: "Verdict", told: dict[str, Any], score: str) -> None:
+    from rich.table import Table
+
+    from pilothouse.backtest.metrics import CATALOGUE
+    from pilothouse.backtest.report import shown
+
+    units = {metric.name: metric.unit for metric in CATALOGUE}
+    names = list(dict.fromkeys([score, "total_return", "max_drawdown", "sharpe", "trades"]))
+    varied = [
+        name
+        for name in (verdict.best[0].params if verdict.best else {})
+        if len({each.params[name] for each in verdict.best}) > 1
+    ]
+    table = Table(box=None, pad_edge=False)
+    for head in (*varied, *names):
+        table.add_column(head.replace("_", " "), justify="right")
+    for each in verdict.best[:10]:
+        numbers = (shown(units[name], each.metrics.get(name)) for name in names)
+        table.add_row(*(str(each.params[name]) for name in varied), *numbers)
+    screen.print(table)
+    if told["stopped"]:
+        screen.print(
+            f"stopped after {told['trials']:,} of {told['combinations']:,}: the same command goes on", style="yellow"
+        )
+    if told["failed"]:
+        screen.print(f"{told['failed']:,} could not be run, such as: {next(e.error for e in verdict.best if e.error)}")
+    if told["luck"]:
+        screen.print(told["luck"])
+    if told["overfit_probability"] is not None:
+        share, loss = f"{told['overfit_probability']:.0%}", f"{told['overfit_loss']:.0%}"
+        halves = "Chosen in one half of history, the best was below the middle in the other half"
+        screen.print(f"{halves} in {share} of splits, and lost in {loss}.")
+    if told["steadiness"] is not None:
+        screen.print(
+            f"Its neighbours reach {told['steadiness']:.0%} of it on average: near 100% is a plateau, near 0% a needle."
+        )
+    for note in told["notes"]:
+        screen.print(note, style="dim")
+
+
+def _told_walk(found: "Walk", score: str) -> dict[str, Any]:
+    import numpy as np
+
+    total = float(np.prod(1.0 + found.returns)) - 1.0 if len(found.returns) else None
+    return {
+        "score": score,
+        "total_return": total,
+        "efficiency": found.efficiency,
+        "steps": [
+            {
+                "train": step.split.train[0], "test": step.split.test[0], "params": step.learned.params,
+                "tried": step.tried, "learned": step.learned.metrics, "examined": step.examined.metrics,
+            }
+            for step in found.steps
+        ],
+    }  # fmt: skip
+
+
+def _draw_walk(screen: "Console", found: "Walk", told: dict[str, Any], score: str) -> None:
+    from rich.table import Table
+
+    from pilothouse.backtest.metrics import CATALOGUE
+    from pilothouse.backtest.report import shown
+
+    unit = next(metric.unit for metric in CATALOGUE if metric.name == score)
+    table = Table(box=None, pad_edge=False)
+    for head in ("bars", "chosen", f"{score} in the lesson", f"{score} behind it", "return behind it"):
+        table.add_column(head)
+    for step in found.steps:
+        first, end = step.split.test[0]
+        chosen = ", ".join(f"{name} {value}" for name, value in step.learned.params.items())
+        table.add_row(
+            f"{first} to {end}", chosen, shown(unit, step.learned.metrics.get(score)),
+            shown(unit, step.examined.metrics.get(score)), shown("share", step.examined.metrics.get("total_return")),
+        )  # fmt: skip
+    screen.print(table)
+    if not found.steps:
+        screen.print("Nothing traded in any lesson, so nothing was traded behind them.", style="yellow")
+        return
+    screen.print(f"Behind the lessons, one after the other: {shown('share', told['total_return'])}.")
+    if found.efficiency is not None:
+        screen.print(f"That is {found.efficiency:.0%} of what the winners earned in their lessons, per year.")
