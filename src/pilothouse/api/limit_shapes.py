@@ -148,6 +148,12 @@ class LimitChangeShown(BaseModel):
     why: str
 
 
+class AnewAsked(Asked):
+    """Why; it is kept with the change."""
+
+    reason: Text = Field(default="by hand")
+
+
 class RuleShown(BaseModel):
     """One question of the risk gate."""
 

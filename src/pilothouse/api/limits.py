@@ -5,9 +5,9 @@ from typing import Any
 from fastapi import APIRouter
 from starlette.responses import Response
 
-from pilothouse.accounts import hooks
+from pilothouse.accounts import hooks, trading_accounts
 from pilothouse.api import limit_shapes, shapes
-from pilothouse.api.asked import Cursor, Limit, page_of
+from pilothouse.api.asked import Cursor, IdInPath, Limit, page_of
 from pilothouse.api.deps import AccountName, Administering, Guarded, Reading
 from pilothouse.api.scopes import BotName, LevelAsked, scope_of
 from pilothouse.core.limits import NAMES, RULES, Limits
@@ -76,6 +76,24 @@ def changes(caller: Reading, *, cursor: Cursor = None, limit: Limit = 50) -> Res
     found = caller.read(lambda tx: limit_sets.changes_of(tx, caller.owner_id, before=cursor, limit=limit + 1))
     names = limit_sets.LimitChange.__dataclass_fields__
     return shapes.answer(page_of([{name: getattr(each, name) for name in names} for each in found], limit))
+
+
+@router.post(
+    "/accounts/{account_id}/high-water",
+    summary="Measure drawdown anew",
+    response_model=limit_shapes.LimitChangeShown,
+    responses=shapes.ACTING,
+)
+def measure_anew(caller: Administering, account_id: IdInPath, asked: limit_shapes.AnewAsked | None = None) -> Response:
+    """Measure the drawdown of an account from what it is worth now on; who said so, and why, is kept."""
+    why = (asked or limit_shapes.AnewAsked()).reason
+
+    def work(tx: Tx) -> dict[str, Any]:
+        found = trading_accounts.get(tx, caller.owner_id, account_id)
+        line = limits.measure_anew(tx, caller.house.desk, found, by=caller.name[:64], why=why)
+        return {name: getattr(line, name) for name in limit_sets.LimitChange.__dataclass_fields__}
+
+    return shapes.answer(caller.write(work, "high water"))
 
 
 @router.get("/limits/rules", summary="List the rules", response_model=ALL_RULES, responses=shapes.LOOKING)

@@ -119,6 +119,25 @@ def changes(*, limit: Limit = 20, as_json: Json = False, url: Url = None, token:
     show.out(answer, as_json=as_json, draw=draw)
 
 
+@app.command("anew")
+def anew(
+    *,
+    reason: Annotated[str, typer.Option("--reason", "-r", help="Why; it is kept with the change.")] = "by hand",
+    account: Account = None,
+    as_json: Json = False,
+    url: Url = None,
+    token: Token = None,
+) -> None:
+    """Measure the drawdown of an account from what it is worth now on: after it was stopped by it, to go on."""
+    from pilothouse.cli import show, talk
+
+    with talk.open_house(url, token) as house:
+        chosen = talk.account_of(house, account)
+        made = house.post(f"/api/v1/accounts/{chosen['id']}/high-water", {"reason": reason})
+    words = f"The drawdown of {chosen['name']} counts from {made['became']} on; before, it was from {made['was']}."
+    show.out(made, as_json=as_json, draw=lambda screen: screen.print(words, markup=False))
+
+
 def _pair(change: str) -> tuple[str, Any]:
     """Return name and value of a change as somebody typed it; None takes the limit away."""
     from pilothouse.core.limits import BY_LIMIT

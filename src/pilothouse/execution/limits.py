@@ -10,6 +10,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
+from pilothouse.accounts.trading_accounts import TradingAccount
 from pilothouse.core.errors import Invalid, Problem
 from pilothouse.core.hours import Hours, HoursNotUnderstood
 from pilothouse.core.limits import BY_LIMIT, NAMES, Limits, Rule, Value, is_looser
@@ -18,6 +19,8 @@ from pilothouse.execution import limit_sets
 from pilothouse.execution.desk import Desk
 from pilothouse.execution.limit_sets import WIDE, Later, Level, LimitChange, LimitSet, Scope, Standing
 from pilothouse.kit.db import Tx
+from pilothouse.ledger import high_water
+from pilothouse.ledger.exposure import holdings
 
 SYMBOLS_MOST = 500
 _SYMBOL_LENGTH_MOST = 64
@@ -61,6 +64,34 @@ def change(
         limit_sets.note(tx, scope, changes)
     hook_id = scope.id if scope.level is Level.BOT else None
     return limit_sets.standing(tx, scope.owner_id, account_id, hook_id, now)
+
+
+def measure_anew(tx: Tx, desk: Desk, account: TradingAccount, *, by: str, why: str) -> LimitChange:
+    """Measure an account's drawdown from what it is worth now on, and keep who said so.
+
+    Raises Unavailable without a price of what is held.
+    """
+    tx.lock(f"account:{account.id}")
+    now = desk.clock.now()
+    held = holdings(tx, account.id, now, account.currency)
+    worth = held.equity({name: desk.quote_of(account.venue, name).mark for name in held.positions}).equity
+    scope = Scope(Level.ACCOUNT, account.id, account.owner_id, account.id)
+    high_water.begin_anew(tx, owner_id=account.owner_id, account_id=account.id, equity=worth, now=now)
+    line = LimitChange(
+        id=desk.ids.fresh("lim"),
+        level=scope.level.value,
+        scope_id=scope.id,
+        name="high_water",
+        which="stop",
+        was=None if held.high_water is None else plain(held.high_water),
+        became=plain(worth),
+        at=now,
+        holds_from=now,
+        by=by,
+        why=why,
+    )
+    limit_sets.note(tx, scope, [line])
+    return line
 
 
 def _set(

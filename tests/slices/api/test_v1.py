@@ -213,6 +213,31 @@ def test_the_kill_switch_halts_every_account_at_once(running: Served) -> None:
     assert [each["halt"] for each in resumed] == [None] * len(resumed)
 
 
+def test_drawdown_is_measured_anew_by_a_person_with_a_reason(running: Served) -> None:
+    """An account that was stopped by its drawdown goes on when somebody answers for it."""
+    path = f"/api/v1/accounts/{running.account}/high-water"
+    made = running.api.post(path, json={"reason": "a new month"}).json()
+    assert (made["name"], made["became"], made["why"]) == ("high_water", "10000", "a new month")
+    kept = running.api.get("/api/v1/limits/changes").json()["items"]
+    assert kept[0] == made
+
+
+def test_limits_are_shown_by_level_with_what_comes_of_them(running: Served) -> None:
+    """What the house says, what a bot says, and what holds; warnings and what is taken away."""
+    bot = running.api.get("/api/v1/hooks").json()["items"][0]["id"]
+    running.api.put("/api/v1/limits?level=house", json={"order_notional_max": "50", "warnings": {"leverage_max": "1"}})
+    mine = running.api.put(f"/api/v1/limits?bot={bot}", json={"open_orders_max": 3, "hours": "mon-fri 08:00-16:30"})
+    assert (mine.json()["order_notional_max"], mine.json()["open_orders_max"]) == ("50", 3)
+    assert mine.json()["warnings"]["leverage_max"] == "1"
+    levels = {each["level"]: each for each in running.api.get("/api/v1/limits/levels").json()["items"]}
+    assert levels["bot"]["limits"]["hours"] == "mon-fri 08:00-16:30"
+    assert levels["house"]["limits"]["order_notional_max"] == "50"
+    assert running.alert(**OPEN).json()["reasons"][0]["code"] == "order_size"
+    after = running.api.put("/api/v1/limits?level=house", json={"clear": ["order_notional_max"]}).json()
+    assert after["order_notional_max"] == "1000000"
+    assert len(running.api.get("/api/v1/limits/rules").json()["items"]) == 25
+
+
 def test_flatten_closes_everything_and_says_what_stands(running: Served) -> None:
     """One call at three in the morning; what was refused before is refused with the same code."""
     running.alert(**OPEN)
