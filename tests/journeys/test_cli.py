@@ -373,7 +373,7 @@ def test_halt_refuses_what_adds_until_resume(house: HouseProcess) -> None:
 def test_limits_are_shown_and_set(house: HouseProcess) -> None:
     """Wide open but present: and narrowed with one command."""
     before = told(house, "limits")
-    assert "worth of one order" in shown(house, "limits")
+    assert "order_notional_max" in shown(house, "limits")
     try:
         told(house, "limits", "set", "order_notional_max=10")
         refused = pilothouse(house, "alert", "send", "--text", open_long())

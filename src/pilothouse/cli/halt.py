@@ -87,11 +87,14 @@ def halts(*, as_json: Json = False, url: Url = None, token: Token = None) -> Non
         answer = house.get("/api/v1/halts")
 
     def draw(screen: "Console") -> None:
-        made = show.table("since", "level", "of", "stops", "by", "why")
         for row in show.items(answer):
-            of = show.short(row["hook_id"] or row["account_id"] or "")
-            made.add_row(row["at"], row["level"], of, row["kind"].replace("_", " "), row["by"], _plain(row["reason"]))
-        show.listed(screen, show.items(answer), made, "Nothing is halted.")
+            whose = row["hook_id"] or row["account_id"]
+            where = f"{row['level']} {show.short(whose)}" if whose else row["level"]
+            since = f"{row['at'][:19].replace('T', ' ')} UTC"
+            screen.print(f"[bold red]{where}[/]  {row['kind'].replace('_', ' ')}  since {since}", highlight=False)
+            screen.print(f"    by {row['by']}: {row['reason']}", markup=False, highlight=False)
+        if not show.items(answer):
+            screen.print("Nothing is halted.")
 
     show.out(answer, as_json=as_json, draw=draw)
 
@@ -149,7 +152,8 @@ def _draw_resumed(screen: "Console", made: Any) -> None:
         if stop is None:
             screen.print(f"[green]{_plain(row['name'])} trades again.[/]")
         else:
-            screen.print(f"[yellow]{_plain(row['name'])} is still halted by the {stop['level']}[/]: {stop['reason']}")
+            why = _plain(stop["reason"])
+            screen.print(f"[yellow]{_plain(row['name'])} is still halted by the {stop['level']}[/]: {why}")
 
 
 def _plain(text: str) -> str:

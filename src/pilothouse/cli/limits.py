@@ -71,9 +71,7 @@ def set_limits(
 
     def draw(screen: "Console") -> None:
         _draw(screen, answer)
-        for row in later:
-            for one in row["later"]:
-                screen.print(f"{one['name']} of {row['level']} becomes {_value(one['value'])} at {one['holds_from']}")
+        _draw_later(screen, later)
 
     show.out(answer, as_json=as_json, draw=draw)
 
@@ -87,15 +85,15 @@ def levels(*, as_json: Json = False, url: Url = None, token: Token = None) -> No
         answer = house.get("/api/v1/limits/levels")
 
     def draw(screen: "Console") -> None:
-        made = show.table("level", "of", "limit", ">stop", ">warn", "later")
+        made = show.table("level", "of", "limit", ">stop", ">warn")
         for row in show.items(answer):
-            later = {(one["name"]): f"{_value(one['value'])} at {one['holds_from']}" for one in row["later"]}
             for name, value in row["limits"].items():
                 warned = row["warnings"].get(name)
-                if (value, warned) != (None, None) or name in later:
+                if (value, warned) != (None, None):
                     of = show.short(row["scope_id"])
-                    made.add_row(row["level"], of, name, _value(value), _value(warned), later.get(name, ""))
+                    made.add_row(row["level"], of, name, _value(value), _value(warned))
         show.listed(screen, show.items(answer), made, "No level says anything: an account has the wide limits.")
+        _draw_later(screen, show.items(answer))
 
     show.out(answer, as_json=as_json, draw=draw)
 
@@ -109,14 +107,32 @@ def changes(*, limit: Limit = 20, as_json: Json = False, url: Url = None, token:
         answer = house.pages("/api/v1/limits/changes", limit=limit)
 
     def draw(screen: "Console") -> None:
-        made = show.table("at", "level", "of", "limit", ">was", ">became", "by", "why")
         for row in show.items(answer):
             name = row["name"] if row["which"] == "stop" else f"{row['name']} (warning)"
-            of, was, became = show.short(row["scope_id"]), _value(row["was"]), _value(row["became"])
-            made.add_row(row["at"], row["level"], of, name, was, became, row["by"], row["why"])
-        show.listed(screen, show.items(answer), made, "Nobody has changed a limit yet.")
+            was, became = row["was"] or NOTHING, row["became"] or NOTHING
+            where = (
+                row["level"] if row["level"] in {"house", "user"} else f"{row['level']} {show.short(row['scope_id'])}"
+            )
+            at = f"{row['at'][:19].replace('T', ' ')} UTC"
+            later = f", from {row['holds_from'][:19]} on" if row["holds_from"] != row["at"] else ""
+            screen.print(f"{at}  {where}  {name}: {was} -> {became}{later}", markup=False, highlight=False)
+            screen.print(f"    by {row['by']}: {row['why']}", markup=False, highlight=False)
+        if not show.items(answer):
+            screen.print("Nobody has changed a limit yet.")
 
     show.out(answer, as_json=as_json, draw=draw)
+
+
+@app.command("rules")
+def rules() -> None:
+    """Say of every rule its code, the limit that is set for it, what it asks and in which unit."""
+    from pilothouse.cli import show
+    from pilothouse.core.limits import RULES
+
+    screen = show.console()
+    for rule in RULES:
+        screen.print(f"[bold]{rule.code}[/]  {rule.limit}", highlight=False)
+        screen.print(f"    {rule.asks}; {rule.unit}", markup=False, highlight=False)
 
 
 @app.command("anew")
@@ -154,6 +170,15 @@ def _pair(change: str) -> tuple[str, Any]:
     return name, int(value) if whole else value
 
 
+def _draw_later(screen: "Console", rows: list[dict[str, Any]]) -> None:
+    """Say what was loosened and does not hold yet."""
+    for row in rows:
+        for one in row["later"]:
+            kind = "" if one["which"] == "stop" else "the warning of "
+            words = f"{kind}{one['name']} ({row['level']}) becomes {_value(one['value']) or NOTHING}"
+            screen.print(f"Later: {words} at {one['holds_from'][:19]} UTC", markup=False, highlight=False)
+
+
 def _value(value: object) -> str:
     return "" if value is None else ", ".join(value) if isinstance(value, list) else str(value)
 
@@ -162,11 +187,12 @@ def _draw(screen: "Console", answer: dict[str, Any]) -> None:
     from pilothouse.cli import show
     from pilothouse.core.limits import RULES
 
-    made = show.table("limit", ">stop", ">warn", "unit", "what it asks")
+    made = show.table("limit", ">stop", ">warn", "unit")
     for rule in RULES:
         value, warned = answer.get(rule.limit), answer["warnings"].get(rule.limit)
         if (value, warned) != (None, None):
-            made.add_row(rule.limit, _value(value), _value(warned), rule.unit, rule.asks)
+            made.add_row(rule.limit, _value(value), _value(warned), rule.unit)
     screen.print(made)
     unset = [rule.limit for rule in RULES if answer.get(rule.limit) is None]
     screen.print(f"[dim]Not limited: {', '.join(unset)}[/]")
+    screen.print("[dim]What each of them asks:[/] pilothouse limits rules")
