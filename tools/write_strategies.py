@@ -74,8 +74,7 @@ def _page(described: Described) -> str:
     parts = [f"# {strategy.title}", _WRITTEN, _wrapped(head)]
     for title, told in sections.items():
         parts += [f"## {title}", *(_wrapped(paragraph) for paragraph in told.split("\n\n"))]
-    if isinstance(strategy, Columns):
-        parts += ["## Try it", _COMMANDS.format(name=described.name, data=_DATA[described.instruments])]
+    parts += ["## Try it", _COMMANDS.format(name=described.name, data=_DATA[described.instruments])]
     rows = [_row(name, parameter) for name, parameter in strategy.parameters.items()]
     parts += ["## Parameters", "\n".join(["| parameter | default | allowed | |", "| --- | --- | --- | --- |", *rows])]
     return "\n\n".join(parts) + "\n"

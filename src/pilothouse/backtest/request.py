@@ -13,7 +13,7 @@ from pilothouse.core.candles import Candles
 from pilothouse.core.errors import Invalid, Problem
 from pilothouse.strategies.parameters import Params, resolve
 from pilothouse.strategies.rules import Rules
-from pilothouse.strategies.sdk import Columns
+from pilothouse.strategies.sdk import Columns, Turns
 
 USUAL: Final = Costs(maker_ppm=200, taker_ppm=500, slip=Slip.FIXED, slip_ppm=100)
 """What trading costs if nobody says otherwise: 0.02 % and 0.05 % in fees, 0.01 % in slippage."""
@@ -49,7 +49,7 @@ class Wish:
 
 
 def spec_of(
-    wish: Wish, strategy: Columns, candles: Candles, others: Mapping[str, Candles]
+    wish: Wish, strategy: Columns | Turns, candles: Candles, others: Mapping[str, Candles]
 ) -> tuple[BacktestSpec, Params]:
     """Return the spec of one instrument, and the parameters with their defaults filled in.
 
@@ -57,7 +57,8 @@ def spec_of(
     Raises Invalid that names every field which does not fit.
     """
     params = resolve(strategy.parameters, wish.params)
-    least = strategy.warm_up_bars(params, candles.span_ms) + 2
+    warm_up = strategy.warm_up_bars(params, candles.span_ms) if isinstance(strategy, Columns) else 0
+    least = warm_up + 2
     if len(candles) < least:
         came = f"{len(candles)} bars"
         raise Invalid([Problem("candles", came, f"at least {least}: {wish.strategy} warms up first", "too_few")])

@@ -38,22 +38,24 @@ def carry_out(
     """Return the run of one strategy over the first of the candles that were found.
 
     changed   the strategy's rules go in; those to use instead come out, or None
-    Raises Refused for a strategy in turns, Invalid.
+    Raises Refused for rules beside a strategy in turns, which has its own; Invalid.
     """
     from pilothouse.backtest.request import spec_of
     from pilothouse.backtest.run import run
     from pilothouse.backtest.shelf import Shelf
     from pilothouse.backtest.trials import Trial, Trials
+    from pilothouse.backtest.turns import run_turns
     from pilothouse.core.errors import Refused
     from pilothouse.strategies.parameters import resolve
+    from pilothouse.strategies.rules import Rules
     from pilothouse.strategies.sdk import Columns
 
     started = time.monotonic()
     strategy = described.strategy
-    if not isinstance(strategy, Columns):
-        raise Refused(f"{described.name} is written in turns; `backtest run` takes strategies by columns")
-    own = strategy.rules(resolve(strategy.parameters, wish.params))
-    wish = replace(wish, rules=changed(own))
+    if isinstance(strategy, Columns):
+        wish = replace(wish, rules=changed(strategy.rules(resolve(strategy.parameters, wish.params))))
+    elif changed(Rules()) is not None:
+        raise Refused(f"{described.name} is written in turns: its exits and sizes are its own parameters")
     symbol = next(iter(found.candles))
     candles = found.candles[symbol]
     others = {name: other for name, other in found.candles.items() if name != symbol}
@@ -61,7 +63,10 @@ def carry_out(
     shelf = Shelf(settings.data / FOLDER)
     if shelf.has(spec.name):
         return Done(shelf.card(spec.name), True, time.monotonic() - started)
-    result = run(spec, found.candles, strategy)
+    if isinstance(strategy, Columns):
+        result = run(spec, found.candles, strategy)
+    else:
+        result = run_turns(spec, candles, strategy, params)
     told = {
         "title": described.strategy.title, "strategy": described.name, "params": words_of(params),
         "symbol": symbol, "timeframe": found.timeframe, "notes": found.notes, "costless": result.costless,
