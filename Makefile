@@ -7,7 +7,7 @@ SYNC := $(UV) pip sync --quiet --require-hashes --python $(BIN)/python
 PLACE := $(UV) pip install --quiet --no-deps --no-build-isolation --offline --python $(BIN)/python -e .
 
 .DEFAULT_GOAL := help
-.PHONY: help install run dev check test soak bench lock clean
+.PHONY: help install run dev check test soak chaos bench lock clean
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -46,6 +46,9 @@ test: $(VENV)/.dev check ## check, and every test on SQLite and on a real Postgr
 
 soak: $(VENV)/.dev ## the long runs: thousands of seeds, every death; hours if you let it (SOAK="-k word" for some)
 	$(BIN)/python -m pytest -n auto --soak $(SOAK)
+
+chaos: $(VENV)/.dev ## kill the product again and again at an exchange that fails, and count (ALERTS=10000 SEED=n)
+	$(BIN)/python -m tests.chaos
 
 bench: $(VENV)/.dev ## measure speed; prints ratios to a floor measured in the same run
 	$(BIN)/python -m tests.speed

@@ -1,0 +1,31 @@
+"""`make chaos`: the product as its users run it, killed again and again at an exchange that fails; then all is counted.
+
+ALERTS, SEED and VENUES (aster, binanceusdm) may be set. The raw files stay in chaos-results/.
+"""
+
+import shutil
+import sys
+import time
+from pathlib import Path
+
+from tests.chaos.count import count
+from tests.chaos.plan import Plan
+from tests.chaos.run import run
+
+RESULTS = Path(__file__).resolve().parents[2] / "chaos-results"
+
+
+def main() -> int:
+    """Run, count, print; returns 1 if anything differs."""
+    place = RESULTS / time.strftime("%Y%m%dT%H%M%S")
+    plan = Plan.of_environment(place)
+    print(f"chaos: {plan.alerts} alerts, seed {plan.seed}, at {', '.join(plan.venues)}; files in {place}", flush=True)
+    shutil.rmtree(place, ignore_errors=True)
+    run(plan)
+    table = count(place)
+    print(table)
+    return 1 if table.wrong else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
