@@ -257,6 +257,18 @@ def test_a_position_that_stays_away_from_what_was_said_is_told_until_it_is_there
     assert still_open == []
 
 
+def test_a_position_that_no_order_can_come_closer_to_is_no_fault(stepped: Stepped, strategy: Strategy) -> None:
+    """Strategies count in fractions of a lot; an alarm that never ends is switched off."""
+    expecting(stepped, position=True, within_s=30)
+    strategy.send(strategy.alert("0.0205"))
+    stepped.pass_time(31, step=8)
+    strategy.send(strategy.alert("0.03"))
+
+    assert strategy.codes() == []
+    assert look(stepped) == []
+    assert stepped.position("BTCUSDT") == D("0.03")
+
+
 # ── Silence ───────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -357,7 +369,7 @@ def test_what_a_hook_misses_is_said_in_one_place(stepped: Stepped) -> None:
     stepped.clock.advance(61)
     house = stepped.house
     now = stepped.clock.now()
-    found = house.database.read(lambda tx: list(expect.missed(tx, hooks.expecting(tx), now)))
+    found = house.database.read(lambda tx: list(expect.missed(tx, house.desk, hooks.expecting(tx), now)))
 
     assert [one.code for one in found] == ["hook_silent"]
     assert "one is expected every 60 s" in found[0].message

@@ -75,7 +75,7 @@ def expectation(caller: Reading, hook_id: IdInPath) -> Response:
             "last_counter": watch.last_counter if watch else None,
             "missed": watch.missed if watch else 0,
             "missed_at": watch.missed_at if watch else None,
-            "standing": [one.message for one in expect.missed(tx, [hook], now)],
+            "standing": [one.message for one in expect.missed(tx, caller.house.desk, [hook], now)],
             "marks": [
                 {
                     "symbol": mark.symbol,

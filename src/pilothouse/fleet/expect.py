@@ -10,10 +10,12 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 
+from pilothouse.accounts import trading_accounts
 from pilothouse.accounts.hooks import Expects, Hook
 from pilothouse.core.clock import iso
+from pilothouse.core.errors import Refused
 from pilothouse.core.facts import Fact, FactKind
-from pilothouse.core.rounding import EXACT, plain, toward_zero
+from pilothouse.core.rounding import EXACT, plain
 from pilothouse.core.signals import Signal, SignalKind
 from pilothouse.execution import store as orders_store
 from pilothouse.execution.desk import Desk
@@ -25,6 +27,9 @@ from pilothouse.ledger import positions
 
 AHEAD_MOST = timedelta(seconds=60)
 """An instant that lies further ahead is a wrong clock: it must not make every alert after it look old."""
+
+_FEES = Decimal("0.005")
+"""Of coins that were bought, no venue takes a larger share as its fee."""
 
 GAP = "hook_gap"
 DISAGREES = "hook_disagrees"
@@ -94,14 +99,14 @@ class Missed:
     message: str
 
 
-def missed(tx: Tx, hooks: list[Hook], now: datetime) -> Iterator[Missed]:
+def missed(tx: Tx, desk: Desk, hooks: list[Hook], now: datetime) -> Iterator[Missed]:
     """Yield what hooks expect and is not so now: silence, and positions that are not what was last said."""
     for hook in hooks:
         if hook.expects is None:
             continue
         yield from _silence(tx, hook, hook.expects, now)
         if hook.expects.position:
-            yield from _not_there(tx, hook, hook.expects, now)
+            yield from _not_there(tx, desk, hook, hook.expects, now)
 
 
 def _silence(tx: Tx, hook: Hook, expects: Expects, now: datetime) -> Iterator[Missed]:
@@ -118,12 +123,12 @@ def _silence(tx: Tx, hook: Hook, expects: Expects, now: datetime) -> Iterator[Mi
         yield Missed(SILENT, hook.id, hook.owner_id, hook.account_id, message)
 
 
-def _not_there(tx: Tx, hook: Hook, expects: Expects, now: datetime) -> Iterator[Missed]:
+def _not_there(tx: Tx, desk: Desk, hook: Hook, expects: Expects, now: datetime) -> Iterator[Missed]:
     for mark in watch_store.marks_of(tx, hook.id):
         if now - mark.at <= timedelta(seconds=expects.within_s):
             continue
         held = positions.position(tx, mark.account_id, mark.symbol).quantity
-        if held != mark.target:
+        if _differs(tx, desk, mark.account_id, mark.symbol, held, mark.target):
             message = (
                 f"the hook {hook.name!r} said at {iso(mark.at)} that the position in {mark.symbol} shall be "
                 f"{plain(mark.target)}; the account holds {plain(held)} (alert {mark.signal_id})"
@@ -176,8 +181,7 @@ def _compare(tx: Tx, desk: Desk, hook: Hook, record: SignalRecord, before: Decim
     for order in orders:
         if not order.terms.rests:
             held = EXACT.add(held, EXACT.multiply(order.remaining, Decimal(order.terms.side.sign)))
-    lot = _lot(tx, desk, record)
-    if toward_zero(held, lot) == toward_zero(before, lot):
+    if not _differs(tx, desk, record.account_id, record.symbol, held, before):
         return
     message = (
         f"before this alert the strategy of the hook {hook.name!r} held {plain(before)} {record.symbol}, the account "
@@ -188,11 +192,19 @@ def _compare(tx: Tx, desk: Desk, hook: Hook, record: SignalRecord, before: Decim
     _alarm(tx, record, DISAGREES, f"{hook.id}:{record.symbol}", message)
 
 
-def _lot(tx: Tx, desk: Desk, record: SignalRecord) -> Decimal:
-    from pilothouse.accounts import trading_accounts  # noqa: PLC0415 - only where an alert tells what was held before
+def _differs(tx: Tx, desk: Desk, account_id: str, symbol: str, held: Decimal, wanted: Decimal) -> bool:
+    """Say whether what is held is another position than what was said: by a lot or more.
 
-    assert record.symbol is not None, "the caller looked"
-    return desk.instrument_of(trading_accounts.by_id(tx, record.account_id).venue, record.symbol).lot
+    An order cannot bring it closer than a lot. Where positions are coins, a fee was taken out of them too. An
+    instrument that is not known now, because its venue is not open yet, differs in nothing.
+    """
+    venue = trading_accounts.by_id(tx, account_id).venue
+    try:
+        lot = desk.instrument_of(venue, symbol).lot
+    except Refused:
+        return False
+    least = max(lot, EXACT.multiply(abs(wanted), _FEES)) if desk.holds_coins(venue) else lot
+    return abs(EXACT.subtract(held, wanted)) >= least
 
 
 def _alarm(tx: Tx, record: SignalRecord, code: str, about: str, message: str) -> None:

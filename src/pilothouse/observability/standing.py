@@ -129,7 +129,7 @@ def _conditions(tx: Tx, house: Living, now: datetime) -> Iterator[Condition]:
             detail = {"symbol": wanted.symbol, "signal_id": wanted.signal_id or "", "since": iso(since)}
             code = words.POSITION_UNPROTECTED
             yield Condition(code, wanted.symbol, wanted.account_id, wanted.owner_id, message, detail)
-    for miss in expect.missed(tx, hooks.expecting(tx), now):
+    for miss in expect.missed(tx, house.desk, hooks.expecting(tx), now):
         yield Condition(miss.code, miss.about, miss.account_id, miss.owner_id, miss.message)
     for account in trading_accounts.active_accounts(tx):
         yield from _loss(tx, house, account, now)

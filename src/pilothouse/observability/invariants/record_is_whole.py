@@ -14,8 +14,8 @@ from pilothouse.observability.walk import Fault, Walk
 
 NAME = "record_is_whole"
 
-_SHARE = 10
-_PATROL_SHARE = 40
+_AT_ONCE = 1_000
+_PATROL_SHARE = 10
 
 
 @dataclass(slots=True)
@@ -27,16 +27,21 @@ class _Reading:
 
     def go_on(self, tx: Tx, rows_most: int) -> bool:
         """Read a slice; returns whether the end was reached."""
-        rows = rows_behind(tx, self.last_id, rows_most)
-        for row in rows:
-            self.walk.take(row)
-            self.last_id = row.id
-        return len(rows) < rows_most
+        while rows_most > 0:
+            most = min(rows_most, _AT_ONCE)
+            rows = rows_behind(tx, self.last_id, most)
+            for row in rows:
+                self.walk.take(row)
+                self.last_id = row.id
+            if len(rows) < most:
+                return True
+            rows_most -= most
+        return False
 
-    def found(self, tx: Tx) -> list[Fault]:
-        """Return what does not fit, at the end of the rows."""
+    def found(self, tx: Tx, *, at_end: bool) -> list[Fault]:
+        """Return what does not fit so far, and at the end of the rows also whether they end where they should."""
         faults = [fault for seen in self.walk.chains.values() for fault in seen.faults]
-        return [*faults, *self.walk.wrong_ends(stored_heads(tx))]
+        return [*faults, *(self.walk.wrong_ends(stored_heads(tx)) if at_end else ())]
 
 
 @dataclass(slots=True)
@@ -49,10 +54,10 @@ class _Readings:
 def check(tx: Tx, looking: Looking) -> list[Finding]:
     """Return rows that were changed, taken away, swapped or added."""
     kept = looking.memory.keep(NAME, _Readings)
-    if kept.head.go_on(tx, looking.rows_most // _SHARE + 1):
-        kept.found["head"] = kept.head.found(tx)
+    at_end = kept.head.go_on(tx, looking.rows_most)
+    kept.found["head"] = kept.head.found(tx, at_end=at_end)
     if kept.patrol.go_on(tx, looking.rows_most // _PATROL_SHARE + 1):
-        kept.found["patrol"] = kept.patrol.found(tx)
+        kept.found["patrol"] = kept.patrol.found(tx, at_end=True)
         kept.patrol = _Reading()
     by_id = accounts(tx, looking)
     faults = dict.fromkeys(fault for faults in kept.found.values() for fault in faults)
