@@ -12,6 +12,7 @@ from pilothouse.core.halts import HaltKind
 from pilothouse.execution import halt_store
 from pilothouse.execution import store as orders_store
 from pilothouse.fleet.answer import AnswerState
+from pilothouse.jobs.aside import Keeper
 from pilothouse.jobs.deadman import Deadman, Done
 from pilothouse.kit import lease, outbox
 from pilothouse.kit.settings import Settings
@@ -132,3 +133,26 @@ def test_the_venues_countdown_takes_entries_and_leaves_what_is_protected(
             == [True]
         ),
     ), "the books hear of it"
+
+
+@pytest.mark.soak
+def test_a_watcher_that_keeps_up_stops_is_taken_over_from(living: Living, exchange: RunningExchange) -> None:
+    """It would renew its lease for ever; and what it may still have on the wire is waited for, more than a minute."""
+    living.send(**OPEN, stop_loss="30000")
+    assert within(20, lambda: _at_the_exchange(exchange) == ({"BTCUSDT": Decimal("0.01")}, 1))
+    living.stop()
+    variables = {"PILOTHOUSE_DATA": str(living.data), "PILOTHOUSE_DATABASE_URL": living.url}
+    beside = open_beside(Settings.from_environment(variables))
+    keeper = Keeper(beside, lease_for=timedelta(seconds=3))
+    keeper.look()
+    assert keeper.in_charge == {living.account.id}
+    with switch(living) as deadman:
+
+        def both() -> list[Done]:
+            keeper.look()
+            return deadman.look()
+
+        assert within(150, both)
+        assert _at_the_exchange(exchange) == ({}, 0)
+        assert keeper.in_charge == frozenset()
+    beside.close()
