@@ -89,7 +89,7 @@ class _Walk:
     """One run: cash in units, position in lots, prices in ticks."""
 
     def __init__(self, spec: BacktestSpec, candles: Candles, strategy: Turns, p: Params) -> None:
-        self.spec, self.candles, self.strategy, self.p = spec, candles, strategy, p
+        self.spec, self.candles, self.decide, self.p = spec, candles, strategy.decide, p
         self.market = spec.markets[0]
         found = scale_of(candles, self.market)
         self.scale: Scale = found
@@ -117,14 +117,15 @@ class _Walk:
             self._inside(first, high, low)
         if before is not None and self.open is before:
             before.worst, before.best = min(before.worst, low), max(before.best, high)
-        opened = self.opened[bar]
-        tick = self.tick
-        self._take(
-            Bar(
-                self.symbol, opened, opened + self.span, first * tick, high * tick, low * tick, close * tick,
-                volume * self.volume_step,
-            )
+        opened, tick = self.opened[bar], self.tick
+        happening = Bar(
+            self.symbol, opened, opened + self.span, first * tick, high * tick, low * tick, close * tick,
+            volume * self.volume_step,
         )  # fmt: skip
+        turn = self.decide(self.state, happening, self.p)
+        self.state = turn.state
+        if turn.wants or turn.cancels:
+            self._follow(turn)
         if self.held:
             self.equity[bar] = self.cash + self.held * close * self.units
             self.exposed += 1
@@ -212,7 +213,9 @@ class _Walk:
             self._close(price, reason)
         at = self.opened[self.bar] + self.span
         quantity, told = signed * self.scale.lot, price * self.scale.tick
-        self._take(Filled(order.want.key, self.candles.symbol, quantity, told, at))
+        turn = self.decide(self.state, Filled(order.want.key, self.symbol, quantity, told, at), self.p)
+        self.state = turn.state
+        self._follow(turn)
 
     def _close(self, price: int, reason: Reason) -> None:
         trade = self.open
@@ -224,10 +227,8 @@ class _Walk:
         ))  # fmt: skip
         self.open = None
 
-    def _take(self, happening: Bar | Filled) -> None:
-        """Let the strategy take its turn, and take over its orders."""
-        turn: Turn = self.strategy.decide(self.state, happening, self.p)
-        self.state = turn.state
+    def _follow(self, turn: Turn) -> None:
+        """Take over the orders of a turn."""
         for key in turn.cancels:
             self.orders.pop(key, None)
         for want in turn.wants:
