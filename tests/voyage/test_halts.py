@@ -1,15 +1,18 @@
 """Halts at four levels and of four kinds, in a whole house: what is refused, cancelled, closed, and what goes on."""
 
+from dataclasses import replace
 from decimal import Decimal
 
 import pytest
 
 from pilothouse.accounts import hooks
 from pilothouse.core.halts import HaltKind
-from pilothouse.core.order import OrderState, Purpose
+from pilothouse.core.instrument import Side
+from pilothouse.core.order import OrderState, OrderType, Purpose, TimeInForce
 from pilothouse.execution import halt_store
+from pilothouse.execution import store as orders_store
 from pilothouse.execution.limit_sets import Level
-from pilothouse.fleet import halting
+from pilothouse.fleet import halting, manual
 from pilothouse.fleet.answer import AnswerState, Outcome
 from pilothouse.jobs.schedule import carry_halts_on
 from pilothouse.venues.paper_faults import Fault
@@ -140,3 +143,24 @@ def test_a_halt_outlives_a_restart_and_is_carried_out_after_it(stepped: Stepped)
 
     assert stepped.position("BTCUSDT") == stepped.venue_position("BTCUSDT") == 0
     assert stepped.live() == []
+
+
+def test_real_money_that_is_decided_but_has_not_left_is_kept_back_by_a_halt(stepped: Stepped) -> None:
+    """A queue before a slow venue is no way past the kill switch; what closes leaves all the same."""
+    stepped.alert(**OPEN)
+    desk, live = stepped.house.desk, replace(stepped.trader, is_live=True)
+    buy = manual.Ticket(
+        "ETHUSDT", Side.BUY, OrderType.MARKET, Decimal("0.1"), None, None, TimeInForce.GTC, reduce_only=False
+    )
+    made = stepped.house.database.write(lambda tx: manual.place(tx, desk, live, buy, by="test"), name="manual")
+    stepped.house.database.write(lambda tx: manual.close(tx, desk, live, "BTCUSDT", by="test"), name="close")
+    stepped.halt(HaltKind.NO_NEW_EXPOSURE)
+    stepped.run()
+    stepped.pass_time(2)
+
+    order = stepped.house.database.read(lambda tx: orders_store.get(tx, made.id))
+    assert order is not None
+    assert (order.state, order.filled_quantity) == (OrderState.CANCELED, 0)
+    assert "halted" in (order.outcome or "")
+    assert stepped.venue_position("ETHUSDT") == 0
+    assert stepped.venue_position("BTCUSDT") == stepped.position("BTCUSDT") == 0

@@ -77,6 +77,10 @@ def send_batch(desk: Desk, batch: Sequence[Outgoing]) -> None:
     if not _armed(desk, batch):
         _put_off(desk, batch, "the account is not armed any more")
         return
+    if first.is_live and _is_halted(desk, batch):
+        adding = [one for one in batch if _adds(one)]
+        _put_off(desk, adding, "trading was halted before it left")
+        stamped, batch = [pair for pair in stamped if not _adds(pair[0])], [one for one in batch if not _adds(one)]
     _put_off(desk, [one for one in batch if now >= one.sendable_until], "it waited too long in this process")
     ready = [pair for pair in stamped if now < pair[0].sendable_until]
     if desk.lanes.is_doubted(lane):
@@ -86,6 +90,21 @@ def send_batch(desk: Desk, batch: Sequence[Outgoing]) -> None:
             _put_off(desk, [one for one, _ in run], "an order before it may not have arrived")
         else:
             _send_run(desk, venue, lane, run)
+
+
+def _adds(one: Outgoing) -> bool:
+    return not one.request.terms.reduce_only and not one.protects
+
+
+def _is_halted(desk: Desk, batch: Sequence[Outgoing]) -> bool:
+    """Say whether a halt came after these were decided that what adds may not pass; closing and protecting always may.
+
+    A halt of one bot is not asked for here: it is told of an order, and no longer of what leaves.
+    """
+    account = batch[0].account
+    if not any(_adds(one) for one in batch):
+        return False
+    return desk.database.read(lambda tx: halt_store.halted(tx, account.id, account.owner_id)) is not None
 
 
 Stamped = tuple[Outgoing, OrderRequest]
