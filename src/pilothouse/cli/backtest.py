@@ -96,10 +96,10 @@ def run(
     from pilothouse.backtest.request import Wish
     from pilothouse.cli import backtest_data, show, talk
     from pilothouse.cli.backtest_run import carry_out
-    from pilothouse.strategies.registry import find
+    from pilothouse.wiring.strategies import named
 
     settings = talk.settings()
-    described = find(strategy)
+    described = named(settings, strategy)
     asked = backtest_data.Asked(
         tuple(data or ()), venue, tuple(symbols or ()), length, zone, span, tuple(leave_out or ()), since, until
     )

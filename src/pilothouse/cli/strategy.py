@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from pilothouse.strategies.foresight import Verdict
     from pilothouse.strategies.registry import Described
 
-app = typer.Typer(help="Strategies: list, show, check.", no_args_is_help=True)
+app = typer.Typer(help="Strategies: list, show, new, check.", no_args_is_help=True)
 
 Name = Annotated[str, typer.Argument(metavar="STRATEGY", help="Its name, as `strategy list` shows it.")]
 
@@ -21,22 +21,79 @@ Name = Annotated[str, typer.Argument(metavar="STRATEGY", help="Its name, as `str
 @app.command("list")
 def list_strategies(*, as_json: Json = False) -> None:
     """List every strategy that can be run."""
-    from pilothouse.cli import show
-    from pilothouse.strategies.registry import BUILT_IN
+    from pilothouse.cli import show, talk
+    from pilothouse.wiring.strategies import all_of
 
-    found = [_told(described) for described in BUILT_IN.values()]
+    every, broken = all_of(talk.settings())
+    found = [_told(described) for described in every]
+    for one in broken:
+        show.complaints().print(
+            f"{one.path.name} is left out: {one.reason}", style="yellow", markup=False, soft_wrap=True
+        )
     show.out(found, as_json=as_json, draw=lambda screen: _draw_list(screen, found))
 
 
 @app.command("show")
 def show_strategy(name: Name, *, as_json: Json = False) -> None:
     """Show one strategy: what it does, when it fails, and its parameters."""
-    from pilothouse.cli import show
-    from pilothouse.strategies.registry import find
+    from pilothouse.cli import show, talk
+    from pilothouse.wiring.strategies import named
 
-    described = find(name)
+    described = named(talk.settings(), name)
     told = _told(described) | {"rule": described.rule, "schema": described.schema}
     show.out(told, as_json=as_json, draw=lambda screen: _draw(screen, told))
+
+
+@app.command("new")
+def new(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="Small letters, digits and _: also its file.")],
+) -> None:
+    """Write a strategy to begin with into your folder of strategies."""
+    import re
+
+    from pilothouse.cli import talk
+    from pilothouse.core.errors import Invalid, Problem
+    from pilothouse.wiring.strategies import folder_of
+
+    if not re.fullmatch(r"[a-z][a-z0-9_]{0,39}", name):
+        raise Invalid([Problem("name", f"{name[:40]!r} came", "small letters, digits and _, such as my_cross")])
+    folder = folder_of(talk.settings())
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    path = folder / f"{name}.py"
+    try:
+        with path.open("x", encoding="utf-8") as file:
+            file.write(_BEGINNING.format(name=name.replace("_", "-"), kind=name.title().replace("_", "")))
+    except FileExistsError:
+        raise Invalid([Problem("name", f"{path} is there already", "a name of its own", "taken")]) from None
+    print(f"{path}\nThen: pilothouse strategy check {name} --data FILE; pilothouse backtest run {name} --data FILE")
+
+
+_BEGINNING = '''"""What it does, and why that should earn anything."""
+
+from pilothouse.strategies.indicators.averages import ema
+from pilothouse.strategies.parameters import whole
+from pilothouse.strategies.rules import Distance, Exits, Rules, Size, SizeBy
+from pilothouse.strategies.sdk import Columns, Signals, crossed_above, crossed_below
+
+
+class {kind}(Columns):
+    """Long when the fast average crosses above the slow one, out when it crosses back."""
+
+    name = "{name}"
+    title = "{kind}"
+    parameters = {{"fast": whole(10, 2, 200), "slow": whole(30, 3, 400)}}
+
+    def warm_up(self, p):
+        # An average of this kind keeps a trace of older bars: five times its length, and the trace is gone.
+        return 5 * p.slow
+
+    def signals(self, view, p):
+        fast, slow = ema(view.close, p.fast), ema(view.close, p.slow)
+        return Signals(long=crossed_above(fast, slow), leave_long=crossed_below(fast, slow))
+
+    def rules(self, p):
+        return Rules(exits=Exits(stop=Distance(2.0)), size=Size(1.0, SizeBy.RISK))
+'''
 
 
 @app.command("check")
@@ -66,13 +123,13 @@ def check(
     from pilothouse.core.errors import Refused
     from pilothouse.strategies import foresight
     from pilothouse.strategies.parameters import resolve
-    from pilothouse.strategies.registry import find
     from pilothouse.strategies.sdk import Columns
+    from pilothouse.wiring.strategies import named
 
     asked = backtest_data.Asked(
         tuple(data or ()), venue, tuple(symbols or ()), length, zone, span, tuple(leave_out or ()), since, until
     )
-    strategy = find(name).strategy
+    strategy = named(talk.settings(), name).strategy
     if not isinstance(strategy, Columns):
         raise Refused(
             f"{name} is written in turns: it is handed one closed candle at a time and cannot see a later one"

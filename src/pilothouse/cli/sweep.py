@@ -196,10 +196,10 @@ def _plan(
     from pilothouse.cli.backtest import amount, changed_rules, costs
     from pilothouse.core.errors import Invalid, Problem, Refused
     from pilothouse.strategies.parameters import resolve
-    from pilothouse.strategies.registry import find
     from pilothouse.strategies.sdk import Columns
+    from pilothouse.wiring.strategies import named
 
-    described = find(name)
+    described = named(talk.settings(), name)
     strategy = described.strategy
     if not isinstance(strategy, Columns):
         raise Refused(f"{name} is written in turns; a search takes strategies by columns")

@@ -186,6 +186,17 @@ class Settings:
         _one_of("no", "yes"),
         "yes: a second process watches over the protection of every position, also when this one is gone.",
     )
+    strategies_dir: str = _setting(
+        "",
+        _Kind(lambda text: str(_folder(text)), "a folder of Python files"),
+        "Where strategies of your own lie; each runs in a process without files, network or keys.",
+        shown="unset: strategies in the data folder",
+    )
+    trusted_strategies: str = _setting(
+        "no",
+        _one_of("no", "yes"),
+        "yes: you vouch for every file in the folder of strategies, and they run also where the kernel lacks a wall.",
+    )
     live: str = _setting(
         "no",
         _one_of("no", "yes"),

@@ -8,13 +8,15 @@ import hashlib
 import importlib.util
 import sys
 import traceback
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
-from typing import Final
+from typing import Final, TypeVar
 
-from pilothouse.core.errors import Refused
+from pilothouse.core.errors import Invalid, Refused
+
+R = TypeVar("R")
 
 FILES_MOST: Final = 1_000
 BYTES_MOST: Final = 4 * 2**20
@@ -66,6 +68,16 @@ def _files(folder: Path) -> Iterator[Path]:
         plain = path.name.endswith(".py") and not path.name.startswith(("_", "."))
         if plain and path.is_file() and path.stat().st_size <= BYTES_MOST:
             yield path
+
+
+def run_in(path: Path, call: Callable[[], R]) -> R:
+    """Return what a function of a file returns. Raises FileBroken with the line of the file that failed; Invalid."""
+    try:
+        return call()
+    except Invalid:
+        raise
+    except BaseException as error:  # as in import_file: whatever it raises is told and goes no further
+        raise FileBroken(path, line_in(path, error), told(error)) from error
 
 
 def import_file(path: Path) -> ModuleType:

@@ -16,6 +16,7 @@ import sys
 import tempfile
 import threading
 import time
+import weakref
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -79,6 +80,9 @@ class Prisoner:
         self._asked = 0
         self._process: subprocess.Popen[bytes] | None = None
         self._own: tempfile.TemporaryDirectory[str] | None = None
+        self._last: weakref.finalize[[subprocess.Popen[bytes], tempfile.TemporaryDirectory[str]], Prisoner] | None = (
+            None
+        )
         self.missing: tuple[str, ...] = ()
         """Walls that could not be built around trusted code, in words."""
 
@@ -173,6 +177,8 @@ class Prisoner:
                 start_new_session=True,
             )
         self._process = process
+        # Whoever forgets to end it, ends it with the last word that names it, and with the interpreter.
+        self._last = weakref.finalize(self, _put_down, process, self._own)
         assert process.stdin is not None, "asked for just now"
         assert process.stdout is not None, "asked for just now"
         for end in (process.stdin.fileno(), process.stdout.fileno()):
@@ -203,22 +209,26 @@ class Prisoner:
             self._stop()
             raise NotConfined(
                 f"this system has no {', no '.join(self.missing)}: only strategies that you vouch for can run here; "
-                "name their folder in PILOTHOUSE_TRUSTED_STRATEGIES if you wrote or read them"
+                "set PILOTHOUSE_TRUSTED_STRATEGIES=yes if you wrote or read all that lie in their folder"
             )
 
     def _stop(self) -> None:
-        process, self._process = self._process, None
-        if process is not None:
-            process.kill()
-            process.wait()
-            for end in (process.stdin, process.stdout):
-                if end is not None:
-                    with contextlib.suppress(OSError):
-                        end.close()
-        if self._own is not None:
-            own, self._own = self._own, None
-            shutil.rmtree(own.name, ignore_errors=True)
-            own.cleanup()
+        self._process = self._own = None
+        if self._last is not None:
+            self._last()
+            self._last = None
+
+
+def _put_down(process: subprocess.Popen[bytes], own: tempfile.TemporaryDirectory[str]) -> None:
+    """End a process and take its folder away."""
+    process.kill()
+    process.wait()
+    for end in (process.stdin, process.stdout):
+        if end is not None:
+            with contextlib.suppress(OSError):
+                end.close()
+    shutil.rmtree(own.name, ignore_errors=True)
+    own.cleanup()
 
 
 class _Pipe:

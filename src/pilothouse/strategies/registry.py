@@ -96,10 +96,21 @@ class Described:
 
 def version_of(kind: type[Any]) -> str:
     """Return the version of a strategy's class: a hash over its file, what it stands on, and the indicators."""
+    file = Path(str(getattr(inspect.getmodule(kind), "__file__", "")))
+    return _hashed(file.name.encode() + b"\0" + file.read_bytes())
+
+
+def version_on(content: str) -> str:
+    """Return the version of a user's strategy: a hash over the content of its file, and what it stands on."""
+    return _hashed(content.encode())
+
+
+def _hashed(own: bytes) -> str:
     digest = hashlib.sha256(compiling.sources_stamp(Path(compiling.__file__).parent).encode())
-    for module in (*_GROUND, inspect.getmodule(kind)):
+    for module in _GROUND:
         file = Path(str(getattr(module, "__file__", "")))
         digest.update(file.name.encode() + b"\0" + file.read_bytes())
+    digest.update(own)
     return digest.hexdigest()
 
 

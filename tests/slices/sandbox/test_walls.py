@@ -74,6 +74,7 @@ def test_it_knows_none_of_our_variables(shared: Prisoner, folder: Path, monkeypa
 @pytest.mark.parametrize("code", ["raise SystemExit(0)", "x = bytearray(4 * 2**30)", "raise KeyboardInterrupt", "1/0"])
 def test_what_a_file_raises_goes_no_further(code: str, shared: Prisoner, folder: Path) -> None:
     """Also an exit, also memory that was not there; the next question is answered by the same process."""
+    _run(shared, folder, "x = 1")
     before = shared.pid
     broken = _run(shared, folder, code)["broken"]
 

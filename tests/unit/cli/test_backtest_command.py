@@ -215,3 +215,20 @@ def test_a_search_that_makes_no_sense_is_refused_by_name(
 
     assert code != 0
     assert message in " ".join(err.split())
+
+
+def test_a_strategy_of_ones_own_is_begun_checked_and_run(typed: Typed, file: Path, tmp_path: Path) -> None:
+    """Behind walls; another file that is broken is named and hurts nothing."""
+    assert typed("strategy", "new", "my_cross")[0] == 0
+    assert typed("strategy", "new", "my_cross")[0] == 1
+    assert typed("strategy", "new", "../x")[0] == 1
+    (tmp_path / "data" / "strategies" / "broken.py").write_text("x = 1\nopen('/etc/passwd')\n")
+
+    code, out, err = typed("strategy", "list", "--json")
+    assert "my-cross" in {each["name"] for each in json.loads(out)}
+    assert "broken.py:2: PermissionError" in " ".join(err.split())
+    code, out, _ = typed("strategy", "check", "my_cross", "--data", str(file), "--json")
+    assert (code, json.loads(out)["honest"]) == (0, True)
+    code, out, err = typed("backtest", "run", "my_cross", "--data", str(file), "-p", "slow=20", "--json")
+    assert code == 0, err
+    assert json.loads(out)["metrics"]["trades"] > 0

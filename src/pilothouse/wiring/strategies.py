@@ -1,0 +1,89 @@
+"""Which strategies there are: those that come with the product, and those in the operator's own folder."""
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from pilothouse.core.errors import Invalid, PilothouseError, Problem
+from pilothouse.kit.settings import Settings
+from pilothouse.sandbox.load import SourceFile, find
+from pilothouse.sandbox.talk import Cell, Prisoner
+from pilothouse.sandbox.walled import Walled, describe
+from pilothouse.strategies import registry
+from pilothouse.strategies.registry import Described
+
+FOLDER: Final = "strategies"
+
+
+@dataclass(frozen=True, slots=True)
+class OwnStrategy(Described):
+    """A strategy of the operator's folder; its version is the content of its file and of the SDK."""
+
+    content: str = ""
+
+    @property
+    def version(self) -> str:
+        """SHA-256 of its file and of what it stands on, hexadecimal."""
+        return self.content
+
+    @property
+    def rule(self) -> str:
+        """What it does, as its own docstring says."""
+        return self.strategy.about.rule if isinstance(self.strategy, Walled) else ""
+
+
+@dataclass(frozen=True, slots=True)
+class Broken:
+    """A file that cannot be used, and why; it hurts no other."""
+
+    path: Path
+    reason: str
+
+
+def folder_of(settings: Settings) -> Path:
+    """Return the operator's folder: PILOTHOUSE_STRATEGIES_DIR, else STRATEGIES_DIR, else `strategies` in the data."""
+    told = settings.strategies_dir or os.environ.get("STRATEGIES_DIR", "")
+    return Path(told).expanduser().absolute() if told else settings.data / FOLDER
+
+
+def all_of(settings: Settings) -> tuple[list[Described], list[Broken]]:
+    """Return every strategy, those of the product first, and the files that are broken."""
+    found: list[Described] = list(registry.BUILT_IN.values())
+    broken = []
+    for source in find([folder_of(settings)]):
+        try:
+            found += _own(settings, source)
+        except PilothouseError as error:
+            broken.append(Broken(source.path, str(error)))
+    return found, broken
+
+
+def named(settings: Settings, name: str) -> Described:
+    """Return one strategy by name: built in, `FILE` for a file with one strategy, or `FILE:NAME`.
+
+    Raises NoSuchStrategy, FileBroken, NotConfined, StrategyHung, StrategyDied, Invalid.
+    """
+    if name in registry.BUILT_IN:
+        return registry.BUILT_IN[name]
+    file, _, wanted = name.partition(":")
+    for source in find([folder_of(settings)]):
+        if source.name != file:
+            continue
+        found = [each for each in _own(settings, source) if not wanted or each.strategy.name == wanted]
+        if len(found) == 1:
+            return found[0]
+        there = ", ".join(f"{file}:{each.strategy.name}" for each in _own(settings, source)) or "none"
+        raise Invalid([Problem("strategy", f"{name} names {len(found)}", f"one of its strategies: {there}", "unclear")])
+    return registry.find(name)
+
+
+def _own(settings: Settings, source: SourceFile) -> Iterator[OwnStrategy]:
+    cache = settings.data / "cache" / "strategies" / source.content
+    cell = Cell((folder_of(settings),), trusted=settings.trusted_strategies == "yes", cache=cache)
+    prisoner = Prisoner(cell)
+    version = registry.version_on(source.content)
+    for walled in describe(source, cell, prisoner):
+        fails = "Nobody has said yet. Write it down before you trade it."
+        yield OwnStrategy(walled, "own", "one", walled.about.rule, fails, version)
