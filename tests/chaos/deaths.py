@@ -20,7 +20,7 @@ from tests.house_process import READY_SECONDS_MAX, HouseProcess, NotUp
 ALIVE_S = (1.0, 5.0)
 """The house dies so long after it was ready, never before."""
 
-STOPPED_S = (3.2, 4.5)
+STOPPED_S = (2.0, 4.0)
 FULL_S = (2.0, 4.0)
 _DISK_MB = 1_500
 _WEIGHTS = {KILL: 12, TERM: 2, STOP: 1, DISK: 1}

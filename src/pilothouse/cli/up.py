@@ -47,7 +47,7 @@ def run(settings: Settings, parts: Parts | None = None, environment: Mapping[str
         bridge = variables.read(environment or {})
         given_accounts.ready(bridge)  # what does not fit together stops the start before anything is made
         settings.data.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with house_lock(settings.data), _listening(settings) as listener:
+        with house_lock(settings.data), _address_of(settings) as listener:
             _log_to_file(settings)
             return _run(settings, listener, parts or Parts(), bridge, environment)
     except (PilothouseError, OSError) as reason:
@@ -128,8 +128,8 @@ class _Server(uvicorn.Server):
             self.should_exit = True
 
 
-def _listening(settings: Settings) -> socket.socket:
-    """Return a socket that listens on the wanted address; raises OSError with the reason and a way out."""
+def _address_of(settings: Settings) -> socket.socket:
+    """Return a socket that holds the wanted address; raises OSError with the reason and a way out."""
     family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
     listener = socket.socket(family, socket.SOCK_STREAM)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -141,7 +141,8 @@ def _listening(settings: Settings) -> socket.socket:
             f"{settings.host}:{settings.port} cannot be listened on ({error.strerror}); "
             "stop what uses it, or choose another PILOTHOUSE_PORT"
         ) from error
-    listener.listen(1024)
+    # Nobody is let in before the house can answer: TradingView sends again what is refused, and never what it waited
+    # for in vain. The server begins to listen when it serves.
     listener.set_inheritable(True)
     return listener
 
