@@ -47,7 +47,8 @@ class Scene:
     def _is_doubted(self, order: OrderRecord) -> bool:
         """Say whether it is not known that it arrived, be it that whoever was to send it is gone."""
         if order.state is OrderState.SENDING:
-            return order.sendable_until is None or order.sendable_until <= self.at
+            # One that is sent again is not in the lane of its instrument: what is decided now would overtake it.
+            return order.asked > 0 or order.sendable_until is None or order.sendable_until <= self.at
         return order.state in _DOUBTED
 
     def doubted_stops(self, side: Side) -> tuple[OrderRecord, ...]:
