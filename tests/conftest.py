@@ -82,10 +82,19 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Keep the tests marked soak out of an ordinary run, and all others out of a soak."""
     wanted = bool(config.getoption("--soak"))
-    others = [item for item in items if (item.get_closest_marker("soak") is not None) is not wanted]
+    others = [item for item in items if _is_soak(item) is not wanted]
     if others:
         config.hook.pytest_deselected(items=others)
-        items[:] = [item for item in items if (item.get_closest_marker("soak") is not None) is wanted]
+        items[:] = [item for item in items if _is_soak(item) is wanted]
+
+
+def _is_soak(item: pytest.Item) -> bool:
+    """Say whether a test is one of the long ones, at all or on its database."""
+    if item.get_closest_marker("soak") is not None:
+        return True
+    there = item.get_closest_marker("soak_on")
+    drawn = getattr(item, "callspec", None)
+    return there is not None and drawn is not None and drawn.params.get("dialect") in there.args
 
 
 # ── One set of servers for one run, however many workers ──────────────────────────────────────────

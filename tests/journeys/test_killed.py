@@ -155,9 +155,12 @@ class Chain:
         self.held = Decimal(0)
 
 
+# The two others die at every commit in process too (tests/voyage/test_crashes.py), and here under `make soak`.
+_LONG = [pytest.param(scene, marks=pytest.mark.soak) for scene in ("market", "protected")]
+
+
 @pytest.mark.slow
-# A market order dies at no commit at which the two others do not.
-@pytest.mark.parametrize("scene", [pytest.param("market", marks=pytest.mark.soak), "protected", "flip"])
+@pytest.mark.parametrize("scene", [*_LONG, "flip"])
 def test_a_process_that_is_killed_at_any_commit_carries_an_alert_out_once(
     scene: str, new_house: Callable[..., HouseProcess]
 ) -> None:

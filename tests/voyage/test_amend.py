@@ -120,6 +120,7 @@ def test_a_lost_answer_is_resolved_by_asking_for_both(call: str, fault: Fault, s
     assert stepped.unknown() == []
 
 
+@pytest.mark.soak_on("postgresql")
 @pytest.mark.timeout(300)
 def test_an_order_is_changed_once_wherever_the_house_dies(fresh_url: Callable[[], str], tmp_path: Path) -> None:
     """At each commit: afterwards exactly one order stands, as it was or as it was wanted, and the books know it."""
