@@ -11,15 +11,24 @@ import pytest
 
 from pilothouse.core.instrument import Side
 from pilothouse.core.order import OrderType
-from pilothouse.venues.port import Absent, Accepted, Rejected, Unknown, Venue, VenueStatus
+from pilothouse.venues.port import Absent, Accepted, OrderRequest, Rejected, Unknown, Venue, VenueStatus
 from tests.cards.stand import Trader
 
 BUY, SELL = Side.BUY, Side.SELL
 
 
+def _request(trader: Trader) -> OrderRequest:
+    """Return a request of somebody whose clock and nonces the venue takes: another card may have left them ahead.
+
+    Else the venue may refuse the first request, rightly, and the fault is spent on it.
+    """
+    trader.position()
+    return trader.request(BUY, "0.010")
+
+
 def _done_but_not_told(trader: Trader, kind: str, venue: Venue | None = None) -> None:
     """Place an order that is done and whose answer tells nothing: it is found, and stands once."""
-    order = trader.request(BUY, "0.010")
+    order = _request(trader)
     trader.stand.fault(kind, "place")
     (outcome,) = trader.send(order, venue=venue)
 
@@ -34,7 +43,7 @@ def _done_but_not_told(trader: Trader, kind: str, venue: Venue | None = None) ->
 
 def _not_done_and_not_told(trader: Trader, kind: str, **more: Any) -> None:
     """Place an order that never arrives, or is not taken, and nobody says so."""
-    order = trader.request(BUY, "0.010")
+    order = _request(trader)
     trader.stand.fault(kind, "place", **more)
     outcome = trader.place(order)
 
@@ -46,7 +55,7 @@ def _not_done_and_not_told(trader: Trader, kind: str, **more: Any) -> None:
 
 def _not_done_and_perhaps_told(trader: Trader, kind: str) -> None:
     """Place an order that is not done; the venue may say so for certain, and the adapter may believe it or not."""
-    order = trader.request(BUY, "0.010")
+    order = _request(trader)
     trader.stand.fault(kind, "place")
     outcome = trader.place(order)
 
