@@ -10,11 +10,14 @@ from pilothouse.cli.options import Json
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from pilothouse.backtest.chance import Fan
     from pilothouse.backtest.shelf import Card, Kept, Shelf
     from pilothouse.backtest.spec import Costs, Fills
     from pilothouse.strategies.rules import Rules
 
-app = typer.Typer(help="Run strategies over history: run, list, show, compare, export, report.", no_args_is_help=True)
+app = typer.Typer(
+    help="Run strategies over history: run, list, show, compare, chance, export, report.", no_args_is_help=True
+)
 
 Name = Annotated[str, typer.Argument(metavar="NAME", help="A kept backtest, by the first letters of its name.")]
 Data = Annotated[
@@ -202,6 +205,35 @@ def report_run(
     print(path)
 
 
+@app.command("chance")
+def chance(
+    name: Name,
+    *,
+    runs: Annotated[int, typer.Option("--runs", metavar="N", help="How many other lives are drawn.")] = 1_000,
+    seed: Annotated[int, typer.Option("--seed", metavar="N", help="The same seed draws the same.")] = 0,
+    block: Annotated[float, typer.Option("--block", metavar="DAYS", help="Mean length of what stays together.")] = 20.0,
+    as_json: Json = False,
+) -> None:
+    """Draw other lives of one backtest: its trades drawn anew, its trades in another order, its days in blocks."""
+    from dataclasses import asdict
+
+    from pilothouse.backtest.chance import of_returns, of_trades
+    from pilothouse.backtest.curves import returns_of
+    from pilothouse.cli import show
+
+    shelf = _shelf()
+    result = shelf.get(shelf.named(name)).result
+    start, results = float(result.money(result.capital)), result.table().result
+    returns, _ = returns_of(result.curve())
+    fans = {
+        "trades drawn anew": of_trades(results, start, runs=runs, seed=seed),
+        "trades in another order": of_trades(results, start, runs=runs, seed=seed, replace=False),
+        "days in blocks": of_returns(returns, start, runs=runs, seed=seed, block=block),
+    }
+    told = {words.replace(" ", "_"): asdict(fan) for words, fan in fans.items()}
+    show.out(told, as_json=as_json, draw=lambda screen: _draw_fans(screen, fans))
+
+
 @app.command("remove")
 def remove(name: Name) -> None:
     """Take a kept backtest away. Its trial stays counted."""
@@ -335,6 +367,21 @@ def _draw(screen: "Console", card: "Card", *, found: bool, page: Path | None, wh
     screen.print(f"{card.name[:12]}  {kept}; a page: pilothouse backtest report {card.name[:12]}", style="dim")
     if page is not None:
         screen.print(str(page))
+
+
+def _draw_fans(screen: "Console", fans: "dict[str, Fan]") -> None:
+    from rich.table import Table
+
+    from pilothouse.backtest.report import shown
+
+    table = Table(box=None, pad_edge=False)
+    for head in ("", "final, 5 %", "50 %", "95 %", "drawdown, 50 %", "95 %", "ends below start", "half is lost"):
+        table.add_column(head, justify="right" if head else "left")
+    for words, fan in fans.items():
+        ends = (f"{fan.final[each]:,.2f}" for each in (5, 50, 95))
+        shares = (fan.drawdown[50], fan.drawdown[95], fan.loss, fan.ruin)
+        table.add_row(words, *ends, *(shown("share", share) for share in shares))
+    screen.print(table)
 
 
 def _draw_list(screen: "Console", cards: "list[Card]") -> None:

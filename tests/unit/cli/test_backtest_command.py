@@ -232,3 +232,19 @@ def test_a_strategy_of_ones_own_is_begun_checked_and_run(typed: Typed, file: Pat
     code, out, err = typed("backtest", "run", "my_cross", "--data", str(file), "-p", "slow=20", "--json")
     assert code == 0, err
     assert json.loads(out)["metrics"]["trades"] > 0
+
+
+def test_other_lives_of_a_run_are_drawn(typed: Typed, file: Path) -> None:
+    """The same seed draws the same; trades in another order end where they ended."""
+    name = _run(typed, file)["name"]
+    found = [typed("backtest", "chance", name[:10], "--runs", "200", "--seed", "3", "--json")[1] for _ in range(2)]
+    told = json.loads(found[0])
+
+    assert found[0] == found[1]
+    order = told["trades_in_another_order"]
+    assert order["final"]["1"] == pytest.approx(order["final"]["99"])
+    assert told["trades_drawn_anew"]["final"]["5"] < told["trades_drawn_anew"]["final"]["95"]
+    assert 0 <= told["days_in_blocks"]["loss"] <= 1
+    code, _, err = typed("backtest", "chance", name[:10], "--runs", "0")
+    assert code != 0
+    assert "runs: 0" in err
