@@ -97,6 +97,12 @@ def _is_soak(item: pytest.Item) -> bool:
     return there is not None and drawn is not None and drawn.params.get("dialect") in there.args
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    """Return how many workers `-n auto` means: one more than cores, since journeys wait more than they work."""
+    return (os.cpu_count() or 1) + 1
+
+
 # ── One set of servers for one run, however many workers ──────────────────────────────────────────
 
 
