@@ -103,9 +103,7 @@ def run(
 
     settings = talk.settings()
     described = named(settings, strategy)
-    asked = backtest_data.Asked(
-        tuple(data or ()), venue, tuple(symbols or ()), length, zone, span, tuple(leave_out or ()), since, until
-    )
+    asked = backtest_data.Asked.of(data, venue, symbols, length, zone, span, since, until, leave_out=leave_out)
     found = backtest_data.find(settings, asked)
     wish = Wish(
         strategy=described.name,

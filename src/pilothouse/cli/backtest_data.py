@@ -29,6 +29,16 @@ class Asked:
     since: str | None = None
     until: str | None = None
 
+    @classmethod
+    def of(
+        cls, data: list[str] | None, venue: str, symbols: list[str] | None, length: str, *more: str | None,
+        leave_out: list[str] | None,
+    ) -> "Asked":  # fmt: skip
+        """Return what was typed; `more` are zone, span, since and until, in this order."""
+        zone, span, since, until = more
+        files, kinds = tuple(data or ()), tuple(leave_out or ())
+        return cls(files, venue, tuple(symbols or ()), length, zone, span, kinds, since, until)
+
 
 @dataclass(slots=True)
 class Found:

@@ -126,9 +126,7 @@ def check(
     from pilothouse.strategies.sdk import Columns
     from pilothouse.wiring.strategies import named
 
-    asked = backtest_data.Asked(
-        tuple(data or ()), venue, tuple(symbols or ()), length, zone, span, tuple(leave_out or ()), since, until
-    )
+    asked = backtest_data.Asked.of(data, venue, symbols, length, zone, span, since, until, leave_out=leave_out)
     strategy = named(talk.settings(), name).strategy
     if not isinstance(strategy, Columns):
         raise Refused(

@@ -102,9 +102,7 @@ def sweep(
     from pilothouse.cli.backtest_run import FOLDER, TRIALS
 
     settings = talk.settings()
-    asked = backtest_data.Asked(
-        tuple(data or ()), venue, tuple(symbols or ()), length, zone, span, tuple(leave_out or ()), since, until
-    )
+    asked = backtest_data.Asked.of(data, venue, symbols, length, zone, span, since, until, leave_out=leave_out)
     money = (capital, maker, taker, slippage, leverage)
     plan = _plan(strategy, asked, over or [], draws, seed, score, money, (size, stop, take, trail))
     name = search_name(_base(plan.task), plan.words)
@@ -164,9 +162,7 @@ def walkforward(
     from pilothouse.backtest.walk import walk
     from pilothouse.cli import backtest_data, show
 
-    asked = backtest_data.Asked(
-        tuple(data or ()), venue, tuple(symbols or ()), length, zone, span, tuple(leave_out or ()), since, until
-    )
+    asked = backtest_data.Asked.of(data, venue, symbols, length, zone, span, since, until, leave_out=leave_out)
     money = (capital, maker, taker, slippage, leverage)
     plan = _plan(strategy, asked, over or [], draws, seed, score, money, (size, stop, take, trail))
     bars = len(plan.task.data[plan.task.spec.markets[0].symbol])

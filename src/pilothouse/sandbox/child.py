@@ -34,7 +34,7 @@ def main() -> int:
         write_frame(lambda part: _all(sink.fileno(), part), frame)
 
     tell(Frame({"walls": {"hold": walls.hold, "missing": list(walls.missing)}}))
-    server = Server([Path(path) for path in told["folders"]])
+    server = Server()
     while (order := read_frame(source.read)) is not None:
         answer = server.answer(order)
         tell(Frame({**answer.data, "order": order.data.get("order")}, answer.arrays))

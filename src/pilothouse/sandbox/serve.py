@@ -17,9 +17,8 @@ from pilothouse.strategies.sdk import Columns
 class Server:
     """Answers one order after the other; nothing that a strategy does makes it raise."""
 
-    def __init__(self, folders: list[Path]) -> None:
-        """Serve what lies in `folders`."""
-        self._folders = folders
+    def __init__(self) -> None:
+        """Know no file yet."""
         self._modules: dict[Path, ModuleType] = {}
 
     def answer(self, order: Frame) -> Frame:

@@ -192,7 +192,6 @@ class Prisoner:
         assert process is not None, "started just now"
         assert process.stdin is not None, "asked for just now"
         told = {
-            "folders": [str(folder) for folder in cell.folders],
             "readable": [str(folder) for folder in _readable(cell.folders)],
             "writable": str(writable),
             "bounds": asdict(cell.bounds),
