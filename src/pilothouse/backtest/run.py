@@ -4,6 +4,7 @@ Deterministic: the same spec over the same data is the same result, byte for byt
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from pilothouse.backtest.result import Result
 from pilothouse.backtest.simulate import Funding, simulate
@@ -34,6 +35,7 @@ def run(
     """
     _checked(spec, data, strategy)
     market = spec.markets[0]
+    spec = replace(spec, costs=spec.costs_of(market))
     candles = data[market.symbol]
     p = resolve(strategy.parameters, spec.params)
     rules = spec.rules if spec.rules is not None else strategy.rules(p)

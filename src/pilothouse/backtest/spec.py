@@ -53,6 +53,17 @@ class Margin(StrEnum):
     CROSS = "cross"
 
 
+class Ranking(StrEnum):
+    """Who goes first where several wishes of one moment meet too little capital or too few places.
+
+    COLUMN   the larger `rank` of the strategy's signals; without one, as FIRST
+    FIRST    whoever wished first; of those who wished at the same bar, the first by name of symbol
+    """
+
+    COLUMN = "column"
+    FIRST = "first"
+
+
 @dataclass(frozen=True, slots=True)
 class FeeTier:
     """From so much value traded in the last 30 days before this one (UTC) on, these fees.
@@ -148,6 +159,7 @@ class Market:
     lots_min        of an order, 1 or more; smaller ones are not made
     lots_most       of an order; None: no bound
     notional_min    value of an order that opens, quote
+    costs           of this instrument; None: those of the whole run. Tiers count what the whole account has traded
     """
 
     venue: str
@@ -156,6 +168,7 @@ class Market:
     lots_min: int = 1
     lots_most: int | None = None
     notional_min: Decimal = Decimal(0)
+    costs: Costs | None = None
 
     def __post_init__(self) -> None:
         """Refuse an instrument that nobody could trade."""
@@ -183,7 +196,9 @@ class BacktestSpec:
     leverage            1 to 200; how many times its equity an account may hold
     margin              see Margin
     rules               how positions end and how large they are; None: what the strategy itself says
-    positions_most      open at the same time, over all markets
+    positions_most      open at the same time, over all markets; an entry that waits holds a place
+    ranking             see Ranking
+    hedge               whether one instrument may be held long and short at once, as two positions
     """
 
     strategy: str
@@ -201,6 +216,8 @@ class BacktestSpec:
     fills: Fills = field(default_factory=Fills)
     rules: Rules | None = None
     positions_most: int = 1
+    ranking: Ranking = Ranking.COLUMN
+    hedge: bool = False
     engine: int = ENGINE
 
     def __post_init__(self) -> None:
@@ -208,6 +225,9 @@ class BacktestSpec:
         problems = [*_outside(self, "", {"leverage": (1, _LEVERAGE_MOST), "positions_most": (1, 10_000)})]
         if not self.markets:
             problems.append(Problem("markets", "none", "one or more", "missing"))
+        symbols = [market.symbol for market in self.markets]
+        twice = sorted({each for each in symbols if symbols.count(each) > 1})
+        problems += [Problem("markets", f"{symbol} twice", "each symbol once", "twice") for symbol in twice]
         if self.capital <= 0:
             problems.append(Problem("capital", plain(self.capital), "above zero", "out_of_range"))
         if self.until_ms <= self.start_ms:
@@ -217,6 +237,15 @@ class BacktestSpec:
     def canonical(self) -> str:
         """Return the spec as JSON of one only form: names sorted, decimals as shortest text."""
         return json.dumps(_plain(asdict_of(self)), sort_keys=True, separators=(",", ":"), ensure_ascii=True)
+
+    def costs_of(self, market: Market) -> Costs:
+        """Return what trading an instrument costs."""
+        return market.costs if market.costs is not None else self.costs
+
+    @property
+    def costless(self) -> bool:
+        """Say whether trading some instrument costs nothing: such a result is no measure of anything."""
+        return not all(self.costs_of(market).any for market in self.markets)
 
     @property
     def name(self) -> str:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from pilothouse.backtest.spec import BacktestSpec, Costs, FeeTier, Fills, Margin, Market, Slip
+from pilothouse.backtest.spec import BacktestSpec, Costs, FeeTier, Fills, Margin, Market, Ranking, Slip
 from pilothouse.core.errors import Invalid
 from pilothouse.strategies.parameters import Params
 from pilothouse.strategies.rules import Distance, Exits, Rules, Size
@@ -39,7 +39,9 @@ def test_equal_specs_have_one_name_however_they_were_written() -> None:
         {"start_ms": 1}, {"until_ms": 60_001}, {"data": {"BTCUSDT": "b" * 64}}, {"capital": Decimal(9_999)},
         {"leverage": 2}, {"margin": Margin.CROSS}, {"costs": Costs(taker_ppm=1)}, {"fills": Fills(latency=1)},
         {"rules": Rules()}, {"rules": Rules(exits=Exits(stop=Distance(2.0)))}, {"rules": Rules(size=Size(1.0))},
-        {"positions_most": 2}, {"markets": (Market("aster", "BTCUSDT", Decimal("0.01")),)}, {"engine": 2},
+        {"positions_most": 2}, {"ranking": Ranking.FIRST}, {"hedge": True},
+        {"markets": (Market("aster", "BTCUSDT", Decimal("0.001"), costs=Costs(taker_ppm=1)),)},
+        {"markets": (Market("aster", "BTCUSDT", Decimal("0.01")),)}, {"engine": 2},
     ],
 )  # fmt: skip
 def test_whatever_changes_a_result_changes_the_name(change: dict[str, Any]) -> None:
@@ -58,6 +60,7 @@ def test_whatever_changes_a_result_changes_the_name(change: dict[str, Any]) -> N
         (lambda: Market("aster", "BTCUSDT", Decimal(0)), "market.lot"),
         (lambda: Market("aster", "BTCUSDT", Decimal(1), lots_min=5, lots_most=4), "market.lots_most"),
         (lambda: replace(SPEC, leverage=0), "leverage"),
+        (lambda: replace(SPEC, markets=SPEC.markets * 2), "markets"),
         (lambda: replace(SPEC, capital=Decimal(0)), "capital"),
         (lambda: replace(SPEC, until_ms=0), "until_ms"),
         (lambda: replace(SPEC, markets=()), "markets"),

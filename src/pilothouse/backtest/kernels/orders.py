@@ -67,14 +67,17 @@ def wanted(
 
 @compiled
 def affordable(s: Array, p: Array, lots: Int, price: Int) -> Int:
-    """Return the most of `lots` that equity carries at `price` with its fee, beside what is held."""
+    """Return the most of `lots` that equity carries at `price` with its fee, beside what is held.
+
+    What other positions of the account are worth, and how much they hold, stands in OTHERS and OTHERS_GROSS.
+    """
     each = price * p[k.UNITS]
     times = p[k.LEVERAGE]
-    worth = s[k.CASH] + s[k.POS] * each
+    worth = s[k.CASH] + s[k.POS] * each + s[k.OTHERS]
     if worth > p[k.WORTH_SAFE]:
         s[k.STATUS] = k.OVERFLOW
         return 0
-    room = times * worth - abs(s[k.POS]) * each
+    room = times * worth - abs(s[k.POS]) * each - s[k.OTHERS_GROSS]
     if room <= 0:
         return 0
     lots = min(lots, room // each)

@@ -93,6 +93,8 @@ def levels(s: Array, p: Array, kinds: Array, rows: Array) -> None:
 def liquidation(s: Array, p: Array) -> Int:
     """Return the first price at which the position is worth less than it must be, 0 or BIG where there is none."""
     side, keep = s[k.SIDE], k.MILLION - s[k.SIDE] * p[k.MAINTENANCE_PPM]
+    if p[k.CROSS] == k.SHARED:
+        return 0 if side > 0 else k.BIG
     if p[k.CROSS]:
         worth = abs(s[k.POS]) * p[k.UNITS]
         # Long: cash is below zero by what was borrowed; short: it holds what was sold.

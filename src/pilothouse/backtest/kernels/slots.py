@@ -26,6 +26,9 @@ WISHES: Final = LONG | SHORT | LEAVE_LONG | LEAVE_SHORT | RESIZE
     ROW_DAY, SETTINGS,
 ) = range(40)  # fmt: skip
 
+SHARED: Final = 2
+"""In CROSS: several positions stand for one another, and what they are worth together is judged in portfolio.py."""
+
 # Slippage.
 SLIP_NONE, SLIP_FIXED, SLIP_SPREAD, SLIP_VOLUME, SLIP_IMPACT = range(5)
 
@@ -42,8 +45,9 @@ D_PPM, D_TICKS, D_ROW = range(3)
     OPENED, T_LOTS, T_IN, T_OUT, T_FEES, T_FUNDING, T_REASON, T_FIRST, T_TAG, BEST, WORST, FRESH, NO_TAKE, ADDS,
     STOP_D, TRAIL_D, AFTER_D, EVEN_D, TARGET_AT, TARGET_LEFT, TIME_AT, COOL_UNTIL,
     STOP, STOP_WHY, LIQUID, TAKE, LEAVE, LEAVE_LOTS,
-    E_SIDE, E_LOTS, E_LIMIT, E_TRIGGER, E_FROM, E_UNTIL, E_BAR, E_REASON, DECIDED, STATE,
-) = range(52)  # fmt: skip
+    E_SIDE, E_LOTS, E_LIMIT, E_TRIGGER, E_FROM, E_UNTIL, E_BAR, E_REASON, DECIDED,
+    OTHERS, OTHERS_GROSS, STATE,
+) = range(54)  # fmt: skip
 
 # Columns of a trade and of a fill; `result.TRADE_COLUMNS` and `result.FILL_COLUMNS` name them.
 TRADE_WIDTH: Final = 16
