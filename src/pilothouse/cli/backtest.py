@@ -12,8 +12,6 @@ if TYPE_CHECKING:
 
     from pilothouse.backtest.chance import Fan
     from pilothouse.backtest.shelf import Card, Kept, Shelf
-    from pilothouse.backtest.spec import Costs, Fills
-    from pilothouse.strategies.rules import Rules
 
 app = typer.Typer(
     help="Run strategies over history: run, list, show, compare, chance, export, report.", no_args_is_help=True
@@ -97,13 +95,14 @@ def run(
 ) -> None:
     """Run a strategy over candles. The same run is found again instead of being made anew."""
     from pilothouse.backtest.request import Wish
+    from pilothouse.backtest.words import amount, changed_rules, costs, fills_of, pairs
     from pilothouse.cli import backtest_data, show, talk
-    from pilothouse.cli.backtest_run import carry_out
+    from pilothouse.wiring.backtest_run import carry_out
     from pilothouse.wiring.strategies import named
 
     settings = talk.settings()
     described = named(settings, strategy)
-    asked = backtest_data.Asked.of(data, venue, symbols, length, zone, span, since, until, leave_out=leave_out)
+    asked = backtest_data.asked(data, venue, symbols, length, zone, span, since, until, leave_out=leave_out)
     found = backtest_data.find(settings, asked)
     wish = Wish(
         strategy=described.name,
@@ -177,7 +176,7 @@ def export(
     """Write trades, periods or equity to a file, or to standard output as CSV."""
     import sys
 
-    from pilothouse.cli.backtest_files import content
+    from pilothouse.backtest.contents import content
 
     kept = _shelf().get(_shelf().named(name))
     kind = out.suffix.lower() if out else ".csv"
@@ -244,85 +243,13 @@ def remove(name: Name) -> None:
 def _shelf() -> "Shelf":
     from pilothouse.backtest.shelf import Shelf
     from pilothouse.cli import talk
-    from pilothouse.cli.backtest_run import FOLDER
+    from pilothouse.wiring.backtest_run import FOLDER
 
     return Shelf(talk.settings().data / FOLDER)
 
 
-def pairs(given: list[str], field: str) -> dict[str, str]:
-    """Return NAME=VALUE pairs by name. Raises Invalid (field `field`)."""
-    from pilothouse.core.errors import Invalid, Problem
-
-    found = {}
-    for each in given:
-        name, mark, value = each.partition("=")
-        if not mark or not name:
-            raise Invalid([Problem(field, f"{each[:40]!r} came", "NAME=VALUE, such as fast=10")])
-        found[name.strip()] = value.strip()
-    return found
-
-
-def amount(text: str, field: str) -> Any:
-    """Return a decimal above zero. Raises Invalid (field `field`)."""
-    from pilothouse.core.errors import Invalid, Problem
-    from pilothouse.core.rounding import NotExact, exact
-
-    try:
-        found = exact(text.replace("_", "").replace(",", ""))
-    except NotExact:
-        found = exact("-1")
-    if found <= 0:
-        raise Invalid([Problem(field, f"{text[:40]!r} came", "a number above zero")])
-    return found
-
-
-def costs(maker: str, taker: str, slippage: str) -> "Costs":
-    """Return costs told in percent. Raises Invalid."""
-    from pilothouse.backtest.request import ppm_of
-    from pilothouse.backtest.spec import Costs, Slip
-
-    slip = ppm_of(slippage, "slippage", 50)
-    return Costs(
-        maker_ppm=ppm_of(maker, "maker", 10),
-        taker_ppm=ppm_of(taker, "taker", 10),
-        slip=Slip.FIXED if slip else Slip.NONE,
-        slip_ppm=slip,
-    )
-
-
-def fills_of(fill: str, latency: int, share: str | None) -> "Fills":
-    """Return how orders meet the bars. Raises Invalid."""
-    from pilothouse.backtest.request import ppm_of
-    from pilothouse.backtest.spec import FillAt, Fills
-    from pilothouse.core.errors import Invalid, Problem
-
-    if fill not in {"open", "close"}:
-        raise Invalid([Problem("fill", f"{fill[:40]!r} came", "open, of the next bar; or close, of the same bar")])
-    return Fills(at=FillAt(fill), latency=latency, volume_ppm=ppm_of(share, "volume-share") if share else None)
-
-
-def changed_rules(
-    rules: "Rules", size: str | None, stop: str | None, take: str | None, trail: str | None
-) -> "Rules | None":
-    """Return the strategy's rules with what was said instead of its own; None where nothing was."""
-    from dataclasses import replace
-
-    from pilothouse.strategies import rules_text
-
-    if not any((size, stop, take, trail)):
-        return None
-    exits = rules.exits
-    if stop:
-        exits = replace(exits, stop=rules_text.distance(stop, "stop"))
-    if take:
-        exits = replace(exits, targets=rules_text.targets(take, "take"))
-    if trail:
-        exits = replace(exits, trail=rules_text.distance(trail, "trail"))
-    return replace(rules, exits=exits, size=rules_text.size(size) if size else rules.size)
-
-
 def _write_page(path: Path, kept: "Kept") -> None:
-    from pilothouse.cli.backtest_files import page_of
+    from pilothouse.backtest.contents import page_of
 
     path.write_text(page_of(kept), encoding="utf-8")
 

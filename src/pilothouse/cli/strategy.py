@@ -118,15 +118,15 @@ def check(
     """
     from dataclasses import asdict
 
+    from pilothouse.backtest.words import pairs
     from pilothouse.cli import backtest_data, show, talk
-    from pilothouse.cli.backtest import pairs
     from pilothouse.core.errors import Refused
     from pilothouse.strategies import foresight
     from pilothouse.strategies.parameters import resolve
     from pilothouse.strategies.sdk import Columns
     from pilothouse.wiring.strategies import named
 
-    asked = backtest_data.Asked.of(data, venue, symbols, length, zone, span, since, until, leave_out=leave_out)
+    asked = backtest_data.asked(data, venue, symbols, length, zone, span, since, until, leave_out=leave_out)
     strategy = named(talk.settings(), name).strategy
     if not isinstance(strategy, Columns):
         raise Refused(

@@ -3,7 +3,6 @@
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -33,11 +32,10 @@ from pilothouse.cli.options import Json
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from pilothouse.backtest.search import Outcome, Task
     from pilothouse.backtest.verdict import Verdict
     from pilothouse.backtest.walk import Walk
-    from pilothouse.cli.backtest_data import Asked
-    from pilothouse.strategies.parameters import Params
+    from pilothouse.wiring.backtest_data import Asked
+    from pilothouse.wiring.backtest_search import Plan, Tried
 
 Name = Annotated[str, typer.Argument(metavar="STRATEGY", help="Its name: pilothouse strategy list.")]
 Over = Annotated[
@@ -48,17 +46,6 @@ Score = Annotated[str, typer.Option("--score", metavar="METRIC", help="What is s
 Workers = Annotated[int, typer.Option("--workers", metavar="N", help="Processes; 0: one for each core.")]
 Random = Annotated[int, typer.Option("--random", metavar="N", help="Draw so many combinations instead of trying all.")]
 Seed = Annotated[int, typer.Option("--seed", metavar="N", help="Of the draw: the same seed draws the same.")]
-
-
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """A search that is ready: what stays the same, what is tried, and how many that are."""
-
-    task: "Task"
-    words: str
-    count: int
-    combinations: "Iterator[Params]"
-    notes: list[str]
 
 
 def sweep(
@@ -95,23 +82,24 @@ def sweep(
     often the best of one half of history was below the middle in the other half, and whether its neighbours are good.
     """
     from pilothouse.backtest.search import search
-    from pilothouse.backtest.search_files import SearchFile, search_name
+    from pilothouse.backtest.search_files import SearchFile
     from pilothouse.backtest.trials import Trial, Trials
     from pilothouse.backtest.verdict import weigh
     from pilothouse.cli import backtest_data, show, talk
-    from pilothouse.cli.backtest_run import FOLDER, TRIALS
+    from pilothouse.wiring.backtest_run import FOLDER, TRIALS
+    from pilothouse.wiring.backtest_search import Tried, fresh, told_search
 
     settings = talk.settings()
-    asked = backtest_data.Asked.of(data, venue, symbols, length, zone, span, since, until, leave_out=leave_out)
+    asked = backtest_data.asked(data, venue, symbols, length, zone, span, since, until, leave_out=leave_out)
     money = (capital, maker, taker, slippage, leverage)
-    plan = _plan(strategy, asked, over or [], draws, seed, score, money, (size, stop, take, trail))
-    name = search_name(_base(plan.task), plan.words)
+    ready = _plan(strategy, asked, Tried(tuple(over or ()), draws, seed, score), money, (size, stop, take, trail))
     ledger = Trials(settings.data / FOLDER / TRIALS)
     stopped = False
-    with SearchFile(settings.data / FOLDER / "searches", name) as file, _progress(plan.count, as_json=as_json) as told:
-        fresh = (p for p in plan.combinations if _is_fresh(plan.task, p, file.known, told))
+    folder = settings.data / FOLDER / "searches"
+    with SearchFile(folder, ready.name) as file, _progress(ready.count, as_json=as_json) as told:
         try:
-            for outcome in search(plan.task, fresh, workers=workers or os.cpu_count() or 1):
+            waiting = fresh(ready, file.known, told)
+            for outcome in search(ready.task, waiting, workers=workers or os.cpu_count() or 1):
                 file.add(outcome)
                 told(1)
         except KeyboardInterrupt:
@@ -119,7 +107,7 @@ def sweep(
     outcomes = list(file.known.values())
     count = ledger.count(strategy, (Trial(each.name, each.sharpe) for each in outcomes if not each.error))
     verdict = weigh(outcomes, score, ledger.sharpes(strategy), count)
-    found = _told(verdict, score, plan, stopped=stopped)
+    found = told_search(verdict, score, ready, stopped=stopped)
     show.out(found, as_json=as_json, draw=lambda screen: _draw(screen, verdict, found, score))
     if stopped:
         raise typer.Exit(130)
@@ -161,78 +149,41 @@ def walkforward(
     from pilothouse.backtest.splits import walk_forward
     from pilothouse.backtest.walk import walk
     from pilothouse.cli import backtest_data, show
+    from pilothouse.wiring.backtest_search import Tried, told_walk
 
-    asked = backtest_data.Asked.of(data, venue, symbols, length, zone, span, since, until, leave_out=leave_out)
+    asked = backtest_data.asked(data, venue, symbols, length, zone, span, since, until, leave_out=leave_out)
     money = (capital, maker, taker, slippage, leverage)
-    plan = _plan(strategy, asked, over or [], draws, seed, score, money, (size, stop, take, trail))
-    bars = len(plan.task.data[plan.task.spec.markets[0].symbol])
-    splits = walk_forward(bars, train=train, test=test, anchored=anchored, purge=purge)
-    with _progress(plan.count * len(splits), as_json=as_json) as told:
+    ready = _plan(strategy, asked, Tried(tuple(over or ()), draws, seed, score), money, (size, stop, take, trail))
+    splits = walk_forward(ready.bars, train=train, test=test, anchored=anchored, purge=purge)
+    with _progress(ready.count * len(splits), as_json=as_json) as told:
         found = walk(
-            plan.task, list(plan.combinations), splits, score, workers=workers or os.cpu_count() or 1, told=told
+            ready.task, list(ready.combinations), splits, score, workers=workers or os.cpu_count() or 1, told=told
         )
-    shown = _told_walk(found, score)
+    shown = told_walk(found, score)
     show.out(shown, as_json=as_json, draw=lambda screen: _draw_walk(screen, found, shown, score))
 
 
 def _plan(
     name: str,
     asked: "Asked",
-    over: list[str],
-    draws: int,
-    seed: int,
-    score: str,
+    tried: "Tried",
     money: tuple[str, str, str, str, int],
     rules: tuple[str | None, str | None, str | None, str | None],
-) -> Plan:
-    from pilothouse.backtest import space
-    from pilothouse.backtest.request import Wish, spec_of
-    from pilothouse.backtest.search import TOLD, Task
+) -> "Plan":
+    from pilothouse.backtest.request import Wish
+    from pilothouse.backtest.words import amount, changed_rules, costs
     from pilothouse.cli import backtest_data, talk
-    from pilothouse.cli.backtest import amount, changed_rules, costs
-    from pilothouse.core.errors import Invalid, Problem, Refused
-    from pilothouse.strategies.parameters import resolve
-    from pilothouse.strategies.sdk import Columns
+    from pilothouse.wiring.backtest_search import plan
     from pilothouse.wiring.strategies import named
 
     described = named(talk.settings(), name)
-    strategy = described.strategy
-    if not isinstance(strategy, Columns):
-        raise Refused(f"{name} is written in turns; a search takes strategies by columns")
-    if score not in TOLD:
-        raise Invalid([Problem("score", f"{score[:40]!r} came", f"one of {', '.join(TOLD)}", "unknown")])
-    tried = space.space(over or list(strategy.parameters), strategy.parameters)
-    if draws:
-        combinations = space.drawn(strategy.parameters, tried, draws, seed)
-        count, each = len(combinations), iter(combinations)
-    else:
-        count, each = space.grid(strategy.parameters, tried)
     found = backtest_data.find(talk.settings(), asked)
-    symbol = next(iter(found.candles))
-    others = {other: candles for other, candles in found.candles.items() if other != symbol}
     capital, maker, taker, slippage, leverage = money
     wish = Wish(
         strategy=name, version=described.version, params={}, venue=found.venue, timeframe=found.timeframe,
         capital=amount(capital, "capital"), leverage=leverage, costs=costs(maker, taker, slippage),
-        rules=changed_rules(strategy.rules(resolve(strategy.parameters, {})), *rules),
     )  # fmt: skip
-    spec, _ = spec_of(wish, strategy, found.candles[symbol], others)
-    words = f"{sorted(tried.items())} {draws} {seed}"
-    return Plan(Task(spec, strategy, found.candles), words, count, each, found.notes)
-
-
-def _base(task: "Task") -> str:
-    """Return the spec of a search, whose parameters are what it varies."""
-    from dataclasses import replace
-
-    return replace(task.spec, params={}).canonical()
-
-
-def _is_fresh(task: "Task", params: "Params", known: "dict[str, Outcome]", told: Callable[[int], None]) -> bool:
-    if task.spec_of(params).name in known:
-        told(1)
-        return False
-    return True
+    return plan(described, wish, found, lambda own: changed_rules(own, *rules), tried)
 
 
 @contextmanager
@@ -246,26 +197,6 @@ def _progress(count: int, *, as_json: bool) -> Iterator[Callable[[int], None]]:
     with Progress(*columns, console=show.complaints(), disable=as_json, transient=True) as shown:
         task = shown.add_task("trials", total=count)
         yield lambda done: shown.advance(task, done)
-
-
-def _told(verdict: "Verdict", score: str, plan: Plan, *, stopped: bool) -> dict[str, Any]:
-    luck, fitted = verdict.luck, verdict.overfit
-    return {
-        "trials": len(verdict.best),
-        "combinations": plan.count,
-        "stopped": stopped,
-        "score": score,
-        "best": [{"name": each.name, "params": each.params, "metrics": each.metrics} for each in verdict.best[:20]],
-        "failed": sum(bool(each.error) for each in verdict.best),
-        "luck": luck.sentence if luck else None,
-        "luck_sharpe": luck.luck_sharpe if luck else None,
-        "deflated_sharpe": luck.deflated if luck else None,
-        "trials_ever": luck.trials if luck else None,
-        "overfit_probability": fitted.probability if fitted else None,
-        "overfit_loss": fitted.loss if fitted else None,
-        "steadiness": verdict.steadiness if verdict.steadiness == verdict.steadiness else None,
-        "notes": plan.notes,
-    }
 
 
 def _draw(screen: "Console", verdict: "Verdict", told: dict[str, Any], score: str) -> None:
@@ -306,24 +237,6 @@ def _draw(screen: "Console", verdict: "Verdict", told: dict[str, Any], score: st
         )
     for note in told["notes"]:
         screen.print(note, style="dim")
-
-
-def _told_walk(found: "Walk", score: str) -> dict[str, Any]:
-    import numpy as np
-
-    total = float(np.prod(1.0 + found.returns)) - 1.0 if len(found.returns) else None
-    return {
-        "score": score,
-        "total_return": total,
-        "efficiency": found.efficiency,
-        "steps": [
-            {
-                "train": step.split.train[0], "test": step.split.test[0], "params": step.learned.params,
-                "tried": step.tried, "learned": step.learned.metrics, "examined": step.examined.metrics,
-            }
-            for step in found.steps
-        ],
-    }  # fmt: skip
 
 
 def _draw_walk(screen: "Console", found: "Walk", told: dict[str, Any], score: str) -> None:

@@ -1,20 +1,24 @@
 """A kept run as a file: CSV, Parquet, JSON, or a page."""
 
+import io
 import json
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
-if TYPE_CHECKING:
-    from pilothouse.backtest.shelf import Kept
+import pyarrow as pa
+from pyarrow import parquet
+
+from pilothouse.backtest import exports
+from pilothouse.backtest.measured import measured
+from pilothouse.backtest.report import Told, page
+from pilothouse.backtest.shelf import Kept
+from pilothouse.core.errors import Invalid, Problem
 
 _PERIODS: Final = {"daily": "days", "monthly": "months", "yearly": "years"}
 KINDS: Final = ("trades", *_PERIODS, "equity", "all")
 
 
-def page_of(kept: "Kept") -> str:
+def page_of(kept: Kept) -> str:
     """Return the page of a run as HTML."""
-    from pilothouse.backtest.measured import measured
-    from pilothouse.backtest.report import Told, page
-
     told, found = kept.card.told, measured(kept.result, kept.candles)
     title = f"{told['title']}: {told['params']}" if told.get("params") else str(told["title"])
     subtitle = f"{told['symbol']}, {told['timeframe']}, {told['span']}"
@@ -22,12 +26,8 @@ def page_of(kept: "Kept") -> str:
     return page(kept.result, kept.candles, found.metrics, found.months, found.kinds, shown)
 
 
-def content(kept: "Kept", what: str, kind: str) -> bytes:
+def content(kept: Kept, what: str, kind: str) -> bytes:
     """Return what a file is to hold. Raises Invalid for a kind of content or of file that there is not."""
-    from pilothouse.backtest import exports
-    from pilothouse.backtest.measured import measured
-    from pilothouse.core.errors import Invalid, Problem
-
     if what not in KINDS:
         raise Invalid([Problem("what", f"{what[:40]!r} came", f"one of {', '.join(KINDS)}")])
     if what == "all":
@@ -57,10 +57,6 @@ def content(kept: "Kept", what: str, kind: str) -> bytes:
 
 
 def _parquet(names: Any, rows: Any) -> bytes:
-    import io
-
-    import pyarrow as pa
-    from pyarrow import parquet
 
     columns = {name: [row[place] for row in rows] for place, name in enumerate(names)}
     sink = io.BytesIO()
@@ -68,8 +64,7 @@ def _parquet(names: Any, rows: Any) -> bytes:
     return sink.getvalue()
 
 
-def _everything(kept: "Kept") -> bytes:
-    from pilothouse.backtest import exports
+def _everything(kept: Kept) -> bytes:
 
     card = kept.card
     trades = [

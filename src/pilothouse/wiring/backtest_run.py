@@ -1,0 +1,105 @@
+"""One backtest: a wish and candles go in; the kept run comes out, made now or found. For every door alike."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Final
+
+from pilothouse.backtest.curves import returns_of
+from pilothouse.backtest.luck import judge, moments
+from pilothouse.backtest.measured import measured
+from pilothouse.backtest.report import span_words
+from pilothouse.backtest.request import Wish, spec_of
+from pilothouse.backtest.result import Result
+from pilothouse.backtest.run import run
+from pilothouse.backtest.shelf import Card, Shelf
+from pilothouse.backtest.spec import BacktestSpec
+from pilothouse.backtest.trials import Trial, Trials
+from pilothouse.backtest.turns import run_turns
+from pilothouse.core.candles import Candles
+from pilothouse.core.errors import Refused
+from pilothouse.kit.settings import Settings
+from pilothouse.strategies.parameters import Params, resolve
+from pilothouse.strategies.registry import Described
+from pilothouse.strategies.rules import Rules
+from pilothouse.strategies.sdk import Columns
+from pilothouse.wiring.backtest_data import Found
+
+FOLDER: Final = "backtests"
+TRIALS: Final = "trials"
+
+Changed = Callable[[Rules], Rules | None]
+"""The strategy's rules go in; those to use instead come out, or None."""
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """A kept run; `found`: it was there already; `seconds` from the wish to the end."""
+
+    card: Card
+    found: bool
+    seconds: float
+
+
+def prepare(described: Described, wish: Wish, found: Found, changed: Changed) -> tuple[BacktestSpec, Params]:
+    """Return the spec of one strategy over the first of the candles, and its parameters; nothing is run.
+
+    Raises Refused for rules beside a strategy in turns, which has its own; Invalid.
+    """
+    strategy = described.strategy
+    if isinstance(strategy, Columns):
+        wish = replace(wish, rules=changed(strategy.rules(resolve(strategy.parameters, wish.params))))
+    elif changed(Rules()) is not None:
+        raise Refused(f"{described.name} is written in turns: its exits and sizes are its own parameters")
+    _, candles, others = traded(found)
+    return spec_of(wish, strategy, candles, others)
+
+
+def traded(found: Found) -> tuple[str, Candles, dict[str, Candles]]:
+    """Return the instrument that is traded, its candles, and those of all others by symbol."""
+    symbol = next(iter(found.candles))
+    return symbol, found.candles[symbol], {name: each for name, each in found.candles.items() if name != symbol}
+
+
+def carry_out(settings: Settings, described: Described, wish: Wish, found: Found, changed: Changed) -> Done:
+    """Return the run of one strategy over the first of the candles that were found; raises as `prepare`."""
+    started = time.monotonic()
+    spec, params = prepare(described, wish, found, changed)
+    symbol, candles, _ = traded(found)
+    shelf = Shelf(settings.data / FOLDER)
+    if shelf.has(spec.name):
+        return Done(shelf.card(spec.name), True, time.monotonic() - started)
+    if isinstance(described.strategy, Columns):
+        result = run(spec, found.candles, described.strategy)
+    else:
+        result = run_turns(spec, candles, described.strategy, params)
+    told = {
+        "title": described.strategy.title, "strategy": described.name, "params": words_of(params),
+        "symbol": symbol, "timeframe": found.timeframe, "notes": found.notes, "costless": result.costless,
+    }  # fmt: skip
+    metrics = measured(result, candles).metrics
+    ledger = Trials(settings.data / FOLDER / TRIALS)
+    count = ledger.count(described.name, [Trial(spec.name, _sharpe(result))])
+    told |= {"span": span_words(candles), "trials": count, "luck": luck_of(ledger, described.name, result, count)}
+    card = shelf.put(spec.name, spec.canonical(), result, candles, metrics, told)
+    return Done(card, False, time.monotonic() - started)
+
+
+def words_of(params: Params) -> str:
+    """Return parameters in one line."""
+    return ", ".join(f"{name} {value}" for name, value in params.items())
+
+
+def _sharpe(result: Result) -> float:
+    returns, _ = returns_of(result.curve())
+    return moments(returns).sharpe if len(returns) > 1 else float("nan")
+
+
+def luck_of(ledger: Trials, strategy: str, result: Result, count: int) -> str:
+    """Return the sentence about trials and luck, of every trial that was ever made with a strategy."""
+    returns, per_year = returns_of(result.curve())
+    if len(returns) < 3 or count < 2:
+        return ""
+    found = judge(moments(returns), ledger.sharpes(strategy), trials=count, per_year=per_year)
+    reached = f"luck alone would bring the best of them to a Sharpe ratio of {found.luck_sharpe:.2f}"
+    return f"{count:,} trials of {strategy} were made in all: {reached}; this one has {found.sharpe:.2f}."

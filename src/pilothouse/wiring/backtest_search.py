@@ -1,0 +1,125 @@
+"""Searches over parameters for every door: what stays the same and what is tried go in; plain data to show come out."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from pilothouse.backtest import space
+from pilothouse.backtest.request import Wish
+from pilothouse.backtest.search import TOLD, Outcome, Task
+from pilothouse.backtest.search_files import search_name
+from pilothouse.backtest.verdict import Verdict
+from pilothouse.backtest.walk import Walk
+from pilothouse.core.errors import Invalid, Problem, Refused
+from pilothouse.strategies.parameters import Params
+from pilothouse.strategies.registry import Described
+from pilothouse.strategies.sdk import Columns
+from pilothouse.wiring.backtest_data import Found
+from pilothouse.wiring.backtest_run import Changed, prepare
+
+SHOWN_MOST = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Tried:
+    """What a search tries.
+
+    over    words such as fast=5..50:5; every parameter by its declared steps, if empty
+    draws   so many combinations are drawn by `seed`; 0 tries all
+    score   what is searched for
+    """
+
+    over: tuple[str, ...] = ()
+    draws: int = 0
+    seed: int = 0
+    score: str = "sharpe"
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A search that is ready: what stays the same, what is tried, and how many that are."""
+
+    task: Task
+    words: str
+    count: int
+    combinations: Iterator[Params]
+    notes: list[str]
+
+    @property
+    def name(self) -> str:
+        """Return what the search is called: the same search goes on where it stopped."""
+        return search_name(replace(self.task.spec, params={}).canonical(), self.words)
+
+    @property
+    def bars(self) -> int:
+        """Return how many bars each trial runs over."""
+        return len(self.task.data[self.task.spec.markets[0].symbol])
+
+
+def plan(described: Described, wish: Wish, found: Found, changed: Changed, tried: Tried) -> Plan:
+    """Return a search that is ready; nothing is run. Raises Refused for a strategy in turns, Invalid."""
+    strategy = described.strategy
+    if not isinstance(strategy, Columns):
+        raise Refused(f"{described.name} is written in turns; a search takes strategies by columns")
+    if tried.score not in TOLD:
+        raise Invalid([Problem("score", f"{tried.score[:40]!r} came", f"one of {', '.join(TOLD)}", "unknown")])
+    over = space.space(tried.over or list(strategy.parameters), strategy.parameters)
+    if tried.draws:
+        drawn = space.drawn(strategy.parameters, over, tried.draws, tried.seed)
+        count, each = len(drawn), iter(drawn)
+    else:
+        count, each = space.grid(strategy.parameters, over)
+    spec, _ = prepare(described, wish, found, changed)
+    words = f"{sorted(over.items())} {tried.draws} {tried.seed}"
+    return Plan(Task(spec, strategy, found.candles), words, count, each, found.notes)
+
+
+def fresh(ready: Plan, known: dict[str, Outcome], told: Callable[[int], None]) -> Iterator[Params]:
+    """Yield the combinations whose trials are not known yet; `told` is called with 1 for each that is."""
+    for params in ready.combinations:
+        if ready.task.spec_of(params).name in known:
+            told(1)
+        else:
+            yield params
+
+
+def told_search(verdict: Verdict, score: str, ready: Plan, *, stopped: bool) -> dict[str, Any]:
+    """Return what a search found as plain data."""
+    luck, fitted = verdict.luck, verdict.overfit
+    return {
+        "trials": len(verdict.best),
+        "combinations": ready.count,
+        "stopped": stopped,
+        "score": score,
+        "best": [
+            {"name": each.name, "params": each.params, "metrics": each.metrics} for each in verdict.best[:SHOWN_MOST]
+        ],
+        "failed": sum(bool(each.error) for each in verdict.best),
+        "luck": luck.sentence if luck else None,
+        "luck_sharpe": luck.luck_sharpe if luck else None,
+        "deflated_sharpe": luck.deflated if luck else None,
+        "trials_ever": luck.trials if luck else None,
+        "overfit_probability": fitted.probability if fitted else None,
+        "overfit_loss": fitted.loss if fitted else None,
+        "steadiness": verdict.steadiness if verdict.steadiness == verdict.steadiness else None,
+        "notes": ready.notes,
+    }
+
+
+def told_walk(found: Walk, score: str) -> dict[str, Any]:
+    """Return what a walk forward found as plain data."""
+    total = float(np.prod(1.0 + found.returns)) - 1.0 if len(found.returns) else None
+    return {
+        "score": score,
+        "total_return": total,
+        "efficiency": found.efficiency,
+        "steps": [
+            {
+                "train": step.split.train[0], "test": step.split.test[0], "params": step.learned.params,
+                "tried": step.tried, "learned": step.learned.metrics, "examined": step.examined.metrics,
+            }
+            for step in found.steps
+        ],
+    }  # fmt: skip
