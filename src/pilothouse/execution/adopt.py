@@ -14,7 +14,7 @@ from pilothouse.core.fill import Fill
 from pilothouse.core.instrument import Side
 from pilothouse.core.order import OrderEvent, OrderState, OrderTerms, OrderType, Purpose
 from pilothouse.core.rounding import EXACT, plain
-from pilothouse.execution import halt_store, halts, settle, store
+from pilothouse.execution import halt_store, halts, settle, store, wallet
 from pilothouse.execution.desk import Desk
 from pilothouse.execution.limit_sets import Level, Scope
 from pilothouse.execution.reconcile import BY, WALLET, Difference, Reconciled, reconcile
@@ -144,6 +144,7 @@ def _book(tx: Tx, desk: Desk, trader: Trader, one: Difference, price: Decimal, r
 def _book_wallet(tx: Tx, desk: Desk, trader: Trader, theirs: Decimal, now: datetime) -> tuple[Difference, ...]:
     """Book what the wallet has more or less, beside what the adopted positions have just realised."""
     ours = settle.wallet_of(tx, trader.account_id, trader.currency, now)
+    wallet.agrees(tx, trader.account_id)
     if theirs == ours:
         return ()
     transfer = Transfer(desk.ids.fresh("adp"), EXACT.subtract(theirs, ours), trader.currency, now)

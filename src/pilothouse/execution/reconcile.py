@@ -16,7 +16,7 @@ from pilothouse.core.facts import Fact, FactKind
 from pilothouse.core.fill import Fill
 from pilothouse.core.order import OrderEvent, OrderState, OrderTerms, OrderType, Purpose
 from pilothouse.core.rounding import plain
-from pilothouse.execution import account_store, amend, halts, hearing, opening, settle, store, where
+from pilothouse.execution import account_store, amend, halts, hearing, opening, settle, store, wallet, where
 from pilothouse.execution.desk import Desk
 from pilothouse.execution.submit import ORDER_TOPIC, Trader
 from pilothouse.kit import outbox
@@ -309,7 +309,8 @@ def _compare_positions(desk: Desk, trader: Trader, account: VenueAccount, begun:
 def _compare_wallet(desk: Desk, trader: Trader, account: VenueAccount, found: Reconciled) -> None:
     """Compare the wallet, where the venue keeps money and positions apart; a difference is told, and halts nothing.
 
-    It may be a fee in another coin, or a payment that the venue tells of later; a person decides what to do.
+    It may be a fee in another coin, or a payment that the venue tells of later; a person decides what to do. What the
+    comparison says is kept: `observability/standing.py` tells a difference that stays.
     """
     venue = desk.venue(trader.venue)
     if where.holds_more_than_ours(venue.card):
@@ -318,8 +319,14 @@ def _compare_wallet(desk: Desk, trader: Trader, account: VenueAccount, found: Re
     before = desk.database.read(lambda tx: settle.wallet_of(tx, account.id, trader.currency, now))
     theirs = venue.balance(account).wallet
     ours = desk.database.read(lambda tx: settle.wallet_of(tx, account.id, trader.currency, now))
-    if before == ours and abs(theirs - ours) > _WALLET_MOST:
+    if before != ours:
+        return
+    if abs(theirs - ours) > _WALLET_MOST:
         found.wallet = Difference(WALLET, ours, theirs)
+        work = partial(wallet.differs, account_id=account.id, owner_id=account.owner_id, ours=ours, theirs=theirs)
+        desk.database.write(lambda tx: work(tx, now=now), name="wallet")
+    elif desk.database.read(lambda tx: wallet.of(tx, account.id)) is not None:
+        desk.database.write(lambda tx: wallet.agrees(tx, account.id), name="wallet")
 
 
 def _differences(desk: Desk, trader: Trader, account: VenueAccount) -> dict[str, tuple[Decimal, Decimal]] | None:

@@ -155,6 +155,19 @@ reconciled = Table(
     Column("at", Instant, nullable=False),
 )
 
+wallet_differences = Table(
+    "wallet_differences",
+    metadata,
+    # One row for each account whose wallet was not as its venue says when both were compared last.
+    Column("account_id", Id, primary_key=True),
+    Column("owner_id", Id, nullable=False),
+    Column("ours", Exact, nullable=False, doc="settlement currency, when it began to differ by so much"),
+    Column("theirs", Exact, nullable=False),
+    Column("since", Instant, nullable=False, doc="since when it differs at all"),
+    Column("same_since", Instant, nullable=False, doc="since when it differs by so much"),
+    Column("is_sure", Boolean, nullable=False, doc="it was found again, so no stream has yet to tell of it"),
+)
+
 hearing = Table(
     "hearing",
     metadata,

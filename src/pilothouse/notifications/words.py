@@ -57,6 +57,7 @@ ORDER_UNKNOWN = "order_unknown"
 POSITION_UNPROTECTED = "position_unprotected"
 ACCOUNT_NOT_HEARD = "account_not_heard"
 ACCOUNT_HALTED = "account_halted"
+WALLET_DIFFERS = "wallet_differs"
 DAILY_LOSS = "daily_loss"
 LIMIT_WARNING = "limit_warning"
 DEADMAN_ACTED = "deadman_acted"
@@ -121,6 +122,14 @@ MEANINGS = MappingProxyType(
             "Trading on an account is halted",
             _INVARIANT_HALTS,
             "Read the reason, compare the account with the venue's own page, then `pilothouse resume`.",
+            stands=True,
+        ),
+        WALLET_DIFFERS: Meaning(
+            Grade.CRITICAL,
+            "The wallet is not what the books say",
+            "Nothing is halted: positions and orders agree. It is compared again and again.",
+            "Look at the account's history on the venue's own page: a deposit, a withdrawal, a fee in another coin or "
+            "a payment that was not told. `pilothouse reconcile --adopt` books it, with your reason.",
             stands=True,
         ),
         DAILY_LOSS: Meaning(

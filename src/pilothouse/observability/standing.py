@@ -16,7 +16,7 @@ from pilothouse.core.errors import Unavailable
 from pilothouse.core.facts import Fact, FactKind
 from pilothouse.core.risk import lost_percent
 from pilothouse.core.rounding import plain
-from pilothouse.execution import doubt, hearing, limits
+from pilothouse.execution import doubt, hearing, limits, wallet
 from pilothouse.fleet import expect, protections
 from pilothouse.kit.db import Tx
 from pilothouse.ledger.exposure import holdings
@@ -31,6 +31,7 @@ DISK_FREE_LEAST = 500_000_000
 _ASKED_HERE = (
     words.ORDER_UNKNOWN,
     words.POSITION_UNPROTECTED,
+    words.WALLET_DIFFERS,
     words.DAILY_LOSS,
     words.DISK_LOW,
     words.HOOK_SILENT,
@@ -60,9 +61,9 @@ def look(house: Living) -> list[Condition]:
     found, opened = house.database.read(lambda tx: (list(_conditions(tx, house, now)), _open(tx)))
     free = shutil.disk_usage(house.settings.data).free
     found += about_disk(free, house.operator_id)
-    known = {(one.code, one.account_id, one.about) for one in opened}
+    known = {_key(one): one for one in opened}
     present = {(one.code, one.account_id, one.about): one for one in found}
-    began = [one for key, one in present.items() if key not in known]
+    began = [one for key, one in present.items() if key not in known or _is_another(one, known[key])]
     deaf = house.database.read(lambda tx: _deaf(tx, now)) if opened else frozenset()
     over = [
         one
@@ -89,6 +90,11 @@ def about_disk(free: int, operator_id: str) -> list[Condition]:
         return []
     message = f"{free // 1_000_000} MB are free where the data folder is, {DISK_FREE_LEAST // 1_000_000} should be"
     return [Condition(words.DISK_LOW, "", None, operator_id, message)]
+
+
+def _is_another(one: Condition, told: store.AlarmRecord) -> bool:
+    """Say whether other numbers stand now than were told: a wallet that differs by something else is news."""
+    return one.code == words.WALLET_DIFFERS and one.message != told.message
 
 
 def _key(alarm: store.AlarmRecord) -> Key:
@@ -131,8 +137,18 @@ def _conditions(tx: Tx, house: Living, now: datetime) -> Iterator[Condition]:
             yield Condition(code, wanted.symbol, wanted.account_id, wanted.owner_id, message, detail)
     for miss in expect.missed(tx, house.desk, hooks.expecting(tx), now):
         yield Condition(miss.code, miss.about, miss.account_id, miss.owner_id, miss.message)
+    differing = {one.account_id: one for one in wallet.every(tx) if one.is_sure}
     for account in trading_accounts.active_accounts(tx):
+        if account.id in differing:
+            yield _of_wallet(differing[account.id], account.currency)
         yield from _loss(tx, house, account, now)
+
+
+def _of_wallet(one: wallet.WalletDiffers, currency: str) -> Condition:
+    ours, theirs = plain(one.ours), plain(one.theirs)
+    message = f"the venue says {theirs} {currency}, our entries say {ours}, since {iso(one.since)}"
+    detail = {"ours": ours, "theirs": theirs, "currency": currency, "since": iso(one.since)}
+    return Condition(words.WALLET_DIFFERS, "", one.account_id, one.owner_id, message, detail)
 
 
 def _loss(tx: Tx, house: Living, account: trading_accounts.TradingAccount, now: datetime) -> Iterator[Condition]:
