@@ -48,7 +48,7 @@ _SPOT = {
     "closePosition": ("V-O15",),
     "price band before sending": ("V-O34",),
     "hedge mode": ("V-O36", "V-X03"),
-    "leverage, margin and funding": ("V-O38", "V-R07", "V-R09", "V-R12", "V-S05", "V-S06"),
+    "leverage, margin and funding": ("V-O38", "V-R07", "V-R09", "V-R12", "V-S05", "V-S06", "V-T06"),
     "deposits and withdrawals": ("V-R08",),
 }
 _EXEMPT: Mapping[str, Mapping[str, tuple[str, ...]]] = {

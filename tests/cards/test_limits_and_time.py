@@ -1,4 +1,4 @@
-"""Cards V-L01 to V-L04 and V-T01 to V-T05: a venue that wants a pause gets it; a clock that is wrong is corrected."""
+"""Cards V-L01 to V-L04 and V-T01 to V-T06: a venue that wants a pause gets it; a clock that is wrong is corrected."""
 
 from datetime import timedelta
 from decimal import Decimal
@@ -6,10 +6,10 @@ from typing import NoReturn
 
 import pytest
 
-from pilothouse.core.errors import Unavailable
+from pilothouse.core.errors import PilothouseError, Unavailable
 from pilothouse.core.instrument import Side
-from pilothouse.venues.port import Accepted, Rejected, Unknown, VenueStatus
-from tests.cards.stand import DEPOSIT, Stand, Trader
+from pilothouse.venues.port import Accepted, MarginType, Rejected, Unknown, VenueStatus
+from tests.cards.stand import BTC, DEPOSIT, Stand, Trader
 
 BUY, SELL = Side.BUY, Side.SELL
 
@@ -119,6 +119,23 @@ def test_a_request_stamped_too_long_ago_is_refused(trader: Trader) -> None:
 
     assert isinstance(outcome, Rejected | Unknown), outcome
     assert trader.stand.orders_there(trader.account) == []
+
+
+@pytest.mark.card("V-T06")
+def test_a_setting_stamped_too_long_ago_is_not_taken(trader: Trader) -> None:
+    """A process that slept, and lost its account meanwhile, must not change the leverage under another's position."""
+    venue, account = trader.stand.venue, trader.account
+    assert venue.set_leverage(account, BTC, 7, trader.stand.clock.now()) == 7
+    before = venue.settings(account, BTC)
+    window = venue.card.acceptance_window_s
+    assert window is not None
+    stamped = trader.stand.clock.now() - timedelta(seconds=int(window) + 1)
+    with pytest.raises(PilothouseError):
+        venue.set_leverage(account, BTC, 20, stamped)
+    with pytest.raises(PilothouseError):
+        venue.set_margin_type(account, BTC, MarginType.ISOLATED, stamped)
+
+    assert venue.settings(account, BTC) == before
 
 
 @pytest.mark.card("V-T04")

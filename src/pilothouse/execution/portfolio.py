@@ -26,6 +26,12 @@ class InstrumentUnknown(NotFound):
     code = "symbol_unknown"
 
 
+class SentElsewhere(Unavailable):
+    """Another process has the right to send for the account: nothing is changed at the venue by this one."""
+
+    code = "sent_elsewhere"
+
+
 @dataclass(frozen=True, slots=True)
 class Margin:
     """What only the venue knows of one position.
@@ -139,14 +145,15 @@ def set_leverage(desk: Desk, trader: Trader, instrument: Instrument, leverage: i
 
     leverage   1 to the instrument's maximum
 
-    Raises Invalid, AccountDisarmed, Refused (the venue says no), Unavailable (it did not happen), Unknown (ask before
-    trying again).
+    Raises Invalid, AccountDisarmed, Refused (the venue says no), Unavailable (it did not happen, also where another
+    process sends for the account), Unknown (ask before trying again).
     """
     _must_be_armed(trader)
     if not 1 <= leverage <= instrument.leverage_max:
         allowed = f"a whole number from 1 to {instrument.leverage_max} for {instrument.symbol}"
         raise Invalid([Problem("leverage", str(leverage), allowed, "out_of_range")])
-    return desk.venue(trader.venue).set_leverage(_account(trader), instrument.symbol, leverage)
+    venue = desk.venue(trader.venue)
+    return venue.set_leverage(_account(trader), instrument.symbol, leverage, _stamped(desk, trader))
 
 
 def set_margin_type(desk: Desk, trader: Trader, instrument: Instrument, margin_type: str) -> MarginType:
@@ -154,8 +161,7 @@ def set_margin_type(desk: Desk, trader: Trader, instrument: Instrument, margin_t
 
     margin_type   ISOLATED or CROSSED, in any case
 
-    Raises Invalid, AccountDisarmed, Refused (the venue says no), Unavailable (it did not happen), Unknown (ask before
-    trying again).
+    Raises what `set_leverage` raises.
     """
     _must_be_armed(trader)
     try:
@@ -163,7 +169,20 @@ def set_margin_type(desk: Desk, trader: Trader, instrument: Instrument, margin_t
     except ValueError:
         problem = Problem("margin_type", ascii(margin_type[:40]), f"one of {', '.join(MarginType)}")
         raise Invalid([problem]) from None
-    return desk.venue(trader.venue).set_margin_type(_account(trader), instrument.symbol, wanted)
+    venue = desk.venue(trader.venue)
+    return venue.set_margin_type(_account(trader), instrument.symbol, wanted, _stamped(desk, trader))
+
+
+def _stamped(desk: Desk, trader: Trader) -> datetime:
+    """Return the stamp of a request that this process may send now; raises SentElsewhere while another one sends.
+
+    Stamped first and asked then, as orders are: whoever is stopped in between and wakes up when somebody else has
+    taken the account over sends what the venue no longer takes.
+    """
+    stamped_at = desk.clock.now()
+    if not desk.writers.may_send(trader.venue, trader.account_id):
+        raise SentElsewhere("another process sends for this account, or will in a moment: ask that one, or again")
+    return stamped_at
 
 
 def _must_be_armed(trader: Trader) -> None:

@@ -182,7 +182,7 @@ class PaperVenue:
     def _place_one(
         self, floor: Floor, account: VenueAccount, request: OrderRequest, instant: datetime, now: int
     ) -> Order | Refusal:
-        if not -AHEAD_MAX <= instant - request.stamped_at <= ACCEPTANCE_WINDOW:
+        if not _in_window(request.stamped_at, instant):
             return Refusal(
                 "-1021", f"the request was stamped {request.stamped_at}, at {instant} it is outside of the window"
             )
@@ -317,19 +317,34 @@ class PaperVenue:
 
         return self._standing(account, look)
 
-    def set_leverage(self, account: VenueAccount, symbol: str, leverage: int) -> int:
+    def set_leverage(
+        self, account: VenueAccount, symbol: str, leverage: int, stamped_at: datetime | None = None
+    ) -> int:
         """Set the leverage and return it."""
-        self._set(account, symbol, lambda floor: exchange.set_leverage(floor, account.id, symbol, leverage))
+        change = partial(exchange.set_leverage, account_id=account.id, symbol=symbol, leverage=leverage)
+        self._set(account, symbol, change, stamped_at)
         return leverage
 
-    def set_margin_type(self, account: VenueAccount, symbol: str, margin_type: MarginType) -> MarginType:
+    def set_margin_type(
+        self, account: VenueAccount, symbol: str, margin_type: MarginType, stamped_at: datetime | None = None
+    ) -> MarginType:
         """Set the margin type and return it."""
         isolated = margin_type is MarginType.ISOLATED
-        self._set(account, symbol, lambda floor: exchange.set_margin_type(floor, account.id, symbol, isolated=isolated))
+        change = partial(exchange.set_margin_type, account_id=account.id, symbol=symbol, isolated=isolated)
+        self._set(account, symbol, change, stamped_at)
         return margin_type
 
-    def _set(self, account: VenueAccount, symbol: str, setting: Callable[[Floor], Refusal | None]) -> None:
+    def _set(
+        self,
+        account: VenueAccount,
+        symbol: str,
+        setting: Callable[[Floor], Refusal | None],
+        stamped_at: datetime | None,
+    ) -> None:
         self._known(symbol)
+        instant = self._clock.now()
+        if stamped_at is not None and not _in_window(stamped_at, instant):
+            raise Unavailable(f"the request was stamped {stamped_at}, at {instant} it is outside of the window (-1021)")
         struck = self._strike("set")
         if Fault.LOSE_REQUEST in struck:
             raise OutcomeUnknown("the request was lost")
@@ -535,3 +550,8 @@ def open_paper(
 ) -> PaperVenue:
     """Open the paper venue whose journal lies in `data_dir`: beside the house's books, never in them."""
     return PaperVenue(f"sqlite:///{data_dir / PAPER_FILE}", clock=clock, seed=seed, witness=witness, faults=faults)
+
+
+def _in_window(stamped_at: datetime, instant: datetime) -> bool:
+    """Say whether a request is taken at `instant` that was stamped then."""
+    return -AHEAD_MAX <= instant - stamped_at <= ACCEPTANCE_WINDOW

@@ -380,12 +380,22 @@ class Venue(Protocol):
         """Return leverage and margin type in one instrument."""
         ...
 
-    def set_leverage(self, account: VenueAccount, symbol: str, leverage: int) -> int:
-        """Set the leverage, 1 to the instrument's maximum, and return it; raises Refused, Unavailable or Unknown."""
+    def set_leverage(
+        self, account: VenueAccount, symbol: str, leverage: int, stamped_at: datetime | None = None
+    ) -> int:
+        """Set the leverage, 1 to the instrument's maximum, and return it; raises Refused, Unavailable or Unknown.
+
+        stamped_at   when the request was stamped, if before now; it may be too old then
+        """
         ...
 
-    def set_margin_type(self, account: VenueAccount, symbol: str, margin_type: MarginType) -> MarginType:
-        """Set the margin type and return it; no change is success; raises Refused, Unavailable or Unknown."""
+    def set_margin_type(
+        self, account: VenueAccount, symbol: str, margin_type: MarginType, stamped_at: datetime | None = None
+    ) -> MarginType:
+        """Set the margin type and return it; no change is success; raises Refused, Unavailable or Unknown.
+
+        stamped_at   as of `set_leverage`
+        """
         ...
 
     def examine(self, account: VenueAccount) -> Examined:

@@ -1,6 +1,7 @@
 """One process at a time may send for an account; who was stopped, replaced or set back in time may not."""
 
 import shutil
+from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -8,14 +9,19 @@ from pathlib import Path
 import pytest
 
 from pilothouse.core.clock import EPOCH
-from pilothouse.execution import writing
+from pilothouse.core.errors import Unavailable
+from pilothouse.execution import portfolio, writing
 from pilothouse.execution.fence import Writers
+from pilothouse.execution.portfolio import SentElsewhere
+from pilothouse.execution.submit import Trader
 from pilothouse.kit.clocks import FrozenClock
 from pilothouse.kit.db import Database
 from pilothouse.kit.lease import Held
+from pilothouse.venues.port import MarginType
 from pilothouse.wiring.sealing_key import KEY_FILE
 from tests.living import Living, within
 from tests.slices.simexchange.sim_house import WALLET, RunningExchange
+from tests.stepped import Stepped
 
 ACCOUNT, ASTER, PAPER = "acc_1", "aster", "paper-aster"
 WINDOW = writing.window_of(ASTER)
@@ -91,6 +97,60 @@ def test_nothing_is_sent_without_a_lease_or_after_its_end_by_either_clock(db: Da
     clock.set(EPOCH)
     assert not writers.may_send(ASTER, ACCOUNT)
     db.close()
+
+
+def test_leverage_and_margin_type_are_changed_only_by_the_process_that_may_send(tmp_path: Path) -> None:
+    """Two processes that set one account's leverage are as wrong as two that send its orders."""
+    with RunningExchange(profile="aster") as exchange:
+        exchange.control("POST", "accounts", wallet=WALLET)
+        with Living(tmp_path / "one", f"sqlite:///{tmp_path / 'books.sqlite'}", exchange.base) as house:
+            assert within(15, house.is_heard)
+            desk, trader = house.house.desk, Trader.of(house.account)
+            instrument = desk.instrument_of(house.key, "BTCUSDT")
+            assert portfolio.set_leverage(desk, trader, instrument, 7) == 7
+            elsewhere = replace(desk, writers=Writers(desk.clock))  # another process: it holds nothing
+
+            with pytest.raises(SentElsewhere):
+                portfolio.set_leverage(elsewhere, trader, instrument, 20)
+            with pytest.raises(SentElsewhere):
+                portfolio.set_margin_type(elsewhere, trader, instrument, "ISOLATED")
+
+            told = [each["path"] for each in exchange.control("GET", "requests") if each["method"] == "POST"]
+            assert [path for path in told if path.endswith(("leverage", "marginType"))] == ["/fapi/v3/leverage"]
+            assert portfolio.settings(desk, trader, "BTCUSDT") == (7, MarginType.CROSSED)
+
+
+class _Stopped(Writers):
+    """The rights of a process that is stopped for some seconds right after it was told that it may send."""
+
+    def __init__(self, clock: FrozenClock, seconds: float) -> None:
+        super().__init__(clock)
+        self._frozen, self._seconds = clock, seconds
+
+    def may_send(self, venue: str, account_id: str) -> bool:
+        answer = super().may_send(venue, account_id)
+        self._frozen.advance(self._seconds)
+        return answer
+
+
+def test_a_setting_of_a_process_that_was_stopped_before_the_wire_is_not_taken(
+    tables_url: str, tmp_path: Path, clock: FrozenClock
+) -> None:
+    """It was stamped before it asked whether it may: what it sends when it wakes up is too old for the venue."""
+    stepped = Stepped(tmp_path / "data", tables_url, clock).open()
+    desk, trader = stepped.house.desk, stepped.trader
+    instrument = desk.instrument_of("paper", "BTCUSDT")
+    assert portfolio.set_leverage(desk, trader, instrument, 7) == 7
+    before = portfolio.settings(desk, trader, "BTCUSDT")
+    slow = replace(desk, writers=_Stopped(clock, 120))
+
+    with pytest.raises(Unavailable):
+        portfolio.set_leverage(slow, trader, instrument, 20)
+    with pytest.raises(Unavailable):
+        portfolio.set_margin_type(slow, trader, instrument, "ISOLATED")
+
+    assert portfolio.settings(desk, trader, "BTCUSDT") == before
+    stepped.die()
 
 
 @pytest.mark.postgres

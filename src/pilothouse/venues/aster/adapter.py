@@ -293,19 +293,24 @@ class AsterVenue:
                 return position.leverage, position.margin_type
         raise NotFound(f"the venue knows no instrument {symbol[:40]!r}")
 
-    def set_leverage(self, account: VenueAccount, symbol: str, leverage: int) -> int:
+    def set_leverage(
+        self, account: VenueAccount, symbol: str, leverage: int, stamped_at: datetime | None = None
+    ) -> int:
         """Set the leverage and return it. Raises Refused, Unavailable or Unknown."""
         rules = self._rules.get(symbol)
         if leverage < 1 or (rules is not None and leverage > rules.instrument.leverage_max):
             most = rules.instrument.leverage_max if rules is not None else 125
             raise LeverageOutOfRange(f"{symbol} has a leverage from 1 to {most}, not {leverage}")
         params = (("symbol", symbol), ("leverage", str(leverage)))
-        value = self._set(account, "/fapi/v3/leverage", params)
+        value = self._set(account, "/fapi/v3/leverage", params, stamped_at)
         return leverage if value is None else int(wire.number(wire.row(value), "leverage"))
 
-    def set_margin_type(self, account: VenueAccount, symbol: str, margin_type: MarginType) -> MarginType:
+    def set_margin_type(
+        self, account: VenueAccount, symbol: str, margin_type: MarginType, stamped_at: datetime | None = None
+    ) -> MarginType:
         """Set the margin type and return it; no change is success. Raises Refused, Unavailable or Unknown."""
-        self._set(account, "/fapi/v3/marginType", (("symbol", symbol), ("marginType", margin_type.value)))
+        params = (("symbol", symbol), ("marginType", margin_type.value))
+        self._set(account, "/fapi/v3/marginType", params, stamped_at)
         return margin_type
 
     def cancel_after(self, account: VenueAccount, symbol: str, seconds: int) -> None:
@@ -360,9 +365,16 @@ class AsterVenue:
         mine = next((row for row in agents if str(row.get("agentAddress", "")).lower() == signer), None)
         return wire.truth(mine, "canWithdraw") if mine is not None and "canWithdraw" in mine else None
 
-    def _set(self, account: VenueAccount, path: str, params: tuple[tuple[str, str], ...]) -> object:
+    def _set(
+        self,
+        account: VenueAccount,
+        path: str,
+        params: tuple[tuple[str, str], ...],
+        stamped_at: datetime | None = None,
+    ) -> object:
         """Set something; return the answer, or None if it was so already."""
-        heard = self._rest.ask(Call("POST", path, params, use=Use.ORDER), self._accounts.keys_of(account))
+        call = Call("POST", path, params, use=Use.ORDER, stamped_at=stamped_at)
+        heard = self._rest.ask(call, self._accounts.keys_of(account))
         if isinstance(heard, Said):
             return heard.value
         match heard.outcome:

@@ -213,13 +213,15 @@ class CcxtVenue:
         """Return leverage and margin type in one instrument. Raises Unavailable or NotFound."""
         return self._read(account, lambda session: self._quirks.settings(session, symbol))
 
-    def set_leverage(self, account: VenueAccount, symbol: str, leverage: int) -> int:
+    def set_leverage(
+        self, account: VenueAccount, symbol: str, leverage: int, stamped_at: datetime | None = None
+    ) -> int:
         """Set the leverage and return it. Raises Refused, Unavailable or Unknown."""
         rules = self._rules.get(symbol)
         most = rules.instrument.leverage_max if rules is not None else None
         if leverage < 1 or (most is not None and leverage > most):
             raise LeverageOutOfRange(f"{symbol} has a leverage from 1 to {most or 'what is told'}, not {leverage}")
-        told = self._set(account, lambda session: self._quirks.set_leverage(session, symbol, leverage))
+        told = self._set(account, lambda session: self._quirks.set_leverage(session, symbol, leverage), stamped_at)
         return leverage if told is None else told
 
     def cancel_after(self, account: VenueAccount, symbol: str, seconds: int) -> None:
@@ -229,9 +231,11 @@ class CcxtVenue:
         """
         self._set(account, lambda session: self._quirks.cancel_after(session, symbol, seconds))
 
-    def set_margin_type(self, account: VenueAccount, symbol: str, margin_type: MarginType) -> MarginType:
+    def set_margin_type(
+        self, account: VenueAccount, symbol: str, margin_type: MarginType, stamped_at: datetime | None = None
+    ) -> MarginType:
         """Set the margin type and return it; no change is success. Raises Refused, Unavailable or Unknown."""
-        self._set(account, lambda session: self._quirks.set_margin_type(session, symbol, margin_type))
+        self._set(account, lambda session: self._quirks.set_margin_type(session, symbol, margin_type), stamped_at)
         return margin_type
 
     def examine(self, account: VenueAccount) -> Examined:
@@ -254,9 +258,10 @@ class CcxtVenue:
             positions=() if found.hedge_mode else tuple(self.positions(account)),
         )
 
-    def _set(self, account: VenueAccount, work: Callable[[Session], T]) -> T | None:
+    def _set(self, account: VenueAccount, work: Callable[[Session], T], stamped_at: datetime | None = None) -> T | None:
         """Set something; return what was answered, or None if it was so already."""
-        heard: Said[T] | Failed = self._rest.ask(work, account.id, self._accounts.keys_of(account), use=Use.ORDER)
+        keys = self._accounts.keys_of(account)
+        heard: Said[T] | Failed = self._rest.ask(work, account.id, keys, use=Use.ORDER, stamped_at=stamped_at)
         if isinstance(heard, Said):
             return heard.value
         match heard.outcome:
