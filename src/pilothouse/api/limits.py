@@ -11,6 +11,7 @@ from pilothouse.api.asked import Cursor, IdInPath, Limit, page_of
 from pilothouse.api.deps import AccountName, Administering, Guarded, Reading
 from pilothouse.api.scopes import BotName, LevelAsked, scope_of
 from pilothouse.core.limits import NAMES, RULES, Limits
+from pilothouse.core.limits_text import stored
 from pilothouse.execution import limit_sets, limits
 from pilothouse.execution.limit_sets import Level, Scope, Standing
 from pilothouse.kit.db import Tx
@@ -114,14 +115,14 @@ def _shown(account_id: str, found: Standing) -> dict[str, Any]:
 
 def _set_of(own: Limits) -> dict[str, Any]:
     """Return what a bot's own limits say, where it says anything."""
-    return {name: limit_sets.stored(value) for name, value in own.named().items()}
+    return {name: stored(value) for name, value in own.named().items()}
 
 
 def _level(scope: Scope, found: limit_sets.LimitSet) -> dict[str, Any]:
     """Return what one level says; an account says the wide limits where nobody has said anything."""
     wide = _set_of(limit_sets.WIDE) if scope.level is Level.ACCOUNT else {}
     later = [
-        {"which": each.which, "name": each.name, "value": limit_sets.stored(each.value), "holds_from": each.at}
+        {"which": each.which, "name": each.name, "value": stored(each.value), "holds_from": each.at}
         for each in found.later
     ]
     return {

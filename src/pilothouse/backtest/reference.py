@@ -223,6 +223,9 @@ def same(outcome: Outcome, result: Any) -> str:
         for name, ours, theirs in itertools.chain(pairs):
             if ours != theirs:
                 return f"trade {row}, {name}: {ours} and {theirs}"
+    denied = [(each.at_ms, each.side.sign * each.quantity, each.reasons) for each in result.denials.listed]
+    if outcome.denied[: len(denied)] != denied or len(outcome.denied) != result.denials.count:
+        return f"denied: {outcome.denied} and {denied}"
     if outcome.skipped != result.skipped:
         return f"skipped: {outcome.skipped} and {result.skipped}"
     return ""

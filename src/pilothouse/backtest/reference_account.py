@@ -11,6 +11,7 @@ from decimal import Decimal
 from pilothouse.backtest.reference_inputs import Bar, Feed, Wish
 from pilothouse.backtest.result import Reason
 from pilothouse.backtest.spec import BacktestSpec, Margin, Market, Slip
+from pilothouse.core.risk import Denial
 from pilothouse.core.rounding import divided, down, up
 from pilothouse.strategies.rules import Rules
 
@@ -65,12 +66,14 @@ class Waiting:
 
 @dataclass
 class Outcome:
-    """What the run came to; equity at each close."""
+    """What the run came to: equity at each close, what was denied when, what each closing fill brought when."""
 
     trades: list[Trade] = field(default_factory=list)
     fills: list[tuple[int, Decimal, Decimal, Decimal, Reason, bool]] = field(default_factory=list)
     equity: list[Decimal] = field(default_factory=list)
     skipped: int = 0
+    denied: list[tuple[int, Decimal, tuple[Denial, ...]]] = field(default_factory=list)
+    closed: list[tuple[int, Decimal]] = field(default_factory=list)
 
 
 class Account:
@@ -204,7 +207,12 @@ class Account:
         return min(trade.worst * trade.side, price * trade.side) * trade.side
 
     def _leave(self, trade: Trade, quantity: Decimal, price: Decimal, why: Reason, *, maker: bool) -> None:
-        trade.fees += self._fill(-trade.side * quantity, price, why, maker=maker)
+        fee = self._fill(-trade.side * quantity, price, why, maker=maker)
+        gained = trade.side * (quantity * price * trade.entered - quantity * trade.opened_value)
+        if gained != 0:
+            # Times what was entered: so nothing is divided, and nothing rounded.
+            self.out.closed.append((self.now.closed_ms, gained - fee * trade.entered))
+        trade.fees += fee
         trade.held -= quantity
         trade.closed_value += quantity * price
         trade.best, trade.worst = self._better(trade, price), self._worse(trade, price)

@@ -56,6 +56,7 @@ class Bar:
     low: Decimal
     close: Decimal
     volume: Decimal
+    closed_ms: int
     funding_at_open: Decimal
     funding_inside: Decimal
     interest: Decimal
@@ -113,7 +114,8 @@ def _bar(spec: BacktestSpec, candles: Candles, market: Market, index: int) -> Ba
     interest = (parts[1] - parts[0]) * Decimal("1e-9")
     none = Decimal(0)
     day = opened // 86_400_000
-    return Bar(index, day, first_price, high, low, last, down(volume, market.lot), none, none, interest)
+    closed = opened + candles.span_ms
+    return Bar(index, day, first_price, high, low, last, down(volume, market.lot), closed, none, none, interest)
 
 
 def _fund(candles: Candles, bars: list[Bar], funding: Funding) -> None:

@@ -1,13 +1,24 @@
 """What the oracle makes of a wish: its size, whether something is left, and where the entry that waits is filled."""
 
+import itertools
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
+from pilothouse.backtest.gate import instrument_of
 from pilothouse.backtest.reference_account import ONE, PPM, ZERO, Account, Trade, Waiting
 from pilothouse.backtest.reference_inputs import Bar, Wish
 from pilothouse.backtest.result import Reason
 from pilothouse.backtest.spec import FillAt
+from pilothouse.core.instrument import Side
+from pilothouse.core.limits import NOTHING
+from pilothouse.core.order import OrderTerms, OrderType
+from pilothouse.core.quote import Quote
+from pilothouse.core.risk import Activity, Denial, Denied, Exposure, check
 from pilothouse.core.rounding import divided, down, up
 from pilothouse.strategies.rules import SizeBy
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_DAY_MS = 86_400_000
 
 
 class Wishes(Account):
@@ -40,12 +51,49 @@ class Wishes(Account):
             self.out.skipped += 1
             self.waiting = None
             return
+        reasons = self._denied(wish, trade.held * held if trade and held == wish.enters else ZERO, quantity, equity)
+        if reasons:
+            self.out.denied.append((self.feed.bars[wish.bar].closed_ms, quantity * wish.enters, reasons))
+            self.waiting = None
+            return
         if trade is not None and held == wish.enters:
             trade.adds += 1
         since = self.now.index + (0 if self.spec.fills.at is FillAt.OPEN else 1)
         why = Reason.FLIP if turns else Reason.SIGNAL
         until = since + self.spec.fills.rest - 1
         self.waiting = Waiting(wish.enters, quantity, wish, why, wish.limit, wish.trigger, since, until)
+
+    def _denied(self, wish: Wish, held: Decimal, quantity: Decimal, equity: Decimal) -> tuple[Denial, ...]:
+        """Ask the house's own gate with what was known at the close that decided; return why not, nothing if it may."""
+        if self.spec.limits == NOTHING:
+            return ()
+        now_ms = self.feed.bars[wish.bar].closed_ms
+        now = _EPOCH + timedelta(milliseconds=now_ms)
+        midnight = now_ms // _DAY_MS * _DAY_MS
+        known = list(zip(self.feed.bars[: wish.bar], self.out.equity, strict=False))
+        capital = down(self.spec.capital, self.unit)
+        begun = [worth for bar, worth in known if bar.closed_ms <= midnight][-1:] or [capital]
+        exposure = Exposure(
+            held, ZERO, ZERO, equity, equity if now_ms == midnight else begun[0],
+            max([capital, equity, *(worth for _, worth in known)]), done=self._losses(now_ms),
+        )  # fmt: skip
+        kind = (OrderType.MARKET, OrderType.LIMIT) if wish.trigger is None else (OrderType.STOP_MARKET, OrderType.STOP)
+        symbol, side = self.market.symbol, Side.of(Decimal(wish.enters))
+        terms = OrderTerms(symbol, side, kind[wish.limit is not None], quantity, wish.limit, wish.trigger)
+        quote = Quote(symbol, wish.close, wish.close, wish.close, wish.close, now, "reference")
+        answer = check(terms, exposure, self.spec.limits, instrument_of(self.market, self.tick), quote, now)
+        return answer.reasons if isinstance(answer, Denied) else ()
+
+    def _losses(self, now_ms: int) -> Activity:
+        """Return how many closing fills of the day lost, one after the other, and how long ago the last loss is.
+
+        A loss inside a bar has no time of its own but the end of the bar.
+        """
+        lost = [at for at, result in self.out.closed if result < 0]
+        run = [at // _DAY_MS for at, _ in itertools.takewhile(lambda each: each[1] < 0, reversed(self.out.closed))]
+        day = now_ms // _DAY_MS
+        since = Decimal(max(now_ms - lost[-1], 0)) / 1_000 if lost else None
+        return Activity(losses_in_a_row=run.count(day) if run[:1] == [day] else 0, since_loss_s=since)
 
     def _size(self, wish: Wish, equity: Decimal) -> Decimal:
         """Return the quantity that a wish is for, a whole number of lots."""

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pilothouse.backtest.curves import Curve, TradeTable
+from pilothouse.backtest.denials import NONE, Denials
 from pilothouse.backtest.kernels.statistics import NAMES, core_statistics
 from pilothouse.core.candles import Floats, Ints
 
@@ -142,6 +143,7 @@ class Result:
     skipped    how many entries were wanted and not made, because they were too small or nothing was left to pay them
     exposed    how many bars ended with a position
     costless   whether trading cost nothing: such a result is no measure of anything, and is shown so
+    denials    orders that the risk gate did not let through
     """
 
     scale: Scale
@@ -155,6 +157,7 @@ class Result:
     exposed: int
     costless: bool
     tags: tuple[str, ...] = ()
+    denials: Denials = NONE
 
     def money(self, units: Ints | int) -> Floats:
         """Return units as float64, quote currency: for metrics and charts."""
@@ -197,6 +200,7 @@ class Result:
     def digest(self) -> str:
         """Return the SHA-256 over everything that came out: the same spec has the same, byte for byte."""
         told = f"{self.scale} {self.capital} {self.span_ms} {self.skipped} {self.exposed} {self.costless} {self.tags}"
+        told += f" {self.denials}" if self.denials.count else ""
         digest = hashlib.sha256(told.encode())
         columns = [getattr(self.trades, name) for name in TRADE_COLUMNS]
         columns += [getattr(self.fills, name) for name in FILL_COLUMNS]

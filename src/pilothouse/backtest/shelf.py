@@ -18,6 +18,7 @@ import numpy as np
 import pyarrow as pa
 from pyarrow import parquet
 
+from pilothouse.backtest.denials import NONE, Denials
 from pilothouse.backtest.result import FILL_COLUMNS, TRADE_COLUMNS, FillTable, Result, Scale, Trades
 from pilothouse.core.candles import Candles
 from pilothouse.core.errors import Broken, Invalid, NotFound, Problem
@@ -167,6 +168,7 @@ def _write(draft: Path, card: Card, spec: str, result: Result, candles: Candles)
         "capital": result.capital, "span_ms": result.span_ms, "skipped": result.skipped, "exposed": result.exposed,
         "costless": result.costless, "tags": list(result.tags), "symbol": candles.symbol,
         "price_digits": candles.price_digits, "volume_digits": candles.volume_digits, "extra": sorted(candles.extra),
+        "denials": result.denials.plain(),
     }  # fmt: skip
     texts = {
         "spec.json": spec,
@@ -211,7 +213,7 @@ def _result(place: Path, shape: dict[str, Any]) -> Result:
     (opened,) = _columns(place / "candles.parquet", ("opened_ms",))
     return Result(
         scale, shape["capital"], opened, shape["span_ms"], trades, fills, equity, shape["skipped"], shape["exposed"],
-        shape["costless"], tuple(shape["tags"]),
+        shape["costless"], tuple(shape["tags"]), Denials.from_plain(shape["denials"]) if "denials" in shape else NONE,
     )  # fmt: skip
 
 

@@ -11,6 +11,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from pilothouse.backtest.gate import beyond_kernels, denials_of, settings_of
 from pilothouse.backtest.kernels import slots as k
 from pilothouse.backtest.kernels.bars import run_bars
 from pilothouse.backtest.kernels.plain import is_plain, plain_bars
@@ -19,6 +20,7 @@ from pilothouse.backtest.result import FillTable, Result, Scale, Trades
 from pilothouse.backtest.spec import PPM, BacktestSpec, FillAt, Margin, Market, Slip
 from pilothouse.core.candles import Candles, Ints
 from pilothouse.core.errors import Invalid, Problem, Refused
+from pilothouse.core.limits import NOTHING
 from pilothouse.core.rounding import EXACT, QUOTE_UNIT, is_on_grid
 from pilothouse.strategies.rules import Rules, SizeBy
 from pilothouse.strategies.sdk import Signals
@@ -80,6 +82,9 @@ def simulate(
     """
     plan = planned(spec, market, candles, signals, rules, warm_up=warm_up, funding=funding, finer=finer)
     result = _carried_out(plan, quick=quick, costless=not spec.costs.any, tags=signals.tags)
+    if spec.limits != NOTHING:
+        told = denials_of(spec.limits, market, plan.scale, plan.rows, plan.settings, plan.candles.close)
+        result = replace(result, denials=told)
     return result if finer is None else _on_bars(result, candles, finer)
 
 
@@ -132,6 +137,12 @@ def planned(
         )
     if (fills.finer is None) != (finer is None):
         raise Invalid([Problem("fills.finer", str(fills.finer), "finer candles exactly where the spec walks in them")])
+    unasked = beyond_kernels(spec.limits, parts=fills.volume_ppm is not None)
+    if unasked:
+        asks = "limits that a compiled run asks by itself; turn by turn every limit is asked"
+        raise Invalid(
+            [Problem(f"limits.{name}", "is not asked by this loop", asks, "not_compiled") for name in unasked]
+        )
     scale = scale_of(candles, market)
     shift = fills.latency + (1 if fills.at is FillAt.OPEN else 0)
     rows = Rows(len(candles))
@@ -145,8 +156,15 @@ def planned(
     _event_rows(spec, walked, funding, rows, flags, places)
     if fills.volume_ppm is not None or costs.slip in {Slip.VOLUME, Slip.IMPACT}:
         places[k.ROW_VOLUME] = rows.add(_volume_lots(walked, market))
+    if spec.limits != NOTHING:
+        places[k.ROW_AT] = rows.add(walked.closed_ms)
+        places[k.ROW_DENIED] = rows.add(np.zeros(len(walked), np.int64))
+        for _further in range(7):
+            rows.add(np.zeros(len(walked), np.int64))
     together = rows.together()
     settings = _settings(spec, market, rules, scale, len(found.shares) - 1, times, shift)
+    if spec.limits != NOTHING:
+        settings_of(spec.limits, settings, scale)
     for slot in range(k.ROW_LIMIT, k.SETTINGS):
         settings[slot] = places.get(slot, -1)
     _bound(spec, settings, scale, walked, together, places)

@@ -12,6 +12,8 @@ from enum import StrEnum
 from typing import Any, Final
 
 from pilothouse.core.errors import Invalid, Problem
+from pilothouse.core.limits import NOTHING, Limits
+from pilothouse.core.limits_text import stored
 from pilothouse.core.rounding import plain
 from pilothouse.strategies.rules import Rules
 
@@ -199,6 +201,7 @@ class BacktestSpec:
     positions_most      open at the same time, over all markets; an entry that waits holds a place
     ranking             see Ranking
     hedge               whether one instrument may be held long and short at once, as two positions
+    limits              what the risk gate lets through, as with real money; see `core/limits.py`
     """
 
     strategy: str
@@ -218,6 +221,7 @@ class BacktestSpec:
     positions_most: int = 1
     ranking: Ranking = Ranking.COLUMN
     hedge: bool = False
+    limits: Limits = NOTHING
     engine: int = ENGINE
 
     def __post_init__(self) -> None:
@@ -258,6 +262,9 @@ def asdict_of(spec: BacktestSpec) -> dict[str, Any]:
     # Parameters come as any mapping; dataclasses.asdict would try to build that mapping anew.
     found = {name: getattr(spec, name) for name in BacktestSpec.__slots__}
     found["params"], found["data"] = dict(spec.params), dict(spec.data)
+    # Who sets no limit has the name that the spec had before there were any.
+    limits = {name: stored(value) for name, value in found.pop("limits").named().items()}
+    found |= {"limits": limits} if limits else {}
     found["markets"] = [asdict(market) for market in spec.markets]
     found |= {name: asdict(value) for name in ("costs", "fills", "rules") if (value := found[name]) is not None}
     return found

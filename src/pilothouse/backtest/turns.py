@@ -17,6 +17,7 @@ from pilothouse.backtest.simulate import TooLargeToCount, scale_of
 from pilothouse.backtest.spec import PPM, BacktestSpec, FillAt, Slip
 from pilothouse.core.candles import Candles
 from pilothouse.core.errors import Invalid, Problem, Refused
+from pilothouse.core.limits import NOTHING
 from pilothouse.core.rounding import divided
 from pilothouse.strategies.parameters import Params
 from pilothouse.strategies.sdk import Bar, Filled, Turn, Turns, Want
@@ -77,6 +78,7 @@ def _checked(spec: BacktestSpec, candles: Candles) -> None:
         ("fills.latency", fills.latency != 0, "0"),
         ("fills.volume_ppm", fills.volume_ppm is not None, "no bound"),
         ("fills.finer", fills.finer is not None, "none"),
+        ("limits", spec.limits != NOTHING, "none"),
         ("markets", len(spec.markets) != 1, "one market"),
         ("candles", not len(candles), "one or more"),
     )

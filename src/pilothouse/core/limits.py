@@ -127,9 +127,19 @@ RULES: Final = (
         *_MONEY,
         kernels=True,
     ),
-    _most("gross_exposure", "gross_notional_max", "worth of all positions, long and short added up", *_MONEY),
-    _most("net_exposure", "net_notional_max", "worth of all positions, short taken from long", *_MONEY),
-    _most("leverage", "leverage_max", "worth of all positions as a multiple of equity", "x equity", "0.01", "200"),
+    _most(
+        "gross_exposure", "gross_notional_max", "worth of all positions, long and short added up", *_MONEY, kernels=True
+    ),
+    _most("net_exposure", "net_notional_max", "worth of all positions, short taken from long", *_MONEY, kernels=True),
+    _most(
+        "leverage",
+        "leverage_max",
+        "worth of all positions as a multiple of equity",
+        "x equity",
+        "0.01",
+        "200",
+        kernels=True,
+    ),
     _count("open_orders", "open_orders_max", "orders that rest or are under way", own=True),
     _count("order_rate_second", "orders_per_second_max", "orders within a second", reducing=True, own=True),
     _count("order_rate", "orders_per_minute_max", "orders within 60 seconds", reducing=True, own=True),
@@ -179,8 +189,11 @@ RULES: Final = (
         kind=Kind.BELOW,
         whole=True,
         own=True,
+        kernels=True,
     ),
-    _most("cooldown", "cooldown_s", "time since the last loss", "s", "1", "86400", kind=Kind.LEAST, own=True),
+    _most(
+        "cooldown", "cooldown_s", "time since the last loss", "s", "1", "86400", kind=Kind.LEAST, own=True, kernels=True
+    ),
     Rule("symbol", "symbols", "the instrument", "symbols", None, None, kind=Kind.WITHIN),
     Rule("hours", "hours", "the hour of the week", "UTC", None, None, kind=Kind.WITHIN),
     _most(

@@ -17,7 +17,7 @@ from sqlalchemy import Row, bindparam, insert, or_, select, update
 from pilothouse.core.clock import from_micros, micros
 from pilothouse.core.hours import Hours
 from pilothouse.core.limits import BY_LIMIT, NAMES, NOTHING, Kind, Limits, Value, apart, tightest
-from pilothouse.core.rounding import plain
+from pilothouse.core.limits_text import stored
 from pilothouse.execution.tables import limit_changes, limit_sets
 from pilothouse.kit.db import Tx
 from pilothouse.kit.hot import hot
@@ -149,15 +149,6 @@ def _or_nothing(limits: Limits) -> Limits:
 
 
 # ── As they are stored ────────────────────────────────────────────────────────────────────────────
-
-
-def stored(value: Value | None) -> Any:
-    """Return a limit as it stands in JSON; None stays None."""
-    if isinstance(value, frozenset):
-        return sorted(value)
-    if isinstance(value, Hours):
-        return str(value)
-    return plain(value) if isinstance(value, Decimal) else value
 
 
 def restored(name: str, raw: Any) -> Value | None:

@@ -4,29 +4,21 @@ What is tightened holds at once. What is loosened holds after the delay that the
 themselves into a larger bet in the heat of a moment; until then it can be taken back by tightening it again.
 """
 
-from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime
-from decimal import Decimal
 from typing import Any
 
 from pilothouse.accounts.trading_accounts import TradingAccount
 from pilothouse.core.errors import Invalid, Problem
-from pilothouse.core.hours import Hours, HoursNotUnderstood
-from pilothouse.core.limits import BY_LIMIT, NAMES, Limits, Rule, Value, is_looser
-from pilothouse.core.rounding import NotExact, exact, plain
+from pilothouse.core.limits import NAMES, Limits, Value, is_looser
+from pilothouse.core.limits_text import Asked, read, stored
+from pilothouse.core.rounding import plain
 from pilothouse.execution import limit_sets
 from pilothouse.execution.desk import Desk
 from pilothouse.execution.limit_sets import WIDE, Later, Level, LimitChange, LimitSet, Scope, Standing
 from pilothouse.kit.db import Tx
 from pilothouse.ledger import high_water
 from pilothouse.ledger.exposure import holdings
-
-SYMBOLS_MOST = 500
-_SYMBOL_LENGTH_MOST = 64
-
-Asked = Mapping[str, Any]
-"""Limits by name, as somebody wrote them; None takes a limit away."""
 
 
 def of_account(tx: Tx, account_id: str, owner_id: str, now: datetime) -> Limits:
@@ -36,7 +28,7 @@ def of_account(tx: Tx, account_id: str, owner_id: str, now: datetime) -> Limits:
 
 def as_values(limits: Limits) -> dict[str, Any]:
     """Return limits as plain values by name, those too that are not set."""
-    return {name: limit_sets.stored(getattr(limits, name)) for name in NAMES}
+    return {name: stored(getattr(limits, name)) for name in NAMES}
 
 
 def change(
@@ -48,7 +40,7 @@ def change(
     Raises Invalid naming every wrong one.
     """
     problems: list[Problem] = []
-    wanted = {"stop": _read(stop, "", problems), "warn": _read(warn, "warnings.", problems)}
+    wanted = {"stop": read(stop, "", problems), "warn": read(warn, "warnings.", problems)}
     if problems:
         raise Invalid(problems)
     tx.lock(f"limits:{scope.id}")
@@ -129,57 +121,11 @@ def _set(
         scope_id=scope.id,
         name=name,
         which=which,
-        was=limit_sets.stored(old),
-        became=limit_sets.stored(value),
+        was=stored(old),
+        became=stored(value),
         at=now,
         holds_from=holds_from,
         by=by,
         why=why,
     )
     return new, line
-
-
-def _read(asked: Asked, where: str, problems: list[Problem]) -> dict[str, Value | None]:
-    """Return the limits that were written down, and add to `problems` each that cannot be one."""
-    values: dict[str, Value | None] = {}
-    for name, came in asked.items():
-        rule = BY_LIMIT.get(name)
-        if rule is None:
-            problems.append(Problem(f"{where}{name}", "no such limit", f"one of {', '.join(NAMES)}", "unknown_field"))
-            continue
-        values[name] = None if came is None else _value(rule, came, where, problems)
-    return values
-
-
-def _value(rule: Rule, came: Any, where: str, problems: list[Problem]) -> Value | None:
-    field = f"{where}{rule.limit}"
-    if rule.limit == "symbols":
-        return _symbols(came, field, problems)
-    if rule.limit == "hours":
-        try:
-            return Hours.read(str(came)[:1_000])
-        except HoursNotUnderstood as wrong:
-            problems.append(Problem(field, str(wrong), "hours such as mon-fri 08:00-16:30, in UTC", "out_of_range"))
-            return None
-    assert rule.low is not None, "every limit that is no set has bounds"
-    assert rule.high is not None, "as above"
-    try:
-        number = exact(came)
-    except NotExact:
-        number = Decimal(-1)
-    if not rule.low <= number <= rule.high or (rule.whole and number != int(number)):
-        allowed = f"{plain(rule.low)} to {plain(rule.high)} {rule.unit}{', a whole number' if rule.whole else ''}"
-        problems.append(Problem(field, f"{str(came)[:40]!r} came", f"{allowed}: {rule.asks}", "out_of_range"))
-        return None
-    return int(number) if rule.whole else number
-
-
-def _symbols(came: Any, field: str, problems: list[Problem]) -> frozenset[str] | None:
-    names = came.split(",") if isinstance(came, str) else list(came)
-    found = frozenset(str(name).strip() for name in names)
-    good = all(0 < len(name) <= _SYMBOL_LENGTH_MOST and name.isascii() and name.isprintable() for name in found)
-    if not good or not 0 < len(found) <= SYMBOLS_MOST:
-        allowed = f"1 to {SYMBOLS_MOST} symbols as their venue writes them, such as BTCUSDT"
-        problems.append(Problem(field, f"{str(came)[:40]!r} came", allowed, "out_of_range"))
-        return None
-    return found

@@ -9,6 +9,7 @@ import numpy as np
 from pilothouse.backtest.simulate import Funding
 from pilothouse.backtest.spec import BacktestSpec, Costs, FeeTier, FillAt, Fills, Margin, Market, Slip
 from pilothouse.core.candles import Candles
+from pilothouse.core.limits import Limits
 from pilothouse.strategies.rules import By, Distance, Exits, Rules, Side, Size, SizeBy, Target
 from pilothouse.strategies.sdk import Signals
 
@@ -164,6 +165,36 @@ def random_case(seed: int, *, bars: int | None = None) -> Case:
         funding,
         int(rng.integers(0, min(8, len(candles)))),
     )
+
+
+def random_limits(rng: np.random.Generator, case: Case) -> Limits:
+    """Return limits that a compiled run asks, some of them, in the sizes of the case."""
+    worth = max(1, int(case.spec.capital) * case.spec.leverage // int(rng.choice([1, 10, 100, 1_000])))
+    money = Decimal(worth) + Decimal(int(rng.integers(0, 100))) / 100
+    values: dict[str, Any] = {
+        "order_quantity_max": money / int(case.candles.price("close").mean() + 1),
+        "order_notional_max": money * 2,
+        "position_equity_ratio_max": Decimal(int(rng.integers(1, 4_000))) / 1_000,
+        "position_notional_max": money * 3,
+        "gross_notional_max": money * 2,
+        "net_notional_max": money * 2,
+        "leverage_max": Decimal(int(rng.integers(1, 4_000))) / 1_000,
+        "daily_loss_percent_max": Decimal(int(rng.integers(1, 60_000))) / 10_000,
+        "drawdown_percent_max": Decimal(int(rng.integers(1, 200_000))) / 10_000,
+        "losses_in_a_row_max": int(rng.integers(1, 5)),
+        "cooldown_s": Decimal(int(rng.integers(1, 50_000))) / 2,
+    }
+    if case.spec.fills.volume_ppm is not None:
+        del values["losses_in_a_row_max"], values["cooldown_s"]
+    often = float(rng.choice([0.1, 0.3]))
+    return Limits(**{name: value for name, value in values.items() if rng.random() < often})
+
+
+def limited_case(seed: int) -> Case:
+    """Return the run of a seed with limits."""
+    case = random_case(seed)
+    limits = random_limits(np.random.default_rng([seed, 1]), case)
+    return replace(case, spec=replace(case.spec, limits=limits))
 
 
 def plain_case(seed: int) -> Case:

@@ -8,6 +8,7 @@ import pytest
 
 from pilothouse.backtest.spec import BacktestSpec, Costs, FeeTier, Fills, Margin, Market, Ranking, Slip
 from pilothouse.core.errors import Invalid
+from pilothouse.core.limits import Limits
 from pilothouse.strategies.parameters import Params
 from pilothouse.strategies.rules import Distance, Exits, Rules, Size
 
@@ -39,7 +40,7 @@ def test_equal_specs_have_one_name_however_they_were_written() -> None:
         {"start_ms": 1}, {"until_ms": 60_001}, {"data": {"BTCUSDT": "b" * 64}}, {"capital": Decimal(9_999)},
         {"leverage": 2}, {"margin": Margin.CROSS}, {"costs": Costs(taker_ppm=1)}, {"fills": Fills(latency=1)},
         {"rules": Rules()}, {"rules": Rules(exits=Exits(stop=Distance(2.0)))}, {"rules": Rules(size=Size(1.0))},
-        {"positions_most": 2}, {"ranking": Ranking.FIRST}, {"hedge": True},
+        {"positions_most": 2}, {"ranking": Ranking.FIRST}, {"hedge": True}, {"limits": Limits(cooldown_s=Decimal(5))},
         {"markets": (Market("aster", "BTCUSDT", Decimal("0.001"), costs=Costs(taker_ppm=1)),)},
         {"markets": (Market("aster", "BTCUSDT", Decimal("0.01")),)}, {"engine": 2},
     ],

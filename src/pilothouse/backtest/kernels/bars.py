@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from pilothouse.backtest.kernels import slots as k
 from pilothouse.backtest.kernels.counting import Int, ppm_down
+from pilothouse.backtest.kernels.gate import looked_back
 from pilothouse.backtest.kernels.orders import (
     all_must_go,
     decide,
@@ -54,6 +55,8 @@ def run_bars(
     s[k.CASH] = p[k.CAPITAL]
     s[k.MAKER_PPM], s[k.TAKER_PPM] = tiers[0, 1], tiers[0, 2]
     s[k.DAY_AT] = s[k.FRESH] = s[k.NO_TAKE] = -1
+    s[k.HIGH] = s[k.MIDNIGHT] = s[k.LOOKED_EQUITY] = p[k.CAPITAL]
+    s[k.MIDNIGHT_DAY] = s[k.LOST_DAY] = s[k.LOST_AT] = -1
     days = np.zeros(30, np.int64)
     fills = np.empty((1024, k.FILL_WIDTH), np.int64)
     trades = np.empty((512, k.TRADE_WIDTH), np.int64)
@@ -158,6 +161,8 @@ def one_bar(
     if flag & k.WISHES and p[k.AT_CLOSE] == 0:
         decided = bar - p[k.SHIFT]
         worth = equity[decided]
+        if p[k.GATED]:
+            looked_back(s, p, rows, equity, decided)
         decide(s, p, kinds, rows, trades, flag, bar, decided, closes[decided], worth)
         if s[k.POS] != 0 and s[k.LEAVE] != 0:
             leave_at_market(s, p, kinds, rows, fills, trades, bar, opened)
@@ -293,6 +298,8 @@ def at_close(
         decided = bar - p[k.SHIFT]
         now = s[k.CASH] + s[k.POS] * close * p[k.UNITS]
         worth = now if decided == bar else equity[decided]
+        if p[k.GATED]:
+            looked_back(s, p, rows, equity, decided)
         decide(s, p, kinds, rows, trades, flag, bar, decided, closes[decided], worth)
     if s[k.POS] != 0 and s[k.LEAVE] != 0:
         leave_at_market(s, p, kinds, rows, fills, trades, bar, close)

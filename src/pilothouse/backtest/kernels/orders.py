@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from pilothouse.backtest.kernels import slots as k
 from pilothouse.backtest.kernels.counting import Int, ppm_down, ppm_exact, ppm_up, up
+from pilothouse.backtest.kernels.gate import is_denied
 from pilothouse.backtest.kernels.positions import distance, enter, leave, slipped
 from pilothouse.strategies.indicators.compiling import compiled
 
@@ -193,6 +194,12 @@ def decide(
             return
     if lots < p[k.LOTS_MIN] or lots < up(p[k.NOTIONAL_MIN], price * p[k.UNITS]):
         s[k.SKIPPED] += 1
+        s[k.E_SIDE] = 0
+        return
+    if p[k.GATED] and is_denied(
+        s, p, rows, bar, decided, enters * lots, s[k.POS] if held == enters else 0, price, equity
+    ):
+        s[k.DENIED] += 1
         s[k.E_SIDE] = 0
         return
     if held == enters:

@@ -23,7 +23,7 @@ def is_plain(p: Array, kinds: Array, tiers: Array, flags: Flags) -> bool:
     rows = (k.ROW_LIMIT, k.ROW_TRIGGER, k.ROW_WEIGHT, k.ROW_SIZE, k.ROW_TAG, k.ROW_VOLUME)
     due = (k.ROW_FUNDING_OPEN, k.ROW_FUNDING, k.ROW_BORROW, k.ROW_DAY)
     return bool(
-        not any(p[slot] for slot in (k.AT_CLOSE, k.VOLUME_PPM, k.CROSS, k.PYRAMIDING, k.COOLDOWN, k.BARS_MOST))
+        not any(p[slot] for slot in (k.GATED, k.AT_CLOSE, k.VOLUME_PPM, k.CROSS, k.PYRAMIDING, k.COOLDOWN, k.BARS_MOST))
         and p[k.FLIPS]
         and p[k.SIZE_BY] == k.SIZE_LOTS
         and p[k.SLIP] in {k.SLIP_NONE, k.SLIP_FIXED, k.SLIP_SPREAD}

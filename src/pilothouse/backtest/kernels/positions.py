@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from pilothouse.backtest.kernels import slots as k
 from pilothouse.backtest.kernels.counting import Int, ppb_up, ppm_of, ppm_up, root_up, up
+from pilothouse.backtest.kernels.gate import closed_for
 from pilothouse.strategies.indicators.compiling import compiled
 
 Array = NDArray[np.int64]
@@ -180,7 +181,10 @@ def leave(
 ) -> None:  # fmt: skip
     """Close `lots` of the position at `price`; when nothing is left, the trade is written."""
     side = s[k.SIDE]
-    s[k.T_FEES] += booked(s, p, fills, bar, -side * lots, price, reason, maker)
+    fee = booked(s, p, fills, bar, -side * lots, price, reason, maker)
+    s[k.T_FEES] += fee
+    if p[k.GATED]:
+        closed_for(s, p, rows, bar, lots, price, fee)
     s[k.POS] -= side * lots
     s[k.T_OUT] += lots * price * p[k.UNITS]
     s[k.BEST] = max(s[k.BEST], price) if side > 0 else min(s[k.BEST], price)

@@ -6,6 +6,7 @@ MILLION: Final = 1_000_000
 BILLION: Final = 1_000_000_000
 BIG: Final = 1 << 61
 """Beyond every price, quantity and amount."""
+DAY_MS: Final = 86_400_000
 
 # What a bar is told to do, in `flags`.
 LONG: Final = 1
@@ -22,9 +23,10 @@ WISHES: Final = LONG | SHORT | LEAVE_LONG | LEAVE_SHORT | RESIZE
     UNITS, CAPITAL, SHIFT, AT_CLOSE, LATENCY, REST, REACH, VOLUME_PPM, LEVERAGE, CROSS, MAINTENANCE_PPM,
     LIQUIDATION_PPM, SLIP, SLIP_PPM, SLIP_TICKS, SIZE_BY, SIZE, LOOKBACK, PYRAMIDING, COOLDOWN, FLIPS, BARS_MOST,
     TARGETS, LOTS_MIN, LOTS_MOST, NOTIONAL_MIN, LOTS_SAFE, WORTH_SAFE, QUIET,
+    GATED, G_LOTS, G_ORDER, G_WORTH, G_TIMES_PPM, G_DAY_PPM, G_HIGH_PPM, G_LOSSES, G_PAUSE_MS,
     ROW_LIMIT, ROW_TRIGGER, ROW_WEIGHT, ROW_SIZE, ROW_TAG, ROW_VOLUME, ROW_FUNDING_OPEN, ROW_FUNDING, ROW_BORROW,
-    ROW_DAY, SETTINGS,
-) = range(40)  # fmt: skip
+    ROW_DAY, ROW_AT, ROW_DENIED, SETTINGS,
+) = range(51)  # fmt: skip
 
 SHARED: Final = 2
 """In CROSS: several positions stand for one another, and what they are worth together is judged in portfolio.py."""
@@ -46,8 +48,9 @@ D_PPM, D_TICKS, D_ROW = range(3)
     STOP_D, TRAIL_D, AFTER_D, EVEN_D, TARGET_AT, TARGET_LEFT, TIME_AT, COOL_UNTIL,
     STOP, STOP_WHY, LIQUID, TAKE, LEAVE, LEAVE_LOTS,
     E_SIDE, E_LOTS, E_LIMIT, E_TRIGGER, E_FROM, E_UNTIL, E_BAR, E_REASON, DECIDED,
-    OTHERS, OTHERS_GROSS, STATE,
-) = range(54)  # fmt: skip
+    OTHERS, OTHERS_GROSS,
+    HIGH, MIDNIGHT, MIDNIGHT_DAY, LOOKED, LOOKED_EQUITY, LOST_RUN, LOST_DAY, LOST_AT, DENIED, STATE,
+) = range(63)  # fmt: skip
 
 # Columns of a trade and of a fill; `result.TRADE_COLUMNS` and `result.FILL_COLUMNS` name them.
 TRADE_WIDTH: Final = 16
