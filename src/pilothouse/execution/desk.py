@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from pilothouse.core.clock import Clock
 from pilothouse.core.errors import Broken
@@ -53,6 +53,7 @@ class Desk:
     quote_of       (venue, symbol) -> Quote; raises Unavailable
     process        the name of this process in leases
     writers        for which accounts this process may send; asked right before the wire
+    exits_denied   when the gate last denied which exit of a protection: it is not asked again at once
     protect_within_s, when_unprotected   what accounts want that did not say: seconds, and flatten or alarm
     """
 
@@ -72,6 +73,7 @@ class Desk:
     protect_within_s: int = 5
     when_unprotected: str = "flatten"
     day_sums: DaySums = field(default_factory=DaySums)
+    exits_denied: dict[str, datetime] = field(default_factory=dict)
 
     def holds_coins(self, venue: str) -> bool:
         """Say whether a position at the venue of this key is coins that are owned, as on spot."""

@@ -8,6 +8,7 @@ the account's policy says what is done. A target that is refused is kept by the 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from functools import partial
 
 from pilothouse.bots.bracket import STOP, Guarding, Protection, guard, place_of, stands, with_limit
 from pilothouse.bots.follow import Planned
@@ -32,7 +33,9 @@ REFUSALS_MAX = 3
 """So many refused orders in one place in a row, and another way is taken."""
 
 EXIT_AGAIN = timedelta(seconds=10)
-"""After so many refused exits the next one waits so long: the venue, not the clock, has to change."""
+"""After so many refused exits, or one that the gate denied, the next one waits so long: what said no has to change."""
+
+_DENIALS_FORGOTTEN = timedelta(hours=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +101,8 @@ def guard_position(
         now=now,
         may_exit=may_exit,
     )
-    if due != _NOTHING:  # asked every few seconds: only what moves something is kept
+    now_due = replace(due, exits=tuple(each for each in due.exits if not _waits(turn, *each)))
+    if now_due != _NOTHING:  # asked twice a second: only what moves something is kept
         given = {
             "protection": record.protection,
             "view": scene.view,
@@ -114,7 +118,7 @@ def guard_position(
     if due.ended:
         protections.forget(tx, trader.account_id, symbol)
         return
-    scene = _leave(turn, scene, due)
+    scene = _leave(turn, scene, now_due)
     scene = _place(turn, scene, due)
     _remember(turn, scene)
 
@@ -289,8 +293,7 @@ def _leave(turn: Turn, scene: Scene, due: Guarding) -> Scene:
 
 def _exit(turn: Turn, scene: Scene, place: str, planned: Planned) -> Scene:
     """Close a part at the market; where stops lock the coins, they are asked to let go and the order waits for it."""
-    refused = _refused_in_a_row(turn.made.in_place(place), planned.terms.type)
-    if len(refused) >= REFUSALS_MAX and turn.now - refused[-1].updated_at < EXIT_AGAIN:
+    if _waits(turn, place, planned):
         return scene
     if any(place_of(order) == place and not order.purpose.protects for order in scene.view.orders):
         return scene
@@ -298,12 +301,40 @@ def _exit(turn: Turn, scene: Scene, place: str, planned: Planned) -> Scene:
     try:
         scene = _submit(turn, scene, place, planned, waits=bool(locks))
     except DeniedByRisk as denied:
-        message = f"an exit that the protection of {turn.record.symbol} asks for was denied: {denied}"
-        alarm(turn.tx, turn.trader, turn.now, "protection_refused", message, {"symbol": turn.record.symbol})
+        _denied(turn, place, denied)
         return scene
+    turn.tx.after_commit(partial(turn.desk.exits_denied.pop, f"{turn.record.id}:{place}", None))
     for lock in locks:
         cancel.ask(turn.tx, turn.desk, scene.order(lock.id), by="protection, which sells what it locks")
     return scene
+
+
+def _waits(turn: Turn, place: str, planned: Planned) -> bool:
+    """Say whether an exit waits because the venue refused it again and again, or the gate denied it a moment ago."""
+    denied_at = turn.desk.exits_denied.get(f"{turn.record.id}:{place}")
+    if denied_at is not None and turn.now - denied_at < EXIT_AGAIN:
+        return True
+    refused = _refused_in_a_row(turn.made.in_place(place), planned.terms.type)
+    return len(refused) >= REFUSALS_MAX and turn.now - refused[-1].updated_at < EXIT_AGAIN
+
+
+def _denied(turn: Turn, place: str, denied: DeniedByRisk) -> None:
+    """Let an exit wait that the gate denied, and tell a person when it is denied first.
+
+    No limit and no halt stands against a reduce-only order at the market, which is all that a protection asks for, so
+    this is for what is not thought of; it must not be asked, recorded and told twice a second.
+    """
+    known, key = turn.desk.exits_denied, f"{turn.record.id}:{place}"
+
+    def note() -> None:
+        for old in [name for name, at in tuple(known.items()) if turn.now - at > _DENIALS_FORGOTTEN]:
+            known.pop(old, None)
+        known[key] = turn.now
+
+    turn.tx.after_commit(note)
+    if key not in known:
+        message = f"an exit that the protection of {turn.record.symbol} asks for was denied: {denied}"
+        alarm(turn.tx, turn.trader, turn.now, "protection_refused", message, {"symbol": turn.record.symbol})
 
 
 def flatten(turn: Turn, scene: Scene, reason: str, message: str) -> Scene:
