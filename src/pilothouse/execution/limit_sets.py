@@ -183,6 +183,7 @@ _LEVELS = hot(
     _record,
 )
 _OF = hot(select(*_COLUMNS).where(limit_sets.c.scope_id == bindparam("of_scope")), _record)
+_OF_BOTS = select(*_COLUMNS).where(limit_sets.c.level == Level.BOT.value).order_by(limit_sets.c.scope_id)
 _DEFAULT = _together(())
 
 
@@ -276,6 +277,12 @@ def changes_of(tx: Tx, owner_id: str, *, before: str | None, limit: int) -> list
         )
         for row in rows
     ]
+
+
+def of_bots(tx: Tx) -> list[tuple[Scope, LimitSet]]:
+    """Return what every bot says by itself."""
+    rows = tx.execute(_OF_BOTS)
+    return [(Scope(Level.BOT, row.scope_id, row.owner_id, row.account_id), _record(row)) for row in rows]
 
 
 def of_owner(tx: Tx, owner_id: str) -> list[tuple[Scope, LimitSet]]:

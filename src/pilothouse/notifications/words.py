@@ -59,6 +59,9 @@ ACCOUNT_NOT_HEARD = "account_not_heard"
 ACCOUNT_HALTED = "account_halted"
 WALLET_DIFFERS = "wallet_differs"
 DAILY_LOSS = "daily_loss"
+DAILY_LOSS_NEAR = "daily_loss_near"
+DRAWDOWN = "drawdown"
+DRAWDOWN_NEAR = "drawdown_near"
 LIMIT_WARNING = "limit_warning"
 DEADMAN_ACTED = "deadman_acted"
 DISK_LOW = "disk_low"
@@ -137,6 +140,27 @@ MEANINGS = MappingProxyType(
             "An account has lost what it may lose in a day",
             "Nothing that adds is sent until midnight UTC; what reduces goes on, and stops stay.",
             "Look at the positions that are open: `pilothouse positions`. The limit is shown by `pilothouse limits`.",
+            stands=True,
+        ),
+        DAILY_LOSS_NEAR: Meaning(
+            Grade.WARNING,
+            "The loss of the day has reached its warning level",
+            "Trading goes on: only the limit itself stops it.",
+            "Look at what is open: `pilothouse positions`. Both levels are shown by `pilothouse limits`.",
+            stands=True,
+        ),
+        DRAWDOWN: Meaning(
+            Grade.CRITICAL,
+            "An account has fallen as far from its highest equity as it may",
+            "Nothing that adds is sent; what reduces goes on, and stops stay.",
+            "Look at what is open. `pilothouse limits anew` measures from what the account is worth now.",
+            stands=True,
+        ),
+        DRAWDOWN_NEAR: Meaning(
+            Grade.WARNING,
+            "The fall from the highest equity has reached its warning level",
+            "Trading goes on: only the limit itself stops it.",
+            "Look at what is open: `pilothouse positions`. Both levels are shown by `pilothouse limits`.",
             stands=True,
         ),
         DEADMAN_ACTED: Meaning(

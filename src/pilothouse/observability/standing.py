@@ -5,22 +5,19 @@ told already stands as an open alarm in the record, so nothing is told twice, al
 """
 
 import shutil
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterator
 from datetime import datetime, timedelta
-from decimal import Decimal
 
 from pilothouse.accounts import hooks, trading_accounts
 from pilothouse.core.clock import iso
-from pilothouse.core.errors import Unavailable
 from pilothouse.core.facts import Fact, FactKind
-from pilothouse.core.risk import lost_percent
 from pilothouse.core.rounding import plain
-from pilothouse.execution import doubt, hearing, limits, wallet
+from pilothouse.execution import doubt, hearing, wallet
 from pilothouse.fleet import expect, protections
 from pilothouse.kit.db import Tx
-from pilothouse.ledger.exposure import holdings
 from pilothouse.notifications import raising, store, words
+from pilothouse.observability import losses
+from pilothouse.observability.condition import Condition, Key
 from pilothouse.observability.living import Living
 
 UNKNOWN_AT_MOST = timedelta(seconds=60)
@@ -32,37 +29,21 @@ _ASKED_HERE = (
     words.ORDER_UNKNOWN,
     words.POSITION_UNPROTECTED,
     words.WALLET_DIFFERS,
-    words.DAILY_LOSS,
+    *losses.CODES,
     words.DISK_LOW,
     words.HOOK_SILENT,
     words.HOOK_NOT_THERE,
 )
-_ALL_OF_IT = Decimal(100)
-
-
-@dataclass(frozen=True, slots=True)
-class Condition:
-    """Something that is so now and should not be. The same code, account and `about` is the same condition."""
-
-    code: str
-    about: str
-    account_id: str | None
-    owner_id: str
-    message: str
-    detail: Mapping[str, str] = field(default_factory=dict)
-
-
-Key = tuple[str, str | None, str]
 
 
 def look(house: Living) -> list[Condition]:
     """Tell what began and end what is over; return everything that is so. Raises Unavailable without a database."""
     now = house.clock.now()
-    found, opened = house.database.read(lambda tx: (list(_conditions(tx, house, now)), _open(tx)))
+    found, opened = house.database.read(lambda tx: _asked(tx, house, now))
     free = shutil.disk_usage(house.settings.data).free
     found += about_disk(free, house.operator_id)
     known = {_key(one): one for one in opened}
-    present = {(one.code, one.account_id, one.about): one for one in found}
+    present = {one.key: one for one in found}
     began = [one for key, one in present.items() if key not in known or _is_another(one, known[key])]
     deaf = house.database.read(lambda tx: _deaf(tx, now)) if opened else frozenset()
     over = [
@@ -119,7 +100,12 @@ def _tell(tx: Tx, house: Living, began: list[Condition], over: list[store.AlarmR
             raising.end(tx, latest, house.post.addresses, now)
 
 
-def _conditions(tx: Tx, house: Living, now: datetime) -> Iterator[Condition]:
+def _asked(tx: Tx, house: Living, now: datetime) -> tuple[list[Condition], list[store.AlarmRecord]]:
+    opened = _open(tx)
+    return list(_conditions(tx, house, {_key(one) for one in opened}, now)), opened
+
+
+def _conditions(tx: Tx, house: Living, opened: Collection[Key], now: datetime) -> Iterator[Condition]:
     for one in doubt.longer_than(tx, UNKNOWN_AT_MOST, now):
         seconds = f"{(now - one.since).total_seconds():.0f}"
         more = f", and {one.orders - 1} more there" if one.orders > 1 else ""
@@ -138,10 +124,11 @@ def _conditions(tx: Tx, house: Living, now: datetime) -> Iterator[Condition]:
     for miss in expect.missed(tx, house.desk, hooks.expecting(tx), now):
         yield Condition(miss.code, miss.about, miss.account_id, miss.owner_id, miss.message)
     differing = {one.account_id: one for one in wallet.every(tx) if one.is_sure}
-    for account in trading_accounts.active_accounts(tx):
+    accounts = trading_accounts.active_accounts(tx)
+    for account in accounts:
         if account.id in differing:
             yield _of_wallet(differing[account.id], account.currency)
-        yield from _loss(tx, house, account, now)
+    yield from losses.of_accounts(tx, house, accounts, opened, now)
 
 
 def _of_wallet(one: wallet.WalletDiffers, currency: str) -> Condition:
@@ -149,20 +136,3 @@ def _of_wallet(one: wallet.WalletDiffers, currency: str) -> Condition:
     message = f"the venue says {theirs} {currency}, our entries say {ours}, since {iso(one.since)}"
     detail = {"ours": ours, "theirs": theirs, "currency": currency, "since": iso(one.since)}
     return Condition(words.WALLET_DIFFERS, "", one.account_id, one.owner_id, message, detail)
-
-
-def _loss(tx: Tx, house: Living, account: trading_accounts.TradingAccount, now: datetime) -> Iterator[Condition]:
-    """Yield that an account lost what it may lose in a day; an account that may lose everything is not asked."""
-    most = limits.of_account(tx, account.id, account.owner_id, now).daily_loss_percent_max
-    if most is None or most >= _ALL_OF_IT:
-        return
-    held = holdings(tx, account.id, now, account.currency)
-    marks = {symbol: quote.mark for symbol, quote in house.quotes.all(account.venue).items()}
-    try:
-        worth = held.equity(marks).equity
-    except Unavailable:
-        return  # no price, no verdict: the risk gate refuses for the same reason
-    lost = lost_percent(held.day.counts_from, worth)
-    if lost >= most:
-        message = f"{plain(lost)} % of the equity at midnight UTC are lost, {plain(most)} % are allowed"
-        yield Condition(words.DAILY_LOSS, "", account.id, account.owner_id, message)
