@@ -6,14 +6,31 @@ Deterministic: the same spec over the same data is the same result, byte for byt
 from collections.abc import Mapping
 from dataclasses import replace
 
+from pilothouse.backtest.ladders import COMPILED, run_ladders
 from pilothouse.backtest.result import Result
 from pilothouse.backtest.simulate import Funding, simulate
 from pilothouse.backtest.spec import BacktestSpec
 from pilothouse.core.candles import Candles
 from pilothouse.core.errors import Invalid, Problem
 from pilothouse.strategies.parameters import resolve
-from pilothouse.strategies.sdk import Columns
+from pilothouse.strategies.sdk import Columns, Turns
 from pilothouse.strategies.view import View
+
+
+def run_any(
+    spec: BacktestSpec,
+    data: Mapping[str, Candles],
+    strategy: Columns | Turns,
+) -> tuple[Result, str]:
+    """Return what a strategy of either kind would have done on one market, and which engine ran it.
+
+    Engines are `ladders.COMPILED` and `ladders.IN_TURNS`; which one it was makes no difference to the result.
+    Raises as `run` and `run_ladders`.
+    """
+    if isinstance(strategy, Columns):
+        return run(spec, data, strategy), COMPILED
+    _checked(spec, data, strategy)
+    return run_ladders(spec, data[spec.markets[0].symbol], strategy, resolve(strategy.parameters, spec.params))
 
 
 def run(
@@ -47,7 +64,7 @@ def run(
     )  # fmt: skip
 
 
-def _checked(spec: BacktestSpec, data: Mapping[str, Candles], strategy: Columns) -> None:
+def _checked(spec: BacktestSpec, data: Mapping[str, Candles], strategy: Columns | Turns) -> None:
     problems = []
     if strategy.name != spec.strategy:
         problems.append(Problem("strategy", f"{strategy.name} came", f"{spec.strategy}, which the spec names", "other"))

@@ -17,13 +17,13 @@ import numpy as np
 from pilothouse.backtest.curves import Floats, returns_of
 from pilothouse.backtest.luck import moments
 from pilothouse.backtest.metrics import measure
-from pilothouse.backtest.run import run
+from pilothouse.backtest.run import run_any
 from pilothouse.backtest.spec import BacktestSpec
 from pilothouse.core.candles import Candles
 from pilothouse.core.errors import PilothouseError
 from pilothouse.strategies.parameters import Params
 from pilothouse.strategies.rules import Rules
-from pilothouse.strategies.sdk import Columns
+from pilothouse.strategies.sdk import Columns, Turns
 
 TOLD: Final = (
     "total_return", "cagr", "max_drawdown", "sharpe", "sortino", "calmar", "profit_factor", "win_rate", "trades",
@@ -43,6 +43,7 @@ class Outcome:
     sharpe    per observation; NaN where there is none
     returns   float32[k], per day or bar, see `curves.returns_of`
     error     why it could not be run; empty where it could
+    engine    which engine ran it, see `run.run_any`; empty where none did
     """
 
     name: str
@@ -52,6 +53,7 @@ class Outcome:
     per_year: float
     returns: Floats
     error: str = ""
+    engine: str = ""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -62,7 +64,7 @@ class Task:
     """
 
     spec: BacktestSpec
-    strategy: Columns
+    strategy: Columns | Turns
     data: Mapping[str, Candles]
     rules: Rules | None = None
 
@@ -101,7 +103,7 @@ def trial(task: Task, params: Params) -> Outcome:
     """Run one combination; what it cannot run is an outcome with its reason, not an end of the search."""
     spec = task.spec_of(params)
     try:
-        result = run(spec, task.data, task.strategy)
+        result, engine = run_any(spec, task.data, task.strategy)
     except PilothouseError as error:
         return Outcome(spec.name, dict(params), dict.fromkeys(TOLD), math.nan, 365.0, np.zeros(0), str(error)[:300])
     curve = result.curve()
@@ -109,7 +111,7 @@ def trial(task: Task, params: Params) -> Outcome:
     found = measure(curve, result.table(), exposed=result.exposed / max(len(result), 1))
     sharpe = moments(returns).sharpe if len(returns) > 1 else math.nan
     told = {name: found[name] for name in TOLD}
-    return Outcome(spec.name, dict(params), told, sharpe, per_year, returns.astype(np.float32))
+    return Outcome(spec.name, dict(params), told, sharpe, per_year, returns.astype(np.float32), engine=engine)
 
 
 _TASK: list[Task] = []

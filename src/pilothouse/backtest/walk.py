@@ -16,6 +16,7 @@ from pilothouse.backtest.splits import Split
 from pilothouse.backtest.verdict import ranked
 from pilothouse.core.candles import Candles
 from pilothouse.strategies.parameters import Params, resolve
+from pilothouse.strategies.sdk import Columns
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -77,7 +78,7 @@ def _step(
         return  # nothing traded in this lesson, so nothing is traded behind it
     params = resolve(task.strategy.parameters, best.params)
     # The examination needs the bars before it to warm up in; nothing that is decided in them counts.
-    warm_up = task.strategy.warm_up(params)
+    warm_up = task.strategy.warm_up(params) if isinstance(task.strategy, Columns) else 0
     examined = trial(part(task, max(0, begins - warm_up), ends), params)
     yield Step(split, best, examined, len(outcomes))
 

@@ -289,6 +289,8 @@ def _draw(screen: "Console", card: "Card", *, found: bool, page: Path | None, wh
     if told.get("luck"):
         screen.print(told["luck"])
     kept = "found, not run again" if found else "kept"
+    if told.get("engine"):
+        kept += "; ran compiled" if told["engine"] == "compiled" else "; ran turn by turn"
     screen.print(f"{card.name[:12]}  {kept}; a page: pilothouse backtest report {card.name[:12]}", style="dim")
     if page is not None:
         screen.print(str(page))

@@ -235,6 +235,11 @@ def _draw(screen: "Console", verdict: "Verdict", told: dict[str, Any], score: st
         screen.print(
             f"Its neighbours reach {told['steadiness']:.0%} of it on average: near 100% is a plateau, near 0% a needle."
         )
+    ways = {"compiled": "compiled", "turns": "turn by turn"}
+    if told["engines"]:
+        screen.print(
+            "ran " + ", ".join(f"{count:,} {ways[name]}" for name, count in told["engines"].items()), style="dim"
+        )
     for note in told["notes"]:
         screen.print(note, style="dim")
 

@@ -11,11 +11,10 @@ from pilothouse.backtest.measured import measured
 from pilothouse.backtest.report import span_words
 from pilothouse.backtest.request import Wish, spec_of
 from pilothouse.backtest.result import Result
-from pilothouse.backtest.run import run
+from pilothouse.backtest.run import run_any
 from pilothouse.backtest.shelf import Card, Shelf
 from pilothouse.backtest.spec import BacktestSpec
 from pilothouse.backtest.trials import Trial, Trials
-from pilothouse.backtest.turns import run_turns
 from pilothouse.core.candles import Candles
 from pilothouse.core.errors import Refused
 from pilothouse.kit.settings import Settings
@@ -69,13 +68,11 @@ def carry_out(settings: Settings, described: Described, wish: Wish, found: Found
     shelf = Shelf(settings.data / FOLDER)
     if shelf.has(spec.name):
         return Done(shelf.card(spec.name), True, time.monotonic() - started)
-    if isinstance(described.strategy, Columns):
-        result = run(spec, found.candles, described.strategy)
-    else:
-        result = run_turns(spec, candles, described.strategy, params)
+    result, engine = run_any(spec, found.candles, described.strategy)
     told = {
         "title": described.strategy.title, "strategy": described.name, "params": words_of(params),
         "symbol": symbol, "timeframe": found.timeframe, "notes": found.notes, "costless": result.costless,
+        "engine": engine,
     }  # fmt: skip
     metrics = measured(result, candles).metrics
     ledger = Trials(settings.data / FOLDER / TRIALS)

@@ -1,5 +1,6 @@
 """Searches over parameters for every door: what stays the same and what is tried go in; plain data to show come out."""
 
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
@@ -12,10 +13,9 @@ from pilothouse.backtest.search import TOLD, Outcome, Task
 from pilothouse.backtest.search_files import search_name
 from pilothouse.backtest.verdict import Verdict
 from pilothouse.backtest.walk import Walk
-from pilothouse.core.errors import Invalid, Problem, Refused
+from pilothouse.core.errors import Invalid, Problem
 from pilothouse.strategies.parameters import Params
 from pilothouse.strategies.registry import Described
-from pilothouse.strategies.sdk import Columns
 from pilothouse.wiring.backtest_data import Found
 from pilothouse.wiring.backtest_run import Changed, prepare
 
@@ -59,10 +59,8 @@ class Plan:
 
 
 def plan(described: Described, wish: Wish, found: Found, changed: Changed, tried: Tried) -> Plan:
-    """Return a search that is ready; nothing is run. Raises Refused for a strategy in turns, Invalid."""
+    """Return a search that is ready; nothing is run. Raises Refused for rules beside a strategy in turns, Invalid."""
     strategy = described.strategy
-    if not isinstance(strategy, Columns):
-        raise Refused(f"{described.name} is written in turns; a search takes strategies by columns")
     if tried.score not in TOLD:
         raise Invalid([Problem("score", f"{tried.score[:40]!r} came", f"one of {', '.join(TOLD)}", "unknown")])
     over = space.space(tried.over or list(strategy.parameters), strategy.parameters)
@@ -104,6 +102,7 @@ def told_search(verdict: Verdict, score: str, ready: Plan, *, stopped: bool) -> 
         "overfit_probability": fitted.probability if fitted else None,
         "overfit_loss": fitted.loss if fitted else None,
         "steadiness": verdict.steadiness if verdict.steadiness == verdict.steadiness else None,
+        "engines": dict(sorted(Counter(each.engine for each in verdict.best if each.engine).items())),
         "notes": ready.notes,
     }
 

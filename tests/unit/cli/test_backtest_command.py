@@ -248,3 +248,27 @@ def test_other_lives_of_a_run_are_drawn(typed: Typed, file: Path) -> None:
     code, _, err = typed("backtest", "chance", name[:10], "--runs", "0")
     assert code != 0
     assert "runs: 0" in err
+
+
+def test_grids_and_averaging_entries_are_run_and_searched_and_say_by_which_engine(typed: Typed, file: Path) -> None:
+    """The compiled loop where it knows what was asked; which way a number came about is never a secret."""
+    code, out, err = typed("backtest", "run", "grid", "--data", str(file), "-p", "stop_loss=0", "--json")
+    assert code == 0, err
+    ran = json.loads(out)
+    assert ran["engine"] == "compiled"
+    assert ran["metrics"]["trades"] > 0
+    assert "ran compiled" in typed("backtest", "show", ran["name"][:12])[1]
+
+    words = ("sweep", "dca", "--data", str(file), "-o", "take_1=0.5,1", "-o", "cooldown=0,5", "--workers", "1")
+    code, out, err = typed(*words, "--json")
+    assert code == 0, err
+    told = json.loads(out)
+    assert (told["trials"], told["failed"], told["engines"]) == (4, 0, {"compiled": 4})
+    assert {each["params"]["cooldown"] for each in told["best"]} == {0, 5}
+    assert "ran 4 compiled" in typed(*words)[1]
+    code, out, err = typed(
+        "walkforward", "grid", "--data", str(file), "-o", "step=0.5,1", "--train", "200", "--test", "100", "--workers",
+        "1", "--json",
+    )  # fmt: skip
+    assert code == 0, err
+    assert json.loads(out)["steps"]

@@ -5,6 +5,7 @@ from decimal import Decimal
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pilothouse.core.rounding import EXACT
 from pilothouse.strategies.sdk import Bar, Filled, Want
 from tests.unit.strategies.small_market import prices, venue
 
@@ -32,9 +33,9 @@ def test_averaging_in_sells_in_three_parts_and_moves_its_stop() -> None:
     market.go(Decimal(100))  # asks for 10 at 100
     market.go(Decimal(100))  # filled
     assert market.held == 10
-    assert {key: str(want.price) for key, want in market.orders.items() if "safety" in key} == {
-        "0-safety-1": "99.00",
-        "0-safety-2": "98.00",
+    assert {key: want.price for key, want in market.orders.items() if "safety" in key} == {
+        "0-safety-1": Decimal(99),
+        "0-safety-2": Decimal(98),
     }
     assert market.orders["0-stop"].stop == Decimal(95)
 
@@ -69,11 +70,11 @@ def test_safety_orders_lower_the_average_and_its_stop() -> None:
     market.go(Decimal(100))
     market.go(Decimal(100))
     market.go(Decimal(98))
-    average = Decimal(market.state["cost"]) / Decimal(market.state["bought"])
+    cost, bought = Decimal(market.state["cost"]), Decimal(market.state["bought"])
 
-    assert Decimal(98) < average < Decimal(100)
-    assert market.orders["0-stop"].stop == average * Decimal("0.95")
-    assert market.orders["0-take-1"].price == average * Decimal("1.01")
+    assert Decimal(98) < cost / bought < Decimal(100)
+    assert market.orders["0-stop"].stop == EXACT.divide(cost * Decimal("0.95"), bought)
+    assert market.orders["0-take-1"].price == EXACT.divide(cost * Decimal("1.01"), bought)
 
 
 def test_what_an_ended_cycle_still_bought_is_sold_again() -> None:

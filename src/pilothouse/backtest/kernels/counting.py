@@ -62,3 +62,18 @@ def root_up(square: Int) -> Int:
     while root > 0 and (root - 1) * (root - 1) >= square:
         root -= 1
     return root
+
+
+@compiled
+def product(one: Int, other: Int, by: Int) -> tuple[Int, Int]:
+    """Return `one` x `other` / `by`, rounded down, and the remainder; 0 <= one < by < 2^60, other from 0 to 2^40."""
+    found, rest = 0, 0
+    for digit in range(40, -1, -1):
+        found += found
+        rest += rest
+        if (other >> digit) & 1:
+            rest += one
+        while rest >= by:
+            rest -= by
+            found += 1
+    return found, rest

@@ -4,10 +4,12 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any, ClassVar
 
+from pilothouse.core.rounding import QUOTE_UNIT, down
+from pilothouse.strategies.builtin.exactly import MILLIONTH, amount, factor, over, part, times
 from pilothouse.strategies.parameters import Parameter, Params, number, whole
 from pilothouse.strategies.sdk import Bar, Filled, Happening, Turn, Want
 
-HUNDRED = Decimal(100)
+ONE = Decimal(1)
 TARGETS = (1, 2, 3)
 
 
@@ -28,17 +30,21 @@ class Averaging:
         "safety_most": whole(5, 0, 50, label="Safety orders"),
         "deviation": number(1.0, 0.01, 50.0, step=0.25, label="Deviation %", help="From one safety order to the next"),
         "scale": number(1.0, 0.5, 5.0, step=0.25, label="Scale", help="Each deviation is so much of the one before"),
+        "volume_scale": number(
+            1.0, 0.5, 5.0, step=0.25, label="Volume scale", help="Each safety order is so much of the one before"
+        ),
         "take_1": number(1.0, 0.01, 1_000.0, label="First target %", help="Above the average price"),
         "share_1": number(40.0, 1.0, 98.0, label="Sold there %"),
         "take_2": number(3.0, 0.01, 1_000.0, label="Second target %"),
         "share_2": number(40.0, 1.0, 98.0, label="Sold there %"),
         "take_3": number(20.0, 0.01, 1_000.0, label="Third target %", help="The rest is sold there"),
-        "stop_loss": number(5.0, 0.01, 99.0, label="Stop loss %", help="Below the average price"),
+        "stop_loss": number(5.0, 0.0, 99.0, label="Stop loss %", help="Below the average price; 0: none at first"),
+        "cooldown": whole(0, 0, 10_000, label="Cooldown", help="Bars between the end of a cycle and the next one"),
     }
 
     def begin(self, p: Params) -> dict[str, Any]:
         """Return the state before the first bar."""
-        return {"cycle": 0, "held": "0", "bought": "0", "cost": "0", "reached": 0, "entry": ""}
+        return {"cycle": 0, "held": "0", "bought": "0", "cost": "0", "reached": 0, "entry": "", "wait": 0}
 
     def decide(self, state: dict[str, Any], happening: Happening, p: Params) -> Turn:
         """Return the orders that follow from a closed bar or a fill; quotes change nothing."""
@@ -54,7 +60,9 @@ class Averaging:
         """Ask for the base order at the last price while nothing is held: the same order, moved, not a second one."""
         if Decimal(state["held"]) != 0:
             return Turn(state)
-        quantity = Decimal(str(p.base)) / bar.close
+        if state["wait"] > 0:
+            return Turn({**state, "wait": state["wait"] - 1})
+        quantity = over(amount(p.base), bar.close)
         want = Want(f"{state['cycle']}-base", bar.symbol, quantity, price=bar.close)
         return Turn({**state, "entry": str(bar.close)}, (want,))
 
@@ -66,7 +74,8 @@ class Averaging:
             return self._bought(state, fill, p, first=Decimal(state["bought"]) == 0)
         held = Decimal(state["held"]) + fill.quantity
         if held <= 0:
-            return Turn({**self.begin(p), "cycle": state["cycle"] + 1}, cancels=_every_key(state, p))
+            now = {**self.begin(p), "cycle": state["cycle"] + 1, "wait": p.cooldown}
+            return Turn(now, cancels=_every_key(state, p))
         reached = (
             max(state["reached"], int(order.removeprefix("take-"))) if order.startswith("take-") else state["reached"]
         )
@@ -79,7 +88,7 @@ class Averaging:
             **state,
             "held": str(Decimal(state["held"]) + fill.quantity),
             "bought": str(Decimal(state["bought"]) + fill.quantity),
-            "cost": str(Decimal(state["cost"]) + fill.quantity * fill.price),
+            "cost": str(Decimal(state["cost"]) + times(fill.quantity, fill.price)),
         }
         safeties = _safeties(now, fill.symbol, p) if first else ()
         return Turn(now, safeties + _exits(now, fill.symbol, p))
@@ -94,36 +103,52 @@ def _late(state: dict[str, Any], fill: Filled) -> Turn:
     return Turn(state, (back,), note=note)
 
 
+def safeties(p: Params) -> tuple[tuple[Decimal, Decimal], ...]:
+    """Return for each safety order its price as a part of the entry's, and its amount, quote currency.
+
+    Deviations are whole millionths and amounts whole units at every step; an order at zero or below, or for nothing, is
+    left out with all behind it.
+    """
+    found, at = [], ONE
+    step, wanted = part(p.deviation), amount(p.safety)
+    for _ in range(p.safety_most):
+        at -= step
+        if at <= 0 or wanted <= 0:
+            break
+        found.append((at, wanted))
+        step = down(times(step, factor(p.scale)), MILLIONTH)
+        wanted = down(times(wanted, factor(p.volume_scale)), QUOTE_UNIT)
+    return tuple(found)
+
+
 def _safeties(state: dict[str, Any], symbol: str, p: Params) -> tuple[Want, ...]:
     """Return the safety orders below the price of the base order."""
-    wants, fallen, step = [], Decimal(0), Decimal(str(p.deviation))
-    for number_of in range(1, p.safety_most + 1 if p.safety > 0 else 1):
-        fallen += step
-        step *= Decimal(str(p.scale))
-        if fallen >= HUNDRED:
-            break
-        price = Decimal(state["entry"]) * (1 - fallen / HUNDRED)
-        key = f"{state['cycle']}-safety-{number_of}"
-        wants.append(Want(key, symbol, Decimal(str(p.safety)) / price, price=price))
+    wants = []
+    for number_of, (at, wanted) in enumerate(safeties(p), 1):
+        price = times(Decimal(state["entry"]), at)
+        wants.append(Want(f"{state['cycle']}-safety-{number_of}", symbol, over(wanted, price), price=price))
     return tuple(wants)
 
 
 def _exits(state: dict[str, Any], symbol: str, p: Params) -> tuple[Want, ...]:
     """Return stop and targets for what is held now. All only reduce, so together they never sell more than there is."""
     held, bought, reached = Decimal(state["held"]), Decimal(state["bought"]), state["reached"]
-    average = Decimal(state["cost"]) / bought
-    above = {target: average * (1 + Decimal(str(p[f"take_{target}"])) / HUNDRED) for target in TARGETS}
-    stops = {0: average * (1 - Decimal(str(p.stop_loss)) / HUNDRED), 1: average, 2: above[1]}
-    wants = [Want(f"{state['cycle']}-stop", symbol, -held, stop=stops[min(reached, 2)], reduce_only=True)]
+    cost = Decimal(state["cost"])
+    above = {target: over(times(cost, ONE + part(getattr(p, f"take_{target}"))), bought) for target in TARGETS}
+    stops = {0: over(times(cost, ONE - part(p.stop_loss)), bought), 1: over(cost, bought), 2: above[1]}
+    wants = []
+    if reached or p.stop_loss > 0:
+        stop = stops[min(reached, 2)]
+        wants.append(Want(f"{state['cycle']}-stop", symbol, -held, stop=stop, reduce_only=True))
     left = held
     for target in TARGETS:
         if target <= reached and target != TARGETS[-1]:
             continue
-        part = left if target == TARGETS[-1] else min(bought * Decimal(str(p[f"share_{target}"])) / HUNDRED, left)
-        left -= part
-        if part > 0:
+        taken = left if target == TARGETS[-1] else min(times(bought, part(getattr(p, f"share_{target}"))), left)
+        left -= taken
+        if taken > 0:
             key = f"{state['cycle']}-take-{target}"
-            wants.append(Want(key, symbol, -part, price=above[target], reduce_only=True))
+            wants.append(Want(key, symbol, -taken, price=above[target], reduce_only=True))
     return tuple(wants)
 
 

@@ -1,0 +1,135 @@
+"""A strategy in turns over candles: by a compiled loop where one knows it, else turn by turn; the result is the same.
+
+Pure. The loop knows the built-in grid and averaging entries; what it does not know or cannot count goes the slow way.
+"""
+
+from dataclasses import replace
+from decimal import Decimal
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pilothouse.backtest.kernels import resting_slots as r
+from pilothouse.backtest.kernels import slots as k
+from pilothouse.backtest.kernels.ladders import run_ladder
+from pilothouse.backtest.result import FillTable, Result, Scale, Trades
+from pilothouse.backtest.simulate import scale_of
+from pilothouse.backtest.spec import BacktestSpec, Costs, Fills, Slip
+from pilothouse.backtest.turns import run_turns
+from pilothouse.core.candles import Candles, Ints
+from pilothouse.core.rounding import EXACT, divided
+from pilothouse.strategies.builtin import averaging, grid
+from pilothouse.strategies.builtin.averaging import Averaging
+from pilothouse.strategies.builtin.exactly import amount, part
+from pilothouse.strategies.builtin.grid import Grid
+from pilothouse.strategies.parameters import Params
+from pilothouse.strategies.sdk import Turns
+
+COMPILED: Final = "compiled"
+IN_TURNS: Final = "turns"
+
+_ONE: Final = Decimal(1)
+_LOTS_MOST: Final = 10**12
+_LOT_WORTH_MOST: Final = (1 << 59) // k.MILLION
+_PRICE_MOST: Final = 20_000_000_000
+_SLIPS: Final = {Slip.NONE: k.SLIP_NONE, Slip.FIXED: k.SLIP_FIXED, Slip.SPREAD: k.SLIP_SPREAD}
+
+
+def run_ladders(spec: BacktestSpec, candles: Candles, strategy: Turns, p: Params) -> tuple[Result, str]:
+    """Return what a strategy in turns would have done, and which engine told: COMPILED or IN_TURNS.
+
+    Both tell the same, byte for byte. Raises what `turns.run_turns` raises.
+    """
+    found = compiled_ladders(spec, candles, strategy, p)
+    return (found, COMPILED) if found is not None else (run_turns(spec, candles, strategy, p), IN_TURNS)
+
+
+def compiled_ladders(spec: BacktestSpec, candles: Candles, strategy: Turns, p: Params) -> Result | None:
+    """Return the result of the compiled loop; None where it does not know the run, or cannot count it in 64 bits."""
+    if type(strategy) not in {Grid, Averaging} or not _is_known(spec) or not len(candles):
+        return None
+    scale = scale_of(candles, spec.markets[0])
+    settings = _settings(spec, candles, scale)
+    if settings is None:
+        return None
+    laid = _grid(settings, candles, scale, p) if type(strategy) is Grid else _averaging(settings, scale, p)
+    if laid is None:
+        return None
+    equity = np.empty(len(candles), np.int64)
+    trades, fills, state = run_ladder(candles.open, candles.high, candles.low, candles.close, settings, laid, equity)
+    if state[r.STATUS] != 0:
+        return None
+    return Result(
+        scale, int(settings[r.CAPITAL]), candles.opened_ms, candles.span_ms, Trades.of(trades), FillTable.of(fills),
+        equity, int(state[r.SKIPPED]), int(state[r.EXPOSED]), not spec.costs.any,
+    )  # fmt: skip
+
+
+def _is_known(spec: BacktestSpec) -> bool:
+    """Say whether the loop knows everything that the spec asks for: what it does not name must be as by default."""
+    bare = BacktestSpec(
+        spec.strategy, spec.version, spec.params, spec.markets, spec.timeframe, spec.start_ms, spec.until_ms,
+        spec.data, spec.capital,
+    )  # fmt: skip
+    asks_no_more = replace(spec, costs=bare.costs, fills=bare.fills, margin=bare.margin) == bare
+    costs = replace(
+        spec.costs, maker_ppm=0, taker_ppm=0, slip=Slip.NONE, slip_ppm=0, slip_ticks=0, borrow_ppm_year=0,
+        maintenance_ppm=0, liquidation_ppm=0,
+    )  # fmt: skip
+    fills = replace(spec.fills, through=False, rest=1)
+    is_plain = costs == Costs(maintenance_ppm=0) and fills == Fills() and spec.costs.slip in _SLIPS
+    one = len(spec.markets) == 1 and spec.markets[0].costs is None
+    return asks_no_more and is_plain and one
+
+
+def _settings(spec: BacktestSpec, candles: Candles, scale: Scale) -> Ints | None:
+    """Return what both loops are told; None where 64 bits do not hold it."""
+    costs, market = spec.costs, spec.markets[0]
+    highest = int(candles.high.max())
+    most = 3 * (highest + costs.slip_ticks + 1)
+    capital = int(divided(spec.capital, scale.unit, _ONE))
+    notional = int(divided(market.notional_min, scale.unit, _ONE, upward=True))
+    if most > _PRICE_MOST or highest * scale.units >= _LOT_WORTH_MOST or max(capital, notional) >= 1 << 60:
+        return None
+    p = np.zeros(r.SETTINGS, np.int64)
+    p[r.UNITS], p[r.CAPITAL], p[r.NOTIONAL_MIN] = scale.units, capital, notional
+    p[r.MAKER_PPM], p[r.TAKER_PPM] = costs.maker_ppm, costs.taker_ppm
+    p[r.SLIP], p[r.SLIP_PPM], p[r.SLIP_TICKS] = _SLIPS[costs.slip], costs.slip_ppm, costs.slip_ticks
+    p[r.REACH], p[r.LOTS_MIN] = spec.fills.through, market.lots_min
+    p[r.LOTS_MOST] = market.lots_most if market.lots_most is not None else k.BIG
+    p[r.LOTS_SAFE] = min((1 << 60) // (most * scale.units), _LOTS_MOST)
+    return p
+
+
+def _grid(settings: Ints, candles: Candles, scale: Scale, p: Params) -> NDArray[np.int64] | None:
+    """Return the levels of a grid that begins at the first close, and set what else it needs."""
+    top = EXACT.multiply(int(candles.close[0]), scale.tick)
+    rows = []
+    for level, (below, take) in enumerate(zip(grid.factors(p), grid.takes(p), strict=True)):
+        if below <= 0:
+            continue
+        price = EXACT.multiply(top, below)
+        lots = divided(amount(p.base if level == p.levels else p.order), EXACT.multiply(price, scale.lot), _ONE)
+        sold_at = divided(EXACT.multiply(top, take), scale.tick, _ONE, upward=True)
+        rows.append([int(divided(price, scale.tick, _ONE)), int(lots), int(sold_at), 0, 0])
+    if max(max(row) for row in rows) >= 1 << 60:
+        return None
+    floor = divided(EXACT.multiply(top, grid.floor(p)), scale.tick, _ONE, upward=True)
+    settings[r.KIND], settings[r.PLACES], settings[r.BASE] = r.GRID, 2 * len(rows) + 1, p.base > 0
+    settings[r.FLOOR] = int(floor) if p.stop_loss > 0 else 0
+    return np.array(rows, np.int64)
+
+
+def _averaging(settings: Ints, scale: Scale, p: Params) -> NDArray[np.int64] | None:
+    """Return the safety orders, and set what else averaging needs; None where 64 bits do not hold it."""
+    rows = [[int(at * k.MILLION), int(divided(each, scale.unit, _ONE))] for at, each in averaging.safeties(p)]
+    base = int(divided(amount(p.base), scale.unit, _ONE))
+    if max([base, *(units for _, units in rows)]) >= 1 << 60:
+        return None
+    settings[r.KIND], settings[r.PLACES], settings[r.BASE] = r.AVERAGING, len(rows) + 5, base
+    for target, share in ((r.TAKE_1, p.take_1), (r.TAKE_2, p.take_2), (r.TAKE_3, p.take_3), (r.SHARE_1, p.share_1),
+                          (r.SHARE_2, p.share_2), (r.STOP_PPM, p.stop_loss)):  # fmt: skip
+        settings[target] = int(part(share) * k.MILLION)
+    settings[r.COOLDOWN] = p.cooldown
+    return np.array(rows, np.int64).reshape(-1, 2)
