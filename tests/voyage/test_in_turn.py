@@ -1,6 +1,7 @@
 """Orders of one instrument reach the venue in the order in which they were decided, whatever becomes of the first."""
 
 import json
+from collections.abc import Sequence
 from decimal import Decimal
 
 import pytest
@@ -10,6 +11,7 @@ from pilothouse.core.order import OrderState, Purpose
 from pilothouse.execution import send, settle
 from pilothouse.execution import store as orders_store
 from pilothouse.execution.lanes import Outgoing
+from pilothouse.fleet import manual
 from pilothouse.fleet.inbox import Door
 from pilothouse.kit.db import Tx
 from pilothouse.venues.paper_faults import Fault
@@ -20,19 +22,26 @@ TARGETS = ("0.010", "0.004", "0.020")
 """Each order is decided as if the one before it had filled: bought, reduced, bought."""
 
 
-def _decided_at_once(stepped: Stepped) -> None:
+def _be_at(stepped: Stepped, size: str) -> str:
+    """Let an alert that asks for a position be decided; returns its id."""
+    fields = {"alert_id": f"t{len(stepped.orders())}:{size}", "symbol": "BTCUSDT", "position_size": size}
+    body = json.dumps({**fields, "order_action": "buy", "contracts": "1"}).encode()
+    return stepped.send(body, Door.HOOK).signal.id
+
+
+def _decided_at_once(stepped: Stepped, targets: Sequence[str] = TARGETS) -> None:
     """Let several alerts be decided before anything is sent."""
-    for number, size in enumerate(TARGETS):
-        fields = {"alert_id": f"t{number}", "symbol": "BTCUSDT", "position_size": size}
-        stepped.send(json.dumps({**fields, "order_action": "buy", "contracts": "1"}).encode(), Door.HOOK)
-    assert [order.state for order in stepped.orders()] == [OrderState.SENDING] * len(TARGETS)
+    before = len(stepped.orders())
+    for size in targets:
+        _be_at(stepped, size)
+    assert [order.state for order in stepped.orders()[before:]] == [OrderState.SENDING] * len(targets)
 
 
-def _filled_in_turn(stepped: Stepped) -> None:
+def _filled_in_turn(stepped: Stepped, last: str = TARGETS[-1]) -> None:
     at_venue = stepped.house.venues["paper"].fills_after(stepped.account, "BTCUSDT", None)
     made = [order.client_order_id for order in stepped.orders()]
     assert [fill.client_order_id for fill in at_venue] == made
-    assert stepped.position("BTCUSDT") == stepped.venue_position("BTCUSDT") == Decimal(TARGETS[-1])
+    assert stepped.position("BTCUSDT") == stepped.venue_position("BTCUSDT") == Decimal(last)
     assert stepped.drift() == []
 
 
@@ -59,6 +68,84 @@ def test_orders_left_in_a_dead_process_go_out_in_turn_once_they_are_certain(step
     stepped.recover()
     stepped.pass_time(45)
     _filled_in_turn(stepped)
+
+
+@pytest.mark.parametrize("again", [False, True])
+def test_a_reduction_as_large_as_what_is_held_does_not_overtake_a_purchase(stepped: Stepped, *, again: bool) -> None:
+    """It is as large by chance: it means the position after the purchase, and would close what is held now.
+
+    again   the purchase is lost once more when it is sent again, so that it is on its way for as long as that takes
+    """
+    _decided_at_once(stepped, ["0.010"])
+    stepped.run()
+    _decided_at_once(stepped, ["0.020", "0.010"])
+    stepped.faults.arm(Fault.LOSE_REQUEST)
+    if again:
+        stepped.faults.arm(Fault.LOSE_REQUEST)
+    stepped.run()
+    purchase, reduction = stepped.orders()[1:]
+    assert reduction.terms.reduce_only
+    assert reduction.terms.quantity == stepped.position("BTCUSDT")
+    assert (purchase.state, reduction.state) == (OrderState.UNKNOWN, OrderState.INTENDED)
+
+    stepped.pass_time(90)
+
+    _filled_in_turn(stepped, "0.010")
+
+
+def test_an_order_that_waited_too_long_in_this_process_is_not_overtaken_by_the_next(stepped: Stepped) -> None:
+    """A lane that stood still for half a minute: the first order's hold is over, the second one's is not."""
+    _decided_at_once(stepped, ["0.010"])
+    stepped.clock.advance(20)
+    _decided_at_once(stepped, ["0.004"])
+    stepped.clock.advance(11)
+    stepped.run()
+    stepped.pass_time(45)
+    _filled_in_turn(stepped, "0.004")
+
+
+def _purchase_that_is_sent_late(stepped: Stepped) -> orders_store.OrderRecord:
+    """Return a purchase that waited for another one, and is on its way now, from outside of its lane."""
+    stepped.faults.arm(Fault.LOSE_REQUEST)
+    _decided_at_once(stepped, ["0.010"])
+    stepped.run()
+    stepped.by_hand("BTCUSDT", "0.010")
+    first, late = stepped.orders()
+    assert (first.state, late.state, late.asked) == (OrderState.UNKNOWN, OrderState.INTENDED, 0)
+    house = stepped.house
+    stepped.clock.advance(0.5)
+    house.database.write(lambda tx: settle.rejected(tx, house.desk, first.id, Rejected("-1", "no")), name="refused")
+    held = house.database.write(lambda tx: send._hold(tx, house.desk, "paper", late.id), name="hold")
+    assert held is not None
+    return held
+
+
+def test_nothing_is_decided_beside_an_order_that_left_later_than_it_was_decided(stepped: Stepped) -> None:
+    """It is not in the lane of its instrument: what is decided and handed to the lane now would overtake it."""
+    late = _purchase_that_is_sent_late(stepped)
+
+    alert = _be_at(stepped, "0.004")
+
+    assert [order.id for order in stepped.live()] == [late.id]
+    stepped.pass_time(45)
+    assert stepped.outcome(alert).state == "filled"
+    assert stepped.position("BTCUSDT") == stepped.venue_position("BTCUSDT") == Decimal("0.004")
+
+
+def test_a_close_by_hand_leaves_behind_a_purchase_that_is_on_its_way_late(stepped: Stepped) -> None:
+    """Sent before it, the close would be cut to what is held, and the purchase stay open behind its back."""
+    late = _purchase_that_is_sent_late(stepped)
+    house = stepped.house
+    house.desk.lanes.doubt((late.account_id, "BTCUSDT"), is_so=False)  # as after a restart, which remembers no doubt
+
+    closing = house.database.write(
+        lambda tx: manual.close(tx, house.desk, stepped.trader, "BTCUSDT", by="test"), name="close"
+    )
+
+    assert closing.terms.quantity == late.terms.quantity
+    stepped.pass_time(45)
+    assert [order.state for order in stepped.orders()[1:]] == [OrderState.FILLED, OrderState.FILLED]
+    assert stepped.position("BTCUSDT") == stepped.venue_position("BTCUSDT") == 0
 
 
 def test_orders_that_wait_when_the_house_stops_need_not_be_asked_for(stepped: Stepped) -> None:

@@ -72,16 +72,17 @@ def send_batch(desk: Desk, batch: Sequence[Outgoing]) -> None:
     stamped = [(one, replace(one.request, stamped_at=desk.clock.now())) for one in batch]
     now = desk.clock.now()
     if not desk.writers.may_send(first.venue, first.account.id):
-        _put_off(desk, batch, "this process may not send for the account any more")
+        _put_off_before_others(desk, lane, batch, "this process may not send for the account any more")
         return
     if not _armed(desk, batch):
-        _put_off(desk, batch, "the account is not armed any more")
+        _put_off_before_others(desk, lane, batch, "the account is not armed any more")
         return
     if first.is_live and _is_halted(desk, batch):
         adding = [one for one in batch if _adds(one)]
         _put_off(desk, adding, "trading was halted before it left")
         stamped, batch = [pair for pair in stamped if not _adds(pair[0])], [one for one in batch if not _adds(one)]
-    _put_off(desk, [one for one in batch if now >= one.sendable_until], "it waited too long in this process")
+    late = [one for one in batch if now >= one.sendable_until]
+    _put_off_before_others(desk, lane, late, "it waited too long in this process")
     ready = [pair for pair in stamped if now < pair[0].sendable_until]
     if desk.lanes.is_doubted(lane):
         ready = _behind_a_doubt(desk, lane, ready)
@@ -133,13 +134,19 @@ def _behind_a_doubt(desk: Desk, lane: Lane, ready: list[Stamped]) -> list[Stampe
 
 def _goes_at_once(desk: Desk, one: Outgoing) -> bool:
     account_id, terms, protects = one.account.id, one.request.terms, one.protects
-    return desk.database.read(lambda tx: waits_for_nobody(tx, account_id, terms, protects=protects))
+    return desk.database.read(lambda tx: waits_for_nobody(tx, account_id, one.order_id, terms, protects=protects))
 
 
-def waits_for_nobody(tx: Tx, account_id: str, terms: OrderTerms, *, protects: bool) -> bool:
-    """Say whether an order may leave before others: it protects, or closes just what is held and can open nothing."""
+def waits_for_nobody(tx: Tx, account_id: str, order_id: str, terms: OrderTerms, *, protects: bool) -> bool:
+    """Say whether an order may leave before others: it protects, or closes just what is held and can open nothing.
+
+    What is still on its way and does not rest was counted as filled when a later one was decided. Behind such an order
+    a reduction may happen to be as large as what is held now, and mean another position.
+    """
     if protects or not terms.reduce_only:
         return protects
+    if any(not one.terms.rests for one in store.on_their_way(tx, account_id, terms.symbol) if one.id < order_id):
+        return False
     return positions.position(tx, account_id, terms.symbol).quantity == -terms.side.sign * terms.quantity
 
 
@@ -180,6 +187,13 @@ def _put_off(desk: Desk, unsent: Sequence[Outgoing], reason: str) -> None:
         put_off_all(tx, desk, unsent, reason)
 
     desk.database.submit(work, name="put off", urgent=True)
+
+
+def _put_off_before_others(desk: Desk, lane: Lane, unsent: Sequence[Outgoing], reason: str) -> None:
+    """Put off what comes before others of its lane, which were decided as if it had filled: they wait behind it."""
+    if any(not one.protects for one in unsent):
+        desk.lanes.doubt(lane, is_so=True)
+    _put_off(desk, unsent, reason)
 
 
 def put_off_all(tx: Tx, desk: Desk, unsent: Sequence[Outgoing], reason: str) -> None:
@@ -247,7 +261,7 @@ def _send_in_turn(desk: Desk, venue_name: str, order: store.OrderRecord) -> time
 
 
 def _has_others_before(tx: Tx, order: store.OrderRecord) -> bool:
-    if waits_for_nobody(tx, order.account_id, order.terms, protects=order.purpose.protects):
+    if waits_for_nobody(tx, order.account_id, order.id, order.terms, protects=order.purpose.protects):
         return False
     first = store.first_on_its_way(tx, order.account_id, order.terms.symbol)
     return first is not None and first.id != order.id

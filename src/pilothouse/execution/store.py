@@ -14,6 +14,8 @@ from pilothouse.execution.tables import order_events, orders
 from pilothouse.kit.db import Tx
 from pilothouse.kit.hot import hot
 
+_NOT_SENT = frozenset({OrderState.UNKNOWN, OrderState.INTENDED})
+
 
 @dataclass(frozen=True, slots=True)
 class OrderRecord:
@@ -48,6 +50,17 @@ class OrderRecord:
     def about(self) -> str:
         """Return under what the record keeps what happens to it: the alert it comes from, or itself."""
         return self.signal_id or self.id
+
+    def is_doubted(self, at: datetime) -> bool:
+        """Say whether it may still arrive behind what is decided at that instant, or never.
+
+        Its answer was lost, it waits, or whoever was to send it is gone; or it is sent later than it was decided, so
+        not from the lane of its instrument.
+        """
+        if self.state is not OrderState.SENDING:
+            return self.state in _NOT_SENT
+        is_lost = self.sendable_until is None or self.sendable_until <= at
+        return is_lost or self.asked > 0 or self.sent_at != self.created_at
 
     @property
     def remaining_at_most(self) -> Decimal:
@@ -230,10 +243,15 @@ def live_in(tx: Tx, account_id: str, symbol: str) -> list[OrderRecord]:
     return tx.execute(_LIVE_IN, {"account_id": account_id, "symbol": symbol}).all()
 
 
+def on_their_way(tx: Tx, account_id: str, symbol: str) -> list[OrderRecord]:
+    """Return the orders of an instrument that are not at the venue for certain, oldest first; none that protects."""
+    live = live_in(tx, account_id, symbol)
+    return [order for order in live if not order.state.is_resting and not order.purpose.protects]
+
+
 def first_on_its_way(tx: Tx, account_id: str, symbol: str) -> OrderRecord | None:
-    """Return the oldest order of an instrument that is not at the venue for certain; what only protects is left out."""
-    moving = (order for order in live_in(tx, account_id, symbol) if not order.state.is_resting)
-    return next((order for order in moving if not order.purpose.protects), None)
+    """Return the oldest of `on_their_way`, or None."""
+    return next(iter(on_their_way(tx, account_id, symbol)), None)
 
 
 def live_of(tx: Tx, account_id: str) -> list[OrderRecord]:

@@ -167,6 +167,8 @@ def submit(
         is_live=trader.is_live,
         protects=intent.purpose.protects,
     )
+    if doubted is not None:  # what reduces is handed on all the same: whoever sends it looks whether it must wait
+        tx.after_commit(lambda: desk.lanes.doubt((trader.account_id, intent.terms.symbol), is_so=True))
     tx.after_commit(lambda: desk.lanes.push(outgoing))
     return order
 
@@ -178,11 +180,7 @@ def _warned(warnings: tuple[Denial, ...]) -> list[tuple[str, OrderState, str]]:
 
 def _doubted(basis: Basis, now: datetime) -> store.OrderRecord | None:
     """Return an order of the instrument of which nobody knows whether it arrived; what only protects is left out."""
-    for order in basis.orders:
-        is_lost = order.state is OrderState.SENDING and order.sendable_until is not None and order.sendable_until <= now
-        if (is_lost or order.state in {OrderState.UNKNOWN, OrderState.INTENDED}) and not order.purpose.protects:
-            return order
-    return None
+    return next((one for one in basis.orders if one.is_doubted(now) and not one.purpose.protects), None)
 
 
 def _keep_unsent(

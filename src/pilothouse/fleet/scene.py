@@ -42,14 +42,7 @@ class Scene:
         A stop-loss or take-profit that only reduces is left out: it can open nothing, and whether it arrived is known
         at some venues after a minute only. What it may have done to the position is what any stop may do that stands.
         """
-        return any(self._is_doubted(order) and not _only_protects(order) for order in self.records)
-
-    def _is_doubted(self, order: OrderRecord) -> bool:
-        """Say whether it is not known that it arrived, be it that whoever was to send it is gone."""
-        if order.state is OrderState.SENDING:
-            # One that is sent again is not in the lane of its instrument: what is decided now would overtake it.
-            return order.asked > 0 or order.sendable_until is None or order.sendable_until <= self.at
-        return order.state in _DOUBTED
+        return any(order.is_doubted(self.at) and not _only_protects(order) for order in self.records)
 
     def doubted_stops(self, side: Side) -> tuple[OrderRecord, ...]:
         """Return the stop-losses and take-profits of one side of which nobody knows whether they stand."""
