@@ -35,9 +35,6 @@ ROLE = "pilothouse"
 # The system user that runs PostgreSQL when the tests run as root, because PostgreSQL refuses to.
 UNPRIVILEGED = "nobody"
 
-# Kept until this process ends: a process object that is forgotten while its server runs is a warning, hence an error.
-STARTED: list[subprocess.Popen[bytes]] = []
-
 POSTGRES_SETTINGS = {
     "listen_addresses": "",
     "fsync": "off",
@@ -132,10 +129,10 @@ class Servers:
                 user=as_user, group=_group_of(as_user), extra_groups=[] if as_user else None,
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=environment, cwd=home, start_new_session=True,
             )  # fmt: skip
-        STARTED.append(process)
         (self.folder / "postgres.pid").write_text(str(process.pid))
         server = Postgres(home)
         _wait_until_up("postgres", process, lambda: server.connect().close(), psycopg.OperationalError, home / "log")
+        _hand_over(process)
         return {"socket_folder": str(home)}
 
     def _start_valkey(self) -> dict[str, Any]:
@@ -148,9 +145,9 @@ class Servers:
                  "--appendonly", "no"],
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=home, start_new_session=True,
             )  # fmt: skip
-        STARTED.append(process)
         (self.folder / "valkey.pid").write_text(str(process.pid))
         _wait_until_up("valkey", process, lambda: _ping(port), OSError, home / "log")
+        _hand_over(process)
         return {"url": f"redis://127.0.0.1:{port}/0"}
 
 
@@ -281,6 +278,15 @@ def _ping(port: int) -> None:
         line.sendall(b"PING\r\n")
         if not line.recv(16).startswith(b"+PONG"):
             raise ConnectionError(port)
+
+
+def _hand_over(process: subprocess.Popen[bytes]) -> None:
+    """Let a server belong to the run: it outlives this process, and whoever ends the run ends it by its id.
+
+    Its Popen counts as done from here on; one that is forgotten while its process runs complains, at the latest when
+    the worker that happened to start the server ends.
+    """
+    process.returncode = 0
 
 
 def _wait_until_up(

@@ -107,6 +107,8 @@ def count(place: Path) -> Table:
     lost, doubled = _lost_and_doubled(run)
     table.add("acknowledged alerts that were lost", len(lost), aim="0", wrong=lost)
     table.add("orders that were doubled", len(doubled), aim="0", wrong=doubled)
+    late = _overtaken(run)
+    table.add("orders that a later one overtook", len(late), aim="0", wrong=late)
     unexplained = _unexplained(run)
     table.add("what books or exchange cannot explain", len(unexplained), aim="0", wrong=unexplained)
     naked = _naked(run)
@@ -161,7 +163,8 @@ def _lost_and_doubled(run: Run) -> tuple[list[str], list[str]]:
         said = f"{signal['outcome']}: {signal['outcome_message']}"
         words = f"alert {number} ({signal_id}, {row['venue']} {row['kind']}): {said}"
         if row["kind"] == STRATEGY:
-            if signal["outcome"] == "pending":
+            # A target needs no order where it is held already; but no fault of a run makes the exchange refuse one.
+            if signal["outcome"] in {"pending", "rejected"} or not all(map(_is_whole, made[signal_id])):
                 lost.append(words)
         elif len(orders) > 1:
             doubled.append(f"{words}: {len(orders)} orders")
@@ -174,6 +177,32 @@ def _lost_and_doubled(run: Run) -> tuple[list[str], list[str]]:
     doubled += [f"{venue} {name} stands {number} times" for (venue, name), number in there.items() if number > 1]
     doubled += _more_than_asked(run)
     return lost, doubled
+
+
+def _is_whole(order: Row) -> bool:
+    """Say whether an order filled to the end, or was given up before anything of it filled."""
+    filled = Decimal(order["filled_quantity"])
+    return filled == Decimal(order["quantity"]) or (order["state"] in {"canceled", "expired"} and not filled)
+
+
+def _overtaken(run: Run) -> list[str]:
+    """Return the orders that reached the exchange behind one that was decided later, as if they had filled before.
+
+    What was decided tells itself: ids in our books sort by time. The exchange numbers orders as they arrive.
+    """
+    late, youngest = [], dict[tuple[str, str], Row]()
+    there = [one for one in run.orders_there if not _is_stop(one)]
+    for one in sorted(there, key=lambda each: (each["venue"], int(each["orderId"]))):
+        order = run.orders.get((one["venue"], _id_of(one)))
+        if order is None or order["purpose"] not in {"entry", "exit"} or _closes_unprotected(order):
+            continue
+        lane = one["venue"], one["symbol"]
+        before = youngest.get(lane)
+        if before is not None and order["id"] < before["id"]:
+            late.append(f"{one['venue']} {one['symbol']}: {before['id']} came before {order['id']}")
+        else:
+            youngest[lane] = order
+    return late
 
 
 def _closes_unprotected(order: Row) -> bool:

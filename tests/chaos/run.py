@@ -18,6 +18,8 @@ from tests.house_process import HouseProcess, fresh
 
 _MOVING = {"intended", "sending", "unknown"}
 _QUIET_LOOKS = 3
+_BUDGET_S = 90.0
+"""The exchange counts by the minute: what a run has spent is there again after one."""
 
 
 def run(plan: Plan) -> None:
@@ -115,7 +117,7 @@ def _keep_truth(plan: Plan, record: Record, exchange: ExchangeProcess) -> None:
 def _keep_books(record: Record, house: HouseProcess, accounts: Mapping[str, str]) -> None:
     """Write down what our books say, as anybody may read them."""
     for venue, account_id in accounts.items():
-        balance = house.get("/api/v1/balances", account=account_id)["items"][0]
+        balance = _answered(house, "/api/v1/balances", account_id)["items"][0]
         held = house.pages("/api/v1/positions", account=account_id)
         record.write(BOOKS, row="account", venue=venue, balance=balance, positions=held)
         kinds: dict[str, list[dict[str, Any]]] = {
@@ -128,3 +130,14 @@ def _keep_books(record: Record, house: HouseProcess, accounts: Mapping[str, str]
         ):
             record.write(BOOKS, row=row, venue=venue, **{row: one})
     record.write(BOOKS, row="invariants", invariants=house.get("/api/v1/invariants"))
+
+
+def _answered(house: HouseProcess, path: str, account_id: str) -> Any:
+    """Return what is answered with the exchange's help, once the account's budget there allows to ask for it."""
+    deadline = time.monotonic() + _BUDGET_S
+    while True:
+        answer = house.ask("GET", path, account=account_id)
+        if answer.status_code != 503 or time.monotonic() > deadline:
+            assert answer.status_code == 200, answer.text
+            return answer.json()
+        time.sleep(1.0)
