@@ -103,6 +103,12 @@ def end(tx: Tx, scope: Scope, at: datetime, by: str) -> int:
     return tx.execute(update(halts).where(_STANDS, _at(scope)).values(resumed_at=at, resumed_by=by)).rowcount
 
 
+def was_resumed(tx: Tx, scope: Scope, reason: str) -> bool:
+    """Say whether somebody has ended a halt at this level that was for exactly this reason."""
+    ended = select(halts.c.id).where(halts.c.resumed_at.is_not(None), _at(scope), halts.c.reason == reason)
+    return tx.execute(ended.limit(1)).first() is not None
+
+
 def _at(scope: Scope) -> ColumnElement[bool]:
     """Return what says that a halt stands exactly at a level."""
     at = halts.c.level == scope.level.value

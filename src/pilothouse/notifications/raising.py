@@ -17,7 +17,7 @@ from pilothouse.notifications import letters, pace, store, words
 from pilothouse.notifications.addresses import Address
 from pilothouse.notifications.letters import Kind
 from pilothouse.notifications.store import AlarmRecord, Telling
-from pilothouse.notifications.words import Alarm, Ended
+from pilothouse.notifications.words import Alarm, Ended, Grade
 
 AGAIN_TOPIC = "alarm.again"
 TELL_TOPIC = "alarm.tell"
@@ -58,11 +58,29 @@ def _happened(tx: Tx, fact: Fact, heard: Alarm, message_id: str, addresses: Sequ
         if was.acknowledged_at is not None:
             gone_on, tells = replace(was.pace, count=gone_on.count, news=gone_on.news, next_at=None), False
         alarm = replace(was, pace=gone_on, last_at=fact.at, message=heard.message, last_message=message_id)
+        if heard.meaning.grade is Grade.CRITICAL and was.grade != heard.meaning.grade.value:
+            alarm, tells = _graver(alarm, heard, now), True
         store.change(tx, alarm)
         kind = Kind.FIRST if was.pace.told_at is None else Kind.AGAIN
     if tells:
         _tell(tx, alarm, kind, addresses, now)
     _come_back(tx, alarm)
+
+
+def _graver(alarm: AlarmRecord, heard: Alarm, now: datetime) -> AlarmRecord:
+    """Return an alarm that has become critical: it is news, whatever pause is on and whoever has seen the former."""
+    meaning = heard.meaning
+    begun, _ = pace.begin(now, stands=meaning.stands)
+    return replace(
+        alarm,
+        pace=replace(begun, count=alarm.pace.count),
+        grade=meaning.grade.value,
+        headline=meaning.headline,
+        did=meaning.did,
+        todo=meaning.todo,
+        acknowledged_at=None,
+        acknowledged_by=None,
+    )
 
 
 def _begun(tx: Tx, fact: Fact, heard: Alarm, message_id: str, now: datetime) -> tuple[AlarmRecord, bool]:

@@ -86,6 +86,12 @@ _HALTS = MappingProxyType(
     }
 )
 _INVARIANT_HALTS = "Nothing that adds is sent on the account any more; what reduces goes on, and stops stay."
+_INVARIANT_HALTS_AT = MappingProxyType(
+    {
+        "user": "Nothing that adds is sent on any account of its user any more; what reduces goes on, and stops stay.",
+        "house": "Nothing that adds is sent on any account any more; what reduces goes on, and stops stay.",
+    }
+)
 _INVARIANT_TODO = "Run `pilothouse doctor`, compare the account with the venue's own page, then `pilothouse resume`."
 
 MEANINGS = MappingProxyType(
@@ -323,7 +329,7 @@ def _invariant(fact: Fact) -> Alarm:
     message = f"{words}{f', and {more} more' if more else ''}"
     headline = _QUESTIONS.get(name, f"Invariant {name} does not hold")
     if told.get("gravity") == "breach":
-        did = _INVARIANT_HALTS if fact.account_id else "It is shown and told; nothing could be halted for it alone."
+        did = _INVARIANT_HALTS_AT.get(str(told.get("level")), _INVARIANT_HALTS)
         meaning = Meaning(Grade.CRITICAL, headline, did, _INVARIANT_TODO, stands=True)
     else:
         did = "It is tried again; nothing is halted for what is only late."

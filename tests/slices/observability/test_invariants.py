@@ -194,14 +194,14 @@ PLANTED = {
     "long unknown": Planted(long_unknown, "nothing_stays_unknown", "has been unknown for 61 s"),
     "long sending": Planted(long_sending, "nothing_stays_unknown", "has been sending for 61 s"),
     "late message": Planted(late_message, "outbox_moves", "for 61 s", halts=False),
-    "parked message": Planted(parked_message, "outbox_moves", "failed 12 times", halts=False),
+    "parked message": Planted(parked_message, "outbox_moves", "failed 12 times"),
     "undecided alert": Planted(
         undecided_alert, "every_alert_has_an_outcome", "is pending for 61 s, and nothing holds it up", halts=False
     ),
     "hook of nobody": Planted(hook_of_nobody, "bots_add_up", "is counted for hook"),
     "entry without hook": Planted(entry_without_hook, "bots_add_up", "its entries for None"),
-    "spoiled record": Planted(spoiled_record, "record_is_whole", "does not fit its hash", halts=False),
-    "record cut short": Planted(record_cut_short, "record_is_whole", "the head that is kept says", halts=False),
+    "spoiled record": Planted(spoiled_record, "record_is_whole", "does not fit its hash"),
+    "record cut short": Planted(record_cut_short, "record_is_whole", "the head that is kept says"),
     "naked position": Planted(naked_position, "protection_stands", "without its protection for 61 s"),
 }
 

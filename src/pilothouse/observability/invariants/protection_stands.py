@@ -14,9 +14,6 @@ from pilothouse.ledger import positions
 from pilothouse.observability.invariants.rule import FINDINGS_MAX, Finding, Gravity, Invariant, Looking
 
 NAME = "protection_stands"
-UNPROTECTED_AT_MOST = timedelta(seconds=5)
-"""Of an account that did not say."""
-
 HALTS_AFTER = timedelta(seconds=60)
 
 
@@ -28,7 +25,7 @@ def check(tx: Tx, looking: Looking) -> list[Finding]:
         if since is None:
             continue
         policy = protections.policy_of(tx, record.account_id)
-        most = timedelta(seconds=policy.within_s) if policy else UNPROTECTED_AT_MOST
+        most = timedelta(seconds=policy.within_s) if policy else looking.protect_within
         if looking.now - since > most:
             found.append(_finding(record, looking.now - since))
     return found[:FINDINGS_MAX]
@@ -58,4 +55,4 @@ def _finding(record: ProtectionRecord, naked: timedelta) -> Finding:
     )
 
 
-PROTECTION_STANDS = Invariant(NAME, "Is every position protected as it should be, within five seconds?", check)
+PROTECTION_STANDS = Invariant(NAME, "Is every position protected as it should be, within its account's seconds?", check)

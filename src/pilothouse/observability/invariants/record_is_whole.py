@@ -1,7 +1,8 @@
 """The rows of the record fit their hashes, and end where it is kept that they end.
 
-Read twice over, as the books are. It is told and halts nothing: a record that somebody spoiled must not become a way to
-stop trading, and what it should have proved can be proved no better by stopping.
+Read twice over, as the books are. Who can change the record can change the books: until a person has looked, nothing
+adds on the account whose record it is; a record of no account concerns its user, or the house. What was spoiled stays
+spoiled, so a person who resumes is not halted for the same rows again, also not after a restart.
 """
 
 from dataclasses import dataclass, field
@@ -60,14 +61,15 @@ def check(tx: Tx, looking: Looking) -> list[Finding]:
         kept.found["patrol"] = kept.patrol.found(tx, at_end=True)
         kept.patrol = _Reading()
     by_id = accounts(tx, looking)
+    owners = {one.owner_id for one in by_id.values()}
     faults = dict.fromkeys(fault for faults in kept.found.values() for fault in faults)
     return [
         Finding(
             NAME,
-            Gravity.LATE,
+            Gravity.BREACH,
             fault.words,
             fault.chain if fault.chain in by_id else None,
-            by_id[fault.chain].owner_id if fault.chain in by_id else None,
+            by_id[fault.chain].owner_id if fault.chain in by_id else fault.chain if fault.chain in owners else None,
             {"chain": fault.chain, "row": str(fault.number)},
         )
         for fault in list(faults)[:FINDINGS_MAX]

@@ -18,7 +18,8 @@ FINDINGS_MAX = 20
 class Gravity(StrEnum):
     """What follows from a finding.
 
-    BREACH    a law is broken: it is told, and new exposure on the account it concerns is halted
+    BREACH    a law is broken: it is told, and new exposure is halted on the account it concerns; on every account of
+              the user, or of the house, where it concerns no single one
     LATE      something takes longer than it may: it is told
     WAITING   something waits, and there is a reason for it: it is shown to who asks, and not told
     """
@@ -69,11 +70,38 @@ class Memory:
         return cast("T", self._kept[name])
 
 
+STUCK_AFTER = timedelta(minutes=10)
+STUCK_RUNS = 3
+"""What is late is stuck, and halts, if it is the same one in so many runs and waits so long: no machine is so slow."""
+
+
+class Stuck:
+    """Which of what waits is first in its queue, and in how many runs in a row it was."""
+
+    def __init__(self) -> None:
+        """Know nothing yet."""
+        self._runs: dict[object, tuple[str, int]] = {}
+
+    def seen(self, firsts: Mapping[object, str]) -> None:
+        """Take in the id of what is first in each queue in which something is late, once in a run."""
+        before = self._runs
+        self._runs = {
+            queue: (first, before[queue][1] + 1 if before.get(queue, ("", 0))[0] == first else 1)
+            for queue, first in firsts.items()
+        }
+
+    def gravity(self, queue: object, waited: timedelta) -> Gravity:
+        """Return what follows from the lateness of the first in a queue."""
+        _, runs = self._runs.get(queue, ("", 0))
+        return Gravity.BREACH if runs >= STUCK_RUNS and waited > STUCK_AFTER else Gravity.LATE
+
+
 @dataclass(frozen=True, slots=True)
 class Looking:
     """What a check is given besides the record.
 
     quote_age   (venue, symbol) -> age of the newest quote; None if there is none
+    protect_within   how long a position may lack its protection on an account that did not say
     rows_most   so many rows are read in a slice: a run stays short however long the record is
     found       what one check of this run found out and another needs too
     """
@@ -81,6 +109,7 @@ class Looking:
     now: datetime
     memory: Memory
     quote_age: Callable[[str, str], timedelta | None]
+    protect_within: timedelta = timedelta(seconds=5)
     rows_most: int = 20_000
     found: dict[str, Any] = field(default_factory=dict)
 
