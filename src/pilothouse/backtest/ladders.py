@@ -3,6 +3,7 @@
 Pure. The loop knows the built-in grid and averaging entries; what it does not know or cannot count goes the slow way.
 """
 
+from collections.abc import Mapping
 from dataclasses import replace
 from decimal import Decimal
 from typing import Final
@@ -14,7 +15,7 @@ from pilothouse.backtest.kernels import resting_slots as r
 from pilothouse.backtest.kernels import slots as k
 from pilothouse.backtest.kernels.ladders import run_ladder
 from pilothouse.backtest.result import FillTable, Result, Scale, Trades
-from pilothouse.backtest.simulate import scale_of
+from pilothouse.backtest.simulate import Funding, scale_of
 from pilothouse.backtest.spec import BacktestSpec, Costs, Fills, Slip
 from pilothouse.backtest.turns import run_turns
 from pilothouse.core.candles import Candles, Ints
@@ -36,13 +37,23 @@ _PRICE_MOST: Final = 20_000_000_000
 _SLIPS: Final = {Slip.NONE: k.SLIP_NONE, Slip.FIXED: k.SLIP_FIXED, Slip.SPREAD: k.SLIP_SPREAD}
 
 
-def run_ladders(spec: BacktestSpec, candles: Candles, strategy: Turns, p: Params) -> tuple[Result, str]:
+def run_ladders(
+    spec: BacktestSpec,
+    data: Candles | Mapping[str, Candles],
+    strategy: Turns,
+    p: Params,
+    *,
+    funding: Mapping[str, Funding] | None = None,
+) -> tuple[Result, str]:
     """Return what a strategy in turns would have done, and which engine told: COMPILED or IN_TURNS.
 
     Both tell the same, byte for byte. Raises what `turns.run_turns` raises.
     """
+    candles = data if isinstance(data, Candles) else data[spec.markets[0].symbol]
     found = compiled_ladders(spec, candles, strategy, p)
-    return (found, COMPILED) if found is not None else (run_turns(spec, candles, strategy, p), IN_TURNS)
+    if found is not None:
+        return found, COMPILED
+    return run_turns(spec, data, strategy, p, funding=funding), IN_TURNS
 
 
 def compiled_ladders(spec: BacktestSpec, candles: Candles, strategy: Turns, p: Params) -> Result | None:

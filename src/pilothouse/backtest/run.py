@@ -6,7 +6,9 @@ Deterministic: the same spec over the same data is the same result, byte for byt
 from collections.abc import Mapping
 from dataclasses import replace
 
-from pilothouse.backtest.ladders import COMPILED, run_ladders
+from pilothouse.backtest.columns_as_turns import simulate_in_turns
+from pilothouse.backtest.gate import beyond_kernels
+from pilothouse.backtest.ladders import COMPILED, IN_TURNS, run_ladders
 from pilothouse.backtest.result import Result
 from pilothouse.backtest.simulate import Funding, simulate
 from pilothouse.backtest.spec import BacktestSpec
@@ -21,6 +23,9 @@ def run_any(
     spec: BacktestSpec,
     data: Mapping[str, Candles],
     strategy: Columns | Turns,
+    *,
+    funding: Mapping[str, Funding] | None = None,
+    finer: Mapping[str, Candles] | None = None,
 ) -> tuple[Result, str]:
     """Return what a strategy of either kind would have done on one market, and which engine ran it.
 
@@ -28,9 +33,18 @@ def run_any(
     Raises as `run` and `run_ladders`.
     """
     if isinstance(strategy, Columns):
-        return run(spec, data, strategy), COMPILED
+        found = run(spec, data, strategy, funding=funding, finer=finer)
+        return found, IN_TURNS if in_turns(spec) else COMPILED
     _checked(spec, data, strategy)
-    return run_ladders(spec, data[spec.markets[0].symbol], strategy, resolve(strategy.parameters, spec.params))
+    return run_ladders(
+        spec, {market.symbol: data[market.symbol] for market in spec.markets}, strategy,
+        resolve(strategy.parameters, spec.params), funding=funding,
+    )  # fmt: skip
+
+
+def in_turns(spec: BacktestSpec) -> list[str]:
+    """Return the limits that no compiled loop asks: with one of them columns are carried out turn by turn."""
+    return beyond_kernels(spec.limits, parts=spec.fills.volume_ppm is not None)
 
 
 def run(
@@ -48,6 +62,7 @@ def run(
     funding   its history by symbol, where the spec wants it paid
     finer     shorter candles by symbol, where the spec walks inside the bars
 
+    With a limit that only the whole gate asks it is carried out turn by turn, to the same result but more slowly.
     Raises Invalid that names what does not fit, TooLargeToCount.
     """
     _checked(spec, data, strategy)
@@ -58,17 +73,18 @@ def run(
     rules = spec.rules if spec.rules is not None else strategy.rules(p)
     others = {symbol: each for symbol, each in data.items() if symbol != market.symbol}
     signals = strategy.signals(View(candles, others), p)
-    return simulate(
-        spec, market, candles, signals, rules, warm_up=strategy.warm_up_bars(p, candles.span_ms),
-        funding=(funding or {}).get(market.symbol), finer=(finer or {}).get(market.symbol),
-    )  # fmt: skip
+    warm_up, paid = strategy.warm_up_bars(p, candles.span_ms), (funding or {}).get(market.symbol)
+    if in_turns(spec):
+        return simulate_in_turns(spec, market, candles, signals, rules, warm_up=warm_up, funding=paid)
+    within = (finer or {}).get(market.symbol)
+    return simulate(spec, market, candles, signals, rules, warm_up=warm_up, funding=paid, finer=within)
 
 
 def _checked(spec: BacktestSpec, data: Mapping[str, Candles], strategy: Columns | Turns) -> None:
     problems = []
     if strategy.name != spec.strategy:
         problems.append(Problem("strategy", f"{strategy.name} came", f"{spec.strategy}, which the spec names", "other"))
-    if len(spec.markets) != 1:
+    if len(spec.markets) != 1 and isinstance(strategy, Columns):
         allowed = "one: this run knows no capital that several share"
         problems.append(Problem("markets", f"{len(spec.markets)} markets", allowed, "too_many"))
     for symbol in sorted({market.symbol for market in spec.markets} | set(spec.data)):

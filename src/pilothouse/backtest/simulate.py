@@ -17,7 +17,7 @@ from pilothouse.backtest.kernels.bars import run_bars
 from pilothouse.backtest.kernels.plain import is_plain, plain_bars
 from pilothouse.backtest.orders_wanted import Flags, Rows, Wanted, wanted
 from pilothouse.backtest.result import FillTable, Result, Scale, Trades
-from pilothouse.backtest.spec import PPM, BacktestSpec, FillAt, Margin, Market, Slip
+from pilothouse.backtest.spec import PPM, BacktestSpec, Costs, FillAt, Margin, Market, Slip
 from pilothouse.core.candles import Candles, Ints
 from pilothouse.core.errors import Invalid, Problem, Refused
 from pilothouse.core.limits import NOTHING
@@ -155,7 +155,7 @@ def planned(
     places = dict(found.places)
     _event_rows(spec, walked, funding, rows, flags, places)
     if fills.volume_ppm is not None or costs.slip in {Slip.VOLUME, Slip.IMPACT}:
-        places[k.ROW_VOLUME] = rows.add(_volume_lots(walked, market))
+        places[k.ROW_VOLUME] = rows.add(volume_lots(walked, market))
     if spec.limits != NOTHING:
         places[k.ROW_AT] = rows.add(walked.closed_ms)
         places[k.ROW_DENIED] = rows.add(np.zeros(len(walked), np.int64))
@@ -262,26 +262,36 @@ def _event_rows(
         days = opened // _DAY_MS
         places[k.ROW_DAY] = rows.add(days)
         flags[np.flatnonzero(np.diff(days, prepend=-1))] |= k.EVENT
+    at_open, inside, interest = due_of(costs, candles, funding)
+    for slot, row, is_asked in (
+        (k.ROW_FUNDING_OPEN, at_open, costs.funding), (k.ROW_FUNDING, inside, costs.funding),
+        (k.ROW_BORROW, interest, costs.borrow_ppm_year > 0),
+    ):  # fmt: skip
+        if is_asked and len(candles):
+            places[slot] = rows.add(row)
+            flags[row != 0] |= k.EVENT
+
+
+def due_of(costs: Costs, candles: Candles, funding: Funding | None) -> tuple[Ints, Ints, Ints]:
+    """Return int64[n] each, ppb: funding at the open of each bar, funding within it, interest at the open."""
+    opened = candles.opened_ms
+    at_open, inside, interest = (np.zeros(len(candles), np.int64) for _ in range(3))
     if costs.funding and funding is not None and len(candles):
         bar = np.searchsorted(opened, funding.at_ms, side="right") - 1
         held = (bar >= 0) & (funding.at_ms < np.append(opened[1:], candles.closed_ms[-1])[bar])
-        at_open = held & (funding.at_ms == opened[bar])
-        for slot, chosen in ((k.ROW_FUNDING_OPEN, at_open), (k.ROW_FUNDING, held & ~at_open)):
-            row = np.zeros(len(candles), np.int64)
+        opens = held & (funding.at_ms == opened[bar])
+        for row, chosen in ((at_open, opens), (inside, held & ~opens)):
             np.add.at(row, bar[chosen], funding.ppb[chosen])
-            places[slot] = rows.add(row)
-            flags[row != 0] |= k.EVENT
     if costs.borrow_ppm_year and len(candles):
         # Interest runs from bar to bar; what is cut off here is charged with a later one, so that none is lost.
         passed = opened - opened[0]
         ppb = costs.borrow_ppm_year * 1_000
         run = (passed // _YEAR_MS) * ppb + (passed % _YEAR_MS) * ppb // _YEAR_MS
-        row = np.diff(run, prepend=0)
-        places[k.ROW_BORROW] = rows.add(row)
-        flags[row != 0] |= k.EVENT
+        interest = np.diff(run, prepend=0)
+    return at_open, inside, interest
 
 
-def _volume_lots(candles: Candles, market: Market) -> Ints:
+def volume_lots(candles: Candles, market: Market) -> Ints:
     """Return the volume in whole lots, rounded down; more than 2^43 count as so many."""
     ratio = (candles.volume_step / market.lot).as_integer_ratio()
     above, below = ratio

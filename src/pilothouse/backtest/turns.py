@@ -1,292 +1,344 @@
-"""A strategy in turns over bars, in plain Python and whole numbers: grids and averaging entries against history. Pure.
+"""Strategies in turns over history: candles and a strategy go in; orders meet the bars; an exact result comes out.
 
-Each bar is walked along the path that is worst for who is long: the open, down to the low, up to the high, the close.
-Orders of earlier bars may fill anywhere on it. What is asked for inside a bar fills only on the way down (more is
-bought, stops are hit): that the high came after a purchase in the same bar is something that nobody knows.
-Orders at the market fill at the next open. Long positions only, paid in full.
+Plain Python and whole numbers, for everything that is written turn by turn, and for runs with limits that no compiled
+loop asks: every order passes the house's own risk gate before it stands. See `turn_walk.py` for the way through a bar.
+Orders at the market fill at the next open, or at the close where the run fills there.
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any, Final
 
 import numpy as np
 
-from pilothouse.backtest.result import FILL_COLUMNS, TRADE_COLUMNS, FillTable, Reason, Result, Scale, Trades
-from pilothouse.backtest.simulate import TooLargeToCount, scale_of
-from pilothouse.backtest.spec import PPM, BacktestSpec, FillAt, Slip
+from pilothouse.backtest.denials import NONE
+from pilothouse.backtest.result import FILL_COLUMNS, TRADE_COLUMNS, FillTable, Reason, Result, Trades
+from pilothouse.backtest.simulate import Funding, TooLargeToCount
+from pilothouse.backtest.spec import PPM, BacktestSpec, FillAt
+from pilothouse.backtest.turn_account import Account
+from pilothouse.backtest.turn_gate import Gate
+from pilothouse.backtest.turn_lanes import calendar_of, lanes_of
+from pilothouse.backtest.turn_orders import ALL, LEAVE, Lane, Leg, Order, Ticket, is_limited, reason_of
+from pilothouse.backtest.turn_walk import Walk
 from pilothouse.core.candles import Candles
 from pilothouse.core.errors import Invalid, Problem, Refused
-from pilothouse.core.limits import NOTHING
 from pilothouse.core.rounding import divided
 from pilothouse.strategies.parameters import Params
-from pilothouse.strategies.sdk import Bar, Filled, Turn, Turns, Want
+from pilothouse.strategies.sdk import Bar, Denied, Filled, Happening, Quoted, Turn, Turns, Want
 
-_FILLS_MOST_A_BAR: Final = 10_000
 _ONE: Final = Decimal(1)
+_DAY_MS: Final = 86_400_000
+_DENIED_MOST_A_BAR: Final = 10_000
+OPEN, INSIDE, CLOSE = range(3)
+"""Where in a bar a run is."""
 
 
-@dataclass(slots=True)
-class _Order:
-    """An order that rests: lots left, prices in ticks, the bar in which it was asked for in this form."""
-
-    want: Want
-    buys: bool
-    lots: int
-    price: int | None
-    stop: int | None
-    since: int
-
-
-@dataclass(slots=True)
-class _Open:
-    """The trade that is open: from flat to flat."""
-
-    opened_bar: int
-    first_price: int
-    worst: int
-    best: int
-    lots: int = 0
-    opened_value: int = 0
-    closed_value: int = 0
-    fees: int = 0
-
-
-def run_turns(spec: BacktestSpec, candles: Candles, strategy: Turns, p: Params) -> Result:
+def run_turns(
+    spec: BacktestSpec,
+    data: Candles | Mapping[str, Candles],
+    strategy: Turns,
+    p: Params,
+    *,
+    funding: Mapping[str, Funding] | None = None,
+) -> Result:
     """Return what a strategy in turns would have done on these candles; the same input is the same result.
+
+    data      candles of the one market, or by symbol
+    funding   its history by symbol, where the spec wants it paid
 
     Raises Invalid that names what this way of running does not know, Refused if orders fill each other without end,
     TooLargeToCount.
     """
-    _checked(spec, candles)
-    walk = _Walk(spec, candles, strategy, p)
-    for bar in range(len(candles)):
-        walk.through(bar)
-    return walk.result()
+    by_symbol = {spec.markets[0].symbol: data} if isinstance(data, Candles) else dict(data)
+    _checked(spec, by_symbol)
+    run = TurnRun(spec, lanes_of(spec, by_symbol, funding or {}), strategy, p)
+    run.through()
+    return run.result()
 
 
-def _checked(spec: BacktestSpec, candles: Candles) -> None:
+def _checked(spec: BacktestSpec, data: Mapping[str, Candles]) -> None:
     """Refuse what would otherwise be left out without a word."""
-    costs, fills = spec.costs, spec.fills
-    unknown = (
-        ("leverage", spec.leverage != 1, "1: positions are paid in full"),
+    unknown = [
         ("rules", spec.rules is not None, "none: its exits and sizes are its own parameters"),
-        ("costs.funding", costs.funding, "no funding"),
-        ("costs.tiers", bool(costs.tiers), "one fee"),
-        ("costs.slip", costs.slip in {Slip.VOLUME, Slip.IMPACT}, "none, fixed or spread"),
-        ("fills.at", fills.at is not FillAt.OPEN, "open"),
-        ("fills.latency", fills.latency != 0, "0"),
-        ("fills.volume_ppm", fills.volume_ppm is not None, "no bound"),
-        ("fills.finer", fills.finer is not None, "none"),
-        ("limits", spec.limits != NOTHING, "none"),
         ("markets", len(spec.markets) != 1, "one market"),
-        ("candles", not len(candles), "one or more"),
-    )
+        ("fills.finer", spec.fills.finer is not None, "none"),
+    ]
+    unknown += [
+        ("candles", not len(data.get(market.symbol, ())), f"one or more of {market.symbol}") for market in spec.markets
+    ]
     problems = [Problem(field, "is not known to runs in turns", wanted) for field, wrong, wanted in unknown if wrong]
     if problems:
         raise Invalid(problems)
 
 
-class _Walk:
-    """One run: cash in units, position in lots, prices in ticks."""
+class TurnRun(Walk):
+    """One run: the strategy decides, orders stand and are met, the account keeps the books."""
 
-    def __init__(self, spec: BacktestSpec, candles: Candles, strategy: Turns, p: Params) -> None:
-        self.spec, self.candles, self.decide, self.p = spec, candles, strategy.decide, p
-        self.market = spec.markets[0]
-        found = scale_of(candles, self.market)
-        self.scale: Scale = found
-        self.units = found.units
-        self.capital = self.cash = int(divided(spec.capital, found.unit, _ONE))
+    def __init__(self, spec: BacktestSpec, lanes: list[Lane], strategy: Turns, p: Params) -> None:
+        """Begin flat, before the first bar."""
+        capital = int(divided(spec.capital, lanes[0].scale.unit, _ONE))
+        super().__init__(Account(spec, lanes, capital), through=spec.fills.through)
+        self.spec, self.lanes, self.p = spec, lanes, p
+        self.by_symbol = {lane.market.symbol: lane for lane in lanes}
+        self.strategy, self.decide = strategy, strategy.decide
+        self.quotes = bool(getattr(strategy, "quotes", False))
+        seat = getattr(strategy, "seat", None)
+        if seat is not None:
+            seat(self)
         self.state: dict[str, Any] = strategy.begin(p)
-        self.orders: dict[str, _Order] = {}
-        self.held = self.bar = self.skipped = self.exposed = 0
-        self.open: _Open | None = None
-        self.trades: list[tuple[int, ...]] = []
-        self.fills: list[tuple[int, ...]] = []
-        self.equity = [0] * len(candles)
-        columns = (getattr(candles, name).tolist() for name in ("open", "high", "low", "close", "volume"))
-        self.rows = list(zip(*columns, strict=True))
-        self.opened: list[int] = candles.opened_ms.tolist()
-        self.symbol, self.span = candles.symbol, candles.span_ms
-        self.tick, self.volume_step = candles.price_step, candles.volume_step
+        self.calendar = calendar_of(lanes)
+        self.opened: list[int] = self.calendar.tolist()
+        self.span = lanes[0].candles.span_ms
+        self.closed = [each + self.span for each in self.opened]
+        self.gate = Gate(self.account, spec.limits, self.closed) if is_limited(spec.limits) else None
+        self.phase = CLOSE
+        self.at_close = spec.fills.at is FillAt.CLOSE
+        self.later: list[tuple[int, Order | str]] = []
+        self.denied_now = 0
 
-    def through(self, bar: int) -> None:
-        """Walk one bar: its open, down, up, and the turn at its close."""
-        self.bar = bar
-        first, high, low, close, volume = self.rows[bar]
-        before = self.open
-        if self.orders:
-            self._inside(first, high, low)
-        if before is not None and self.open is before:
-            before.worst, before.best = min(before.worst, low), max(before.best, high)
-        opened, tick = self.opened[bar], self.tick
-        happening = Bar(
-            self.symbol, opened, opened + self.span, first * tick, high * tick, low * tick, close * tick,
-            volume * self.volume_step,
-        )  # fmt: skip
+    # ── bars ──────────────────────────────────────────────────────────────────────────────────────
+
+    def through(self) -> None:
+        """Walk all bars."""
+        ends = {id(lane): len(lane.rows) for lane in self.lanes}
+        nexts = {id(lane): int(lane.candles.opened_ms[0]) for lane in self.lanes}
+        for step, now in enumerate(self.opened):
+            here = []
+            for lane in self.lanes:
+                if nexts[id(lane)] != now:
+                    continue
+                lane.bar += 1
+                here.append(lane)
+                after = lane.bar + 1
+                nexts[id(lane)] = int(lane.candles.opened_ms[after]) if after < ends[id(lane)] else -1
+            self.one_step(step, now, here)
+
+    def one_step(self, step: int, now: int, here: list[Lane]) -> None:
+        """Walk one bar of every instrument that has one."""
+        account = self.account
+        account.step, account.now_ms, self.denied_now = step, now, 0
+        self.phase, share = OPEN, self.spec.fills.volume_ppm
+        for lane in here:
+            lane.first, lane.high, lane.low, lane.close = lane.rows[lane.bar]
+            lane.last = lane.first
+            lane.budget = lane.volume[lane.bar] * share // PPM if share else ALL
+        account.begin_day(now // _DAY_MS)
+        legs = [leg for lane in here for leg in lane.legs]
+        if self.later:
+            self._arrive(step)
+        self._opens(legs, here)
+        self.phase = INSIDE
+        for leg in legs:
+            if leg.pos or leg.orders:
+                account.pay_inside(leg)
+                self.walk(leg, self.enter_inside(leg))
+        self._closes(legs, here)
+
+    def _opens(self, legs: list[Leg], here: list[Lane]) -> None:
+        for leg in legs:
+            if leg.pos or leg.orders:
+                self.account.pay_at_open(leg)
+                self.open_leg(leg)
+        if not self.quotes:
+            return
+        for lane in here:
+            price = lane.first * lane.scale.tick
+            self.turn(Quoted(lane.market.symbol, price, price, self.account.now_ms))
+        for leg in legs:
+            if leg.pos and LEAVE in leg.orders:
+                self.take(leg.orders[LEAVE], leg.lane.first)
+        for leg in legs:
+            if leg.orders:
+                self.enter_at_open(leg)
+
+    def _closes(self, legs: list[Leg], here: list[Lane]) -> None:
+        account, step = self.account, self.account.step
+        self.phase = CLOSE
+        for lane in here:
+            lane.last = lane.close
+        if self.later and self.at_close:
+            self._arrive(step, at_close=True)
+        for lane in here:
+            bar = lane.bar
+            tick, candles = lane.scale.tick, lane.candles
+            happening = Bar(
+                lane.market.symbol, account.now_ms, account.now_ms + self.span, lane.first * tick, lane.high * tick,
+                lane.low * tick, lane.close * tick, int(candles.volume[bar]) * candles.volume_step,
+            )  # fmt: skip
+            self.turn(happening)
+        if self.at_close:
+            self._fill_at_close(legs)
+        for leg in legs:
+            self._end_of_bar(leg)
+        account.exposed += any(leg.pos for leg in account.legs)
+        account.equity.append(account.worth())
+
+    def _fill_at_close(self, legs: list[Leg]) -> None:
+        for leg in legs:
+            for reduces in (True, False):
+                for order in [order for order in leg.orders.values() if order.reduces is reduces]:
+                    at_market = order.limit is None and order.trigger is None
+                    blocked = order.ticket is not None and not order.reduces and leg.pos * order.sign < 0
+                    if at_market and not blocked and leg.orders.get(order.key) is order:
+                        self.take(order, leg.lane.close, inside=True)
+
+    def _end_of_bar(self, leg: Leg) -> None:
+        self.account.end_bar(leg)
+        step, lane = self.account.step, leg.lane
+        for order in list(leg.orders.values()):
+            if order.trail and order.since != step and order.trigger is not None:
+                order.best = min(order.best, lane.low) if order.sign > 0 else max(order.best, lane.high)
+                order.trigger = max(order.best + order.sign * order.trail, 1)
+            ticket = order.ticket
+            waits = order.limit is not None or order.trigger is not None
+            if ticket is not None and not order.reduces and waits and step >= ticket.until:
+                self.forget(order)
+
+    # ── turns ─────────────────────────────────────────────────────────────────────────────────────
+
+    def turn(self, happening: Happening) -> None:
+        """Let the strategy decide, and carry out what it decided."""
         turn = self.decide(self.state, happening, self.p)
         self.state = turn.state
         if turn.wants or turn.cancels:
-            self._follow(turn)
-        if self.held:
-            self.equity[bar] = self.cash + self.held * close * self.units
-            self.exposed += 1
-        else:
-            self.equity[bar] = self.cash
+            self.follow(turn)
 
-    def _inside(self, first: int, high: int, low: int) -> None:
-        """Fill what the bar reaches: orders at the market first, then on the way down, then on the way up."""
-        for order in [order for order in self.orders.values() if order.price is None and order.stop is None]:
-            if self.orders.get(order.want.key) is order:
-                self._fill(order, self._slipped(first, buys=order.buys), maker=False)
-        self._down(first, low)
-        self._up(first, high)
+    def heard(self, leg: Leg, key: str, lots: int, price: int) -> None:
+        """Let the strategy take the turn that follows a fill."""
+        lane = leg.lane
+        at = self.account.now_ms + self.span
+        self.turn(Filled(key, lane.market.symbol, lots * lane.scale.lot, price * lane.scale.tick, at))
 
-    def _down(self, at: int, low: int) -> None:
-        """Go down to the low: purchases that rest and stops below, the highest first; of equals the stop first."""
-        for _ in range(_FILLS_MOST_A_BAR):
-            reached = [order for order in self.orders.values() if self._falls_to(order, low)]
-            if not reached:
-                return
-            order = max(reached, key=lambda each: (_level(each, at), not each.buys))
-            at = min(at, _level(order, at))
-            price = at if order.buys else self._slipped(at, buys=False)
-            self._fill(order, price, maker=order.buys)
-        raise Refused(f"more than {_FILLS_MOST_A_BAR} orders filled in one bar: they fill each other without end")
-
-    def _falls_to(self, order: _Order, low: int) -> bool:
-        if order.buys and order.stop is None and order.price is not None:
-            return order.price > low or (order.price == low and not self.spec.fills.through)
-        return not order.buys and order.stop is not None and order.stop >= low
-
-    def _up(self, first: int, high: int) -> None:
-        """Go up to the high, the lowest first: orders that are older than this bar."""
-        for _ in range(_FILLS_MOST_A_BAR):
-            reached = [order for order in self.orders.values() if self._rises_to(order, high)]
-            if not reached:
-                return
-            order = min(reached, key=lambda each: _level(each, first))
-            at = max(_level(order, first), first)
-            self._fill(order, self._slipped(at, buys=True) if order.buys else at, maker=not order.buys)
-        raise Refused(f"more than {_FILLS_MOST_A_BAR} orders filled in one bar: they fill each other without end")
-
-    def _rises_to(self, order: _Order, high: int) -> bool:
-        if order.since == self.bar:
-            return False
-        if not order.buys and order.stop is None and order.price is not None:
-            return order.price < high or (order.price == high and not self.spec.fills.through)
-        return order.buys and order.stop is not None and order.stop <= high
-
-    def _slipped(self, price: int, *, buys: bool) -> int:
-        """Return the price of an order that takes: worse, in whole ticks rounded up."""
-        costs = self.spec.costs
-        if costs.slip is Slip.NONE:
-            return price
-        worse = -(-price * costs.slip_ppm // PPM) + costs.slip_ticks
-        if costs.slip is Slip.SPREAD:
-            worse = -(-worse // 2)
-        return price + worse if buys else max(price - worse, 1)
-
-    def _fill(self, order: _Order, price: int, *, maker: bool) -> None:
-        """Fill an order whole, book it, and let the strategy take the turn that follows."""
-        del self.orders[order.want.key]
-        lots = order.lots if order.buys else min(order.lots, self.held)
-        value = lots * price * self.units
-        fee = -(-value * (self.spec.costs.maker_ppm if maker else self.spec.costs.taker_ppm) // PPM)
-        if not lots or (order.buys and value + fee > self.cash):
-            self.skipped += 1
-            return
-        signed = lots if order.buys else -lots
-        self.cash -= signed * price * self.units + fee
-        self.held += signed
-        if self.open is None:
-            self.open = _Open(self.bar, price, price, price)
-        trade = self.open
-        trade.worst, trade.best = min(trade.worst, price), max(trade.best, price)
-        trade.fees += fee
-        if order.buys:
-            trade.lots += lots
-            trade.opened_value += value
-        else:
-            trade.closed_value += value
-        reason = _reason(order)
-        self.fills.append((self.bar, signed, price, fee, int(reason), len(self.trades), int(maker)))
-        if not self.held:
-            self._close(price, reason)
-        at = self.opened[self.bar] + self.span
-        quantity, told = signed * self.scale.lot, price * self.scale.tick
-        turn = self.decide(self.state, Filled(order.want.key, self.symbol, quantity, told, at), self.p)
-        self.state = turn.state
-        self._follow(turn)
-
-    def _close(self, price: int, reason: Reason) -> None:
-        trade = self.open
-        assert trade is not None, "what is closed was opened"
-        pnl = trade.closed_value - trade.opened_value - trade.fees
-        self.trades.append((
-            trade.opened_bar, self.bar, 1, trade.lots, trade.opened_value, trade.closed_value, trade.fees, 0, pnl,
-            int(Reason.SIGNAL), int(reason), trade.worst, trade.best, trade.first_price, price, -1,
-        ))  # fmt: skip
-        self.open = None
-
-    def _follow(self, turn: Turn) -> None:
-        """Take over the orders of a turn."""
+    def follow(self, turn: Turn) -> None:
+        """Take over the orders of a turn, at once or when they arrive."""
+        late = self.spec.fills.latency
+        due = self.account.step + late + (self.phase == CLOSE and not self.at_close)
         for key in turn.cancels:
-            self.orders.pop(key, None)
+            if late and not self.quotes:
+                self.later.append((due, key))
+            elif key in self.orders:
+                self.forget(self.orders[key])
         for want in turn.wants:
-            self._place(want)
+            order = self._ticket(want) if isinstance(want, Ticket) else self._made(want)
+            if order is None or not self._passes(order):
+                continue
+            if late and not self.quotes:
+                self.later.append((due, order))
+            else:
+                self._stand(order)
 
-    def _place(self, want: Want) -> None:
-        """Cut an order to whole lots and ticks, against who asks for it; one that stays as it is keeps its age."""
-        buys = want.quantity > 0
-        if want.price is not None and want.stop is not None:
-            raise Invalid([Problem(f"wants.{want.key}", "has a limit and a trigger", "one of the two", "stop_limit")])
-        if not buys and not want.reduce_only:
-            raise Invalid([Problem(f"wants.{want.key}", "sells more than is held", "a sale that only reduces")])
-        lots = int(divided(abs(want.quantity), self.scale.lot, _ONE))
-        price = None if want.price is None else int(divided(want.price, self.scale.tick, _ONE, upward=not buys))
-        stop = None if want.stop is None else int(divided(want.stop, self.scale.tick, _ONE, upward=buys))
-        known = price if price is not None else stop
-        small = buys and known is not None and lots * known * self.units * self.scale.unit < self.market.notional_min
-        before = self.orders.pop(want.key, None)
-        if lots < self.market.lots_min or (self.market.lots_most or lots) < lots or small:
-            self.skipped += 1
+    def _arrive(self, step: int, *, at_close: bool = False) -> None:
+        """Let what was under way arrive: before the open, or before the close where orders fill there."""
+        if self.at_close is not at_close:
             return
-        made = _Order(want, buys, lots, price, stop, self.bar)
-        if before is not None and (before.price, before.stop) == (price, stop) and lots <= before.lots:
-            made.since = before.since
-        self.orders[want.key] = made
+        due = [what for at, what in self.later if at <= step]
+        self.later = [(at, what) for at, what in self.later if at > step]
+        for what in due:
+            if isinstance(what, Order):
+                what.since = step - 1
+                self._stand(what)
+            elif what in self.orders:
+                self.forget(self.orders[what])
+
+    def _ticket(self, want: Ticket) -> Order:
+        leg = self._leg_of(want)
+        since = self.account.step + (self.at_close and not want.reduce_only)
+        return Order(
+            want, leg, want.sign, want.lots, want.limit or None, want.trigger or None, 0, want.reduce_only, since,
+            want.reason, ticket=want,
+        )  # fmt: skip
+
+    def _leg_of(self, want: Want) -> Leg:
+        lane = self.by_symbol.get(want.symbol)
+        if lane is None:
+            allowed = f"one of the markets of the run: {', '.join(self.by_symbol)}"
+            raise Invalid([Problem(f"wants.{want.key}", f"symbol {want.symbol[:40]!r} came", allowed, "unknown")])
+        if not self.spec.hedge:
+            return lane.legs[0]
+        opens_long = (want.quantity > 0) is not want.reduce_only
+        return lane.legs[0 if opens_long else 1]
+
+    def _made(self, want: Want) -> Order | None:
+        """Cut an order to whole lots and ticks, against who asks for it; None if it is too small or too large."""
+        leg = self._leg_of(want)
+        lane, sign = leg.lane, 1 if want.quantity > 0 else -1
+        lot, tick, buys = lane.scale.lot, lane.scale.tick, sign > 0
+        if want.trail is not None and (want.stop is not None or want.price is not None or want.trail <= 0):
+            allowed = "a distance above zero, without price and stop"
+            raise Invalid([Problem(f"wants.{want.key}.trail", "does not stand alone", allowed, "trail")])
+        lots = int(divided(abs(want.quantity), lot, _ONE))
+        limit = None if want.price is None else int(divided(want.price, tick, _ONE, upward=not buys))
+        trigger = None if want.stop is None else int(divided(want.stop, tick, _ONE, upward=buys))
+        trail = 0 if want.trail is None else max(int(divided(want.trail, tick, _ONE, upward=True)), 1)
+        if trail:
+            trigger = max(lane.last + sign * trail, 1)
+        known = limit if limit is not None else trigger
+        market = lane.market
+        small = not want.reduce_only and known is not None and lots * known * lane.units * lane.scale.unit
+        before = self.orders.get(want.key)
+        too_small = lots < market.lots_min or (small is not False and small < market.notional_min)
+        if too_small or (market.lots_most or lots) < lots:
+            self.account.skipped += 1
+            if before is not None:
+                self.forget(before)
+            return None
+        reason = reason_of(
+            reduces=want.reduce_only, limit=limit is not None, trigger=want.stop is not None, trails=trail > 0
+        )
+        made = Order(
+            want, leg, sign, lots, limit, trigger, trail, want.reduce_only, self.account.step, reason, best=lane.last
+        )
+        if before is not None and lots <= before.lots and before.trail == trail:
+            same = before.limit == limit and (trail or before.trigger == trigger)
+            if same:
+                # Whoever is told again what stands already does not begin to wait anew, nor to follow.
+                made.since, made.best, made.trigger = before.since, before.best, before.trigger
+        return made
+
+    def _passes(self, order: Order) -> bool:
+        """Ask the gate; a denial takes away what stood under that name, and the strategy hears of it."""
+        if self.gate is None:
+            return True
+        before = self.orders.get(order.key)
+        under_way = [what for _, what in self.later if isinstance(what, Order)]
+        others = [each for each in (*self.orders.values(), *under_way) if each.key != order.key]
+        reasons = self.gate.asks(order, others, again=before is not None)
+        if not reasons:
+            return True
+        if before is not None:
+            self.forget(before)
+        self.denied_now += 1
+        if self.denied_now > _DENIED_MOST_A_BAR:
+            raise Refused(f"more than {_DENIED_MOST_A_BAR} orders were denied in one bar: each asks for the next")
+        why = reasons[0]
+        symbol = order.leg.lane.market.symbol
+        self.turn(Denied(order.key, symbol, why.code, why.message, self.closed[self.account.step]))
+        return False
+
+    def _stand(self, order: Order) -> None:
+        before = self.orders.pop(order.key, None)
+        if before is not None:
+            del before.leg.orders[order.key]
+        self.orders[order.key] = order.leg.orders[order.key] = order
+
+    # ── the end ───────────────────────────────────────────────────────────────────────────────────
 
     def result(self) -> Result:
         """Return what came out; a position that is still open is valued at the last close, without a fee."""
-        trades = list(self.trades)
-        if self.open is not None:
-            last = int(self.candles.close[-1])
-            self.open.closed_value += self.held * last * self.units
-            self._close(last, Reason.OPEN)
-            trades = self.trades
+        account = self.account
+        for leg in account.legs:
+            if leg.trade is not None:
+                leg.trade.closed_value += abs(leg.pos) * leg.lane.last * leg.lane.units
+                account.write(leg, leg.trade, leg.lane.last, Reason.OPEN)
+        rows = account.table()
         try:
             return Result(
-                self.scale, self.capital, self.candles.opened_ms, self.candles.span_ms,
-                Trades.of(np.array(trades, np.int64).reshape(-1, len(TRADE_COLUMNS))),
-                FillTable.of(np.array(self.fills, np.int64).reshape(-1, len(FILL_COLUMNS))),
-                np.array(self.equity, np.int64), self.skipped, self.exposed, not self.spec.costs.any,
+                self.lanes[0].scale, account.capital, self.calendar, self.span,
+                Trades.of(np.array(rows["trades"], np.int64).reshape(-1, len(TRADE_COLUMNS))),
+                FillTable.of(np.array(rows["fills"], np.int64).reshape(-1, len(FILL_COLUMNS))),
+                np.array(account.equity, np.int64), account.skipped, account.exposed, self.spec.costless,
+                denials=self.gate.denials() if self.gate is not None else NONE,
             )  # fmt: skip
         except OverflowError:
             words = "an amount of this run does not fit 64 bits: a larger lot, or less capital, would"
             raise TooLargeToCount(words) from None
-
-
-def _level(order: _Order, at: int) -> int:
-    """Return the price at which the market reaches an order; `at` where it is reached at once."""
-    if order.stop is not None:
-        return order.stop
-    return order.price if order.price is not None else at
-
-
-def _reason(order: _Order) -> Reason:
-    if order.buys:
-        return Reason.SIGNAL
-    if order.stop is not None:
-        return Reason.STOP
-    return Reason.TARGET if order.price is not None else Reason.LEAVE

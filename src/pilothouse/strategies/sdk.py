@@ -160,6 +160,17 @@ class Filled:
 
 
 @dataclass(frozen=True, slots=True)
+class Denied:
+    """An order that a turn asked for was not made: `code` names the limit of the risk gate that it met."""
+
+    key: str
+    symbol: str
+    code: str
+    message: str
+    at_ms: int
+
+
+@dataclass(frozen=True, slots=True)
 class Quoted:
     """The best prices changed."""
 
@@ -169,7 +180,7 @@ class Quoted:
     at_ms: int
 
 
-Happening = Bar | Filled | Quoted
+Happening = Bar | Filled | Denied | Quoted
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,7 +189,8 @@ class Want:
 
     quantity     base, signed: above zero buys
     price        a limit; None: at the market
-    stop         a trigger; None: none
+    stop         a trigger; None: none; with `price` a stop-limit order
+    trail        a trigger that follows the best price at this distance, instead of `stop`
     reduce_only  it may only make a position smaller
     """
 
@@ -188,6 +200,7 @@ class Want:
     price: Decimal | None = None
     stop: Decimal | None = None
     reduce_only: bool = False
+    trail: Decimal | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -179,8 +179,8 @@ def random_limits(rng: np.random.Generator, case: Case) -> Limits:
         "gross_notional_max": money * 2,
         "net_notional_max": money * 2,
         "leverage_max": Decimal(int(rng.integers(1, 4_000))) / 1_000,
-        "daily_loss_percent_max": Decimal(int(rng.integers(1, 60_000))) / 10_000,
-        "drawdown_percent_max": Decimal(int(rng.integers(1, 200_000))) / 10_000,
+        "daily_loss_percent_max": Decimal(int(10 ** rng.uniform(0, 5))) / 10_000,
+        "drawdown_percent_max": Decimal(int(10 ** rng.uniform(0, 5))) / 10_000,
         "losses_in_a_row_max": int(rng.integers(1, 5)),
         "cooldown_s": Decimal(int(rng.integers(1, 50_000))) / 2,
     }

@@ -17,6 +17,7 @@ from pilothouse.core.candles import Candles
 from pilothouse.core.errors import Invalid
 from pilothouse.strategies.parameters import Parameter, Params, resolve
 from pilothouse.strategies.registry import find
+from pilothouse.strategies.rules import Rules
 from pilothouse.strategies.sdk import Bar, Filled, Happening, Turn, Turns, Want
 from tests.unit.strategies.markets import walk
 
@@ -135,18 +136,21 @@ def test_what_cannot_be_paid_is_not_bought() -> None:
 
 
 def test_what_is_not_known_here_is_refused_by_name() -> None:
-    """A cost that is left out without a word makes a result better than life."""
+    """What is left out without a word makes a result better than life."""
     candles = bars(*[(10_000, 10_000, 10_000, 10_000)] * 3)
     for changes, named in (
-        ({"leverage": 2}, "leverage"),
-        ({"costs": Costs(funding=True)}, r"costs\.funding"),
-        ({"costs": Costs(slip=Slip.IMPACT, slip_ppm=5)}, r"costs\.slip"),
-        ({"fills": Fills(latency=1)}, r"fills\.latency"),
+        ({"fills": Fills(finer="1m")}, r"fills\.finer"),
+        ({"rules": Rules()}, "rules"),
+        ({"costs": Costs(funding=True)}, r"costs\.funding: no history of funding for AAAUSDT"),
     ):
         with pytest.raises(Invalid, match=named):
             ran(candles, {}, **changes)
-    with pytest.raises(Invalid, match=r"wants\.out: sells more than is held"):
-        ran(candles, {0: (Want("out", "AAAUSDT", Decimal(-1)),)})
+    for want, named in (
+        (Want("x", "BBBUSDT", Decimal(1)), "one of the markets of the run: AAAUSDT"),
+        (Want("x", "AAAUSDT", Decimal(1), stop=Decimal(5), trail=Decimal(5)), r"wants\.x\.trail"),
+    ):
+        with pytest.raises(Invalid, match=named):
+            ran(candles, {0: (want,)})
 
 
 @settings(max_examples=25)

@@ -1,0 +1,264 @@
+"""The account of a run in turns: money, positions, fees and what is due, in whole ticks, lots and units. Pure.
+
+Written in plain Python and apart from the kernels, which it has to equal on the same orders.
+"""
+
+import math
+from collections import defaultdict
+from typing import Any, Final
+
+from pilothouse.backtest.result import Reason
+from pilothouse.backtest.spec import PPM, BacktestSpec, Margin, Slip
+from pilothouse.backtest.turn_orders import Lane, Leg, Open, Order
+
+_PPB: Final = 1_000_000_000
+
+
+class Account:
+    """Cash and positions; every fill is booked here."""
+
+    def __init__(self, spec: BacktestSpec, lanes: list[Lane], capital: int) -> None:
+        """Begin flat."""
+        self.spec, self.lanes = spec, lanes
+        self.capital = self.cash = capital
+        sides = (1, -1) if spec.hedge else (0,)
+        for lane in lanes:
+            lane.legs = [Leg(lane, side) for side in sides]
+        self.legs = [leg for lane in lanes for leg in lane.legs]
+        self.step = 0
+        self.now_ms = 0
+        self.skipped = self.exposed = 0
+        self.trades: list[tuple[int, ...]] = []
+        self.trade_lane: list[int] = []
+        self.fills: list[tuple[int, int, int, int, int, Open, int]] = []
+        self.fill_lane: list[int] = []
+        self.equity: list[int] = []
+        self.closed: list[tuple[int, bool]] = []
+        self._by_day: dict[int, int] = defaultdict(int)
+        self._day = self._asked_at = -1
+        self._missing = 0
+        self._tiered = any(lane.costs.tiers for lane in lanes)
+        self._places = {id(lane): place for place, lane in enumerate(lanes)}
+        for lane in lanes:
+            lane.maker_ppm, lane.taker_ppm = lane.costs.maker_ppm, lane.costs.taker_ppm
+
+    def worth(self) -> int:
+        """Return equity at the last prices, units."""
+        return self.cash + sum(leg.worth for leg in self.legs if leg.pos)
+
+    # ── what is due ───────────────────────────────────────────────────────────────────────────────
+
+    def begin_day(self, day: int) -> None:
+        """Find the fees of a day by what was traded in the 30 days before it."""
+        if not self._tiered or day == self._day:
+            return
+        self._day = day
+        traded = sum(self._by_day[day - back] for back in range(1, 31))
+        for lane in self.lanes:
+            lane.maker_ppm, lane.taker_ppm = lane.costs.maker_ppm, lane.costs.taker_ppm
+            for tier in lane.costs.tiers:
+                if traded * lane.scale.unit >= tier.volume:
+                    lane.maker_ppm, lane.taker_ppm = tier.maker_ppm, tier.taker_ppm
+
+    def charge(self, leg: Leg, value: int, ppb: int) -> None:
+        """Take `ppb` of `value` from a position, or give it where ppb is below zero; rounded against the holder."""
+        assert leg.trade is not None, "only a position is charged"
+        due = -(-value * ppb // _PPB)
+        self.cash -= due
+        leg.trade.funding -= due
+
+    def pay_at_open(self, leg: Leg) -> None:
+        """Pay funding that is due at the open, and interest on what is borrowed."""
+        lane = leg.lane
+        due = lane.due.get(lane.bar)
+        if due is None or not leg.pos:
+            return
+        side = 1 if leg.pos > 0 else -1
+        value = abs(leg.pos) * lane.first * lane.units
+        if due[0]:
+            self.charge(leg, value, side * due[0])
+        if due[2]:
+            owed = value if side < 0 else self._lacking(value)
+            if owed > 0:
+                self.charge(leg, owed, due[2])
+
+    def _lacking(self, value: int) -> int:
+        """Return what a long position has borrowed: the cash that is missing, each part of it counted once."""
+        if len(self.legs) == 1:
+            return -self.cash
+        if self._asked_at != self.step:
+            self._asked_at, self._missing = self.step, -self.cash
+        part = min(self._missing, value)
+        self._missing -= max(part, 0)
+        return part
+
+    def pay_inside(self, leg: Leg) -> None:
+        """Pay funding that falls into the bar, on what is held behind its open."""
+        due = leg.lane.due.get(leg.lane.bar)
+        if due is not None and due[1] and leg.pos:
+            side = 1 if leg.pos > 0 else -1
+            self.charge(leg, abs(leg.pos) * leg.lane.first * leg.lane.units, side * due[1])
+
+    # ── levels of a position ──────────────────────────────────────────────────────────────────────
+
+    def average(self, leg: Leg) -> int:
+        """Return the average price of all that was entered, ticks, rounded down."""
+        trade = leg.trade
+        assert trade is not None, "a position has a trade"
+        return trade.opened_value // (trade.lots * leg.lane.units)
+
+    def liquidation(self, leg: Leg) -> int | None:
+        """Return the first price at which a position is worth less than it must be, None where there is none."""
+        side = 1 if leg.pos > 0 else -1
+        keep = PPM - side * leg.lane.costs.maintenance_ppm
+        if self.spec.margin is Margin.CROSS:
+            aside = sum(other.worth for other in self.legs if other is not leg and other.pos)
+            size = abs(leg.pos) * leg.lane.units
+            if side > 0:
+                owed = -self.cash - aside
+                return _up(_up(owed * PPM, size), keep) if owed > 0 else None
+            return max(self.cash + aside, 0) * PPM // size // keep
+        times, average = self.spec.leverage, self.average(leg)
+        if side > 0:
+            level = -(-average * (times - 1) * PPM // (times * keep))
+            return level if level > 0 else None
+        return average * (times + 1) * PPM // (times * keep)
+
+    def bankrupt(self, leg: Leg) -> int:
+        """Return the price at which nothing is left of what stood behind a position: worse is the venue's loss."""
+        long = leg.pos > 0
+        if self.spec.margin is Margin.CROSS:
+            aside = sum(other.worth for other in self.legs if other is not leg and other.pos)
+            size, left = abs(leg.pos) * leg.lane.units, self.cash + aside
+            return max(-(left // size) if long else left // size, 1)
+        times, average = self.spec.leverage, self.average(leg)
+        return max(-(-average * (times - 1) // times), 1) if long else average * (times + 1) // times
+
+    def affordable(self, leg: Leg, lots: int, price: int, fee_ppm: int) -> int:
+        """Return the most of `lots` that equity carries at `price` with its fee, beside what is held."""
+        each, times = price * leg.lane.units, self.spec.leverage
+        aside = [other for other in self.legs if other is not leg and other.pos]
+        worth = self.cash + leg.pos * each + sum(other.worth for other in aside)
+        room = times * worth - abs(leg.pos) * each - sum(abs(other.worth) for other in aside)
+        if room <= 0:
+            return 0
+        least, most = 0, min(lots, room // each)
+        if lots == most and lots * each + times * -(-lots * each * fee_ppm // PPM) <= room:
+            return lots
+        while least < most:
+            middle = (least + most + 1) // 2
+            value = middle * each
+            if value + times * -(-value * fee_ppm // PPM) <= room:
+                least = middle
+            else:
+                most = middle - 1
+        return least
+
+    def slipped(self, lane: Lane, price: int, sign: int, lots: int) -> int:
+        """Return the price of an order that takes: worse, in whole ticks rounded up."""
+        costs = lane.costs
+        match costs.slip:
+            case Slip.NONE:
+                return price
+            case Slip.FIXED | Slip.SPREAD:
+                worse = -(-price * costs.slip_ppm // PPM) + costs.slip_ticks
+                worse = -(-worse // 2) if costs.slip is Slip.SPREAD else worse
+            case Slip.VOLUME | Slip.IMPACT:
+                volume = lane.volume[lane.bar]
+                part = PPM if volume <= lots else -(-lots * PPM // volume)
+                grown = -(-part * part // PPM) if costs.slip is Slip.VOLUME else _root_up(part * PPM)
+                worse = -(-price * -(-costs.slip_ppm * grown // PPM) // PPM)
+        return price + worse if sign > 0 else max(price - worse, 1)
+
+    # ── fills ─────────────────────────────────────────────────────────────────────────────────────
+
+    def enter(self, order: Order, lots: int, price: int, *, maker: bool, fresh: bool) -> None:
+        """Open a position or add to it. `fresh`: behind the open, so that the whole bar was not lived through."""
+        leg = order.leg
+        trade = leg.trade
+        if trade is None:
+            tag = order.ticket.tag if order.ticket is not None else -1
+            trade = leg.trade = Open(order.sign, self.step, price, order.reason, tag, price, price)
+            trade.fresh = self.step if fresh else -1
+        fee = self._book(leg, order.sign * lots, price, order.reason, maker=maker)
+        _seen(trade, price)
+        leg.pos += order.sign * lots
+        trade.lots += lots
+        trade.opened_value += lots * price * leg.lane.units
+        trade.fees += fee
+
+    def leave(self, leg: Leg, lots: int, price: int, reason: Reason, *, maker: bool) -> None:
+        """Close `lots` of a position; when nothing is left, the trade is written."""
+        trade = leg.trade
+        assert trade is not None, "what is closed was opened"
+        fee = self._book(leg, -trade.side * lots, price, reason, maker=maker)
+        value = lots * price * leg.lane.units
+        gained = trade.side * (value * trade.lots - lots * trade.opened_value)
+        if gained:
+            ended = leg.lane.candles.span_ms + self.now_ms
+            self.closed.append((ended, gained < fee * trade.lots))
+        leg.pos -= trade.side * lots
+        trade.fees += fee
+        trade.closed_value += value
+        _seen(trade, price)
+        if not leg.pos:
+            self.write(leg, trade, price, reason)
+
+    def write(self, leg: Leg, trade: Open, price: int, reason: Reason) -> None:
+        """Write a trade that has ended."""
+        side = trade.side
+        pnl = side * (trade.closed_value - trade.opened_value) - trade.fees + trade.funding
+        trade.number = len(self.trades)
+        self.trades.append((
+            trade.opened, self.step, side, trade.lots, trade.opened_value, trade.closed_value, trade.fees,
+            trade.funding, pnl, int(trade.reason), int(reason), trade.worst, trade.best, trade.first_price, price,
+            trade.tag,
+        ))  # fmt: skip
+        self.trade_lane.append(self._places[id(leg.lane)])
+        leg.trade = None
+
+    def _book(self, leg: Leg, lots: int, price: int, reason: Reason, *, maker: bool) -> int:
+        lane, trade = leg.lane, leg.trade
+        size = abs(lots)
+        value = size * price * lane.units
+        fee = -(-value * (lane.maker_ppm if maker else lane.taker_ppm) // PPM)
+        if reason is Reason.LIQUIDATION:
+            fee += -(-value * lane.costs.liquidation_ppm // PPM)
+        else:
+            lane.budget -= size
+        self.cash -= lots * price * lane.units + fee
+        if self._tiered:
+            self._by_day[self._day] += value
+        assert trade is not None, "every fill belongs to a trade"
+        self.fills.append((self.step, lots, price, fee, int(reason), trade, int(maker)))
+        self.fill_lane.append(self._places[id(lane)])
+        return fee
+
+    def end_bar(self, leg: Leg) -> None:
+        """Take a bar that was lived through into the best and the worst price."""
+        trade = leg.trade
+        if trade is None or trade.fresh == self.step:
+            return
+        _seen(trade, leg.lane.high)
+        _seen(trade, leg.lane.low)
+
+    def table(self) -> dict[str, Any]:
+        """Return trades and fills as rows of whole numbers."""
+        fills = [(*fill[:5], fill[5].number, fill[6]) for fill in self.fills]
+        return {"trades": self.trades, "fills": fills}
+
+
+def _seen(trade: Open, price: int) -> None:
+    if trade.side > 0:
+        trade.best, trade.worst = max(trade.best, price), min(trade.worst, price)
+    else:
+        trade.best, trade.worst = min(trade.best, price), max(trade.worst, price)
+
+
+def _up(amount: int, by: int) -> int:
+    return -(-amount // by)
+
+
+def _root_up(square: int) -> int:
+    root = math.isqrt(square)
+    return root + (root * root < square)

@@ -1,0 +1,181 @@
+"""The risk gate before every order of a run in turns: all rules, with what the simulated account is exposed to. Pure.
+
+What the books of a house tell the gate, the account of the run tells it here: position, what is under way, equity now,
+at midnight and at its highest, what was made lately, and losses. An order decided inside a bar has the time of its end.
+"""
+
+from bisect import bisect_right
+from collections import deque
+from collections.abc import Iterable
+from decimal import Decimal
+from typing import Final, NamedTuple
+
+from pilothouse.backtest.denials import Denials, Stopped
+from pilothouse.backtest.gate import at, instrument_of, terms_of
+from pilothouse.backtest.spec import PPM, Slip
+from pilothouse.backtest.turn_account import Account
+from pilothouse.backtest.turn_orders import ALL, Lane, Order
+from pilothouse.core.instrument import Side
+from pilothouse.core.limits import Limits
+from pilothouse.core.order import OrderTerms
+from pilothouse.core.quote import Quote
+from pilothouse.core.risk import Activity, Denial, Denied, Elsewhere, Exposure, check
+
+_DAY_MS: Final = 86_400_000
+_ZERO: Final = Decimal(0)
+
+
+class _Made(NamedTuple):
+    """An order that was made: when, what it was worth if it could add, and what it asked for."""
+
+    at_ms: int
+    worth: Decimal
+    terms: OrderTerms
+
+
+class Gate:
+    """Asked before each order; remembers what was made and what was denied."""
+
+    def __init__(self, account: Account, limits: Limits, closed_ms: list[int]) -> None:
+        """Begin with nothing made. `closed_ms`: the end of each bar."""
+        self._account, self._limits, self._closed_ms = account, limits, closed_ms
+        self._instruments = {lane.market.symbol: instrument_of(lane.market, lane.scale.tick) for lane in account.lanes}
+        self._lately: deque[_Made] = deque()
+        self._day = -1
+        self._today, self._worth_today = 0, _ZERO
+        self._highs = [account.capital]
+        self._heard = self._run = 0
+        self._lost_day = self._lost_at = -1
+        self._stopped: list[Stopped] = []
+
+    def asks(self, order: Order, orders: Iterable[Order], *, again: bool) -> tuple[Denial, ...]:
+        """Return why an order may not be made, nothing if it may; then it counts as made.
+
+        orders   all that stand, without this one
+        again    it takes the place of one of the same name: it is changed, and not one more
+        """
+        account, ticket, leg = self._account, order.ticket, order.leg
+        lane = leg.lane
+        decided = account.step if ticket is None or order.reduces else ticket.decided
+        now_ms = self._closed_ms[decided]
+        mark, equity = lane.last, account.worth()
+        if ticket is not None and not order.reduces and decided != account.step:
+            mark, equity = lane.rows[decided][3], account.equity[decided]
+        terms = self._terms(order, lane)
+        symbol, unit = lane.market.symbol, lane.scale.unit
+        rest = [each for each in orders if not each.reduces]
+        position = 0 if ticket is not None and leg.pos * order.sign < 0 else leg.pos
+        buys, sells = (_lots(rest, lane, sign) * lane.scale.lot for sign in (1, -1))
+        exposure = Exposure(
+            position * lane.scale.lot, buys, sells, equity * unit, self._midnight(decided, now_ms, equity) * unit,
+            max(self._high(decided), equity) * unit, self._elsewhere(rest, lane), _opposing(orders, order),
+            self._done(terms, now_ms, len(rest)),
+        )  # fmt: skip
+        answer = check(
+            terms, exposure, self._limits, self._instruments[symbol], _quote(lane, mark, now_ms), at(now_ms),
+            closes=order.reduces,
+        )  # fmt: skip
+        if isinstance(answer, Denied):
+            self._stopped.append(Stopped(now_ms, symbol, terms.side, terms.quantity, answer.reasons))
+            return answer.reasons
+        if not again:
+            top = max(order.limit or 0, order.trigger or 0, mark) * lane.units * unit
+            self._count(_Made(now_ms, _ZERO if order.reduces else top * order.lots, terms))
+        return ()
+
+    def denials(self) -> Denials:
+        """Return all that was denied."""
+        return Denials.of(self._stopped)
+
+    def _terms(self, order: Order, lane: Lane) -> OrderTerms:
+        tick, lots = lane.scale.tick, order.lots
+        if lots >= ALL:
+            lots = max(abs(order.leg.pos), 1)
+        limit, trigger = (None if price is None else price * tick for price in (order.limit, order.trigger))
+        side = Side.BUY if order.sign > 0 else Side.SELL
+        return terms_of(lane.market.symbol, side, lots * lane.scale.lot, limit, trigger, reduces=order.reduces)
+
+    def _midnight(self, decided: int, now_ms: int, equity: int) -> int:
+        midnight = now_ms // _DAY_MS * _DAY_MS
+        if now_ms == midnight:
+            return equity
+        place = bisect_right(self._closed_ms, midnight, 0, decided) - 1
+        return self._account.equity[place] if place >= 0 else self._account.capital
+
+    def _high(self, decided: int) -> int:
+        """Return the highest equity at the close of a bar before `decided`."""
+        highs, equity = self._highs, self._account.equity
+        while len(highs) <= decided:
+            highs.append(max(highs[-1], equity[len(highs) - 1]))
+        return highs[decided]
+
+    def _elsewhere(self, rest: list[Order], lane: Lane) -> Elsewhere:
+        others = [other for other in self._account.lanes if other is not lane]
+        if not others:
+            return _NOWHERE
+        gross = net = bought = sold = 0
+        for other in others:
+            pos = sum(leg.pos for leg in other.legs)
+            buys, sells, each = _lots(rest, other, 1), _lots(rest, other, -1), other.last * other.units
+            gross += max(abs(pos + buys), abs(pos - sells), sum(abs(leg.pos) for leg in other.legs)) * each
+            net, bought, sold = net + pos * each, bought + (pos + buys) * each, sold + (pos - sells) * each
+        unit = lane.scale.unit
+        return Elsewhere(gross * unit, net * unit, bought * unit, sold * unit)
+
+    def _done(self, terms: OrderTerms, now_ms: int, live: int) -> Activity:
+        self._hear()
+        lately, day = self._lately, now_ms // _DAY_MS
+        while lately and lately[0].at_ms <= now_ms - 60_000:
+            lately.popleft()
+        if day != self._day:
+            self._day, self._today, self._worth_today = day, 0, _ZERO
+        second = [made for made in lately if made.at_ms > now_ms - 1_000]
+        return Activity(
+            len(second), len(lately), self._today, sum((made.worth for made in second), _ZERO),
+            sum((made.worth for made in lately), _ZERO), self._worth_today,
+            sum(made.terms == terms for made in lately), live, self._run if self._lost_day == day else 0,
+            None if self._lost_at < 0 else Decimal(max(now_ms - self._lost_at, 0)) / 1_000,
+        )  # fmt: skip
+
+    def _hear(self) -> None:
+        """Take what was closed since into the losses."""
+        closed = self._account.closed
+        for ended, lost in closed[self._heard :]:
+            if not lost:
+                self._run = 0
+                continue
+            day = ended // _DAY_MS
+            self._run = self._run + 1 if day == self._lost_day else 1
+            self._lost_day, self._lost_at = day, ended
+        self._heard = len(closed)
+
+    def _count(self, made: _Made) -> None:
+        self._lately.append(made)
+        self._today += 1
+        self._worth_today += made.worth
+
+
+_NOWHERE: Final = Elsewhere()
+
+
+def _lots(orders: Iterable[Order], lane: Lane, sign: int) -> int:
+    return sum(order.lots for order in orders if order.leg.lane is lane and order.sign == sign)
+
+
+def _opposing(orders: Iterable[Order], order: Order) -> tuple[tuple[Decimal, Decimal], ...]:
+    lane = order.leg.lane
+    return tuple(
+        (each.limit * lane.scale.tick, min(each.lots, abs(each.leg.pos) or each.lots) * lane.scale.lot)
+        for each in orders
+        if each.leg.lane is lane and each.sign != order.sign and each.limit is not None and each.trigger is None
+    )  # fmt: skip
+
+
+def _quote(lane: Lane, mark: int, now_ms: int) -> Quote:
+    """Return the price that is known, with the spread that the run pays where its costs tell one."""
+    tick, half = lane.scale.tick, _ZERO
+    if lane.costs.slip is Slip.SPREAD:
+        half = (mark * tick * lane.costs.slip_ppm / PPM + lane.costs.slip_ticks * tick) / 2
+    price = mark * tick
+    bid = max(price - half, tick)
+    return Quote(lane.market.symbol, bid, price + half, price, price, at(now_ms), "candles")

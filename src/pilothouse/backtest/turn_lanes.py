@@ -1,0 +1,49 @@
+"""Instruments of a run in turns: candles, costs and funding go in; lanes of plain numbers come out. Pure."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+import numpy as np
+
+from pilothouse.backtest.simulate import Funding, due_of, scale_of, volume_lots
+from pilothouse.backtest.spec import BacktestSpec, Costs, Slip
+from pilothouse.backtest.turn_orders import Lane
+from pilothouse.core.candles import Candles, Ints
+from pilothouse.core.errors import Invalid, Problem
+
+
+def lanes_of(spec: BacktestSpec, data: Mapping[str, Candles], funding: Mapping[str, Funding]) -> list[Lane]:
+    """Return a lane for each market, in the order of the spec, all in the same unit of money. Raises Invalid."""
+    unit = min(scale_of(data[market.symbol], market).unit for market in spec.markets)
+    spans = {data[market.symbol].span_ms for market in spec.markets}
+    if len(spans) > 1:
+        told = ", ".join(str(span) for span in sorted(spans))
+        raise Invalid([Problem("markets", f"bars of {told} ms", "bars of one length", "spans")])
+    found = []
+    for market in spec.markets:
+        candles, costs = data[market.symbol], spec.costs_of(market)
+        if costs.funding and market.symbol not in funding:
+            came, allowed = f"no history of funding for {market.symbol}", "its history, or costs without it"
+            raise Invalid([Problem("costs.funding", came, allowed, "missing")])
+        scale = replace(scale_of(candles, market), unit=unit)
+        columns = (getattr(candles, name).tolist() for name in ("open", "high", "low", "close"))
+        counts = spec.fills.volume_ppm is not None or costs.slip in {Slip.VOLUME, Slip.IMPACT}
+        volume = volume_lots(candles, market).tolist() if counts else []
+        due = _due(candles, costs, funding.get(market.symbol))
+        found.append(Lane(market, costs, candles, scale, scale.units, list(zip(*columns, strict=True)), volume, due))
+    return found
+
+
+def calendar_of(lanes: list[Lane]) -> Ints:
+    """Return every opening of all instruments, rising."""
+    if len(lanes) == 1:
+        return lanes[0].candles.opened_ms
+    found: Ints = np.unique(np.concatenate([lane.candles.opened_ms for lane in lanes]))
+    return found
+
+
+def _due(candles: Candles, costs: Costs, funding: Funding | None) -> dict[int, tuple[int, int, int]]:
+    """Return by bar what is due in it, ppb: funding at the open, funding inside, interest."""
+    at_open, inside, interest = due_of(costs, candles, funding)
+    bars = np.flatnonzero((at_open != 0) | (inside != 0) | (interest != 0)).tolist()
+    return {bar: (int(at_open[bar]), int(inside[bar]), int(interest[bar])) for bar in bars}

@@ -1,0 +1,162 @@
+"""Orders, positions and instruments of a run in turns, in whole lots and ticks: what they are, and no more. Pure."""
+
+from dataclasses import dataclass, field
+from typing import Final
+
+from pilothouse.backtest.result import Reason, Scale
+from pilothouse.backtest.spec import Costs, Market
+from pilothouse.core.candles import Candles
+from pilothouse.core.limits import NOTHING, Limits
+from pilothouse.strategies.sdk import Want
+
+ALL: Final = 1 << 61
+"""More lots than there are: as many as are held."""
+
+LEAVE: Final = "leave"
+"""The key of what closes a position at the market, where rules are carried out."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ticket(Want):
+    """An order of rules rather than of a strategy: counted in lots and ticks already, and met as the kernels meet it.
+
+    sign             1 buys, -1 sells
+    lots             ALL: as many as are held
+    limit, trigger   ticks, 0 for none
+    decided          the bar that decided: its close and equity are what the gate is asked with
+    until            the last bar in which an entry at a limit or trigger waits
+    late             the bar in which a target fills no more, because an entry filled inside it
+    """
+
+    sign: int = 1
+    lots: int = 0
+    limit: int = 0
+    trigger: int = 0
+    reason: Reason = Reason.SIGNAL
+    decided: int = 0
+    until: int = ALL
+    late: int = -1
+    tag: int = -1
+
+
+@dataclass(slots=True, eq=False)
+class Lane:
+    """One instrument and its bars.
+
+    rows       open, high, low, close of each bar, ticks
+    volume     lots of each bar, where fills depend on them
+    due        by bar: (funding at the open, funding inside, interest), ppb, where something is
+    budget     lots that may still be filled in this bar
+    last       the last price, ticks
+    """
+
+    market: Market
+    costs: Costs
+    candles: Candles
+    scale: Scale
+    units: int
+    rows: list[tuple[int, int, int, int]]
+    volume: list[int]
+    due: dict[int, tuple[int, int, int]]
+    bar: int = -1
+    first: int = 0
+    high: int = 0
+    low: int = 0
+    close: int = 0
+    budget: int = ALL
+    last: int = 0
+    maker_ppm: int = 0
+    taker_ppm: int = 0
+    legs: list["Leg"] = field(default_factory=list)
+
+
+@dataclass(slots=True, eq=False)
+class Open:
+    """The trade that is open, from flat to flat; `fresh`: the bar in which it was opened behind the open."""
+
+    side: int
+    opened: int
+    first_price: int
+    reason: Reason
+    tag: int
+    worst: int
+    best: int
+    fresh: int = -1
+    lots: int = 0
+    opened_value: int = 0
+    closed_value: int = 0
+    fees: int = 0
+    funding: int = 0
+    number: int = -1
+
+
+@dataclass(slots=True, eq=False)
+class Leg:
+    """A position of one instrument; or one side of it, where both may be held at once.
+
+    pos   lots, short below zero
+    side  1 or -1 where only that side is held here, else 0
+    """
+
+    lane: Lane
+    side: int = 0
+    pos: int = 0
+    trade: Open | None = None
+    orders: "dict[str, Order]" = field(default_factory=dict)
+
+    @property
+    def worth(self) -> int:
+        """Return what the position is worth at the last price, units; short below zero."""
+        return self.pos * self.lane.last * self.lane.units
+
+
+@dataclass(slots=True, eq=False)
+class Order:
+    """An order that stands: lots left, prices in ticks.
+
+    since     bar in which it was asked for in this form
+    best      from which a trailing trigger is measured
+    ticket    what it is, where rules are carried out; such orders rest at their own price, even over a gap
+    frozen    a target that was met once: what is left of it no longer changes with the position
+    """
+
+    want: Want
+    leg: Leg
+    sign: int
+    lots: int
+    limit: int | None
+    trigger: int | None
+    trail: int
+    reduces: bool
+    since: int
+    reason: Reason
+    best: int = 0
+    ticket: Ticket | None = None
+    frozen: bool = False
+
+    @property
+    def key(self) -> str:
+        """Return its name."""
+        return self.want.key
+
+    def level(self, at: int) -> int:
+        """Return the price at which the market reaches it; `at` where it is reached at once."""
+        if self.trigger is not None:
+            return self.trigger
+        return self.limit if self.limit is not None else at
+
+
+def reason_of(*, reduces: bool, limit: bool, trigger: bool, trails: bool) -> Reason:
+    """Return why an order of a strategy fills, as far as its kind tells."""
+    if not reduces:
+        return Reason.SIGNAL
+    if trails:
+        return Reason.TRAIL
+    if trigger:
+        return Reason.STOP
+    return Reason.TARGET if limit else Reason.LEAVE
+
+
+def is_limited(limits: Limits) -> bool:
+    """Say whether the gate has anything to ask."""
+    return limits is not NOTHING and limits != NOTHING
