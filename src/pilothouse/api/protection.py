@@ -94,7 +94,9 @@ class ProtectiveShown(BaseModel):
     order_id: Id
     type: str
     state: str
-    stop_price: Amount | None
+    stop_price: Amount | None = Field(description="Its trigger; of a trailing order, from where on it follows.")
+    trail_percent: Amount | None = Field(description="How far a trailing order of the venue's own follows.")
+    whole_position: bool = Field(description="It closes all that is held when it fires.")
     remaining: Amount
 
 
@@ -109,6 +111,11 @@ class ProtectionShown(BaseModel):
     orders: list[ProtectiveShown]
     kept_by_the_house: list[str] = Field(description="Places that the venue cannot carry: they work while we run.")
     best_price: Amount | None = Field(description="The best price that the stop trails.")
+    trails_by: Literal["venue", "house"] | None = Field(
+        description="venue: an order of the venue's own trails; house: we move a stop; null: nothing is to trail, or "
+        "nobody can say."
+    )
+    trails_because: str | None = Field(description="Why we move a stop ourselves; null: we do not.")
     stands: bool | None = Field(
         description="Whether all that should stand does; null: nobody can say, or nothing should."
     )
@@ -283,6 +290,8 @@ def _shown(found: Standing) -> dict[str, Any]:
         "orders": [_order(place, order) for place, order in found.orders],
         "kept_by_the_house": list(found.kept),
         "best_price": record.best_price if record else None,
+        "trails_by": None if found.trails_here is None else "house" if found.trails_here else "venue",
+        "trails_because": found.trails_here or None,
         "stands": found.stands,
         "unprotected_s": shown.seconds(found.unprotected),
         "unprotected_total_s": shown.seconds(found.unprotected_total),
@@ -299,5 +308,7 @@ def _order(place: str, order: OrderRecord) -> dict[str, Any]:
         "type": order.terms.type.value,
         "state": order.state.value,
         "stop_price": order.terms.stop_price,
+        "trail_percent": order.terms.trail_percent,
+        "whole_position": order.terms.whole_position,
         "remaining": order.remaining,
     }

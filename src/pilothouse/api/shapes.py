@@ -193,12 +193,19 @@ class OrderWithTimeline(OrderShown):
     timeline: list[EventShown]
 
 
+KindAsked = Literal[
+    OrderType.MARKET, OrderType.LIMIT, OrderType.STOP, OrderType.STOP_MARKET, OrderType.TAKE_PROFIT,
+    OrderType.TAKE_PROFIT_MARKET,
+]  # fmt: skip
+"""The kinds of orders that may be placed by hand; trailing ones are placed for a position that is to be protected."""
+
+
 class OrderAsked(Asked):
     """An order by hand. Prices and quantities are decimals as text."""
 
     symbol: SymbolText
     side: Literal["BUY", "SELL"]
-    type: OrderType = OrderType.MARKET
+    type: KindAsked = OrderType.MARKET
     quantity: Wanted
     price: Wanted | None = Field(default=None, description="For LIMIT, STOP and TAKE_PROFIT.", examples=["60000"])
     stop_price: Wanted | None = Field(

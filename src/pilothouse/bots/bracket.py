@@ -9,16 +9,25 @@ Where orders lock what they would sell, and where the venue takes no stops, part
 watched at the mark price and closed at the market when its price comes.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 
 from pilothouse.bots.follow import LiveOrder, Planned, View
-from pilothouse.bots.ladder import Progress, is_at_break_even, least_order, level_price, stop_price, target_sizes
+from pilothouse.bots.ladder import (
+    Progress,
+    is_at_break_even,
+    least_order,
+    level_price,
+    stop_price,
+    target_sizes,
+)
+from pilothouse.bots.venue_trail import TRAIL, trail_floor, trailing_terms, trails_here
 from pilothouse.core.instrument import Price, Side
 from pilothouse.core.order import OrderState, OrderTerms, OrderType, Purpose
 from pilothouse.core.rounding import plain
 from pilothouse.core.signals import Guards
+from pilothouse.core.stops import StopWay
 
 STOP = "stop"
 TARGET = "target:"
@@ -46,7 +55,7 @@ class Protection:
 class Wanted:
     """One part of a protection as it should be now.
 
-    place    "stop", or "target:" and its number
+    place    "stop", "trail", or "target:" and its number
     terms    the order that should stand; where the house keeps it, what it would be
     keeps    whether the house keeps it, because the venue cannot
     """
@@ -71,12 +80,14 @@ class Guarding:
     exits     what to close at the market now, each with its place: the house keeps it and its price has come
     cancels   ids of protective orders to cancel
     ended     whether the protection has nothing left to protect and is forgotten
+    trail_floor   where the venue's own trailing order stood that is placed anew now, if that is to be remembered
     """
 
     place: tuple[tuple[str, Planned], ...] = ()
     exits: tuple[tuple[str, Planned], ...] = ()
     cancels: tuple[str, ...] = field(default=())
     ended: bool = False
+    trail_floor: Decimal | None = None
 
 
 _NONE = Progress()
@@ -116,6 +127,9 @@ def guard(
         if held == 0 or Side.of(held) is not protection.side:
             # All of it is being sold. Should that fail, it is held still, and to be protected again.
             return Guarding(exits=exits, cancels=_uncancelled(standing))
+    floor = _floor(protection, view, progress, standing, abs(held))
+    if floor is not None:
+        progress = replace(progress, trail_floor=floor)
     place: list[tuple[str, Planned]] = []
     keep: set[str] = set()
     for wanted in wants(protection, view, progress, abs(held)):
@@ -127,12 +141,20 @@ def guard(
             keep.add(certain.id)
             continue
         keep |= {order.id for order in fitting}
+        if not fitting and wanted.terms.whole_position and _is_there_whole(standing, wanted.place):
+            continue  # venues take one of its kind: the old one goes first
         if not fitting or (_is_doubted(fitting) and not view.coins):
-            reason = f"{wanted.purpose} of {view.instrument.symbol}"
+            reason = f"{wanted.purpose} of {view.instrument.symbol}{_how(wanted, protection, view, progress)}"
             place.append((wanted.place, Planned(wanted.terms, wanted.purpose, reason)))
     if view.coins and (exit_waits or _sale_waits(view) or len(keep) < len(standing)):
         place = []
-    return Guarding(tuple(place), exits, _uncancelled([order for order in standing if order.id not in keep]))
+    cancels = _uncancelled([order for order in standing if order.id not in keep])
+    return Guarding(tuple(place), exits, cancels, trail_floor=floor)
+
+
+def _is_there_whole(standing: list[LiveOrder], place: str) -> bool:
+    """Say whether an order that closes the whole position stands in that place, or has not gone yet."""
+    return any(order.terms.whole_position and place_of(order) == place for order in standing)
 
 
 def _sale_waits(view: View) -> bool:
@@ -144,17 +166,20 @@ def _sale_waits(view: View) -> bool:
 
 
 def wants(protection: Protection, view: View, progress: Progress, held: Decimal) -> list[Wanted]:
-    """Return the parts of the protection that should stand now for `held`, base, above zero: the stop, then targets."""
+    """Return the parts of the protection that should stand now for `held`, base, above zero: stop, trail, targets."""
     guards, instrument = protection.guards, view.instrument
     entry = view.position.entry_price()
     assert entry is not None, "a position that is held has an entry price"
     found = []
-    stop = stop_price(guards, progress, entry, protection.side, instrument)
+    venue_trails = guards.trailing is not None and not trails_here(guards, view, progress)
+    stop = stop_price(guards, progress, entry, protection.side, instrument, venue_trails=venue_trails)
     if stop is not None:
-        terms = _terms(protection, view, OrderType.STOP_MARKET, held, stop)
-        if progress.otherwise:
-            terms = with_limit(terms, view)
+        terms = in_way(_terms(protection, view, OrderType.STOP_MARKET, held, stop), view, progress.way)
         found.append(Wanted(STOP, Purpose.STOP_LOSS, terms, _keeps(STOP, view, progress)))
+    if venue_trails:
+        found.append(
+            Wanted(TRAIL, Purpose.STOP_LOSS, trailing_terms(guards, view, progress, protection.side, held), keeps=False)
+        )
     least = least_order(instrument, view.quote.mark, coins=view.coins)
     for number, size in target_sizes(guards, progress, held, instrument, least).items():
         price = level_price(guards.targets[number].level, entry, protection.side, instrument, loses=False)
@@ -164,6 +189,29 @@ def wants(protection: Protection, view: View, progress: Progress, held: Decimal)
         keeps = _keeps(place, view, progress) or (view.coins and stop is not None and not _keeps(STOP, view, progress))
         found.append(Wanted(place, Purpose.TAKE_PROFIT, terms, keeps))
     return found
+
+
+def _how(wanted: Wanted, protection: Protection, view: View, progress: Progress) -> str:
+    """Return how a trailing stop is carried out, for people; empty for what does not trail."""
+    if wanted.place == TRAIL:
+        return ", the venue's own trailing order"
+    if wanted.place != STOP or protection.guards.trailing is None or progress.best is None:
+        return ""
+    why = trails_here(protection.guards, view, progress)
+    return f", moved by the house: {why}" if why else ""
+
+
+def _floor(
+    protection: Protection, view: View, progress: Progress, standing: list[LiveOrder], held: Decimal
+) -> Price | None:
+    """Return what the venue's own trailing order had gained, if it has to be placed anew and that is news."""
+    guards = protection.guards
+    if guards.trailing is None or trails_here(guards, view, progress):
+        return None
+    terms = trailing_terms(guards, view, progress, protection.side, held)
+    if any(place_of(order) == TRAIL and not order.cancel_asked and _fits(order, terms) for order in standing):
+        return None
+    return trail_floor(guards.trailing, view, progress, protection.side)
 
 
 def place_of(order: LiveOrder) -> str:
@@ -186,7 +234,8 @@ def stands(protection: Protection, view: View, progress: Progress) -> bool:
     for order in view.orders:
         if order.purpose.protects and order.state.is_resting:
             place = place_of(order)
-            there[place] = max(there.get(place, Decimal(0)), order.remaining)
+            size = abs(held) if order.terms.whole_position else order.remaining
+            there[place] = max(there.get(place, Decimal(0)), size)
     return all(
         wanted.keeps or there.get(wanted.place, Decimal(0)) >= wanted.terms.quantity
         for wanted in wants(protection, view, progress, abs(held))
@@ -263,8 +312,20 @@ def _terms(protection: Protection, view: View, kind: OrderType, quantity: Decima
     )
 
 
-def with_limit(terms: OrderTerms, view: View) -> OrderTerms:
-    """Return a stop at the market as one with a limit: the other way in which venues take a stop."""
+def in_way(terms: OrderTerms, view: View, number: int) -> OrderTerms:
+    """Return a stop in one of the forms in which the venue takes stops; in the last one where no other is left.
+
+    number   from 0, in the order in which they are tried
+    """
+    terms = replace(terms, type=OrderType.STOP_MARKET, price=None, whole_position=False)
+    way = view.stop_ways[min(number, len(view.stop_ways) - 1)]
+    if way is StopWay.WHOLE_POSITION:
+        return replace(terms, whole_position=True)
+    return _with_limit(terms, view) if way is StopWay.LIMIT else terms
+
+
+def _with_limit(terms: OrderTerms, view: View) -> OrderTerms:
+    """Return a stop at the market as one with a limit."""
     assert terms.stop_price is not None, "a stop has a trigger"
     away = terms.stop_price * _LIMIT_BEYOND
     if terms.side is Side.SELL:
@@ -292,11 +353,18 @@ def _is_doubted(unknown: list[LiveOrder]) -> bool:
 
 
 def _fits(order: LiveOrder, wanted: OrderTerms) -> bool:
-    """Say whether a standing order is the wanted one: same side, trigger and remaining size."""
+    """Say whether a standing order is the wanted one: same side, form, trigger and remaining size.
+
+    One that closes the whole position has every size; one that trails goes on from where it began to.
+    """
     terms = order.terms
-    return (terms.side, terms.type, terms.stop_price) == (wanted.side, wanted.type, wanted.stop_price) and (
-        order.remaining == wanted.quantity
-    )
+    if (terms.side, terms.type, terms.trail_percent, terms.whole_position) != (
+        wanted.side, wanted.type, wanted.trail_percent, wanted.whole_position
+    ):  # fmt: skip
+        return False
+    begun = wanted.trail_percent is not None and wanted.stop_price is None
+    fits = begun or terms.stop_price == wanted.stop_price
+    return fits and (wanted.whole_position or order.remaining == wanted.quantity)
 
 
 def _uncancelled(orders: list[LiveOrder]) -> tuple[str, ...]:

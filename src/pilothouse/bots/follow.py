@@ -22,6 +22,7 @@ from pilothouse.core.quote import Quote
 from pilothouse.core.rounding import plain, toward_zero
 from pilothouse.core.signals import Guards, Level, Signal, SignalKind, Size
 from pilothouse.core.sizing import SizeBelowMinimum, quantity_for, within_bounds
+from pilothouse.core.stops import USUAL_WAYS, StopWay, TrailRange
 
 STEPS_MAX = 4
 """Orders that one signal may make: a flip needs two, each may be tried once more."""
@@ -64,6 +65,8 @@ class View:
 
     coins   whether a position is coins that are owned: a stop that waits locks them, so that nothing else can sell them
     carries_stops   whether the venue takes orders that wait for a trigger; else the house keeps them
+    trails      how far trailing orders of the venue's own may trail; None: the house moves a stop instead
+    stop_ways   in which forms the venue takes a stop, in the order in which they are tried
     """
 
     instrument: Instrument
@@ -73,6 +76,8 @@ class View:
     equity: Decimal
     coins: bool = False
     carries_stops: bool = True
+    trails: TrailRange | None = None
+    stop_ways: tuple[StopWay, ...] = USUAL_WAYS
 
     def in_lots(self, signed: Decimal) -> Decimal:
         """Return what an order can move of `signed`, base: whole lots. A fee in coins leaves crumbs of a lot."""

@@ -27,16 +27,19 @@ class Progress:
     done        targets of which an order filled whole; they are not asked for again
     best        the best price since the stop trails, quote per base; None while it does not
     counts_from since when its time stop counts; None while nothing is held
-    otherwise   whether stops are placed in the venue's other way, because it did not take the first
     kept_here   places whose orders the venue does not take: they are watched and triggered by the house
+    way         in which of the venue's forms stops are asked for, from 0: those before were not taken
+    trail_floor a stop that has to stand beside the venue's own trailing order, quote per base: so far that order had
+                trailed before it was placed anew, and began again; None: it never was
     """
 
     filled: Mapping[int, Decimal] = field(default_factory=dict)
     done: frozenset[int] = frozenset()
     best: Decimal | None = None
     counts_from: datetime | None = None
-    otherwise: bool = False
     kept_here: frozenset[str] = frozenset()
+    way: int = 0
+    trail_floor: Decimal | None = None
 
 
 def level_price(level: Level, entry: Decimal, side: Side, instrument: Instrument, *, loses: bool) -> Price:
@@ -54,22 +57,40 @@ def level_price(level: Level, entry: Decimal, side: Side, instrument: Instrument
     return instrument.price_up(price) if below else instrument.price_down(price)
 
 
-def stop_price(guards: Guards, progress: Progress, entry: Decimal, side: Side, instrument: Instrument) -> Price | None:
+def stop_price(
+    guards: Guards,
+    progress: Progress,
+    entry: Decimal,
+    side: Side,
+    instrument: Instrument,
+    *,
+    venue_trails: bool = False,
+) -> Price | None:
     """Return where the stop stands now, or None if there is none (yet): the tightest of what was asked for.
 
     The stop-loss; the entry price once enough targets have filled; the trail behind the best price.
+
+    venue_trails   whether an order of the venue's own trails: then the stop stands where that order had come before
+                   it was placed anew
     """
     found: list[Price] = []
     if guards.stop_loss is not None:
         found.append(level_price(guards.stop_loss, entry, side, instrument, loses=True))
     if is_at_break_even(guards, progress):
         found.append(level_price(Level(price=entry), entry, side, instrument, loses=True))
-    if guards.trailing is not None and progress.best is not None:
-        behind = Level(percent=guards.trailing.percent, distance=guards.trailing.distance)
-        found.append(level_price(behind, progress.best, side, instrument, loses=True))
+    if venue_trails and progress.trail_floor is not None:
+        found.append(level_price(Level(price=progress.trail_floor), entry, side, instrument, loses=True))
+    elif guards.trailing is not None and not venue_trails and progress.best is not None:
+        found.append(trail_price(guards.trailing, progress.best, side, instrument))
     if not found:
         return None
     return max(found) if side is Side.BUY else min(found)
+
+
+def trail_price(trailing: Trailing, best: Decimal, side: Side, instrument: Instrument) -> Price:
+    """Return where a trailing stop stands when the best price since it follows is `best`."""
+    behind = Level(percent=trailing.percent, distance=trailing.distance)
+    return level_price(behind, best, side, instrument, loses=True)
 
 
 def is_at_break_even(guards: Guards, progress: Progress) -> bool:

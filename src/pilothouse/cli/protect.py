@@ -141,9 +141,7 @@ def _draw_list(screen: "Console", rows: list[dict[str, Any]]) -> None:
 
     made = show.table("symbol", "wanted", "standing", "stands", ">without it")
     for row in rows:
-        standing = (
-            ", ".join(f"{one['place']} {show.number(one['stop_price'])}" for one in row["orders"]) or show.NOTHING
-        )
+        standing = ", ".join(f"{one['place']} {_trigger(one)}" for one in row["orders"]) or show.NOTHING
         made.add_row(row["symbol"], _wanted(row), standing, _yes(row), f"{row['unprotected_total_s']} s")
     show.listed(screen, rows, made, "Nothing is held, so nothing is guarded.")
 
@@ -155,12 +153,30 @@ def _draw_one(screen: "Console", row: Mapping[str, Any]) -> None:
     made = show.table("place", "type", ">trigger", ">size", "state")
     for one in row["orders"]:
         made.add_row(
-            one["place"], one["type"], show.number(one["stop_price"]), show.number(one["remaining"]), one["state"]
+            one["place"],
+            one["type"],
+            _trigger(one),
+            "all" if one["whole_position"] else show.number(one["remaining"]),
+            one["state"],
         )
     for place in row["kept_by_the_house"]:
         made.add_row(place, "kept by the house", show.NOTHING, show.NOTHING, "watched")
     if row["orders"] or row["kept_by_the_house"]:
         screen.print(made)
+    if row["trails_by"] == "venue":
+        screen.print("The trailing stop is the venue's own order: it follows while this house is off, too.")
+    if row["trails_because"]:
+        screen.print(f"The trailing stop is ours, because {row['trails_because']}: the house moves the stop.")
+
+
+def _trigger(order: Mapping[str, Any]) -> str:
+    """Return at what price an order fires, or how far it trails."""
+    from pilothouse.cli import show
+
+    if not order["trail_percent"]:
+        return show.number(order["stop_price"])
+    begins = f" from {show.number(order['stop_price'])}" if order["stop_price"] else ""
+    return f"{show.number(order['trail_percent'])} % behind{begins}"
 
 
 def _wanted(row: Mapping[str, Any]) -> str:

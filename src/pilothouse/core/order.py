@@ -28,6 +28,7 @@ class OrderType(StrEnum):
     STOP_MARKET = "STOP_MARKET"
     TAKE_PROFIT = "TAKE_PROFIT"
     TAKE_PROFIT_MARKET = "TAKE_PROFIT_MARKET"
+    TRAILING_STOP_MARKET = "TRAILING_STOP_MARKET"
 
     @property
     def is_conditional(self) -> bool:
@@ -38,6 +39,10 @@ class OrderType(StrEnum):
     def has_limit(self) -> bool:
         """Say whether it carries a limit price."""
         return self in {OrderType.LIMIT, OrderType.STOP, OrderType.TAKE_PROFIT}
+
+
+CLOSES_ALL = frozenset({OrderType.STOP_MARKET, OrderType.TAKE_PROFIT_MARKET})
+"""Kinds of order that may close whatever is held when they fire."""
 
 
 class TimeInForce(StrEnum):
@@ -175,7 +180,10 @@ class OrderTerms:
 
     quantity      base, above zero, on the lot grid
     price         limit, quote per base, for LIMIT, STOP and TAKE_PROFIT; else None
-    stop_price    trigger, for conditional types; else None; compared with the mark price
+    stop_price    trigger, for conditional types; else None; compared with the mark price. Of an order that trails: from
+                  which price on it follows the market; None: from the beginning
+    trail_percent for TRAILING_STOP_MARKET: how far the market turns back from its best before it fires; else None
+    whole_position   it closes all that is held when it fires; the quantity is what is held now, and is not sent
     """
 
     symbol: str
@@ -186,12 +194,19 @@ class OrderTerms:
     stop_price: Decimal | None = None
     time_in_force: TimeInForce = TimeInForce.GTC
     reduce_only: bool = False
+    trail_percent: Decimal | None = None
+    whole_position: bool = False
 
     def __post_init__(self) -> None:
         """Refuse terms that no venue could read one way only."""
+        trails = self.type is OrderType.TRAILING_STOP_MARKET
+        assert (self.trail_percent is not None) == trails, f"{self.type} and trail {self.trail_percent} do not fit"
+        assert not self.whole_position or (self.reduce_only and self.type in CLOSES_ALL), (
+            f"{self.type} closes no whole position"
+        )
         assert self.quantity > 0, "an order is for something"
         assert (self.price is not None) == self.type.has_limit, f"{self.type} and price {self.price} do not fit"
-        assert (self.stop_price is not None) == self.type.is_conditional, (
+        assert trails or (self.stop_price is not None) == self.type.is_conditional, (
             f"{self.type} and stop price {self.stop_price} do not fit"
         )
 

@@ -9,12 +9,13 @@ from pilothouse.core.errors import Broken
 from pilothouse.core.ids import Ids
 from pilothouse.core.instrument import Instrument
 from pilothouse.core.quote import Quote
+from pilothouse.core.stops import StopWay, TrailRange
 from pilothouse.execution.activity import DaySums
 from pilothouse.execution.fence import Writers
 from pilothouse.execution.lanes import Lanes
 from pilothouse.kit.db import Database
 from pilothouse.kit.meters import Meters
-from pilothouse.venues.catalogue import carries_stops, holds_coins
+from pilothouse.venues.catalogue import carries_stops, holds_coins, stop_ways, trails
 from pilothouse.venues.port import Venue
 
 
@@ -55,6 +56,7 @@ class Desk:
     writers        for which accounts this process may send; asked right before the wire
     exits_denied   when the gate last denied which exit of a protection: it is not asked again at once
     protect_within_s, when_unprotected   what accounts want that did not say: seconds, and flatten or alarm
+    trail_at       "venue": trailing stops are the venue's own where it has them; "house": a stop is moved everywhere
     """
 
     database: Database
@@ -72,6 +74,7 @@ class Desk:
     patience: Patience = field(default_factory=Patience)
     protect_within_s: int = 5
     when_unprotected: str = "flatten"
+    trail_at: str = "venue"
     day_sums: DaySums = field(default_factory=DaySums)
     exits_denied: dict[str, datetime] = field(default_factory=dict)
 
@@ -82,6 +85,14 @@ class Desk:
     def carries_stops(self, venue: str) -> bool:
         """Say whether the venue of this key takes orders that wait for a trigger; else the house keeps them."""
         return carries_stops(venue)
+
+    def trails(self, venue: str) -> TrailRange | None:
+        """Return how far the trailing orders of the venue of this key may trail; None: the house moves a stop."""
+        return trails(venue) if self.trail_at == "venue" else None
+
+    def stop_ways(self, venue: str) -> tuple[StopWay, ...]:
+        """Return in which forms the venue of this key takes a stop, in the order in which they are tried."""
+        return stop_ways(venue)
 
     def venue(self, name: str) -> Venue:
         """Return the open venue of that name; raises Broken if the house was built without it."""

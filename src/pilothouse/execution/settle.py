@@ -102,6 +102,7 @@ def _fold(
 
     Raises Broken for what cannot happen to an order in its state.
     """
+    order = _as_large_as_it_filled(order, report)
     state, filled, notional, commission = order.state, order.filled_quantity, order.filled_notional, order.commission
     if state in {OrderState.SENDING, OrderState.UNKNOWN} and report.status is not VenueStatus.REJECTED:
         state = after(state, OrderEvent.ACCEPT)
@@ -117,6 +118,9 @@ def _fold(
         event = OrderEvent.FILL_REST if filled == order.terms.quantity else OrderEvent.FILL_PART
         state = after(state, event)
         lines.append((event, state, f"{plain(fill.quantity)} at {plain(fill.price)}, trade {fill.venue_trade_id}"))
+    if order.terms.whole_position and state is OrderState.PARTLY_FILLED and filled == order.terms.quantity:
+        state = after(state, OrderEvent.FILL_REST)  # it closed less than was held when it was placed
+        lines.append((OrderEvent.FILL_REST, state, "it closed all that was held"))
     ends = _ENDS.get(report.status)
     if ends is not None and state is not OrderState.FILLED:
         was, state = state, after(state, ends)
@@ -131,6 +135,16 @@ def _fold(
         venue_order_id=report.venue_order_id or order.venue_order_id,
         outcome=report.reason or order.outcome,
     )
+
+
+def _as_large_as_it_filled(order: store.OrderRecord, report: OrderReport) -> store.OrderRecord:
+    """Return an order that closes the whole position with the size that it came to have when it fired."""
+    if not order.terms.whole_position or not report.filled_quantity:
+        return order
+    quantity = report.filled_quantity
+    if report.status is not VenueStatus.FILLED:
+        quantity = max(quantity, order.terms.quantity)
+    return replace(order, terms=replace(order.terms, quantity=quantity))
 
 
 def rejected(tx: Tx, desk: Desk, order_id: str, refusal: Rejected) -> store.OrderRecord:
@@ -276,6 +290,7 @@ def _keep(
         order.id,
         now,
         state=order.state,
+        quantity=order.terms.quantity,
         filled_quantity=order.filled_quantity,
         filled_notional=order.filled_notional,
         commission=order.commission,

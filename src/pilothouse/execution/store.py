@@ -111,6 +111,8 @@ def _record(row: Row[Any]) -> OrderRecord:
         stop_price=row.stop_price,
         time_in_force=TimeInForce(row.time_in_force),
         reduce_only=row.reduce_only,
+        trail_percent=row.trail_percent,
+        whole_position=bool(row.whole_position),
     )
     return OrderRecord(
         id=row.id,
@@ -191,6 +193,8 @@ def add(tx: Tx, order: OrderRecord) -> None:
             "updated_at": order.updated_at,
             "amend_quantity": order.amend_quantity,
             "replaced_by": order.replaced_by,
+            "trail_percent": terms.trail_percent,
+            "whole_position": terms.whole_position or None,
         },
     )
 

@@ -42,6 +42,8 @@ orders = Table(
     # Set while a change of price or size is on its way: so much it may come to ask for in all.
     Column("amend_quantity", Exact),
     Column("replaced_by", Id, doc="the order that took its place when it was amended"),
+    Column("trail_percent", Exact, doc="of an order that trails: how far behind the best price"),
+    Column("whole_position", Boolean, doc="it closes all that is held when it fires; null: it does not"),
     UniqueConstraint("account_id", "client_order_id", name="uq_orders_client_order_id"),
     Index("ix_orders_live", "is_live", "account_id", "symbol"),
     Index("ix_orders_signal", "signal_id"),

@@ -1,6 +1,6 @@
 """What the watcher asks for when a position is without its protection for too long; one step each time it is asked.
 
-First the stop is placed in the venue's other way. If it does not stand so long again, what the account wants is done:
+First the stop is placed in the venue's next form. If it does not stand so long again, what the account wants is done:
 the position is closed at the market, or a person is told and the house watches the price itself. Asked too early, or
 for what stands, it does nothing, so that any number of watchers do no more than one.
 """
@@ -58,9 +58,10 @@ def escalate(tx: Tx, desk: Desk, trader: Trader, symbol: str) -> Did:
 
 
 def _otherwise(turn: Turn, scene: Scene) -> Did:
-    """Place the stop in the venue's other way, whatever became of the first."""
+    """Place the stop in the venue's next form, whatever became of the one before."""
     record = turn.record
-    protections.change(turn.tx, record, turn.now, watched_step=_TRIED, otherwise=True)
+    way = min(record.way + 1, len(scene.view.stop_ways) - 1)
+    protections.change(turn.tx, record, turn.now, watched_step=_TRIED, way=way)
     guard_position(turn.tx, turn.desk, turn.trader, scene)
     return Did.TRIED_OTHERWISE
 

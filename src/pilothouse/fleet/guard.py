@@ -1,8 +1,9 @@
 """Protection as it is carried out: the orders of `bots/bracket` placed and cancelled, refusals answered.
 
 A stop that the venue does not take leaves the position naked, so it is not asked for again and again: one whose price
-was passed already closes the position at the market; one that is refused is tried in the venue's other way, and then
-the account's policy says what is done. A target that is refused is kept by the house instead.
+was passed already closes the position at the market; one that is refused is tried in each form in which the venue
+takes stops (`Card.stop_ways`), and then the account's policy says what is done. Where the venue does not take its own
+trailing order, the house moves a stop instead. A target that is refused is kept by the house.
 """
 
 from collections.abc import Sequence
@@ -10,9 +11,10 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import partial
 
-from pilothouse.bots.bracket import STOP, Guarding, Protection, guard, place_of, stands, with_limit
+from pilothouse.bots.bracket import STOP, Guarding, Protection, guard, in_way, place_of, stands
 from pilothouse.bots.follow import Planned
 from pilothouse.bots.ladder import Progress, best_price
+from pilothouse.bots.venue_trail import TRAIL
 from pilothouse.core.facts import Fact, FactKind
 from pilothouse.core.instrument import Side
 from pilothouse.core.intent import OrderIntent
@@ -114,6 +116,9 @@ def guard_position(
         }
         about = record.signal_id or trader.account_id
         tx.record(trader.account_id, about, "judged", judgement("bracket.guard", f"{about}:protection", given, due))
+    if due.trail_floor is not None:
+        protections.change(tx, record, now, trail_floor=due.trail_floor)
+        turn = replace(turn, progress=replace(turn.progress, trail_floor=due.trail_floor))
     _cancel(tx, desk, scene, due.cancels)
     if due.ended:
         protections.forget(tx, trader.account_id, symbol)
@@ -154,8 +159,8 @@ def of_this_position(
         if record.position_opened_at is not None and entries:
             for order in entries:
                 cancel.ask(tx, desk, order, by="protection: its position was closed")
-            record = replace(record, position_opened_at=None, best_price=None)
-            protections.change(tx, record, now, position_opened_at=None, best_price=None)
+            record = replace(record, position_opened_at=None, best_price=None, trail_floor=None)
+            protections.change(tx, record, now, position_opened_at=None, best_price=None, trail_floor=None)
         return record
     opened_at = positions.opened_at(tx, trader.account_id, record.symbol)
     if record.position_opened_at is None:
@@ -202,9 +207,9 @@ def _entries(record: ProtectionRecord, scene: Scene) -> list[OrderRecord]:
 def _place(turn: Turn, scene: Scene, due: Guarding) -> Scene:
     """Place what is due, unless the venue showed that it does not take it: then another way is taken."""
     for place, planned in due.place:
-        refused = _refused_in_a_row(turn.made.in_place(place), planned.terms.type)
+        refused = _refused_in_a_row(turn.made.in_place(place), planned.terms)
         if refused and (refused[-1].outcome or "").startswith("would_trigger"):
-            scene = _passed(turn, scene, place, planned)
+            scene = (_begun if place == TRAIL else _passed)(turn, scene, place, planned)
         elif len(refused) < REFUSALS_MAX:
             scene = _submit(turn, scene, place, planned)
         else:
@@ -212,14 +217,45 @@ def _place(turn: Turn, scene: Scene, due: Guarding) -> Scene:
     return scene
 
 
-def _refused_in_a_row(orders: list[OrderRecord], kind: OrderType) -> list[OrderRecord]:
-    """Return the latest orders of one place and kind that the venue refused, up to one that it took, oldest first."""
+def _refused_in_a_row(orders: list[OrderRecord], terms: OrderTerms) -> list[OrderRecord]:
+    """Return the latest orders of one place and form that the venue refused, up to one that it took, oldest first."""
     refused: list[OrderRecord] = []
-    for order in reversed([one for one in orders if one.terms.type is kind]):
+    for order in reversed([one for one in orders if _form(one.terms) == _form(terms)]):
         if order.state is not OrderState.REJECTED:
             break
         refused.append(order)
     return refused[::-1]
+
+
+def _form(terms: OrderTerms) -> tuple[OrderType, bool, bool]:
+    """Return in which form an order is asked for: a refusal of one says nothing of another."""
+    begins_later = terms.trail_percent is not None and terms.stop_price is not None
+    return terms.type, terms.whole_position, begins_later
+
+
+def _begun(turn: Turn, scene: Scene, place: str, planned: Planned) -> Scene:
+    """Let trail from now on what was refused because the price from which it was to trail had been passed."""
+    begins, side = planned.terms.stop_price, turn.record.protection.side
+    mark = scene.view.quote.mark
+    if begins is None:
+        return _not_taken(turn, scene, place, planned, turn.made.in_place(place)[-1])
+    best = max(begins, mark) if side is Side.BUY else min(begins, mark)
+    protections.change(turn.tx, turn.record, turn.now, best_price=best)
+    return _submit(turn, scene, place, replace(planned, terms=replace(planned.terms, stop_price=None)))
+
+
+def _moved_by_us(turn: Turn, scene: Scene, last: OrderRecord) -> Scene:
+    """Move a stop of ours, from this turn on, where the venue does not take its own trailing order."""
+    keep_here(turn, TRAIL)
+    symbol = turn.record.symbol
+    detail = {"symbol": symbol, "refusal": last.outcome or "", **_whose(turn.record)}
+    message = f"the venue's own trailing stop of {symbol} was refused again and again: the house moves a stop instead"
+    alarm(turn.tx, turn.trader, turn.now, "protection_refused", message, detail)
+    ours = replace(turn.progress, kept_here=turn.progress.kept_here | {TRAIL})
+    for place, planned in guard(turn.record.protection, scene.view, ours, entry_pending=True).place:
+        if place == STOP:
+            scene = _submit(turn, scene, place, planned)
+    return scene
 
 
 def _passed(turn: Turn, scene: Scene, place: str, planned: Planned) -> Scene:
@@ -234,17 +270,19 @@ def _passed(turn: Turn, scene: Scene, place: str, planned: Planned) -> Scene:
 
 
 def _not_taken(turn: Turn, scene: Scene, place: str, planned: Planned, last: OrderRecord) -> Scene:
-    """Take another way for what the venue refused again and again: a stop in its other way, or as the policy says."""
+    """Take another way for what the venue refused again and again: a stop in its next form, or as the policy says."""
     record, symbol = turn.record, turn.record.symbol
     detail = {"symbol": symbol, "refusal": last.outcome or "", **_whose(record)}
+    if place == TRAIL:
+        return _moved_by_us(turn, scene, last)
     if place != STOP:
         keep_here(turn, place)
         message = f"{place} of {symbol} was refused by the venue again and again: the house watches and triggers it"
         alarm(turn.tx, turn.trader, turn.now, "protection_refused", message, detail)
         return scene
-    if not record.otherwise:
-        protections.change(turn.tx, record, turn.now, otherwise=True)
-        return _submit(turn, scene, place, replace(planned, terms=with_limit(planned.terms, scene.view)))
+    if record.way + 1 < len(scene.view.stop_ways):
+        protections.change(turn.tx, record, turn.now, way=record.way + 1)
+        return _submit(turn, scene, place, replace(planned, terms=in_way(planned.terms, scene.view, record.way + 1)))
     if policy_of(turn.tx, turn.desk, turn.trader.account_id).then is Then.FLATTEN:
         message = f"the protection of {symbol} was refused by the venue: the position is closed at the market"
         return flatten(turn, scene, "protection refused", message)
@@ -314,7 +352,7 @@ def _waits(turn: Turn, place: str, planned: Planned) -> bool:
     denied_at = turn.desk.exits_denied.get(f"{turn.record.id}:{place}")
     if denied_at is not None and turn.now - denied_at < EXIT_AGAIN:
         return True
-    refused = _refused_in_a_row(turn.made.in_place(place), planned.terms.type)
+    refused = _refused_in_a_row(turn.made.in_place(place), planned.terms)
     return len(refused) >= REFUSALS_MAX and turn.now - refused[-1].updated_at < EXIT_AGAIN
 
 

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 
 from pilothouse.bots.bracket import STOP, TARGET, Protection, place_of, stands, wants
 from pilothouse.bots.follow import PositionNotFound, wrong_levels
+from pilothouse.bots.venue_trail import TRAIL, trails_here
 from pilothouse.core.errors import Invalid, NotFound, Problem, Unavailable
 from pilothouse.core.instrument import Side
 from pilothouse.core.rounding import plain
@@ -37,6 +38,8 @@ class Standing:
     unprotected   for how long it has been without its protection this time, zero while that stands
     unprotected_total   the same in all, since the protection was asked for
     kept          places that the house keeps, because the venue cannot carry them
+    trails_here   why the house moves a stop instead of asking for the venue's own trailing order; empty: the venue's
+                  own trails; None where nothing is to trail
     """
 
     account_id: str
@@ -48,6 +51,7 @@ class Standing:
     unprotected_total: timedelta
     kept: tuple[str, ...]
     policy: Policy
+    trails_here: str | None = None
 
 
 def set_by_hand(tx: Tx, desk: Desk, trader: Trader, symbol: str, guards: Guards, *, by: str) -> None:
@@ -124,9 +128,11 @@ def standing(tx: Tx, desk: Desk, trader: Trader, symbol: str) -> Standing:
         if held and Side.of(held) is record.protection.side
         else ()
     )
+    guards = record.protection.guards
     return Standing(
         trader.account_id, symbol, record, orders, fine,
         nothing if fine else now - _naked_since(tx, record, now), record.unprotected(now), kept, policy,
+        trails_here(guards, scene.view, progress) if guards.trailing else None,
     )  # fmt: skip
 
 
@@ -160,6 +166,8 @@ def _wrong(record: ProtectionRecord, scene: Scene) -> Iterable[Problem]:
     if unfit:
         return
     for each in wants(record.protection, view, protections.Made().progress(record), abs(view.held())):
+        if each.place == TRAIL:  # it has no price yet at which it fires
+            continue
         loses = each.place == STOP
         below = (side is Side.BUY) == loses
         if (each.trigger < mark) != below or each.trigger == mark:

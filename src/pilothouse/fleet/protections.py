@@ -56,7 +56,8 @@ class ProtectionRecord:
     placed: int = 0
     position_opened_at: datetime | None = None
     best_price: Decimal | None = None
-    otherwise: bool = False
+    way: int = 0
+    trail_floor: Decimal | None = None
     kept_here: frozenset[str] = frozenset()
     unprotected_since: datetime | None = None
     unprotected_us: int = 0
@@ -96,7 +97,8 @@ def _record(row: Row[Any]) -> ProtectionRecord:
         placed=row.placed,
         position_opened_at=row.position_opened_at,
         best_price=row.best_price,
-        otherwise=row.otherwise,
+        way=row.way,
+        trail_floor=row.trail_floor,
         kept_here=frozenset(row.kept_here),
         unprotected_since=row.unprotected_since,
         unprotected_us=row.unprotected_us,
@@ -136,7 +138,8 @@ def put(tx: Tx, record: ProtectionRecord) -> None:
             placed=record.placed,
             position_opened_at=record.position_opened_at,
             best_price=record.best_price,
-            otherwise=record.otherwise,
+            way=record.way,
+            trail_floor=record.trail_floor,
             kept_here=sorted(record.kept_here),
             unprotected_since=record.unprotected_since,
             unprotected_us=record.unprotected_us,
@@ -193,7 +196,8 @@ class Made:
             done=frozenset(done),
             best=record.best_price,
             counts_from=max(opened, record.asked_at) if opened else None,
-            otherwise=record.otherwise,
+            way=record.way,
+            trail_floor=record.trail_floor,
             kept_here=record.kept_here,
         )
 

@@ -130,6 +130,8 @@ def look(tx: Tx, desk: Desk, trader: Trader, symbol: str) -> Scene:
         equity=held.equity(marks).equity,
         coins=desk.holds_coins(trader.venue),
         carries_stops=desk.carries_stops(trader.venue),
+        trails=desk.trails(trader.venue),
+        stop_ways=desk.stop_ways(trader.venue),
     )
     return Scene(view, records, held, now, marks)
 

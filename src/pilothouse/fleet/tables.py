@@ -1,6 +1,6 @@
 """What the fleet stores: alerts with what became of them, and the protection that positions are to have."""
 
-from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, String, Table, Text, UniqueConstraint
+from sqlalchemy import BigInteger, Column, Index, Integer, String, Table, Text, UniqueConstraint
 
 from pilothouse.kit.columns import Exact, Id, Instant, JsonText, metadata
 
@@ -84,8 +84,10 @@ protections = Table(
     Column("position_opened_at", Instant),
     # The best price since its stop trails; null while it does not.
     Column("best_price", Exact),
-    # Its stop is placed in the venue's other way, because the first was not taken.
-    Column("otherwise", Boolean, nullable=False),
+    # In which of the venue's forms its stop is asked for, from 0: those before were not taken.
+    Column("way", Integer, nullable=False),
+    # A stop beside the venue's own trailing order: so far that had trailed before it was placed anew.
+    Column("trail_floor", Exact),
     # Parts of it that the venue does not take, by place: the house watches and triggers them.
     Column("kept_here", JsonText, nullable=False),
     Column("unprotected_since", Instant),
@@ -102,7 +104,7 @@ protective_orders = Table(
     Column("order_id", Id, primary_key=True),
     Column("owner_id", Id, nullable=False),
     Column("protection_id", Id, nullable=False),
-    Column("place", String(24), nullable=False, doc="stop, time, or target and its number"),
+    Column("place", String(24), nullable=False, doc="stop, trail, time, or target and its number"),
     Index("ix_protective_orders_of", "protection_id", "order_id"),
 )
 

@@ -176,6 +176,12 @@ class Settings:
         "What is done with a position whose stop the venue does not take, in whatever way: flatten closes it at the "
         "market, alarm tells a person. An account may say otherwise.",
     )
+    trail_at: str = _setting(
+        "venue",
+        _one_of("house", "venue"),
+        "venue: a trailing stop is the venue's own order where it has one that trails exactly so; house: this house "
+        "moves a stop everywhere.",
+    )
     limit_delay_s: int = _setting(
         "0",
         _number(0, 2_592_000),

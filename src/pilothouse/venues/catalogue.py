@@ -9,6 +9,7 @@ from functools import cache
 from types import MappingProxyType
 
 from pilothouse.core.errors import Invalid, NotFound, Problem
+from pilothouse.core.stops import StopWay, TrailRange
 from pilothouse.kit.sealed import Secret
 from pilothouse.venues.aster.card import CARDS as ASTER
 from pilothouse.venues.ccxt.card import card_of as card_of_ccxt
@@ -183,3 +184,15 @@ def carries_stops(key: str) -> bool:
 def holds_coins(key: str) -> bool:
     """Say whether a position at the venue of this key is coins that are owned, as on spot."""
     return card_of(VenueKey.parse(key).name).has(HOLDINGS)
+
+
+@cache
+def trails(key: str) -> TrailRange | None:
+    """Return how far trailing orders of the venue of this key may trail, or None if it has none that are used."""
+    return card_of(VenueKey.parse(key).name).trails
+
+
+@cache
+def stop_ways(key: str) -> tuple[StopWay, ...]:
+    """Return in which forms the venue of this key takes a stop, in the order in which they are tried."""
+    return card_of(VenueKey.parse(key).name).stop_ways

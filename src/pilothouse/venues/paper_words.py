@@ -74,6 +74,8 @@ def asked(contracts: Contracts, request: OrderRequest) -> Asked | Refusal:
         return Refusal("-1121", f"there is no instrument {terms.symbol}")
     if request.close_position and not terms.reduce_only:
         return Refusal("-4138", "an order that closes a position must only reduce")
+    if terms.trail_percent is not None:
+        return Refusal("-1116", "paper takes no orders that trail: the house moves a stop")
     instrument = contract.instrument
     lots = _count(terms.quantity, instrument.lot)
     if lots is None:

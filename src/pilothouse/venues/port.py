@@ -16,6 +16,7 @@ from pilothouse.core.fill import Fill
 from pilothouse.core.instrument import Instrument
 from pilothouse.core.order import OrderTerms
 from pilothouse.core.quote import Quote
+from pilothouse.core.stops import USUAL_WAYS, StopWay, TrailRange
 
 HOLDINGS = "holdings"
 """The capability of a venue whose positions are coins, which may come and go without a trade."""
@@ -57,13 +58,19 @@ class OrderRequest:
     client_order_id   ours, unique in the account for ever
     stamped_at        when this attempt was stamped; the venue takes it within its acceptance window only
     close_position    a stop or take-profit at the market that closes the whole position, whatever its size is then;
-                      the quantity of its terms is what is expected to be closed and is not sent
+                      the quantity of its terms is what is expected to be closed and is not sent; so are terms that
+                      say so themselves
     """
 
     client_order_id: str
     terms: OrderTerms
     stamped_at: datetime
     close_position: bool = False
+
+    def __post_init__(self) -> None:
+        """Close the whole position where the terms say so."""
+        if self.terms.whole_position and not self.close_position:
+            object.__setattr__(self, "close_position", True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -254,6 +261,8 @@ class Card:
     acceptance_window_s   after so many seconds from its stamp a request can no longer be accepted; None: never certain
     simulated             whether its money is made up; it is then named so wherever it is shown
     prices_of             the real market whose prices it has although it is simulated; empty: it has its own
+    trails                how far trailing orders of its own may trail; None: it has none that the house uses
+    stop_ways             in which forms it takes a stop, in the order in which they are tried
     """
 
     venue: str
@@ -262,6 +271,8 @@ class Card:
     acceptance_window_s: Decimal | None
     capabilities: tuple[Capability, ...] = field(default=())
     prices_of: str = ""
+    trails: TrailRange | None = None
+    stop_ways: tuple[StopWay, ...] = USUAL_WAYS
 
     @property
     def makes_prices(self) -> bool:

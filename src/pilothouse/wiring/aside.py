@@ -85,5 +85,6 @@ def open_beside(settings: Settings, clock: Clock | None = None) -> Beside:
         writers=Writers(clock),
         protect_within_s=settings.protect_within_s,
         when_unprotected=settings.when_unprotected,
+        trail_at=settings.trail_at,
     )
     return Beside(desk, venues, ring, quotes, (desk.lanes.close, venues.close, database.close))

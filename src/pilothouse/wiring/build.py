@@ -128,6 +128,7 @@ def build(settings: Settings, parts: Parts = _REAL) -> House:
         or Patience(deaf=timedelta(seconds=settings.unheard_s), loosening=timedelta(seconds=settings.limit_delay_s)),
         protect_within_s=settings.protect_within_s,
         when_unprotected=settings.when_unprotected,
+        trail_at=settings.trail_at,
     )
     owners = _Owners(database)
     unlisten = paper.listen_to_all(lambda event: reconcile.on_event(desk, owners.of(event), event))

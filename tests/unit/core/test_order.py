@@ -116,13 +116,31 @@ def terms(**changes: Any) -> OrderTerms:
 @pytest.mark.parametrize("kind", OrderType)
 def test_terms_carry_exactly_the_prices_their_type_needs(kind: OrderType) -> None:
     """No venue may read an order in two ways."""
-    for price, stop in itertools.product([None, Decimal(5)], [None, Decimal(6)]):
-        fits = (price is not None) == kind.has_limit and (stop is not None) == kind.is_conditional
+    trails = kind is OrderType.TRAILING_STOP_MARKET
+    for price, stop, trail in itertools.product([None, Decimal(5)], [None, Decimal(6)], [None, Decimal(1)]):
+        fits = (price is not None) == kind.has_limit and (trail is not None) == trails
+        fits = fits and (trails or (stop is not None) == kind.is_conditional)  # it may trail from now on
+        given = {"type": kind, "price": price, "stop_price": stop, "trail_percent": trail}
         if fits:
-            assert terms(type=kind, price=price, stop_price=stop).type is kind
+            assert terms(**given).type is kind
         else:
             with pytest.raises(AssertionError):
-                terms(type=kind, price=price, stop_price=stop)
+                terms(**given)
+
+
+@pytest.mark.parametrize("kind", OrderType)
+def test_only_what_reduces_at_the_market_closes_a_whole_position(kind: OrderType) -> None:
+    """An entry that takes "everything" is for nothing that anybody could name."""
+    limit, stop = Decimal(5) if kind.has_limit else None, Decimal(6) if kind.is_conditional else None
+    trail = Decimal(1) if kind is OrderType.TRAILING_STOP_MARKET else None
+    given = {"type": kind, "price": limit, "stop_price": stop, "trail_percent": trail, "whole_position": True}
+    with pytest.raises(AssertionError):
+        terms(**given)
+    if kind in {OrderType.STOP_MARKET, OrderType.TAKE_PROFIT_MARKET}:
+        assert terms(**given, reduce_only=True).whole_position
+    else:
+        with pytest.raises(AssertionError):
+            terms(**given, reduce_only=True)
 
 
 @pytest.mark.parametrize("quantity", ["0", "-1"])

@@ -208,11 +208,16 @@ def _terms(terms: Any) -> str:
     words = [str(terms["side"]).lower(), _number(terms["quantity"]), terms["symbol"], "at"]
     kind = str(terms["type"])
     words.append("the market" if kind == "MARKET" else kind.lower().replace("_", " "))
-    if terms.get("stop_price"):
+    if terms.get("trail_percent"):
+        words.append(f"{_number(terms['trail_percent'])} % behind the best price")
+        words += [f"from {_number(terms['stop_price'])} on"] if terms.get("stop_price") else []
+    elif terms.get("stop_price"):
         words.append(f"if the mark is {_number(terms['stop_price'])}")
     if terms.get("price"):
         words.append(_number(terms["price"]))
-    if terms.get("reduce_only"):
+    if terms.get("whole_position"):
+        words.append("(closing all that is held)")
+    elif terms.get("reduce_only"):
         words.append("(only reducing)")
     return " ".join(words)
 

@@ -3,6 +3,7 @@
 from decimal import Decimal
 from typing import Final
 
+from pilothouse.core.stops import StopWay, TrailRange
 from pilothouse.venues.aster.endpoint import MAINNET, TESTNET, Endpoint
 from pilothouse.venues.port import COUNTDOWN, Capability, Card
 
@@ -10,12 +11,20 @@ ACCEPTANCE_WINDOW_S: Final = Decimal(70)
 """The venue takes a nonce for up to 60 s (its pages say 60 in one place and 10 in another; the longer one is the safe
 one), and a nonce may lie up to 8 s behind its stamp; the rest is for clocks."""
 
+TRAILS: Final = TrailRange(Decimal("0.1"), Decimal(5), Decimal("0.1"))
+"""As the venue says for single orders; in a batch it is 4 % at most, so those that trail go alone."""
+
 _CAPABILITIES: Final = (
     Capability("market orders", "done"),
     Capability("limit orders GTC, IOC, FOK, post-only", "done"),
     Capability("stop and take-profit orders, by mark price", "done"),
     Capability("reduce-only orders", "done"),
     Capability("closePosition", "done", "on stops and take-profits at the market"),
+    Capability(
+        "stops in another form",
+        "done",
+        "refused for so much, a stop is asked for as closePosition, then with a limit beyond its trigger",
+    ),
     Capability("batch", "done", "up to five orders that wait for a trigger; others keep their order, one by one"),
     Capability("amend", "done", "limit orders in place; others are ended and replaced"),
     Capability("cancel", "done"),
@@ -40,7 +49,11 @@ _CAPABILITIES: Final = (
     Capability("one signer on several machines", "exempt", "nonces grow in a file: give each machine its own agent"),
     Capability("hedge mode", "exempt", "the house trades one-way; an account in hedge mode is refused"),
     Capability("multi-assets margin", "exempt", "one settlement currency for each account"),
-    Capability("trailing stops", "done", "a stop that stands there and is moved by the house; not the venue's own"),
+    Capability(
+        "trailing stops",
+        "done",
+        "the venue's own for 0.1 to 5 %, in steps of 0.1; for others a stop that stands there is moved by the house",
+    ),
     Capability("auto-deleveraging", "done", "told as orders of the venue's own"),
     Capability("chase and strategy orders", "exempt", "not offered by the port"),
     Capability(
@@ -63,6 +76,8 @@ def card_of(endpoint: Endpoint) -> Card:
         simulated=False,
         acceptance_window_s=ACCEPTANCE_WINDOW_S,
         capabilities=_CAPABILITIES,
+        trails=TRAILS,
+        stop_ways=(StopWay.REDUCE_ONLY, StopWay.WHOLE_POSITION, StopWay.LIMIT),
     )
 
 

@@ -218,11 +218,16 @@ class Orders:
         return report
 
 
+def _goes_in_a_batch(request: OrderRequest) -> bool:
+    """Say whether an order waits for a price; one that trails goes alone: in a batch it may trail by less only."""
+    return request.terms.type.is_conditional and request.terms.trail_percent is None
+
+
 def _groups(orders: Sequence[OrderRequest]) -> Iterator[list[OrderRequest]]:
     """Yield runs of orders that may be sent together."""
     group: list[OrderRequest] = []
     for request in orders:
-        together = bool(group) and request.terms.type.is_conditional and group[-1].terms.type.is_conditional
+        together = bool(group) and _goes_in_a_batch(request) and _goes_in_a_batch(group[-1])
         if group and not (together and len(group) < BATCH_MOST):
             yield group
             group = []

@@ -41,7 +41,6 @@ _STATUS: Final = {
 _TYPES: Final = {str(kind): kind for kind in OrderType}
 _TIMES: Final = {str(time): time for time in TimeInForce}
 _SIDES: Final = {str(side): side for side in Side}
-_TRAILING: Final = "TRAILING_STOP_MARKET"
 
 
 class NotUnderstood(Unavailable):
@@ -71,7 +70,11 @@ def order_params(request: OrderRequest) -> list[tuple[str, str]]:
             params.append(("reduceOnly", "true"))
     if terms.price is not None:
         params += [("price", plain(terms.price)), ("timeInForce", terms.time_in_force.value)]
-    if terms.stop_price is not None:
+    if terms.trail_percent is not None:
+        params += [("callbackRate", plain(terms.trail_percent)), ("workingType", "MARK_PRICE")]
+        if terms.stop_price is not None:
+            params.append(("activationPrice", plain(terms.stop_price)))
+    elif terms.stop_price is not None:
         params += [("stopPrice", plain(terms.stop_price)), ("workingType", "MARK_PRICE")]
     params.append(("newOrderRespType", "RESULT"))
     return params
@@ -170,21 +173,25 @@ class _Names:
     time: str
     reduces: str
     closes: str
+    trail: str
 
 
 _REST: Final = _Names(
     "symbol", "side", "type", "origType", "origQty", "executedQty", "price", "stopPrice", "activatePrice",
-    "timeInForce", "reduceOnly", "closePosition",
+    "timeInForce", "reduceOnly", "closePosition", "priceRate",
 )  # fmt: skip
-_EVENT: Final = _Names("s", "S", "o", "ot", "q", "z", "p", "sp", "AP", "f", "R", "cp")
+_EVENT: Final = _Names("s", "S", "o", "ot", "q", "z", "p", "sp", "AP", "f", "R", "cp", "cr")
 
 
 def _terms(order: Row, names: _Names) -> OrderTerms:
     """Return the terms of an order; of a stop that was triggered, those it was placed with."""
     word = str(order.get(names.kind_before) or order.get(names.kind) or "")
     price, stop = number_or_zero(order, names.price), number_or_zero(order, names.stop)
-    if word == _TRAILING:  # the house has none; somebody else's is shown as the stop that it becomes
-        word, stop = OrderType.STOP_MARKET, number_or_zero(order, names.activation) or stop
+    trail = Decimal(0)
+    if word == OrderType.TRAILING_STOP_MARKET:
+        trail = number_or_zero(order, names.trail)
+        stop = number_or_zero(order, names.activation) or (Decimal(0) if trail else stop)
+        word = word if trail else OrderType.STOP_MARKET  # by how much it trails is not told everywhere
     kind = _TYPES.get(word)
     if kind is None or (kind.has_limit and price == 0):
         kind = OrderType.LIMIT if price > 0 else OrderType.MARKET
@@ -198,9 +205,10 @@ def _terms(order: Row, names: _Names) -> OrderTerms:
         type=kind,
         quantity=quantity,
         price=price if kind.has_limit else None,
-        stop_price=stop if kind.is_conditional else None,
+        stop_price=(stop or None if trail else stop) if kind.is_conditional else None,
         time_in_force=_TIMES.get(str(order.get(names.time)), TimeInForce.GTC),
         reduce_only=truth(order, names.reduces) or closes,
+        trail_percent=trail or None,
     )
 
 

@@ -61,7 +61,7 @@ _SPOT_WORDS: Final = {
 }
 _SPOT_TYPES: Final = {word: kind for kind, word in _SPOT_WORDS.items()} | {"LIMIT_MAKER": OrderType.LIMIT}
 _TIMES: Final = {str(time): time for time in TimeInForce}
-_TRAILING: Final = "TRAILING_STOP_MARKET"
+_TRAIL_NAMES: Final = ("callbackRate", "priceRate", "cr")
 
 
 # ── Out ───────────────────────────────────────────────────────────────────────────────────────────
@@ -74,11 +74,14 @@ def order_params(request: OrderRequest) -> dict[str, str]:
     """
     terms = request.terms
     params = {"symbol": terms.symbol, "side": terms.side.value, "type": terms.type.value}
-    if terms.stop_price is None:
+    if not terms.type.is_conditional:
         params |= {"newClientOrderId": request.client_order_id, "newOrderRespType": "RESULT"}
     else:
-        params |= {"algoType": "CONDITIONAL", "clientAlgoId": request.client_order_id}
-        params |= {"triggerPrice": plain(terms.stop_price), "workingType": "MARK_PRICE"}
+        params |= {"algoType": "CONDITIONAL", "clientAlgoId": request.client_order_id, "workingType": "MARK_PRICE"}
+        if terms.stop_price is not None:
+            params["activatePrice" if terms.trail_percent else "triggerPrice"] = plain(terms.stop_price)
+        if terms.trail_percent is not None:
+            params["callbackRate"] = plain(terms.trail_percent)
     if request.close_position:
         params["closePosition"] = "true"
     else:
@@ -154,11 +157,13 @@ def terms_of(order: Row, names: Names, types: Mapping[str, OrderType]) -> OrderT
     """Return the terms of an order; of a stop that was triggered, those it was placed with."""
     word = str(order.get(names.kind_before) or order.get(names.kind) or "")
     price, stop = number_or_zero(order, names.price), number_or_zero(order, names.stop)
-    if word == _TRAILING:  # the house has none; somebody else's is shown as the stop that it becomes
-        word = OrderType.STOP_MARKET
-        stop = stop or number_or_zero(order, "activatePrice") or number_or_zero(order, "AP")
+    trail = ZERO
+    if word == OrderType.TRAILING_STOP_MARKET:
+        trail = next((each for each in (number_or_zero(order, name) for name in _TRAIL_NAMES) if each > 0), ZERO)
+        stop = number_or_zero(order, "activatePrice") or number_or_zero(order, "AP") or (ZERO if trail else stop)
+        word = word if trail else OrderType.STOP_MARKET  # by how much it trails is not told everywhere
     kind = types.get(word)
-    if kind is None or (kind.has_limit and price == 0) or (kind.is_conditional and stop == 0):
+    if kind is None or (kind.has_limit and price == 0) or (kind.is_conditional and stop == 0 and not trail):
         kind = OrderType.LIMIT if price > 0 else OrderType.MARKET
     closes = truth(order, names.closes)
     quantity = number_or_zero(order, names.quantity) or number_or_zero(order, names.filled) or WHOLE_POSITION
@@ -169,9 +174,10 @@ def terms_of(order: Row, names: Names, types: Mapping[str, OrderType]) -> OrderT
         type=kind,
         quantity=quantity,
         price=price if kind.has_limit else None,
-        stop_price=stop if kind.is_conditional else None,
+        stop_price=(stop or None) if kind.is_conditional else None,
         time_in_force=time,
         reduce_only=truth(order, names.reduces) or closes,
+        trail_percent=trail or None,
     )
 
 
@@ -228,7 +234,7 @@ def triggered(algo: OrderReport, order: OrderReport) -> OrderReport:
     if terms.quantity == WHOLE_POSITION:
         terms = OrderTerms(
             terms.symbol, terms.side, terms.type, order.terms.quantity, terms.price, terms.stop_price,
-            terms.time_in_force, reduce_only=terms.reduce_only,
+            terms.time_in_force, reduce_only=terms.reduce_only, trail_percent=terms.trail_percent,
         )  # fmt: skip
     name = algo.client_order_id
     return OrderReport(

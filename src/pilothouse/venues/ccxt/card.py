@@ -7,6 +7,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Final
 
+from pilothouse.core.stops import USUAL_WAYS, StopWay, TrailRange
 from pilothouse.venues.port import STOPS_KEPT, Capability, Card
 
 TESTNET: Final = "-testnet"
@@ -43,6 +44,8 @@ class Sheet:
     window_s       after so many seconds from its stamp a request can no longer be accepted; None: never certain
     parts          of a credential
     testnet        what the exchange calls its testnet; empty: it has none
+    trails         how far trailing orders of its own may trail; None: the house uses none
+    stop_ways      in which forms it takes a stop, in the order in which they are tried
     """
 
     title: str
@@ -51,6 +54,8 @@ class Sheet:
     capabilities: tuple[Capability, ...]
     parts: tuple[Part, ...] = KEY_AND_SECRET
     testnet: str = ""
+    trails: TrailRange | None = None
+    stop_ways: tuple[StopWay, ...] = USUAL_WAYS
 
 
 BY_ALL: Final = (
@@ -92,7 +97,9 @@ def card_of(name: str, sheet: Sheet | None) -> Card:
     if sheet is None:
         return Card(name, f"{name} (by ccxt)", False, None, _BY_OTHERS)
     title = f"{sheet.title} ({sheet.testnet})" if name.endswith(TESTNET) else sheet.title
-    return Card(name, title, False, sheet.window_s, (*sheet.capabilities, *BY_ALL))
+    known = {each.name for each in sheet.capabilities}
+    capabilities = (*sheet.capabilities, *(each for each in BY_ALL if each.name not in known))
+    return Card(name, title, False, sheet.window_s, capabilities, "", sheet.trails, sheet.stop_ways)
 
 
 @cache

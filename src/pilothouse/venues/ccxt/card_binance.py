@@ -3,11 +3,15 @@
 from decimal import Decimal
 from typing import Final
 
+from pilothouse.core.stops import StopWay, TrailRange
 from pilothouse.venues.ccxt.card import Sheet
 from pilothouse.venues.port import COUNTDOWN, Capability
 
 _WINDOW_S: Final = Decimal(10)
 """A request says that it is good for five seconds; as much again is for clocks."""
+
+TRAILS: Final = TrailRange(Decimal("0.1"), Decimal(10), Decimal("0.1"))
+"""As narrow as the exchange ever said; it has taken up to 20 % since October 2026."""
 
 _BOTH: Final = (
     Capability("market orders", "done"),
@@ -36,6 +40,18 @@ USDM: Final = Sheet(
         Capability("stop and take-profit orders, by mark price", "done", "at algoOrder, as one order under our id"),
         Capability("reduce-only orders", "done"),
         Capability("closePosition", "done", "on stops and take-profits at the market"),
+        Capability(
+            "trailing stops",
+            "done",
+            "the exchange's own, at algoOrder, for 0.1 to 10 % in steps of 0.1; for others a stop that stands there is "
+            "moved by the house",
+        ),
+        Capability(
+            "stops in another form",
+            "done",
+            "refused for so much, a stop is asked for as closePosition, then with a limit beyond its trigger, all at "
+            "algoOrder: the ordinary endpoint takes no stops (-4120)",
+        ),
         Capability("amend", "done", "limit orders in place; others are ended and replaced"),
         Capability("leverage", "done"),
         Capability("cross and isolated margin", "done"),
@@ -50,6 +66,8 @@ USDM: Final = Sheet(
         Capability("multi-assets margin, portfolio margin", "exempt", "one settlement currency for each account"),
         Capability("coin-margined futures and options", "exempt", "settlement is in the quote currency here"),
     ),
+    trails=TRAILS,
+    stop_ways=(StopWay.REDUCE_ONLY, StopWay.WHOLE_POSITION, StopWay.LIMIT),
 )
 
 SPOT: Final = Sheet(

@@ -54,6 +54,8 @@ class Orders:
         return outcomes
 
     def _refusal(self, request: OrderRequest) -> Rejected | None:
+        if request.terms.trail_percent is not None and not self._quirks.trails:
+            return Rejected("trailing", "not sent: trailing orders of this exchange's own are not used here")
         market = self._market_of(request.terms.symbol)
         if market.rules is None:
             return None

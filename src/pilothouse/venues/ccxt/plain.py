@@ -65,6 +65,7 @@ class Quirks:
     kind         what is traded: "swap" (linear, against `settlement`) or "spot"
     settlement   the currency that accounts are kept in
     options      of ccxt
+    trails       whether its own trailing orders are used
     """
 
     exchange: ClassVar[str] = ""
@@ -72,6 +73,7 @@ class Quirks:
     kind: ClassVar[str] = "swap"
     settlement: ClassVar[str] = "USDT"
     options: ClassVar[Mapping[str, Any]] = {}
+    trails: ClassVar[bool] = False
 
     # ── The wire ──────────────────────────────────────────────────────────────────────────────────
 

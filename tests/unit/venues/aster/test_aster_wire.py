@@ -32,13 +32,15 @@ client_ids = st.text("ABCXYZabcxyz0189", min_size=1, max_size=32)
 def requests(draw: st.DrawFn) -> OrderRequest:
     """Any order that the port can carry."""
     kind = draw(st.sampled_from(OrderType))
+    trails = kind is OrderType.TRAILING_STOP_MARKET
     terms = OrderTerms(
         symbol=draw(st.sampled_from(["BTCUSDT", "1000PEPEUSDT"])),
         side=draw(st.sampled_from(Side)),
         type=kind,
         quantity=draw(prices),
         price=draw(prices) if kind.has_limit else None,
-        stop_price=draw(prices) if kind.is_conditional else None,
+        stop_price=draw(prices) if kind.is_conditional and not (trails and draw(st.booleans())) else None,
+        trail_percent=draw(st.decimals("0.1", "5", places=1)) if trails else None,
         time_in_force=draw(st.sampled_from(TimeInForce)) if kind.has_limit else TimeInForce.GTC,
         reduce_only=draw(st.booleans()),
     )
@@ -59,6 +61,8 @@ def as_told(params: dict[str, str]) -> dict[str, Any]:
         "executedQty": "0",
         "price": params.get("price", "0"),
         "stopPrice": params.get("stopPrice", "0"),
+        "activatePrice": params.get("activationPrice", "0"),
+        "priceRate": params.get("callbackRate", "0"),
         "timeInForce": params.get("timeInForce", "GTC"),
         "reduceOnly": params.get("reduceOnly") == "true",
         "closePosition": False,

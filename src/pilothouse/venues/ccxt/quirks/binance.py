@@ -251,6 +251,7 @@ class BinanceUsdM(Binance):
 
     exchange = "binanceusdm"
     title = "Binance USD-M futures"
+    trails = True
     order_paths = ("order", "algoOrder")
     weights: ClassVar[Mapping[str, int]] = {
         "POST order": 1, "POST algoOrder": 1, "openOrders": 40, "openAlgoOrders": 40, "allAlgoOrders": 5,

@@ -29,6 +29,7 @@ class BinanceSpot(Binance):
     exchange = "binance"
     title = "Binance spot"
     kind = "spot"
+    trails = False
     options: ClassVar[Mapping[str, Any]] = {**Binance.options, "defaultType": "spot"}
     weight_limit = 6_000
     order_limits = ((100, 10), (200_000, 86_400))
