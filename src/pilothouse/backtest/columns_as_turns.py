@@ -42,11 +42,12 @@ def simulate_in_turns(
 ) -> Result:
     """Return what `simulate` would return, turn by turn and with every limit of the gate.
 
-    Raises as `simulate`, and Invalid for a walk inside the bars, which it does not know.
+    Raises as `simulate`, and Invalid for a walk inside the bars or a latency in milliseconds, which it does not know.
     """
-    if spec.fills.finer is not None:
-        allowed = "none: a run in turns walks the bars themselves"
-        raise Invalid([Problem("fills.finer", "is not known to runs in turns", allowed)])
+    if spec.fills.finer is not None or spec.fills.latency_ms:
+        named = "fills.latency_ms" if spec.fills.latency_ms else "fills.finer"
+        allowed = "none: columns with a limit that no loop asks walk the bars themselves"
+        raise Invalid([Problem(named, "is not known to this run in turns", allowed)])
     free = replace(spec, limits=NOTHING)
     plan = planned(free, market, candles, signals, rules, warm_up=warm_up, funding=funding)
     lanes = lanes_of(spec, {market.symbol: candles}, {} if funding is None else {market.symbol: funding})

@@ -8,8 +8,9 @@ import itertools
 from decimal import Decimal, localcontext
 from typing import Any
 
+from pilothouse.backtest.inside import Finer
 from pilothouse.backtest.reference_account import PPM, ZERO, Outcome, Trade
-from pilothouse.backtest.reference_inputs import Bar, feed_of
+from pilothouse.backtest.reference_inputs import Bar, Feed, feed_of
 from pilothouse.backtest.reference_wishes import Wishes
 from pilothouse.backtest.result import Reason
 from pilothouse.backtest.simulate import Funding
@@ -29,10 +30,11 @@ def reference(
     *,
     warm_up: int,
     funding: Funding | None = None,
+    finer: Finer | None = None,
 ) -> Outcome:
     """Return what trading `signals` by `rules` leads to. Without checks: it is given what `simulate` has accepted."""
     with localcontext(EXACT):
-        feed = feed_of(spec, market, candles, signals, rules, warm_up, funding)
+        feed = feed_of(spec, market, candles, signals, rules, warm_up, funding, finer)
         desk = Desk(spec, market, rules, feed)
         for bar in feed.bars:
             desk.one_bar(bar)
@@ -41,7 +43,16 @@ def reference(
             desk.trade.closed_value += desk.trade.held * last.close
             desk.trade.closed_bar, desk.trade.last_price = last.index, last.close
             desk.out.trades.append(desk.trade)
-        return desk.out
+        return _on_bars(desk.out, feed)
+
+
+def _on_bars(out: Outcome, feed: Feed) -> Outcome:
+    """Return the outcome of parts as one of the bars that they are part of."""
+    for trade in out.trades:
+        trade.opened_bar, trade.closed_bar = (feed.bars[at].part_of for at in (trade.opened_bar, trade.closed_bar))
+    out.fills = [(feed.bars[fill[0]].part_of, *fill[1:]) for fill in out.fills]
+    out.equity = [out.equity[at] for at in feed.last]
+    return out
 
 
 class Desk(Wishes):
@@ -59,9 +70,10 @@ class Desk(Wishes):
         self._pay_at_open(bar)
         self._open(bar)
         at_open = self.spec.fills.at is FillAt.OPEN
-        if at_open and bar.wish is not None:
-            self._decide(bar.wish, self.out.equity[bar.wish.bar])
+        for wish in bar.wishes if at_open else ():
+            self._decide(wish, self.out.equity[wish.bar])
             self._leave_at_market(bar.open)
+            self._enter_at_open(bar.open)
         self._enter_at_open(bar.open)
         if self.trade is not None and bar.funding_inside:
             self._charge(self.trade.held * bar.open, self.trade.side * bar.funding_inside)
@@ -114,7 +126,12 @@ class Desk(Wishes):
 
     def _time_is_up(self, trade: Trade, bar: Bar) -> bool:
         most = self.rules.exits.bars
-        return most is not None and bar.index >= trade.opened_bar + most + self.spec.fills.latency
+        if most is None:
+            return False
+        if self.spec.fills.at is FillAt.CLOSE:
+            return bar.index >= self.feed.last_of(trade.opened_bar, most + self.spec.fills.latency)
+        decides = self.feed.bars[trade.opened_bar].part_of + most - 1
+        return decides < len(self.feed.last) and bar.index >= self.feed.arrives[decides]
 
     def _path(self, bar: Bar, came: Decimal) -> None:
         trade = self.trade
@@ -189,9 +206,9 @@ class Desk(Wishes):
         trade = self.trade
         if trade is not None and self.leaving is None and self._time_is_up(trade, bar):
             self.leaving = (Reason.TIME, None)
-        if bar.wish is not None:
+        for wish in bar.wishes:
             now = self.cash + (trade.side * trade.held * bar.close if trade else ZERO)
-            self._decide(bar.wish, now if bar.wish.bar == bar.index else self.out.equity[bar.wish.bar])
+            self._decide(wish, now if wish.bar == bar.index else self.out.equity[wish.bar])
         self._leave_at_market(bar.close)
         waits = self._ready()
         if waits is not None and waits.limit is None and waits.trigger is None:

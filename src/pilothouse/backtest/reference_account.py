@@ -222,7 +222,7 @@ class Account:
         self.out.trades.append(trade)
         self.trade = self.leaving = None
         wait = self.rules.cooldown
-        self.no_opening_before = self.now.index + wait + 1 if wait else self.now.index
+        self.no_opening_before = self.feed.last_of(self.now.index, wait) + 1 if wait else self.now.index
         if self.waiting is not None and self.waiting.side == trade.side:
             self.waiting = None
 

@@ -3,11 +3,12 @@
 import itertools
 import math
 import statistics
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Any
 
+from pilothouse.backtest.inside import Finer, Tape
 from pilothouse.backtest.simulate import Funding
 from pilothouse.backtest.spec import BacktestSpec, FillAt, Market
 from pilothouse.core.candles import Candles
@@ -17,6 +18,8 @@ from pilothouse.strategies.sdk import Signals
 
 _YEAR_MS = 365 * 86_400_000
 _MOST_LOTS = 2**43 - 1
+NEVER = 10**9
+"""In place of a part of a bar: none."""
 
 Away = Callable[[Decimal], Decimal | None]
 
@@ -47,9 +50,15 @@ class Wish:
 
 @dataclass
 class Bar:
-    """One candle, what is due in it and what is to be carried out."""
+    """One candle, what is due in it and what is to be carried out; where a run walks inside the bars, a part of one.
+
+    opened_ms, closed_ms   of a trade both are its time; the last part of a bar closes with it
+    part_of                the bar that it is a part of
+    """
 
     index: int
+    part_of: int
+    opened_ms: int
     day: int
     open: Decimal
     high: Decimal
@@ -60,17 +69,33 @@ class Bar:
     funding_at_open: Decimal
     funding_inside: Decimal
     interest: Decimal
-    wish: Wish | None = None
+    wishes: list[Wish] = field(default_factory=list)
     closing: bool = False
+
+    @property
+    def wish(self) -> Wish | None:
+        """Return the wish that is carried out here, the first where several arrive together."""
+        return self.wishes[0] if self.wishes else None
 
 
 @dataclass(frozen=True)
 class Feed:
-    """All bars, and what a tick and the smallest amount are worth."""
+    """All bars or their parts, and what a tick and the smallest amount are worth.
+
+    last      of each bar the last part
+    arrives   of each bar the part at whose open comes what was decided at its close; NEVER if none does
+    """
 
     bars: list[Bar]
     tick: Decimal
     unit: Decimal
+    last: list[int]
+    arrives: list[int]
+
+    def last_of(self, part: int, more: int) -> int:
+        """Return the last part of the bar that comes `more` bars behind that of a part; NEVER if there is none."""
+        bar = self.bars[min(part, len(self.bars) - 1)].part_of + more
+        return self.last[bar] if bar < len(self.last) else NEVER
 
 
 def feed_of(
@@ -81,53 +106,118 @@ def feed_of(
     rules: Rules,
     warm_up: int,
     funding: Funding | None,
+    finer: Finer | None = None,
 ) -> Feed:
-    """Return the bars with everything that happens in them."""
+    """Return the bars, or their parts, with everything that happens in them."""
     tick = candles.price_step
     unit = Decimal("0.00000001")
     while not is_on_grid(tick * market.lot, unit):
         unit /= 10
-    bars = [_bar(spec, candles, market, index) for index in range(len(candles))]
+    bars = [_bar(index, part, market) for index, part in enumerate(_parts(candles, finer))]
+    for bar, before in zip(bars, bars[:1] + bars, strict=False):
+        bar.interest = _interest(spec, bars[0].opened_ms, before.opened_ms, bar.opened_ms)
     if spec.costs.funding and funding is not None:
-        _fund(candles, bars, funding)
-    shift = spec.fills.latency + (1 if spec.fills.at is FillAt.OPEN else 0)
+        _fund(bars, funding)
+    last = (
+        [max(bar.index for bar in bars if bar.part_of == each) for each in range(len(candles))]
+        if finer
+        else [*range(len(bars))]
+    )
+    arrives = [_arrival(spec, bars, last, each) for each in range(len(candles))]
     ranges = _average_true_ranges(candles, rules.atr_bars)
     exits = rules.exits
     every = (exits.stop, exits.trail, exits.trail_after, exits.break_even_after, *(each.at for each in exits.targets))
     if any(distance is not None and distance.by is By.ATR for distance in every):
         warm_up = max(warm_up, rules.atr_bars)
-    for index in range(warm_up, len(bars) - shift):
-        bars[index + shift].wish = _wish(candles, signals, rules, tick, ranges, index)
-    return Feed(bars, tick, unit)
+    for index in range(warm_up, len(candles)):
+        wish = _wish(candles, signals, rules, tick, ranges, index)
+        if wish is not None and arrives[index] != NEVER:
+            bars[arrives[index]].wishes.append(replace(wish, bar=last[index]))
+    return Feed(bars, tick, unit, last, arrives)
 
 
-def _bar(spec: BacktestSpec, candles: Candles, market: Market, index: int) -> Bar:
-    tick = candles.price_step
-    first_price, high, low, last = (
-        int(column[index]) * tick for column in (candles.open, candles.high, candles.low, candles.close)
-    )
-    volume = min(int(candles.volume[index]) * candles.volume_step, _MOST_LOTS * market.lot)
-    opened, first = int(candles.opened_ms[index]), int(candles.opened_ms[0])
-    before = int(candles.opened_ms[index - 1]) if index else first
+Part = tuple[int, int, int, Decimal, Decimal, Decimal, Decimal, Decimal]
+"""The bar, when it opened and closed, open, high, low, close, volume."""
+
+
+def _parts(candles: Candles, finer: Finer | None) -> Iterator[Part]:
+    """Yield what the bars are made of; a bar of which nothing finer tells the same is its own only part."""
+    below = sorted(_told_below(finer), key=lambda each: each[0])
+    begin = 0
+    for index in range(len(candles)):
+        opened = int(candles.opened_ms[index])
+        closed = opened + candles.span_ms
+        told = [int(column[index]) * candles.price_step for column in
+                (candles.open, candles.high, candles.low, candles.close)]  # fmt: skip
+        while begin < len(below) and below[begin][0] < opened:
+            begin += 1
+        end = begin
+        while end < len(below) and below[end][0] < closed:
+            end += 1
+        inside = below[begin:end]
+        same = inside and told == [
+            inside[0][2], max(each[3] for each in inside), min(each[4] for each in inside), inside[-1][5],
+        ]  # fmt: skip
+        if not same:
+            yield (index, opened, closed, told[0], told[1], told[2], told[3],
+                   int(candles.volume[index]) * candles.volume_step)  # fmt: skip
+            continue
+        for place, each in enumerate(inside):
+            yield (index, each[0], closed if place == len(inside) - 1 else each[1], *each[2:])
+
+
+def _told_below(finer: Finer | None) -> Iterator[tuple[int, int, Decimal, Decimal, Decimal, Decimal, Decimal]]:
+    if isinstance(finer, Tape):
+        for at, price, quantity in zip(
+            finer.at_ms.tolist(), finer.price.tolist(), finer.quantity.tolist(), strict=True
+        ):
+            paid = price * Decimal((0, (1,), -finer.price_digits))
+            yield at, at, paid, paid, paid, paid, quantity * Decimal((0, (1,), -finer.volume_digits))
+    elif finer is not None:
+        for row in range(len(finer)):
+            opened = int(finer.opened_ms[row])
+            first, high, low, last = (
+                int(column[row]) * finer.price_step for column in (finer.open, finer.high, finer.low, finer.close)
+            )
+            volume = int(finer.volume[row]) * finer.volume_step
+            yield opened, opened + finer.span_ms, first, high, low, last, volume
+
+
+def _bar(index: int, part: Part, market: Market) -> Bar:
+    bar, opened, closed, first, high, low, last, traded = part
+    volume, none = down(min(traded, _MOST_LOTS * market.lot), market.lot), Decimal(0)
+    return Bar(index, bar, opened, opened // 86_400_000, first, high, low, last, volume, closed, none, none, none)
+
+
+def _interest(spec: BacktestSpec, first: int, before: int, opened: int) -> Decimal:
     year = spec.costs.borrow_ppm_year * 1_000
     parts = [(at - first) * year // _YEAR_MS for at in (before, opened)]
-    interest = (parts[1] - parts[0]) * Decimal("1e-9")
-    none = Decimal(0)
-    day = opened // 86_400_000
-    closed = opened + candles.span_ms
-    return Bar(index, day, first_price, high, low, last, down(volume, market.lot), closed, none, none, interest)
+    return (parts[1] - parts[0]) * Decimal("1e-9")
 
 
-def _fund(candles: Candles, bars: list[Bar], funding: Funding) -> None:
+def _arrival(spec: BacktestSpec, bars: list[Bar], last: list[int], decided: int) -> int:
+    """Return the part at whose open an order arrives that was decided at the close of a bar."""
+    fills = spec.fills
+    if fills.latency_ms:
+        due = bars[last[decided]].closed_ms + fills.latency_ms
+        return next((bar.index for bar in bars if bar.opened_ms >= due), NEVER)
+    if fills.at is FillAt.CLOSE:
+        return last[decided + fills.latency] if decided + fills.latency < len(last) else NEVER
+    before = decided + fills.latency
+    return last[before] + 1 if before + 1 < len(last) else NEVER
+
+
+def _fund(bars: list[Bar], funding: Funding) -> None:
     for at, ppb in zip(funding.at_ms.tolist(), funding.ppb.tolist(), strict=True):
-        for bar in bars:
-            opened = int(candles.opened_ms[bar.index])
-            last = bar.index + 1 == len(bars)
-            until = opened + candles.span_ms if last else int(candles.opened_ms[bar.index + 1])
-            if at == opened:
-                bar.funding_at_open += ppb * Decimal("1e-9")
-            elif opened < at < until:
-                bar.funding_inside += ppb * Decimal("1e-9")
+        until = bars[-1].closed_ms
+        # The last one that had opened by then, so that of several trades in one millisecond one is charged.
+        held = next((bar for bar in reversed(bars) if bar.opened_ms <= at), None)
+        if held is None or at >= until:
+            continue
+        if at == held.opened_ms:
+            held.funding_at_open += ppb * Decimal("1e-9")
+        else:
+            held.funding_inside += ppb * Decimal("1e-9")
 
 
 def _wish(

@@ -60,7 +60,7 @@ class Wishes(Account):
             trade.adds += 1
         since = self.now.index + (0 if self.spec.fills.at is FillAt.OPEN else 1)
         why = Reason.FLIP if turns else Reason.SIGNAL
-        until = since + self.spec.fills.rest - 1
+        until = self.feed.last_of(since, self.spec.fills.rest - 1)
         self.waiting = Waiting(wish.enters, quantity, wish, why, wish.limit, wish.trigger, since, until)
 
     def _denied(self, wish: Wish, held: Decimal, quantity: Decimal, equity: Decimal) -> tuple[Denial, ...]:

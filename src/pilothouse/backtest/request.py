@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any, Final
 
-from pilothouse.backtest.spec import BacktestSpec, Costs, Fills, Margin, Market, Slip
+from pilothouse.backtest.inside import Finer
+from pilothouse.backtest.spec import BacktestSpec, Costs, Fills, Margin, Market, Slip, inside_key
 from pilothouse.core.candles import Candles
 from pilothouse.core.errors import Invalid, Problem
 from pilothouse.strategies.parameters import Params, resolve
@@ -49,11 +50,12 @@ class Wish:
 
 
 def spec_of(
-    wish: Wish, strategy: Columns | Turns, candles: Candles, others: Mapping[str, Candles]
+    wish: Wish, strategy: Columns | Turns, candles: Candles, others: Mapping[str, Candles], finer: Finer | None = None
 ) -> tuple[BacktestSpec, Params]:
     """Return the spec of one instrument, and the parameters with their defaults filled in.
 
     others   candles that the strategy may look at besides, by symbol
+    finer    what is below the bars, where the wish walks inside them
     Raises Invalid that names every field which does not fit.
     """
     params = resolve(strategy.parameters, wish.params)
@@ -65,6 +67,8 @@ def spec_of(
     lot = wish.lot if wish.lot is not None else usual_lot(candles, wish.capital)
     data = {candles.symbol: candles.fingerprint()}
     data |= {symbol: other.fingerprint() for symbol, other in others.items()}
+    if finer is not None:
+        data[inside_key(candles.symbol)] = finer.fingerprint()
     spec = BacktestSpec(
         strategy=wish.strategy,
         version=wish.version,

@@ -144,6 +144,8 @@ class Result:
     exposed    how many bars ended with a position
     costless   whether trading cost nothing: such a result is no measure of anything, and is shown so
     denials    orders that the risk gate did not let through
+    pessimistic  in how many bars the pessimistic path was taken because nothing finer told their way; None where the
+                 run did not want to walk inside
     """
 
     scale: Scale
@@ -158,6 +160,7 @@ class Result:
     costless: bool
     tags: tuple[str, ...] = ()
     denials: Denials = NONE
+    pessimistic: int | None = None
 
     def money(self, units: Ints | int) -> Floats:
         """Return units as float64, quote currency: for metrics and charts."""

@@ -8,10 +8,11 @@ from dataclasses import replace
 
 from pilothouse.backtest.columns_as_turns import simulate_in_turns
 from pilothouse.backtest.gate import beyond_kernels
+from pilothouse.backtest.inside import Finer
 from pilothouse.backtest.ladders import COMPILED, IN_TURNS, run_ladders
 from pilothouse.backtest.result import Result
 from pilothouse.backtest.simulate import Funding, simulate
-from pilothouse.backtest.spec import BacktestSpec
+from pilothouse.backtest.spec import BacktestSpec, inside_key
 from pilothouse.core.candles import Candles
 from pilothouse.core.errors import Invalid, Problem
 from pilothouse.strategies.parameters import resolve
@@ -25,7 +26,7 @@ def run_any(
     strategy: Columns | Turns,
     *,
     funding: Mapping[str, Funding] | None = None,
-    finer: Mapping[str, Candles] | None = None,
+    finer: Mapping[str, Finer] | None = None,
 ) -> tuple[Result, str]:
     """Return what a strategy of either kind would have done on one market, and which engine ran it.
 
@@ -35,7 +36,7 @@ def run_any(
     if isinstance(strategy, Columns):
         found = run(spec, data, strategy, funding=funding, finer=finer)
         return found, IN_TURNS if in_turns(spec) else COMPILED
-    _checked(spec, data, strategy)
+    _checked(spec, data, strategy, finer or {})
     return run_ladders(
         spec, {market.symbol: data[market.symbol] for market in spec.markets}, strategy,
         resolve(strategy.parameters, spec.params), funding=funding,
@@ -53,19 +54,19 @@ def run(
     strategy: Columns,
     *,
     funding: Mapping[str, Funding] | None = None,
-    finer: Mapping[str, Candles] | None = None,
+    finer: Mapping[str, Finer] | None = None,
 ) -> Result:
     """Return what the strategy would have done on one market.
 
     data      candles by symbol: of the market, and of whatever else the strategy looks at
     strategy  the one that the spec names
     funding   its history by symbol, where the spec wants it paid
-    finer     shorter candles by symbol, where the spec walks inside the bars
+    finer     shorter candles or trades by symbol, where the spec walks inside the bars
 
     With a limit that only the whole gate asks it is carried out turn by turn, to the same result but more slowly.
     Raises Invalid that names what does not fit, TooLargeToCount.
     """
-    _checked(spec, data, strategy)
+    _checked(spec, data, strategy, finer or {})
     market = spec.markets[0]
     spec = replace(spec, costs=spec.costs_of(market))
     candles = data[market.symbol]
@@ -80,7 +81,10 @@ def run(
     return simulate(spec, market, candles, signals, rules, warm_up=warm_up, funding=paid, finer=within)
 
 
-def _checked(spec: BacktestSpec, data: Mapping[str, Candles], strategy: Columns | Turns) -> None:
+def _checked(
+    spec: BacktestSpec, data: Mapping[str, Candles], strategy: Columns | Turns, finer: Mapping[str, Finer]
+) -> None:
+    there: dict[str, Finer] = {**data, **{inside_key(symbol): below for symbol, below in finer.items()}}
     problems = []
     if strategy.name != spec.strategy:
         problems.append(Problem("strategy", f"{strategy.name} came", f"{spec.strategy}, which the spec names", "other"))
@@ -88,9 +92,9 @@ def _checked(spec: BacktestSpec, data: Mapping[str, Candles], strategy: Columns 
         allowed = "one: this run knows no capital that several share"
         problems.append(Problem("markets", f"{len(spec.markets)} markets", allowed, "too_many"))
     for symbol in sorted({market.symbol for market in spec.markets} | set(spec.data)):
-        if symbol not in data:
+        if symbol not in there:
             problems.append(Problem(f"data.{symbol}", "no candles", "the candles that the spec names", "missing"))
-        elif spec.data.get(symbol) != data[symbol].fingerprint():
+        elif spec.data.get(symbol) != there[symbol].fingerprint():
             allowed = "the candles that the spec names; with other data it is another backtest"
             problems.append(Problem(f"data.{symbol}", "other candles", allowed, "other_data"))
     first = data.get(spec.markets[0].symbol)

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pilothouse.backtest.gate import beyond_kernels, denials_of, settings_of
+from pilothouse.backtest.inside import Finer, Pieces, arrivals, later, pieces_of
 from pilothouse.backtest.kernels import slots as k
 from pilothouse.backtest.kernels.bars import run_bars
 from pilothouse.backtest.kernels.plain import is_plain, plain_bars
@@ -48,9 +49,9 @@ class Funding:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Plan:
-    """What the loop is handed; see `kernels/bars.py`."""
+    """What the loop is handed; see `kernels/bars.py`. `candles`: the bars, or their pieces where it walks inside."""
 
-    candles: Candles
+    candles: Candles | Pieces
     scale: Scale
     flags: Flags
     rows: NDArray[np.int64]
@@ -68,27 +69,29 @@ def simulate(
     *,
     warm_up: int,
     funding: Funding | None = None,
-    finer: Candles | None = None,
+    finer: Finer | None = None,
     quick: bool = True,
 ) -> Result:
     """Return what trading `signals` by `rules` would have led to.
 
     warm_up   bars before which nothing is carried out
     funding   its history, if the spec wants funding
-    finer     shorter candles over the same time, if the spec walks inside the bars
+    finer     shorter candles or trades, if the spec walks inside the bars
     quick     False walks through every bar in full and in general; the result is the same, more slowly
 
     Raises Invalid, TooLargeToCount.
     """
     plan = planned(spec, market, candles, signals, rules, warm_up=warm_up, funding=funding, finer=finer)
-    result = _carried_out(plan, quick=quick, costless=not spec.costs.any, tags=signals.tags)
+    result = _carried_out(plan, candles, quick=quick, costless=not spec.costs.any, tags=signals.tags)
     if spec.limits != NOTHING:
         told = denials_of(spec.limits, market, plan.scale, plan.rows, plan.settings, plan.candles.close)
         result = replace(result, denials=told)
-    return result if finer is None else _on_bars(result, candles, finer)
+    if isinstance(plan.candles, Candles):
+        return result
+    return replace(_on_bars(result, plan.candles), pessimistic=None if finer is None else plan.candles.thin)
 
 
-def _carried_out(plan: Plan, *, quick: bool, costless: bool, tags: tuple[str, ...]) -> Result:
+def _carried_out(plan: Plan, candles: Candles, *, quick: bool, costless: bool, tags: tuple[str, ...]) -> Result:
     """Return what a plan leads to. Raises TooLargeToCount."""
     bars, p = plan.candles, plan.settings
     kinds, shares = plan.wanted.kinds, plan.wanted.shares
@@ -113,8 +116,8 @@ def _carried_out(plan: Plan, *, quick: bool, costless: bool, tags: tuple[str, ..
             "an amount of this run does not fit 64 bits: a larger lot, or less capital or leverage, would"
         )
     return Result(
-        plan.scale, int(p[k.CAPITAL]), bars.opened_ms, bars.span_ms, Trades.of(trades), FillTable.of(fills), equity,
-        skipped, exposed, costless, tags,
+        plan.scale, int(p[k.CAPITAL]), candles.opened_ms, candles.span_ms, Trades.of(trades), FillTable.of(fills),
+        equity, skipped, exposed, costless, tags,
     )  # fmt: skip
 
 
@@ -127,7 +130,7 @@ def planned(
     *,
     warm_up: int,
     funding: Funding | None = None,
-    finer: Candles | None = None,
+    finer: Finer | None = None,
 ) -> Plan:
     """Return what the loop is handed. Raises Invalid, TooLargeToCount."""
     costs, fills = spec.costs, spec.fills
@@ -136,7 +139,7 @@ def planned(
             [Problem("costs.funding", "no history of funding", "its history, or costs without it", "missing")]
         )
     if (fills.finer is None) != (finer is None):
-        raise Invalid([Problem("fills.finer", str(fills.finer), "finer candles exactly where the spec walks in them")])
+        raise Invalid([Problem("fills.finer", str(fills.finer), "finer data exactly where the spec walks in them")])
     unasked = beyond_kernels(spec.limits, parts=fills.volume_ppm is not None)
     if unasked:
         asks = "limits that a compiled run asks by itself; turn by turn every limit is asked"
@@ -146,13 +149,13 @@ def planned(
     scale = scale_of(candles, market)
     shift = fills.latency + (1 if fills.at is FillAt.OPEN else 0)
     rows = Rows(len(candles))
-    found = wanted(candles, signals, rules, rows, warm_up=warm_up, shift=shift if finer is None else 0)
-    times, walked, flags = 1, candles, found.flags
-    if finer is not None:
-        times, walked = _times(candles, finer), finer
-        shift *= times if fills.latency else 1
-        flags, rows = _spread(candles, finer, found.flags, rows, shift)
-    places = dict(found.places)
+    has_pieces = finer is not None or fills.latency_ms > 0
+    found = wanted(candles, signals, rules, rows, warm_up=warm_up, shift=0 if has_pieces else shift)
+    walked: Candles | Pieces = candles
+    flags, places = found.flags, dict(found.places)
+    if has_pieces:
+        walked = pieces_of(candles, finer)
+        flags, rows = _spread(spec, candles, walked, found.flags, rows, places)
     _event_rows(spec, walked, funding, rows, flags, places)
     if fills.volume_ppm is not None or costs.slip in {Slip.VOLUME, Slip.IMPACT}:
         places[k.ROW_VOLUME] = rows.add(volume_lots(walked, market))
@@ -162,7 +165,7 @@ def planned(
         for _further in range(7):
             rows.add(np.zeros(len(walked), np.int64))
     together = rows.together()
-    settings = _settings(spec, market, rules, scale, len(found.shares) - 1, times, shift)
+    settings = _settings(spec, market, rules, scale, len(found.shares) - 1, shift)
     if spec.limits != NOTHING:
         settings_of(spec.limits, settings, scale)
     for slot in range(k.ROW_LIMIT, k.SETTINGS):
@@ -181,15 +184,14 @@ def scale_of(candles: Candles, market: Market) -> Scale:
     return Scale(tick, market.lot, unit)
 
 
-def _settings(
-    spec: BacktestSpec, market: Market, rules: Rules, scale: Scale, targets: int, times: int, shift: int
-) -> Ints:
+def _settings(spec: BacktestSpec, market: Market, rules: Rules, scale: Scale, targets: int, shift: int) -> Ints:
     costs, fills, size = spec.costs, spec.fills, rules.size
     p = np.zeros(k.SETTINGS, np.int64)
+    p[k.ROW_LIMIT :] = -1
     p[k.UNITS] = _counted("market.lot", scale.units)
     p[k.CAPITAL] = _counted("capital", int(spec.capital / scale.unit))
     p[k.SHIFT], p[k.AT_CLOSE] = shift, fills.at is FillAt.CLOSE
-    p[k.LATENCY], p[k.REST], p[k.REACH] = fills.latency * times, fills.rest * times, fills.through
+    p[k.LATENCY], p[k.REST], p[k.REACH] = fills.latency, fills.rest, fills.through
     p[k.VOLUME_PPM] = fills.volume_ppm or 0
     p[k.LEVERAGE], p[k.CROSS] = spec.leverage, spec.margin is Margin.CROSS
     p[k.MAINTENANCE_PPM], p[k.LIQUIDATION_PPM] = costs.maintenance_ppm, costs.liquidation_ppm
@@ -209,8 +211,8 @@ def _settings(
     p[k.SIZE] = _counted("size", int(counted))
     if size.by not in {SizeBy.FIXED, SizeBy.QUOTE, SizeBy.VOLATILITY} and counted > 200 * PPM:
         raise Invalid([Problem("size", f"{size.value} percent", "at most 20,000 percent of equity", "out_of_range")])
-    p[k.LOOKBACK], p[k.PYRAMIDING], p[k.COOLDOWN] = size.lookback, rules.pyramiding, rules.cooldown * times
-    p[k.FLIPS], p[k.BARS_MOST] = rules.flips, (rules.exits.bars or 0) * times
+    p[k.LOOKBACK], p[k.PYRAMIDING], p[k.COOLDOWN] = size.lookback, rules.pyramiding, rules.cooldown
+    p[k.FLIPS], p[k.BARS_MOST] = rules.flips, rules.exits.bars or 0
     p[k.TARGETS] = targets
     p[k.LOTS_MIN] = market.lots_min
     p[k.LOTS_MOST] = market.lots_most if market.lots_most is not None else k.BIG
@@ -225,7 +227,12 @@ def _counted(field: str, value: int) -> int:
 
 
 def _bound(
-    spec: BacktestSpec, p: Ints, scale: Scale, candles: Candles, rows: NDArray[np.int64], places: dict[int, int]
+    spec: BacktestSpec,
+    p: Ints,
+    scale: Scale,
+    candles: Candles | Pieces,
+    rows: NDArray[np.int64],
+    places: dict[int, int],
 ) -> None:
     """Set how far amounts may go so that no product in the loop leaves 64 bits. Raises TooLargeToCount."""
     prices = [int(candles.high.max())] if len(candles) else [1]
@@ -254,7 +261,12 @@ def _tiers(spec: BacktestSpec, scale: Scale) -> NDArray[np.int64]:
 
 
 def _event_rows(
-    spec: BacktestSpec, candles: Candles, funding: Funding | None, rows: Rows, flags: Flags, places: dict[int, int]
+    spec: BacktestSpec,
+    candles: Candles | Pieces,
+    funding: Funding | None,
+    rows: Rows,
+    flags: Flags,
+    places: dict[int, int],
 ) -> None:
     """Add the rows of funding, interest and days, and mark the bars in which one of them matters."""
     costs, opened = spec.costs, candles.opened_ms
@@ -272,7 +284,7 @@ def _event_rows(
             flags[row != 0] |= k.EVENT
 
 
-def due_of(costs: Costs, candles: Candles, funding: Funding | None) -> tuple[Ints, Ints, Ints]:
+def due_of(costs: Costs, candles: Candles | Pieces, funding: Funding | None) -> tuple[Ints, Ints, Ints]:
     """Return int64[n] each, ppb: funding at the open of each bar, funding within it, interest at the open."""
     opened = candles.opened_ms
     at_open, inside, interest = (np.zeros(len(candles), np.int64) for _ in range(3))
@@ -291,7 +303,7 @@ def due_of(costs: Costs, candles: Candles, funding: Funding | None) -> tuple[Int
     return at_open, inside, interest
 
 
-def volume_lots(candles: Candles, market: Market) -> Ints:
+def volume_lots(candles: Candles | Pieces, market: Market) -> Ints:
     """Return the volume in whole lots, rounded down; more than 2^43 count as so many."""
     ratio = (candles.volume_step / market.lot).as_integer_ratio()
     above, below = ratio
@@ -304,52 +316,40 @@ def volume_lots(candles: Candles, market: Market) -> Ints:
     return found
 
 
-def _times(candles: Candles, finer: Candles) -> int:
-    if finer.span_ms >= candles.span_ms or candles.span_ms % finer.span_ms:
-        raise Invalid([Problem("fills.finer", f"{finer.span_ms} ms", f"a part of {candles.span_ms} ms", "not_finer")])
-    if finer.price_digits != candles.price_digits:
-        raise Invalid([Problem("fills.finer", "other price steps", "the same price steps as the candles", "steps")])
-    return candles.span_ms // finer.span_ms
-
-
-def _last_inside(candles: Candles, finer: Candles) -> Ints:
-    """Return for each bar the last finer one that closed by its close; -1 where none did."""
-    found: Ints = np.searchsorted(finer.closed_ms, candles.closed_ms, side="right").astype(np.int64) - 1
-    return found
-
-
-def _spread(candles: Candles, finer: Candles, flags: Flags, rows: Rows, shift: int) -> tuple[Flags, Rows]:
-    """Return flags and rows on the finer bars: a decision stands where its bar closed."""
-    at = _last_inside(candles, finer)
-    spread = np.zeros(len(finer), np.uint8)
-    told = np.flatnonzero((flags != 0) & (at >= 0) & (at + shift < len(finer)))
-    spread[at[told] + shift] = flags[told]
-    known = np.flatnonzero(at >= 0)
-    finer_rows = Rows(len(finer))
+def _spread(
+    spec: BacktestSpec, candles: Candles, pieces: Pieces, told: Flags, rows: Rows, places: dict[int, int]
+) -> tuple[Flags, Rows]:
+    """Return flags and rows of the pieces: a row stands where its bar closed, a flag where its order arrives."""
+    fills, count = spec.fills, len(pieces)
+    if fills.at is FillAt.OPEN:
+        arrive = arrivals(candles, pieces, bars=fills.latency, latency_ms=fills.latency_ms)
+    else:
+        arrive = later(pieces.last, fills.latency, count)
+    flags, due = np.zeros(count, np.uint8), np.zeros(count, np.int64)
+    wished = np.flatnonzero((told != 0) & (arrive < count))
+    np.bitwise_or.at(flags, arrive[wished], told[wished])
+    due[arrive[wished[::-1]]] = wished[::-1]  # of several that arrive together, the first
+    spread = Rows(count)
     for row in rows.kept:
-        column = np.zeros(len(finer), np.int64)
-        column[at[known]] = row[known]
-        finer_rows.add(column)
-    return spread, finer_rows
+        column = np.zeros(count, np.int64)
+        column[pieces.last] = row
+        spread.add(column)
+    by_bar = {k.ROW_LAST: pieces.last, k.ROW_ARRIVES: arrive, k.ROW_WISH: told.astype(np.int64)}
+    places |= {k.ROW_BAR: spread.add(pieces.bar), k.ROW_DUE: spread.add(due)}
+    for slot, column in by_bar.items():
+        places[slot] = spread.add(np.append(column, np.zeros(count - len(column), np.int64)))
+    return flags, spread
 
 
-def _on_bars(result: Result, candles: Candles, finer: Candles) -> Result:
-    """Return the result of finer bars as one of the bars above them."""
-    at = _last_inside(candles, finer)
-    if len(at) and at[0] < 0:
-        raise Invalid([Problem("fills.finer", "they begin behind the first bar", "finer candles from the start on")])
-
-    def above(bars: Ints) -> Ints:
-        found: Ints = np.minimum(np.searchsorted(at, bars), max(len(at) - 1, 0)).astype(np.int64)
-        return found
-
-    trades, fills = result.trades, result.fills
+def _on_bars(result: Result, pieces: Pieces) -> Result:
+    """Return the result of pieces as one of the bars that they are part of."""
+    trades, fills, last = result.trades, result.fills, pieces.last
+    held = np.append(0, np.cumsum(fills.lots))[np.searchsorted(fills.bar, last, side="right")]
+    bar = pieces.bar
     return replace(
         result,
-        opened_ms=candles.opened_ms,
-        span_ms=candles.span_ms,
-        equity=result.equity[at],
-        trades=replace(trades, opened_bar=above(trades.opened_bar), closed_bar=above(trades.closed_bar)),
-        fills=replace(fills, bar=above(fills.bar)),
-        exposed=result.exposed * finer.span_ms // candles.span_ms,
+        equity=result.equity[last],
+        trades=replace(trades, opened_bar=bar[trades.opened_bar], closed_bar=bar[trades.closed_bar]),
+        fills=replace(fills, bar=bar[fills.bar]),
+        exposed=int(np.count_nonzero(held)),
     )

@@ -130,11 +130,15 @@ class Fills:
 
     at               see FillAt
     latency          bars between a decision and its order, 0 to 1,000
+    latency_ms       milliseconds between the close that decides and the arrival at the market, 0 to 86,400,000: filled
+                     at the first price known then or after, which is the open of a bar, or of what is finer; instead
+                     of `latency`, and not with fills at the close
     volume_ppm       at most this share of the volume of a bar is filled in it; None: everything at once
     rest             bars for which an entry at a limit or trigger waits, 1 or more
     through          whether a limit fills only if the price went through it; else it is enough to touch it
     finer            timeframe of the candles below the bars, to walk inside them, such as `1s`; `trades`; or None: the
-                     pessimistic path, the stop before the target where both are in one bar
+                     pessimistic path, the stop before the target where both are in one bar. Bars of which nothing finer
+                     tells the same open, high, low and close are walked on that path too
     """
 
     at: FillAt = FillAt.OPEN
@@ -143,10 +147,15 @@ class Fills:
     rest: int = 1
     through: bool = False
     finer: str | None = None
+    latency_ms: int = 0
 
     def __post_init__(self) -> None:
         """Refuse what no order could do."""
-        problems = [*_outside(self, "fills.", {"latency": (0, 1_000), "rest": (1, 1_000_000)})]
+        bounds = {"latency": (0, 1_000), "rest": (1, 1_000_000), "latency_ms": (0, 86_400_000)}
+        problems = [*_outside(self, "fills.", bounds)]
+        if self.latency_ms and (self.latency or self.at is FillAt.CLOSE):
+            came = "beside a latency in bars" if self.latency else "beside fills at the close"
+            problems.append(Problem("fills.latency_ms", came, "0, or fills at the open without `latency`", "both"))
         if self.volume_ppm is not None:
             problems += _outside(self, "fills.", {"volume_ppm": (1, PPM)})
         _refuse(problems)
@@ -257,6 +266,11 @@ class BacktestSpec:
         return hashlib.sha256(self.canonical().encode()).hexdigest()
 
 
+def inside_key(symbol: str) -> str:
+    """Return under which name the SHA-256 of what is finer than the bars of a market stands in `data`."""
+    return f"{symbol} inside"
+
+
 def asdict_of(spec: BacktestSpec) -> dict[str, Any]:
     """Return the spec as plain dictionaries, lists, decimals, numbers and texts."""
     # Parameters come as any mapping; dataclasses.asdict would try to build that mapping anew.
@@ -267,6 +281,8 @@ def asdict_of(spec: BacktestSpec) -> dict[str, Any]:
     found |= {"limits": limits} if limits else {}
     found["markets"] = [asdict(market) for market in spec.markets]
     found |= {name: asdict(value) for name in ("costs", "fills", "rules") if (value := found[name]) is not None}
+    if not spec.fills.latency_ms:
+        del found["fills"]["latency_ms"]  # who asks for none has the name that the spec had before there was any
     return found
 
 

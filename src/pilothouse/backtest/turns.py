@@ -62,6 +62,7 @@ def _checked(spec: BacktestSpec, data: Mapping[str, Candles]) -> None:
         ("rules", spec.rules is not None, "none: its exits and sizes are its own parameters"),
         ("markets", len(spec.markets) != 1, "one market"),
         ("fills.finer", spec.fills.finer is not None, "none"),
+        ("fills.latency_ms", spec.fills.latency_ms != 0, "0"),
     ]
     unknown += [
         ("candles", not len(data.get(market.symbol, ())), f"one or more of {market.symbol}") for market in spec.markets

@@ -3,6 +3,7 @@
 The command line and the API understand the same words, because both ask here.
 """
 
+import re
 from collections.abc import Iterable
 from dataclasses import replace
 from decimal import Decimal
@@ -48,11 +49,22 @@ def costs(maker: str, taker: str, slippage: str) -> Costs:
     )
 
 
-def fills_of(fill: str, latency: int, share: str | None) -> Fills:
+def latency_of(text: str) -> tuple[int, int]:
+    """Return a latency as (bars, milliseconds), one of them zero: `2`, `250ms` or `1.5s`. Raises Invalid."""
+    found = re.fullmatch(r"(\d{1,6}(?:\.\d{1,3})?)(ms|s)?", text.strip())
+    number = Decimal(found[1]) * (1_000 if found[2] == "s" else 1) if found else Decimal("0.5")
+    if found is None or number != int(number):
+        raise Invalid([Problem("latency", f"{text[:40]!r} came", "bars such as 1, or time such as 250ms or 1.5s")])
+    return (0, int(number)) if found[2] else (int(number), 0)
+
+
+def fills_of(fill: str, latency: int, share: str | None, *, latency_ms: int = 0) -> Fills:
     """Return how orders meet the bars. Raises Invalid."""
     if fill not in {"open", "close"}:
         raise Invalid([Problem("fill", f"{fill[:40]!r} came", "open, of the next bar; or close, of the same bar")])
-    return Fills(at=FillAt(fill), latency=latency, volume_ppm=ppm_of(share, "volume-share") if share else None)
+    return Fills(
+        FillAt(fill), latency, ppm_of(share, "volume-share") if share else None, latency_ms=latency_ms
+    )  # fmt: skip
 
 
 def changed_rules(

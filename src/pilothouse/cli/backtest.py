@@ -53,7 +53,17 @@ Slippage = Annotated[
 Leverage = Annotated[int, typer.Option("--leverage", metavar="TIMES", help="How many times equity may be held.")]
 Lot = Annotated[str | None, typer.Option("--lot", metavar="SIZE", help="Smallest step of a size, base.")]
 FillAt = Annotated[str, typer.Option("--fill", metavar="WHEN", help="open: of the next bar; close: of the same bar.")]
-Latency = Annotated[int, typer.Option("--latency", metavar="BARS", help="Bars between a decision and its order.")]
+Latency = Annotated[
+    str, typer.Option("--latency", metavar="TIME", help="Between a decision and its order: 1 (bars), 250ms or 1.5s.")
+]
+Inside = Annotated[
+    str | None,
+    typer.Option(
+        "--inside",
+        metavar="WHAT",
+        help="Walk inside the bars: 1m (kept candles of --venue), a file of finer candles, or trades:FILE.",
+    ),
+]
 Share = Annotated[
     str | None, typer.Option("--volume-share", metavar="PERCENT", help="At most so much of a bar's volume is filled.")
 ]
@@ -84,7 +94,8 @@ def run(
     leverage: Leverage = 1,
     lot: Lot = None,
     fill: FillAt = "open",
-    latency: Latency = 0,
+    latency: Latency = "0",
+    inside: Inside = None,
     share: Share = None,
     size: Size = None,
     stop: Stop = None,
@@ -95,7 +106,7 @@ def run(
 ) -> None:
     """Run a strategy over candles. The same run is found again instead of being made anew."""
     from pilothouse.backtest.request import Wish
-    from pilothouse.backtest.words import amount, changed_rules, costs, fills_of, pairs
+    from pilothouse.backtest.words import amount, changed_rules, costs, fills_of, latency_of, pairs
     from pilothouse.cli import backtest_data, show, talk
     from pilothouse.wiring.backtest_run import carry_out
     from pilothouse.wiring.strategies import named
@@ -103,7 +114,8 @@ def run(
     settings = talk.settings()
     described = named(settings, strategy)
     asked = backtest_data.asked(data, venue, symbols, length, zone, span, since, until, leave_out=leave_out)
-    found = backtest_data.find(settings, asked)
+    found = backtest_data.find(settings, asked, inside)
+    bars, ms = latency_of(latency)
     wish = Wish(
         strategy=described.name,
         version=described.version,
@@ -113,7 +125,7 @@ def run(
         capital=amount(capital, "capital"),
         leverage=leverage,
         costs=costs(maker, taker, slippage),
-        fills=fills_of(fill, latency, share),
+        fills=fills_of(fill, bars, share, latency_ms=ms),
         lot=amount(lot, "lot") if lot else None,
     )
     done = carry_out(settings, described, wish, found, lambda rules: changed_rules(rules, size, stop, take, trail))

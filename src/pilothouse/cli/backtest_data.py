@@ -24,13 +24,18 @@ def asked(
     return Asked(files, venue, tuple(symbols or ()), length, zone, span, kinds, start_ms, until_ms)
 
 
-def find(settings: "Settings", asked: "Asked") -> "Found":
-    """Return the candles. Raises Invalid, CandlesUnsound, CandlesMissing, Refused."""
+def find(settings: "Settings", asked: "Asked", inside: str | None = None) -> "Found":
+    """Return the candles, and what is below them if `inside` says so.
+
+    Raises Invalid, CandlesUnsound, CandlesMissing, Refused.
+    """
     from pilothouse.core.errors import Invalid, Problem
     from pilothouse.wiring.backtest_data import of_files
 
     if bool(asked.files) == bool(asked.venue):
         raise Invalid([Problem("data", "both" if asked.files else "neither", "--data FILE, or --venue with --symbol")])
+    if inside:
+        return _with_inside(settings, asked, inside)
     if asked.files:
         return of_files(asked)
     from pilothouse.cli.candle_reach import opened
@@ -38,3 +43,21 @@ def find(settings: "Settings", asked: "Asked") -> "Found":
 
     with opened(settings) as (house, _):
         return of_folder(house.database, settings, asked)
+
+
+def _with_inside(settings: "Settings", asked: "Asked", inside: str) -> "Found":
+    from pilothouse.core.errors import Invalid, Problem
+    from pilothouse.wiring.backtest_inside import add_file, add_kept, is_length
+
+    found = find(settings, asked)
+    if not is_length(inside):
+        add_file(found, asked, inside)
+        return found
+    if asked.files:
+        allowed = "a file of finer candles or trades:FILE; kept candles stand below kept ones (--venue)"
+        raise Invalid([Problem("inside", f"{inside} came beside --data", allowed, "no_venue")])
+    from pilothouse.cli.candle_reach import opened
+
+    with opened(settings) as (house, _):
+        add_kept(house.database, settings, found, inside)
+    return found

@@ -6,6 +6,7 @@ The command line and the API take their candles here, so that the same words mea
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from pilothouse.backtest.inside import Finer
 from pilothouse.core.candles import Candles
 from pilothouse.core.errors import Invalid, Problem
 from pilothouse.marketdata.candles import candles_of
@@ -36,12 +37,17 @@ class Asked:
 
 @dataclass(slots=True)
 class Found:
-    """Candles by symbol, the first one traded; notes for people."""
+    """Candles by symbol, the first one traded; notes for people.
+
+    finer, inside   what is below the bars of the one that is traded, and what it is called; none, unless asked for
+    """
 
     candles: dict[str, Candles] = field(default_factory=dict)
     timeframe: str = ""
     venue: str = ""
     notes: list[str] = field(default_factory=list)
+    finer: dict[str, Finer] = field(default_factory=dict)
+    inside: str = ""
 
 
 def whole(found: Found) -> Found:

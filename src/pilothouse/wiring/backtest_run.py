@@ -22,6 +22,7 @@ from pilothouse.strategies.parameters import Params, resolve
 from pilothouse.strategies.registry import Described
 from pilothouse.strategies.rules import Rules
 from pilothouse.strategies.sdk import Columns
+from pilothouse.wiring import backtest_inside
 from pilothouse.wiring.backtest_data import Found
 
 FOLDER: Final = "backtests"
@@ -50,8 +51,10 @@ def prepare(described: Described, wish: Wish, found: Found, changed: Changed) ->
         wish = replace(wish, rules=changed(strategy.rules(resolve(strategy.parameters, wish.params))))
     elif changed(Rules()) is not None:
         raise Refused(f"{described.name} is written in turns: its exits and sizes are its own parameters")
-    _, candles, others = traded(found)
-    return spec_of(wish, strategy, candles, others)
+    symbol, candles, others = traded(found)
+    if found.inside:
+        wish = replace(wish, fills=replace(wish.fills, finer=found.inside))
+    return spec_of(wish, strategy, candles, others, found.finer.get(symbol))
 
 
 def traded(found: Found) -> tuple[str, Candles, dict[str, Candles]]:
@@ -68,11 +71,11 @@ def carry_out(settings: Settings, described: Described, wish: Wish, found: Found
     shelf = Shelf(settings.data / FOLDER)
     if shelf.has(spec.name):
         return Done(shelf.card(spec.name), True, time.monotonic() - started)
-    result, engine = run_any(spec, found.candles, described.strategy)
+    result, engine = run_any(spec, found.candles, described.strategy, finer=found.finer)
     told = {
         "title": described.strategy.title, "strategy": described.name, "params": words_of(params),
-        "symbol": symbol, "timeframe": found.timeframe, "notes": found.notes, "costless": result.costless,
-        "engine": engine,
+        "symbol": symbol, "timeframe": found.timeframe, "costless": result.costless, "engine": engine,
+        "notes": [*found.notes, *backtest_inside.told(found, result.pessimistic)], "pessimistic": result.pessimistic,
     }  # fmt: skip
     metrics = measured(result, candles).metrics
     ledger = Trials(settings.data / FOLDER / TRIALS)

@@ -136,10 +136,11 @@ def random_costs(rng: np.random.Generator) -> Costs:
     )  # fmt: skip
 
 
-def random_case(seed: int, *, bars: int | None = None) -> Case:
-    """Return the run of a seed."""
+def random_case(seed: int, *, bars: int | None = None, candles: Candles | None = None) -> Case:
+    """Return the run of a seed, over candles of its own or over these."""
     rng = np.random.default_rng(seed)
-    candles = random_candles(rng, bars if bars is not None else int(rng.integers(1, 140)))
+    if candles is None:
+        candles = random_candles(rng, bars if bars is not None else int(rng.integers(1, 140)))
     fills = Fills(
         list(FillAt)[int(rng.choice([0, 0, 0, 1]))], int(rng.choice([0, 0, 0, 1, 3])),
         int(rng.choice([50_000, 400_000])) if rng.random() < 0.3 else None, int(rng.choice([1, 1, 4])),

@@ -272,3 +272,24 @@ def test_grids_and_averaging_entries_are_run_and_searched_and_say_by_which_engin
     )  # fmt: skip
     assert code == 0, err
     assert json.loads(out)["steps"]
+
+
+def test_a_run_walks_inside_its_bars_and_says_where_it_could_not(typed: Typed, file: Path, tmp_path: Path) -> None:
+    """Trades below most bars; where there are none the pessimistic path is taken, and counted."""
+    rows = [line.split(",") for line in file.read_text().splitlines()[1:]]
+    lines = ["timestamp,price,quantity"]
+    for at, first, high, low, last, _ in rows[:500]:
+        lines += [f"{int(at) + 900_000 * place},{price},1" for place, price in enumerate((first, high, low, last))]
+    trades = tmp_path / "told.csv"
+    trades.write_text("\n".join(lines) + "\n")
+    without = _run(typed, file, "--stop", "1%", "--take", "1%")
+    within = _run(typed, file, "--stop", "1%", "--take", "1%", "--inside", f"trades:{trades}", "--latency", "250ms")
+
+    assert within["pessimistic"] == 100
+    assert without["pessimistic"] is None
+    assert within["digest"] != without["digest"]
+    assert any("100 of 600 bars took the pessimistic path" in note for note in within["notes"])
+    code, _, err = typed("backtest", "run", "ema-cross", "--data", str(file), "--inside", "1m")
+    assert (code, "inside: 1m came beside --data" in " ".join(err.split())) == (1, True)
+    code, _, err = typed("backtest", "run", "ema-cross", "--data", str(file), "--inside", "nothing.csv")
+    assert (code, "inside: 'nothing.csv' came" in " ".join(err.split())) == (1, True)

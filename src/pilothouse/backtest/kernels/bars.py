@@ -159,13 +159,10 @@ def one_bar(
         due_at_open(s, p, kinds, rows, tiers, days, opened, bar)
     at_open(s, p, kinds, rows, shares, fills, trades, opened, bar)
     if flag & k.WISHES and p[k.AT_CLOSE] == 0:
-        decided = bar - p[k.SHIFT]
-        worth = equity[decided]
-        if p[k.GATED]:
-            looked_back(s, p, rows, equity, decided)
-        decide(s, p, kinds, rows, trades, flag, bar, decided, closes[decided], worth)
-        if s[k.POS] != 0 and s[k.LEAVE] != 0:
-            leave_at_market(s, p, kinds, rows, fills, trades, bar, opened)
+        if p[k.ROW_BAR] < 0:
+            carried_out(s, p, kinds, rows, fills, trades, equity, closes, flag, bar, bar - p[k.SHIFT], opened)
+        else:
+            several(s, p, kinds, rows, fills, trades, equity, closes, bar, opened)
     enter_at_open(s, p, kinds, rows, fills, bar, opened)
     if flag & k.EVENT and p[k.ROW_FUNDING] >= 0 and s[k.POS] != 0:
         ppb = rows[p[k.ROW_FUNDING], bar]
@@ -186,6 +183,35 @@ def one_bar(
     equity[bar] = s[k.CASH] + s[k.POS] * closes[bar] * p[k.UNITS]
     if s[k.E_SIDE] != 0 and s[k.E_LIMIT] + s[k.E_TRIGGER] > 0 and bar >= s[k.E_UNTIL]:
         s[k.E_SIDE] = 0
+
+
+@compiled
+def carried_out(
+    s: Array, p: Array, kinds: Array, rows: Array, fills: Array, trades: Array, equity: Array, closes: Array,
+    flag: Int, bar: Int, decided: Int, opened: Int,
+) -> None:  # fmt: skip
+    """Carry out at the open of `bar` what was decided at the close of `decided`; entries are the caller's."""
+    if p[k.GATED]:
+        looked_back(s, p, rows, equity, decided)
+    decide(s, p, kinds, rows, trades, flag, bar, decided, closes[decided], equity[decided])
+    if s[k.POS] != 0 and s[k.LEAVE] != 0:
+        leave_at_market(s, p, kinds, rows, fills, trades, bar, opened)
+
+
+@compiled
+def several(
+    s: Array, p: Array, kinds: Array, rows: Array, fills: Array, trades: Array, equity: Array, closes: Array,
+    bar: Int, opened: Int,
+) -> None:  # fmt: skip
+    """Carry out the decisions that arrive at the open of a piece, one after the other: a gap lets several arrive."""
+    at, end = rows[p[k.ROW_DUE], bar], rows[p[k.ROW_BAR], rows.shape[1] - 1]
+    while at <= end and rows[p[k.ROW_ARRIVES], at] == bar:
+        flag = rows[p[k.ROW_WISH], at]
+        if flag != 0:
+            decided = rows[p[k.ROW_LAST], at]
+            carried_out(s, p, kinds, rows, fills, trades, equity, closes, flag, bar, decided, opened)
+            enter_at_open(s, p, kinds, rows, fills, bar, opened)
+        at += 1
 
 
 @compiled
@@ -296,6 +322,8 @@ def at_close(
         all_must_go(s, k.R_TIME)
     if flag & k.WISHES:
         decided = bar - p[k.SHIFT]
+        if p[k.ROW_BAR] >= 0:
+            decided = rows[p[k.ROW_LAST], rows[p[k.ROW_DUE], bar]]
         now = s[k.CASH] + s[k.POS] * close * p[k.UNITS]
         worth = now if decided == bar else equity[decided]
         if p[k.GATED]:

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from pilothouse.backtest.kernels import slots as k
 from pilothouse.backtest.kernels.counting import Int, ppm_down, ppm_exact, ppm_up, up
 from pilothouse.backtest.kernels.gate import is_denied
-from pilothouse.backtest.kernels.positions import distance, enter, leave, slipped
+from pilothouse.backtest.kernels.positions import distance, enter, last_piece, leave, slipped
 from pilothouse.strategies.indicators.compiling import compiled
 
 Array = NDArray[np.int64]
@@ -197,7 +197,7 @@ def decide(
         s[k.E_SIDE] = 0
         return
     if p[k.GATED] and is_denied(
-        s, p, rows, bar, decided, enters * lots, s[k.POS] if held == enters else 0, price, equity
+        s, p, rows, decided, decided, enters * lots, s[k.POS] if held == enters else 0, price, equity
     ):
         s[k.DENIED] += 1
         s[k.E_SIDE] = 0
@@ -209,7 +209,7 @@ def decide(
     s[k.E_LIMIT] = rows[p[k.ROW_LIMIT], decided] if p[k.ROW_LIMIT] >= 0 else 0
     s[k.E_TRIGGER] = rows[p[k.ROW_TRIGGER], decided] if p[k.ROW_TRIGGER] >= 0 else 0
     s[k.E_FROM] = bar + p[k.AT_CLOSE]
-    s[k.E_UNTIL] = s[k.E_FROM] + p[k.REST] - 1
+    s[k.E_UNTIL] = last_piece(p, rows, s[k.E_FROM], p[k.REST] - 1)
 
 
 @compiled

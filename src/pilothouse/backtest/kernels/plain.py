@@ -21,7 +21,7 @@ TRADES, FILLS, SKIPPED, EXPOSED, STATUS = range(5)
 def is_plain(p: Array, kinds: Array, tiers: Array, flags: Flags) -> bool:
     """Say whether a plan asks for no more than this loop can."""
     rows = (k.ROW_LIMIT, k.ROW_TRIGGER, k.ROW_WEIGHT, k.ROW_SIZE, k.ROW_TAG, k.ROW_VOLUME)
-    due = (k.ROW_FUNDING_OPEN, k.ROW_FUNDING, k.ROW_BORROW, k.ROW_DAY)
+    due = (k.ROW_FUNDING_OPEN, k.ROW_FUNDING, k.ROW_BORROW, k.ROW_DAY, k.ROW_BAR)
     return bool(
         not any(p[slot] for slot in (k.GATED, k.AT_CLOSE, k.VOLUME_PPM, k.CROSS, k.PYRAMIDING, k.COOLDOWN, k.BARS_MOST))
         and p[k.FLIPS]

@@ -29,6 +29,28 @@ def distance(kinds: Array, rows: Array, slot: Int, bar: Int, entry: Int) -> Int:
 
 
 @compiled
+def last_piece(p: Array, rows: Array, bar: Int, more: Int) -> Int:
+    """Return the last piece of the bar that comes `more` bars behind that of piece `bar`; a bar is one, or several."""
+    if p[k.ROW_BAR] < 0:
+        return bar + more
+    last = rows.shape[1] - 1
+    at, end = rows[p[k.ROW_BAR], min(bar, last)] + more, rows[p[k.ROW_BAR], last]
+    return rows[p[k.ROW_LAST], at] if at <= end else k.BIG
+
+
+@compiled
+def time_is_up(p: Array, rows: Array, bar: Int) -> Int:
+    """Return the piece in which a position that is opened in piece `bar` has been held as long as it may be."""
+    if p[k.BARS_MOST] == 0:
+        return k.BIG
+    if p[k.ROW_BAR] < 0 or p[k.AT_CLOSE]:
+        return last_piece(p, rows, bar, p[k.BARS_MOST] + p[k.LATENCY])
+    # It is decided at the close of its last bar, and arrives as late as any other order.
+    at, end = rows[p[k.ROW_BAR], bar] + p[k.BARS_MOST] - 1, rows[p[k.ROW_BAR], rows.shape[1] - 1]
+    return rows[p[k.ROW_ARRIVES], at] if at <= end else k.BIG
+
+
+@compiled
 def slipped(p: Array, rows: Array, bar: Int, price: Int, side: Int, lots: Int) -> Int:
     """Return the price at which an order that takes is filled: worse than `price`, in whole ticks rounded up."""
     model = p[k.SLIP]
@@ -153,7 +175,7 @@ def enter(
         s[k.TRAIL_D] = distance(kinds, rows, k.D_TRAIL, decided, price)
         s[k.AFTER_D] = distance(kinds, rows, k.D_AFTER, decided, price)
         s[k.EVEN_D] = distance(kinds, rows, k.D_EVEN, decided, price)
-        s[k.TIME_AT] = bar + p[k.BARS_MOST] + p[k.LATENCY] if p[k.BARS_MOST] > 0 else k.BIG
+        s[k.TIME_AT] = time_is_up(p, rows, bar)
         s[k.FRESH] = bar if inside else -1
         s[k.LEAVE] = 0
         s[k.TARGET_LEFT] = -1
@@ -195,7 +217,7 @@ def leave(
     written(s, trades, bar, price, reason)
     s[k.TRADES] += 1
     s[k.LEAVE] = s[k.SIDE] = 0
-    s[k.COOL_UNTIL] = bar + p[k.COOLDOWN] + 1 if p[k.COOLDOWN] > 0 else bar
+    s[k.COOL_UNTIL] = last_piece(p, rows, bar, p[k.COOLDOWN]) + 1 if p[k.COOLDOWN] > 0 else bar
     if s[k.E_SIDE] == side:
         s[k.E_SIDE] = 0
 
