@@ -209,6 +209,25 @@ RULES: Final = (
 
 BY_LIMIT: Final = MappingProxyType({rule.limit: rule for rule in RULES})
 OWN: Final = frozenset(rule.limit for rule in RULES if rule.own)
+SUMMED: Final = frozenset(
+    {
+        "gross_notional_max",
+        "net_notional_max",
+        "leverage_max",
+        "open_orders_max",
+        "orders_per_second_max",
+        "orders_per_minute_max",
+        "orders_per_day_max",
+        "notional_per_second_max",
+        "notional_per_minute_max",
+        "notional_per_day_max",
+        "daily_loss_percent_max",
+        "drawdown_percent_max",
+        "self_trade_quantity_max",
+    }
+)
+"""Limits of a user and of the house that hold for all accounts together, besides for each account by itself."""
+
 KERNELS: Final = frozenset(rule.limit for rule in RULES if rule.kernels)
 """What a run may limit and still be compiled."""
 
@@ -236,6 +255,12 @@ def is_looser(name: str, new: Value | None, old: Value | None) -> bool:
     if new is None:
         return True
     return bool(_tighter(name, new, old) != new)
+
+
+def summed(limits: Limits) -> Limits:
+    """Return those limits that hold for several accounts together; NOTHING if there are none."""
+    named = {name: value for name, value in limits.named().items() if name in SUMMED}
+    return Limits(**named) if named else NOTHING  # type: ignore[arg-type]  # each was read from the field of its name
 
 
 def apart(limits: Limits) -> tuple[Limits, Limits]:

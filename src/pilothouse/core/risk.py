@@ -5,11 +5,12 @@ only reduces a position is never denied for size or loss: a limit must not keep 
 stands in `core/limits.py`, rule by rule.
 """
 
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 
+from pilothouse.core.exposure import ZERO, Activity, Elsewhere, Exposure, Together
 from pilothouse.core.hours import moment
 from pilothouse.core.instrument import Instrument, Side
 from pilothouse.core.limits import BY_LIMIT, KERNELS, NOTHING, RULES, Kind, Limits, Rule, tightest
@@ -28,76 +29,13 @@ __all__ = [
     "Exposure",
     "Limits",
     "Rule",
+    "Together",
     "check",
     "lost_percent",
     "tightest",
 ]
 
 HUNDRED = Decimal(100)
-ZERO = Decimal(0)
-
-
-@dataclass(frozen=True, slots=True)
-class Activity:
-    """What an account, or one bot on it, has done lately; without the order that is asked about.
-
-    orders_*           orders made within the last second, the last 60 seconds, and since midnight UTC
-    notional_*         what they were worth, quote, without those that only reduce
-    repeats_last_minute equal orders made within the last 60 seconds
-    open_orders        orders that rest or are under way
-    losses_in_a_row    closing orders of this UTC day that lost, with none that won behind them
-    since_loss_s       seconds since the last of these, or of an earlier one; None: there was none
-    """
-
-    orders_last_second: int = 0
-    orders_last_minute: int = 0
-    orders_today: int = 0
-    notional_last_second: Decimal = ZERO
-    notional_last_minute: Decimal = ZERO
-    notional_today: Decimal = ZERO
-    repeats_last_minute: int = 0
-    open_orders: int = 0
-    losses_in_a_row: int = 0
-    since_loss_s: Decimal | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Elsewhere:
-    """What the account holds in all other instruments, quote; what is under way counts as if it were filled.
-
-    gross    the larger of both sides of each, added up; zero or more
-    net      as booked, short below zero
-    net_bought, net_sold   with everything that is being bought, or sold
-    """
-
-    gross: Decimal = ZERO
-    net: Decimal = ZERO
-    net_bought: Decimal = ZERO
-    net_sold: Decimal = ZERO
-
-
-@dataclass(frozen=True, slots=True)
-class Exposure:
-    """What the account holds and has asked for, in the instrument of the order and at all.
-
-    position          base, signed, as booked
-    pending_buy, pending_sell   base at rest or under way, be its outcome unknown, without orders that only reduce
-    equity            quote, may be below zero
-    equity_at_midnight quote, with what was paid in or out since
-    high_water        the highest equity so far, with what was paid in or out since; None: nobody has looked yet
-    opposing          (limit price, base) of own resting orders of the other side in the instrument
-    """
-
-    position: Decimal
-    pending_buy: Decimal
-    pending_sell: Decimal
-    equity: Decimal
-    equity_at_midnight: Decimal
-    high_water: Decimal | None = None
-    elsewhere: Elsewhere = field(default_factory=Elsewhere)
-    opposing: tuple[tuple[Decimal, Decimal], ...] = ()
-    done: Activity = field(default_factory=Activity)
-    bot: Activity = field(default_factory=Activity)
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,6 +75,7 @@ class _Asked:
     instrument: Instrument
     quote: Quote
     now: datetime
+    whom: str = "the account"
 
 
 def check(
@@ -151,11 +90,13 @@ def check(
     bot: Limits = NOTHING,
     bot_warn: Limits = NOTHING,
     closes: bool = False,
+    together: tuple[Together, ...] = (),
 ) -> Allowed | Denied:
     """Say whether the order may be made now.
 
     limits, warn    of the account: at the first it stops, at the second a person is told
     bot, bot_warn   limits that count what the bot itself did (`Rule.own`)
+    together        limits of the user and of the house that count all of their accounts
     closes          it is a reduce-only order that closes a position: only the price collar is asked, because an old
                     price or a full minute must not keep anybody in a position
 
@@ -165,32 +106,54 @@ def check(
     """
     asked = _Asked(terms, exposure, instrument, quote, now)
     reduces = _only_reduces(terms, exposure)
-    reasons = _all_met(asked, limits, bot, reduces=reduces, closes=closes)
+    stops = [(each, each.limits) for each in together]
+    reasons = _all_met(asked, limits, bot, stops, reduces=reduces, closes=closes)
     if reasons:
         return Denied(reasons)
-    if warn is NOTHING and bot_warn is NOTHING:
+    warns = [(each, each.warn) for each in together if each.warn is not NOTHING]
+    if warn is NOTHING and bot_warn is NOTHING and not warns:
         return _ALLOWED
-    return Allowed(_all_met(asked, warn, bot_warn, reduces=reduces, closes=closes))
+    return Allowed(_all_met(asked, warn, bot_warn, warns, reduces=reduces, closes=closes))
 
 
 _ALLOWED = Allowed()
 
 
-def _all_met(asked: _Asked, limits: Limits, bot: Limits, *, reduces: bool, closes: bool) -> tuple[Denial, ...]:
-    """Return every limit that the order meets, each code once."""
+def _all_met(
+    asked: _Asked,
+    limits: Limits,
+    bot: Limits,
+    together: Iterable[tuple[Together, Limits]],
+    *,
+    reduces: bool,
+    closes: bool,
+) -> tuple[Denial, ...]:
+    """Return every limit that the order meets, each code once: the account's own words before those of all together."""
     if closes:
         return tuple(_of_the_price(asked, limits))
-    met = [*_of_the_quote(asked, limits), *_of_the_rate(asked.exposure.done, limits)]
+    met = [one for each, its in together for one in _of_all(asked, each, its, reduces=reduces)]
+    met += [*_of_the_quote(asked, limits), *_of_the_rate(asked.exposure.done, limits)]
     if bot is not NOTHING:
         met += _of_the_rate(asked.exposure.bot, bot)
     if not reduces:
         met += [*_of_the_size(asked, limits), *_of_the_position(asked, limits), *_of_the_whole(asked, limits)]
-        met += [*_of_the_loss(asked.exposure, limits), *_of_the_market(asked, limits)]
+        met += [*_of_the_loss(asked, limits), *_of_the_market(asked, limits)]
         met += _of_what_was_done(asked, asked.exposure.done, limits)
         if bot is not NOTHING:
             met += _of_what_was_done(asked, asked.exposure.bot, bot)
     met += _of_the_price(asked, limits)
     return tuple({one.code: one for one in met}.values())
+
+
+def _of_all(asked: _Asked, all_: Together, limits: Limits, *, reduces: bool) -> Iterator[Denial]:
+    """Ask what accounts hold, lost and did together: those limits that can be summed."""
+    summed = replace(asked, exposure=all_.exposure, whom=all_.whose)
+    met = [*_of_the_rate(all_.exposure.done, limits)]
+    if not reduces:
+        met += [*_of_the_whole(summed, limits), *_of_the_loss(summed, limits)]
+        met += [*_of_itself(summed, limits), *_of_what_was_done(summed, all_.exposure.done, limits)]
+    for one in met:
+        yield replace(one, message=f"over {all_.whose}: {one.message}")
 
 
 def _only_reduces(terms: OrderTerms, exposure: Exposure) -> bool:
@@ -310,14 +273,15 @@ def lost_percent(before: Decimal, now: Decimal) -> Decimal:
     return ratio(lost * HUNDRED, before) if before > 0 and lost > 0 else ZERO
 
 
-def _of_the_loss(exposure: Exposure, limits: Limits) -> Iterator[Denial]:
+def _of_the_loss(asked: _Asked, limits: Limits) -> Iterator[Denial]:
+    exposure, whom = asked.exposure, asked.whom
     percent = lost_percent(exposure.equity_at_midnight, exposure.equity)
     if percent > 0:
-        words = "the account lost {number} % since midnight UTC, {limit} % stop new exposure until the next day"
+        words = f"{whom} lost {{number}} % since midnight UTC, {{limit}} % stop new exposure until the next day"
         yield from _over("daily_loss_percent_max", percent, limits.daily_loss_percent_max, words)
     percent = ZERO if exposure.high_water is None else lost_percent(exposure.high_water, exposure.equity)
     if percent > 0:
-        words = "the account is {number} % below its highest equity, {limit} % stop new exposure"
+        words = f"the equity of {whom} is {{number}} % below its highest, {{limit}} % stop new exposure"
         yield from _over("drawdown_percent_max", percent, limits.drawdown_percent_max, words)
 
 
@@ -334,8 +298,13 @@ def _of_the_market(asked: _Asked, limits: Limits) -> Iterator[Denial]:
     if limits.hours is not None and not limits.hours.holds(asked.now):
         at, allowed = moment(asked.now), str(limits.hours) or "never"
         yield Denial("hours", at, allowed, f"it is {at} UTC, new exposure is allowed {allowed}")
+    yield from _of_itself(asked, limits)
+
+
+def _of_itself(asked: _Asked, limits: Limits) -> Iterator[Denial]:
+    """Ask how much it would trade with those that it is for."""
     if limits.self_trade_quantity_max is not None:
-        words = "it would meet {number} of the account's own resting orders, at most {limit} are allowed"
+        words = f"it would meet {{number}} of the resting orders of {asked.whom}, at most {{limit}} are allowed"
         yield from _over("self_trade_quantity_max", _own_met(asked), limits.self_trade_quantity_max, words)
 
 

@@ -149,10 +149,12 @@ def lately(
     currency: str,
     now: datetime,
     without: str | None = None,
+    whole: bool = False,
 ) -> Lately:
     """Return what an account did lately, as far as a limit asks for it.
 
     held      (base signed, mark) of each instrument in which the account holds something
+    whole     `elsewhere` is of every instrument, that of `terms` too: the order is for another account
     without   id of an order that is being changed: it counts neither as open nor as pending
     """
     done = Activity()
@@ -171,7 +173,7 @@ def lately(
             bot = _with_orders(bot, own, hook_id, day, terms, now)
             minute = sum(1 for row in own if row.created_at > now - _MINUTE and row.purpose not in _NOT_OURS)
             bot = replace(bot, orders_last_minute=minute)
-        elsewhere = _elsewhere(rows, terms.symbol, held)
+        elsewhere = _elsewhere(rows, "" if whole else terms.symbol, held)
     if not limits.asks.isdisjoint(OF_LOSSES):
         closed = losses.closed_lately(tx, owner_id, account_id, currency)
         done = _with_losses(done, losses.run_of(closed, now), now)

@@ -16,7 +16,7 @@ from sqlalchemy import Row, bindparam, insert, or_, select, update
 
 from pilothouse.core.clock import from_micros, micros
 from pilothouse.core.hours import Hours
-from pilothouse.core.limits import BY_LIMIT, NAMES, NOTHING, Kind, Limits, Value, apart, tightest
+from pilothouse.core.limits import BY_LIMIT, NAMES, NOTHING, Kind, Limits, Value, apart, summed, tightest
 from pilothouse.core.limits_text import stored
 from pilothouse.execution.tables import limit_changes, limit_sets
 from pilothouse.kit.db import Tx
@@ -99,6 +99,7 @@ class Standing:
     bot, bot_warn   what counts the bot's own doings
     set_at          by name of the limit: the level whose limit it is
     asks            names of all limits that are set, stops and warnings
+    together        (level, stops, warnings) of house and user that hold for all of their accounts together
     """
 
     stop: Limits
@@ -107,6 +108,7 @@ class Standing:
     bot_warn: Limits
     set_at: Mapping[str, Level]
     asks: frozenset[str]
+    together: tuple[tuple[Level, Limits, Limits], ...] = ()
 
 
 def _with(limits: Limits, changes: Mapping[str, Any]) -> Limits:
@@ -140,7 +142,9 @@ def _together(rows: tuple[LimitSet, ...]) -> Standing:
         set_at[name] = next((at for at, limits in levels if getattr(limits, name) == value), Level.ACCOUNT)
     parts = (stop, warn, counted, counted_warn)
     asks = frozenset(name for part in parts for name in part.named())
-    return Standing(stop, _or_nothing(warn), _or_nothing(counted), _or_nothing(counted_warn), set_at, asks)
+    sums = [(row.level, summed(row.stop), summed(row.warn)) for row in above]
+    together = tuple(one for one in sums if one[1] is not NOTHING or one[2] is not NOTHING)
+    return Standing(stop, _or_nothing(warn), _or_nothing(counted), _or_nothing(counted_warn), set_at, asks, together)
 
 
 def _or_nothing(limits: Limits) -> Limits:
@@ -184,6 +188,11 @@ _LEVELS = hot(
 )
 _OF = hot(select(*_COLUMNS).where(limit_sets.c.scope_id == bindparam("of_scope")), _record)
 _OF_BOTS = select(*_COLUMNS).where(limit_sets.c.level == Level.BOT.value).order_by(limit_sets.c.scope_id)
+_ABOVE = (
+    select(*_COLUMNS)
+    .where(limit_sets.c.level.in_([Level.HOUSE.value, Level.USER.value]))
+    .order_by(limit_sets.c.level, limit_sets.c.scope_id)
+)
 _DEFAULT = _together(())
 
 
@@ -277,6 +286,12 @@ def changes_of(tx: Tx, owner_id: str, *, before: str | None, limit: int) -> list
         )
         for row in rows
     ]
+
+
+def of_all_accounts(tx: Tx) -> list[tuple[Scope, LimitSet]]:
+    """Return what the house, and what every user, says by itself."""
+    rows = tx.execute(_ABOVE)
+    return [(Scope(Level(row.level), row.scope_id, row.owner_id), _record(row)) for row in rows]
 
 
 def of_bots(tx: Tx) -> list[tuple[Scope, LimitSet]]:

@@ -15,11 +15,11 @@ from pilothouse.core.errors import Refused
 from pilothouse.core.facts import Fact, FactKind
 from pilothouse.core.halts import HaltKind
 from pilothouse.core.ids import client_order_id
-from pilothouse.core.instrument import Instrument, Side
+from pilothouse.core.instrument import Instrument
 from pilothouse.core.intent import OrderIntent
-from pilothouse.core.order import OrderEvent, OrderState, OrderType, Purpose, after
+from pilothouse.core.order import OrderEvent, OrderState, Purpose, after
 from pilothouse.core.quote import Quote
-from pilothouse.core.risk import Allowed, Denial, Denied, Exposure, check
+from pilothouse.core.risk import Allowed, Denial, Denied, Exposure, Together, check
 from pilothouse.core.rounding import plain
 from pilothouse.execution import account_store, halt_store, limit_sets, store
 from pilothouse.execution.activity import lately
@@ -27,6 +27,7 @@ from pilothouse.execution.desk import Desk
 from pilothouse.execution.lanes import Outgoing
 from pilothouse.execution.limit_sets import Level
 from pilothouse.execution.tell import told
+from pilothouse.execution.together import opposing, together
 from pilothouse.kit import outbox
 from pilothouse.kit.chain import judgement
 from pilothouse.kit.db import Tx
@@ -277,10 +278,13 @@ def ask_the_gate(
         equity_at_midnight=basis.equity_at_midnight,
         high_water=basis.high_water,
         elsewhere=seen.elsewhere,
-        opposing=_opposing(basis.orders, terms.side),
+        opposing=opposing(basis.orders, terms.side),
         done=seen.done,
         bot=seen.bot,
     )
+    everybody: tuple[Together, ...] = ()
+    if limits.together and not _closes(intent):
+        everybody = together(tx, desk, limits, terms, exposure, account_id=trader.account_id, now=now)
     verdict = check(
         terms,
         exposure,
@@ -292,8 +296,9 @@ def ask_the_gate(
         bot=limits.bot,
         bot_warn=limits.bot_warn,
         closes=_closes(intent),
+        together=everybody,
     )
-    _keep_judgement(tx, trader, intent, basis, exposure, limits, now, verdict)
+    _keep_judgement(tx, trader, intent, basis, exposure, limits, everybody, now, verdict)
     if isinstance(verdict, Denied):
         raise DeniedByRisk(verdict)
     for one in verdict.warnings:
@@ -310,6 +315,7 @@ def _keep_judgement(
     basis: Basis,
     exposure: Exposure,
     limits: limit_sets.Standing,
+    everybody: tuple[Together, ...],
     now: datetime,
     verdict: Allowed | Denied,
 ) -> None:
@@ -326,24 +332,17 @@ def _keep_judgement(
     for name in ("warn", "bot", "bot_warn"):
         named = getattr(limits, name).named()
         given |= {name: named} if named else {}
+    if everybody:
+        given["together"] = [
+            {"whose": one.whose, "exposure": one.exposure, "limits": one.limits.named(), "warn": one.warn.named()}
+            for one in everybody
+        ]
     judged = judgement("risk.check", intent.key, given, verdict)
     tx.record(trader.account_id, intent.signal_id or intent.key, "judged", judged)
 
 
 def _closes(intent: OrderIntent) -> bool:
     return intent.purpose is Purpose.EXIT and intent.terms.reduce_only
-
-
-def _opposing(orders: tuple[store.OrderRecord, ...], side: Side) -> tuple[tuple[Decimal, Decimal], ...]:
-    """Return (limit price, base left) of what stands, or is about to, on the other side and is not being cancelled."""
-    return tuple(
-        (order.terms.price, order.remaining)
-        for order in orders
-        if order.terms.side is not side
-        and order.terms.type is OrderType.LIMIT
-        and order.terms.price is not None
-        and order.cancel_asked_at is None
-    )
 
 
 def _pending(orders: tuple[store.OrderRecord, ...], *, sign: int) -> Decimal:

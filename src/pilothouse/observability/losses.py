@@ -16,6 +16,7 @@ from pilothouse.core.limits import Limits
 from pilothouse.core.risk import lost_percent
 from pilothouse.core.rounding import EXACT, plain
 from pilothouse.execution import limit_sets
+from pilothouse.execution.together import worth_of
 from pilothouse.kit.db import Tx
 from pilothouse.ledger.exposure import holdings
 from pilothouse.notifications import words
@@ -72,6 +73,36 @@ def of_accounts(
             yield from conditions(lost, each.stop, each.warn, account.id, account.owner_id, hook_id, opened)
 
 
+def of_all_accounts(
+    tx: Tx, house: Living, accounts: Collection[TradingAccount], opened: Collection[Key], now: datetime
+) -> Iterator[Condition]:
+    """Yield what accounts have lost together by limits of their user and of the house, one for each kind of money.
+
+    One account alone has lost no other than what is told of itself.
+    """
+    for scope, each in limit_sets.of_all_accounts(tx):
+        own = each.at(now)
+        if not any(map(_asks, _both(own))):
+            continue
+        groups: dict[tuple[str, str], list[TradingAccount]] = {}
+        for account in accounts:
+            if scope.level is limit_sets.Level.HOUSE or account.owner_id == scope.owner_id:
+                groups.setdefault((account.mode.value, account.currency), []).append(account)
+        for (mode, currency), together_ in groups.items():
+            if len(together_) > 1:
+                lost, about = _lost_together(tx, house, together_, now), f"{scope.level}, {mode}, {currency}"
+                yield from conditions(lost, own.stop, own.warn, None, scope.owner_id, about, opened)
+
+
+def _lost_together(tx: Tx, house: Living, accounts: Collection[TradingAccount], now: datetime) -> Lost | None:
+    try:
+        first, *others = [worth_of(tx, house.desk, account, now) for account in accounts]
+    except Unavailable:
+        return None
+    worth = sum(others, first)
+    return Lost(lost_percent(worth.at_midnight, worth.equity), lost_percent(worth.high_water, worth.equity))
+
+
 def conditions(
     lost: Lost | None,
     stop: Limits,
@@ -96,6 +127,7 @@ def conditions(
             number, limit = plain(percent), plain(most)
             verb = "stop new exposure" if level.stops else "are the warning level"
             said = f"{level.said.format(lost=number)}, {limit} % {verb}"
+            said += f" (all accounts together: {about})" if account_id is None else ""
             yield Condition(level.code, about, account_id, owner_id, said, {"number": number, "limit": limit})
 
 

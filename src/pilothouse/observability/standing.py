@@ -129,6 +129,7 @@ def _conditions(tx: Tx, house: Living, opened: Collection[Key], now: datetime) -
         if account.id in differing:
             yield _of_wallet(differing[account.id], account.currency)
     yield from losses.of_accounts(tx, house, accounts, opened, now)
+    yield from losses.of_all_accounts(tx, house, accounts, opened, now)
 
 
 def _of_wallet(one: wallet.WalletDiffers, currency: str) -> Condition:
