@@ -31,6 +31,8 @@ ACCOUNT = "binance-K"
 class OnBinance(Living):
     """A house whose account is at Binance."""
 
+    secret = "api_secret"
+
     @property
     def key(self) -> str:
         """Return what the exchange is called here."""
@@ -39,7 +41,7 @@ class OnBinance(Living):
     def new_account(self, *, wallet: str = "K", private_key: str = "S", name: str = "sim") -> TradingAccount:
         """Open an account at the exchange, with its key sealed."""
         house, now = self.house, self.house.clock.now()
-        given = {"api_key": Secret(wallet), "api_secret": Secret(private_key)}
+        given = {"api_key": Secret(wallet), self.secret: Secret(private_key)}
         parts, label = checked_credential(VenueKey.parse(self.key), given)
         sealer = house.ring.sealer
 

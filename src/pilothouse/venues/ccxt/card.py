@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from pilothouse.core.stops import USUAL_WAYS, StopWay, TrailRange
-from pilothouse.venues.port import STOPS_KEPT, Capability, Card
+from pilothouse.venues.port import HOLDINGS, STOPS_KEPT, Capability, Card
 
 TESTNET: Final = "-testnet"
 SPOT: Final = "-spot"
@@ -91,11 +91,18 @@ _BY_OTHERS: Final = (
     Capability("limits on request rates", "done", "by ccxt's table; shared between processes"),
 )
 
+_COINS: Final = (
+    Capability(HOLDINGS, "done", "a position is what is held of a coin, whoever bought it"),
+    Capability("reduce-only orders", "exempt", "nothing can be sold that is not held"),
+)
+"""Of the spot side of any exchange."""
+
 
 def card_of(name: str, sheet: Sheet | None) -> Card:
     """Return the card of one exchange; `sheet`: what is known of it in depth, or None."""
     if sheet is None:
-        return Card(name, f"{name} (by ccxt)", False, None, _BY_OTHERS)
+        coins = _COINS if name.removesuffix(TESTNET).endswith(SPOT) else ()
+        return Card(name, f"{name} (by ccxt)", False, None, (*_BY_OTHERS, *coins))
     title = f"{sheet.title} ({sheet.testnet})" if name.endswith(TESTNET) else sheet.title
     known = {each.name for each in sheet.capabilities}
     capabilities = (*sheet.capabilities, *(each for each in BY_ALL if each.name not in known))

@@ -79,6 +79,8 @@ class Quirks:
 
     def prepare(self, x: Any) -> None:
         """Set what ccxt is to leave out or to do, once, on a new object: no fee for anybody but the exchange."""
+        # Orders of all instruments are asked for at once; what that costs is counted, so no warning has to stop it.
+        x.options["warnOnFetchOpenOrdersWithoutSymbol"] = False
 
     def testnet(self, x: Any) -> None:
         """Turn a new object to the exchange's testnet. Raises Refused if there is none."""
