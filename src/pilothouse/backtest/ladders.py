@@ -16,7 +16,7 @@ from pilothouse.backtest.kernels import slots as k
 from pilothouse.backtest.kernels.ladders import run_ladder
 from pilothouse.backtest.result import FillTable, Result, Scale, Trades
 from pilothouse.backtest.simulate import Funding, scale_of
-from pilothouse.backtest.spec import BacktestSpec, Costs, Fills, Slip
+from pilothouse.backtest.spec import BacktestSpec, Costs, Fills, Margin, Slip
 from pilothouse.backtest.turns import run_turns
 from pilothouse.core.candles import Candles, Ints
 from pilothouse.core.rounding import EXACT, divided
@@ -60,6 +60,8 @@ def compiled_ladders(spec: BacktestSpec, candles: Candles, strategy: Turns, p: P
     """Return the result of the compiled loop; None where it does not know the run, or cannot count it in 64 bits."""
     if type(strategy) not in {Grid, Averaging} or not _is_known(spec) or not len(candles):
         return None
+    if type(strategy) is Grid and p.side != grid.LONG and (spec.costs.borrow_ppm_year or spec.margin is Margin.CROSS):
+        return None  # whoever is short owes what he sold, and all of the account stands for it
     scale = scale_of(candles, spec.markets[0])
     settings = _settings(spec, candles, scale)
     if settings is None:
@@ -107,6 +109,7 @@ def _settings(spec: BacktestSpec, candles: Candles, scale: Scale) -> Ints | None
     p[r.UNITS], p[r.CAPITAL], p[r.NOTIONAL_MIN] = scale.units, capital, notional
     p[r.MAKER_PPM], p[r.TAKER_PPM] = costs.maker_ppm, costs.taker_ppm
     p[r.SLIP], p[r.SLIP_PPM], p[r.SLIP_TICKS] = _SLIPS[costs.slip], costs.slip_ppm, costs.slip_ticks
+    p[r.MAINTENANCE_PPM] = costs.maintenance_ppm
     p[r.REACH], p[r.LOTS_MIN] = spec.fills.through, market.lots_min
     p[r.LOTS_MOST] = market.lots_most if market.lots_most is not None else k.BIG
     p[r.LOTS_SAFE] = min((1 << 60) // (most * scale.units), _LOTS_MOST)
@@ -117,18 +120,22 @@ def _grid(settings: Ints, candles: Candles, scale: Scale, p: Params) -> NDArray[
     """Return the levels of a grid that begins at the first close, and set what else it needs."""
     top = EXACT.multiply(int(candles.close[0]), scale.tick)
     rows = []
-    for level, (below, take) in enumerate(zip(grid.factors(p), grid.takes(p), strict=True)):
-        if below <= 0:
-            continue
-        price = EXACT.multiply(top, below)
-        lots = divided(amount(p.base if level == p.levels else p.order), EXACT.multiply(price, scale.lot), _ONE)
-        sold_at = divided(EXACT.multiply(top, take), scale.tick, _ONE, upward=True)
-        rows.append([int(divided(price, scale.tick, _ONE)), int(lots), int(sold_at), 0, 0])
+    for level in grid.levels(p):
+        price, closes = EXACT.multiply(top, level.opens), EXACT.multiply(top, level.closes)
+        lots = divided(amount(p.base if level.is_base else p.order), EXACT.multiply(price, scale.lot), _ONE)
+        buys = level.sign > 0
+        prices = (divided(price, scale.tick, _ONE, upward=not buys), divided(closes, scale.tick, _ONE, upward=buys))
+        rows.append([int(prices[0]), int(lots), int(prices[1]), 0, 0, level.sign])
     if max(max(row) for row in rows) >= 1 << 60:
         return None
-    floor = divided(EXACT.multiply(top, grid.floor(p)), scale.tick, _ONE, upward=True)
-    settings[r.KIND], settings[r.PLACES], settings[r.BASE] = r.GRID, 2 * len(rows) + 1, p.base > 0
-    settings[r.FLOOR] = int(floor) if p.stop_loss > 0 else 0
+    below, above = grid.bounds(p)
+    settings[r.KIND], settings[r.PLACES] = r.GRID, 2 * len(rows) + 1
+    settings[r.BASE], settings[r.BOTH_SIDES] = grid.levels(p)[-1].is_base, p.side == grid.NEUTRAL
+    settings[r.CEILING] = r.BEYOND
+    if below is not None:
+        settings[r.FLOOR] = int(divided(EXACT.multiply(top, below), scale.tick, _ONE, upward=True))
+    if above is not None:
+        settings[r.CEILING] = int(divided(EXACT.multiply(top, above), scale.tick, _ONE))
     return np.array(rows, np.int64)
 
 
@@ -142,5 +149,5 @@ def _averaging(settings: Ints, scale: Scale, p: Params) -> NDArray[np.int64] | N
     for target, share in ((r.TAKE_1, p.take_1), (r.TAKE_2, p.take_2), (r.TAKE_3, p.take_3), (r.SHARE_1, p.share_1),
                           (r.SHARE_2, p.share_2), (r.STOP_PPM, p.stop_loss)):  # fmt: skip
         settings[target] = int(part(share) * k.MILLION)
-    settings[r.COOLDOWN] = p.cooldown
+    settings[r.COOLDOWN], settings[r.CEILING] = p.cooldown, r.BEYOND
     return np.array(rows, np.int64).reshape(-1, 2)

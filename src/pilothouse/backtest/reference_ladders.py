@@ -28,6 +28,7 @@ class Order:
     quantity: Decimal
     limit: Decimal | None
     trigger: Decimal | None
+    reduces: bool
     born: int
 
 
@@ -46,6 +47,12 @@ class Trade:
     closed_bar: int = -1
     last_price: Decimal = ZERO
     reason_out: Reason = Reason.OPEN
+    side: int = 1
+
+    @property
+    def pnl(self) -> Decimal:
+        """Return what it changed the account by."""
+        return self.side * (self.closed_value - self.opened_value) - self.fees
 
 
 @dataclass
@@ -120,52 +127,47 @@ class Desk:
     # ── one bar ───────────────────────────────────────────────────────────────────────────────────
 
     def one_bar(self, bar: int, row: Row) -> None:
-        """Walk from the open down to the low and up to the high; then the strategy has its turn."""
+        """Walk from the open to the worse side and back to the better one; then the strategy has its turn."""
         self.bar, self.row = bar, row
         held_through = self.trade
         for order in [each for each in self.book if each.limit is None and each.trigger is None]:
-            self.fill(order, self.worse(row.open, buys=order.buys), maker=False)
-        self.go_down(row)
-        self.go_up(row)
+            self.fill(order, row.open, maker=False)
+        way = self.first_way()
+        self.go(way, row, back=False)
+        self.go(-way, row, back=True)
         if held_through is not None and held_through is self.trade:
-            held_through.worst = min(held_through.worst, row.low)
-            held_through.best = max(held_through.best, row.high)
+            self.see(row.low)
+            self.see(row.high)
         self.closed()
         self.out.equity.append(self.cash + self.held * row.close)
 
-    def go_down(self, row: Row) -> None:
-        """Fill purchases and stops from the highest to the lowest; at one price stops first, then by age."""
+    def first_way(self) -> int:
+        """Return 1 for up, -1 for down: to the worse side of what is held; of nothing up if all that may open sells."""
+        if self.held:
+            return -1 if self.held > 0 else 1
+        opening = [order.buys for order in self.book if not order.reduces]
+        return 1 if opening and not any(opening) else -1
+
+    def go(self, way: int, row: Row, *, back: bool) -> None:
+        """Fill what the way to the end of the bar meets, the nearest first; stops first, then what was told first."""
         reach = self.tick if self.spec.fills.through else ZERO
+        end = row.high if way > 0 else row.low
         price = row.open
         while True:
-            meets = [
-                (level, not order.buys, -place)
-                for place, order in enumerate(self.book)
-                for level in [order.limit if order.buys and order.trigger is None else order.trigger]
-                if level is not None and (order.buys is (order.trigger is None))
-                and level - (reach if order.buys else ZERO) >= row.low
-            ]  # fmt: skip
+            meets = []
+            for place, order in enumerate(self.book):
+                if back and order.born == self.bar:
+                    continue
+                with_the_way = order.buys is (way > 0)
+                if order.trigger is not None and with_the_way and (end - order.trigger) * way >= 0:
+                    meets.append((order.trigger * way, 0, place))
+                elif order.limit is not None and not with_the_way and (end - order.limit) * way >= reach:
+                    meets.append((order.limit * way, 1, place))
             if not meets:
                 return
-            level, is_stop, place = max(meets)
-            price = min(price, level)
-            order = self.book[-place]
-            self.fill(order, self.worse(price, buys=False) if is_stop else price, maker=not is_stop)
-
-    def go_up(self, row: Row) -> None:
-        """Fill sales at their price from the lowest to the highest; only what was asked for before this bar."""
-        reach = self.tick if self.spec.fills.through else ZERO
-        while True:
-            meets = [
-                (order.limit, place)
-                for place, order in enumerate(self.book)
-                if not order.buys and order.limit is not None and order.born < self.bar
-                and order.limit + reach <= row.high
-            ]  # fmt: skip
-            if not meets:
-                return
-            limit, place = min(meets)
-            self.fill(self.book[place], max(limit, row.open), maker=True)
+            level, is_limit, place = min(meets)
+            price = max(level, (row.open if back else price) * way) * way
+            self.fill(self.book[place], price, maker=bool(is_limit))
 
     def worse(self, price: Decimal, *, buys: bool) -> Decimal:
         """Return what an order pays or gets that takes at `price`."""
@@ -178,39 +180,68 @@ class Desk:
         return price + away if buys else max(price - away, self.tick)
 
     def fill(self, order: Order, price: Decimal, *, maker: bool) -> None:
-        """Book a fill, if it can be paid; then the strategy has its turn."""
+        """Fill an order: what it closes, then what it opens if that can be paid. After each the strategy has a turn."""
+        if not maker:
+            price = self.worse(price, buys=order.buys)
+        sign = 1 if order.buys else -1
+        if order.reduces or self.held * sign < 0:
+            closes = min(order.quantity, abs(self.held)) if self.held * sign < 0 else ZERO
+            order.quantity -= closes
+            if order.reduces or not order.quantity:
+                self.book.remove(order)
+            if not closes:
+                self.out.skipped += 1
+                return
+            self.entry_of(order, sign * closes, price, maker=maker)
+            if order not in self.book:
+                return
         self.book.remove(order)
-        quantity = order.quantity if order.buys else min(order.quantity, self.held)
-        value = quantity * price
-        ppm = self.spec.costs.maker_ppm if maker else self.spec.costs.taker_ppm
-        fee = up(value * ppm * MILLIONTH, self.unit)
-        if quantity == 0 or (order.buys and value + fee > self.cash):
+        value = order.quantity * price
+        room = self.cash + self.held * price - abs(self.held) * price
+        if value + self.fee_of(value, maker=maker) > room:
             self.out.skipped += 1
             return
-        if self.trade is None:
-            self.trade = Trade(self.bar, price, price, price)
-        trade = self.trade
-        trade.worst, trade.best, trade.fees = min(trade.worst, price), max(trade.best, price), trade.fees + fee
-        if order.buys:
-            why = Reason.SIGNAL
-            self.cash, self.held = self.cash - value - fee, self.held + quantity
-            trade.entered, trade.opened_value = trade.entered + quantity, trade.opened_value + value
-        else:
+        self.entry_of(order, sign * order.quantity, price, maker=maker)
+
+    def fee_of(self, value: Decimal, *, maker: bool) -> Decimal:
+        """Return what trading this value costs."""
+        return up(value * (self.spec.costs.maker_ppm if maker else self.spec.costs.taker_ppm) * MILLIONTH, self.unit)
+
+    def entry_of(self, order: Order, quantity: Decimal, price: Decimal, *, maker: bool) -> None:
+        """Enter a fill of signed `quantity` into the books, and let the strategy have its turn."""
+        value = abs(quantity) * price
+        fee = self.fee_of(value, maker=maker)
+        why = Reason.SIGNAL
+        if order.reduces:
             why = Reason.STOP if order.trigger is not None else Reason.LEAVE if order.limit is None else Reason.TARGET
-            self.cash, self.held = self.cash + value - fee, self.held - quantity
+        if self.trade is None:
+            self.trade = Trade(self.bar, price, price, price, side=1 if quantity > 0 else -1)
+        trade = self.trade
+        self.see(price)
+        trade.fees += fee
+        if quantity * trade.side > 0:
+            trade.entered, trade.opened_value = trade.entered + abs(quantity), trade.opened_value + value
+        else:
             trade.closed_value += value
-        signed = quantity if order.buys else -quantity
-        self.out.fills.append((self.bar, signed, price, fee, why, maker))
+        self.cash, self.held = self.cash - quantity * price - fee, self.held + quantity
+        self.out.fills.append((self.bar, quantity, price, fee, why, maker))
         if self.held == 0:
             trade.closed_bar, trade.last_price, trade.reason_out = self.bar, price, why
             self.out.trades.append(trade)
             self.trade = None
-        self.filled(order, signed, price)
+        self.filled(order, quantity, price)
+
+    def see(self, price: Decimal) -> None:
+        """Take a price into the best and the worst of the open trade."""
+        trade = self.trade
+        assert trade is not None, "only while something is held"
+        trade.worst = min(trade.worst * trade.side, price * trade.side) * trade.side
+        trade.best = max(trade.best * trade.side, price * trade.side) * trade.side
 
     def ended(self) -> Outcome:
         """Return the outcome; what is still held is valued at the last close, for nothing."""
         if self.trade is not None:
-            self.trade.closed_value += self.held * self.row.close
+            self.trade.closed_value += abs(self.held) * self.row.close
             self.trade.closed_bar, self.trade.last_price = self.bar, self.row.close
             self.out.trades.append(self.trade)
         return self.out
@@ -218,8 +249,9 @@ class Desk:
     # ── orders ────────────────────────────────────────────────────────────────────────────────────
 
     def ask(
-        self, name: str, quantity: Decimal, *, buys: bool, limit: Decimal | None = None, trigger: Decimal | None = None
-    ) -> None:
+        self, name: str, quantity: Decimal, *, buys: bool, limit: Decimal | None = None,
+        trigger: Decimal | None = None, reduces: bool = False,
+    ) -> None:  # fmt: skip
         """Ask for an order, cut to whole lots and ticks against who asks; the same name is the same order."""
         quantity = down(quantity, self.lot)
         if limit is not None:
@@ -233,10 +265,10 @@ class Desk:
         if quantity < self.market.lots_min * self.lot or (most is not None and quantity > most * self.lot):
             self.out.skipped += 1
             return
-        if buys and limit is not None and quantity * limit < self.market.notional_min:
+        if not reduces and limit is not None and quantity * limit < self.market.notional_min:
             self.out.skipped += 1
             return
-        order = Order(name, buys, quantity, limit, trigger, self.bar)
+        order = Order(name, buys, quantity, limit, trigger, reduces, self.bar)
         if old is not None and (old.limit, old.trigger) == (limit, trigger) and quantity <= old.quantity:
             order.born = old.born
         self.book.append(order)
@@ -246,56 +278,89 @@ class Desk:
         self.book = [order for order in self.book if not order.name.startswith(begins)]
 
 
+@dataclass
+class Level:
+    """Where a level of a grid opens and closes, whether it buys first, and what it has open."""
+
+    name: str
+    buys: bool
+    opens: Decimal
+    closes: Decimal
+    amount: Decimal
+    opened: Decimal = ZERO
+    closed: Decimal = ZERO
+
+
 class GridDesk(Desk):
-    """Levels below the first close; what one bought is sold higher, then it buys again."""
+    """Levels away from the first close; what one opened is closed nearer to it, then it opens again."""
 
     def __init__(self, spec: BacktestSpec, candles: Candles) -> None:
         """Begin without a grid."""
         super().__init__(spec, candles)
-        self.prices: dict[str, Decimal] = {}
-        self.sells_at: dict[str, Decimal] = {}
+        self.levels: dict[str, Level] = {}
         self.has_ended = False
 
     def lay_out(self, top: Decimal) -> None:
         """Say where each level lies."""
-        step, take, geometric = self.percent("step"), self.percent("take"), self.p["spacing"] == "geometric"
-        part = above = ONE
+        for word in {"long": ("below",), "short": ("above",)}.get(str(self.p["side"]), ("below", "above")):
+            self.lay_out_one(top, word)
+        if self.p["base"] and self.p["side"] != "neutral":
+            buys = self.p["side"] == "long"
+            away = self.percent("take") if self.p["take"] else self.percent("step")
+            closes = max(top * (1 + away if buys else 1 - away), ZERO)
+            self.levels["base"] = Level("base", buys, top, closes, self.quote("base"))
+
+    def lay_out_one(self, top: Decimal, word: str) -> None:
+        """Say where the levels of one side lie."""
+        buys = word == "below"
+        step, take = self.percent("step") * (-1 if buys else 1), self.percent("take") * (1 if buys else -1)
+        part = nearer = ONE
         for number in range(int(self.p["levels"])):
-            part = down(part * (1 - step), Decimal("0.000000000001")) if geometric else part - step
+            geometric = self.p["spacing"] == "geometric"
+            part = down(part * (1 + step), Decimal("0.000000000001")) if geometric else part + step
             if part <= 0:
                 break
-            self.prices[f"{number}"] = top * part
-            self.sells_at[f"{number}"] = top * (part * (1 + take) if take else above)
-            above = part
-        if self.p["base"]:
-            self.prices["base"] = top
-            self.sells_at["base"] = top * (1 + (take or step))
+            closes = top * (max(part * (1 + take), ZERO) if take else nearer)
+            self.levels[f"{word}{number}"] = Level(f"{word}{number}", buys, top * part, closes, self.quote("order"))
+            nearer = part
 
     def closed(self) -> None:
-        """Begin with the first close; give up below the stop."""
-        if not self.prices:
+        """Begin with the first close; give up beyond the stop."""
+        if not self.levels:
             self.lay_out(self.row.close)
-            for level, price in self.prices.items():
-                if level == "base":
-                    self.ask("buy base", self.quote("base") / price, buys=True)
-                else:
-                    self.ask(f"buy {level}", self.quote("order") / price, buys=True, limit=price)
+            for level in self.levels.values():
+                self.open_level(level, at_once=level.name == "base")
         elif not self.has_ended and self.p["stop_loss"]:
-            if self.row.close >= min(self.prices.values()) * (1 - self.percent("stop_loss")):
+            away, prices = self.percent("stop_loss"), [level.opens for level in self.levels.values()]
+            fell = self.p["side"] != "short" and self.row.close < min(prices) * (1 - away)
+            rose = self.p["side"] != "long" and self.row.close > max(prices) * (1 + away)
+            if not fell and not rose:
                 return
             self.has_ended = True
-            self.call_off(("buy", "sell"))
+            self.call_off(("open", "close"))
             if self.held:
-                self.ask("stop", self.held, buys=False)
+                self.ask("stop", abs(self.held), buys=self.held < 0, reduces=True)
+
+    def open_level(self, level: Level, *, at_once: bool = False) -> None:
+        """Ask for what a level opens."""
+        quantity = level.amount / level.opens
+        self.ask(f"open {level.name}", quantity, buys=level.buys, limit=None if at_once else level.opens)
 
     def filled(self, order: Order, quantity: Decimal, price: Decimal) -> None:
         """Turn a level round."""
-        side, _, level = order.name.partition(" ")
-        if side == "buy":
-            self.ask(f"sell {level}", quantity, buys=False, limit=self.sells_at[level])
-        elif side == "sell":
-            wanted = self.quote("base" if level == "base" else "order")
-            self.ask(f"buy {level}", wanted / self.prices[level], buys=True, limit=self.prices[level])
+        what, _, name = order.name.partition(" ")
+        if what == "stop":
+            return
+        level = self.levels[name]
+        if what == "open":
+            level.opened += abs(quantity)
+            reduces = self.p["side"] != "neutral"
+            self.ask(f"close {name}", level.opened, buys=not level.buys, limit=level.closes, reduces=reduces)
+            return
+        level.closed += abs(quantity)
+        if level.closed >= level.opened:
+            level.opened = level.closed = ZERO
+            self.open_level(level)
 
 
 class AveragingDesk(Desk):
@@ -352,7 +417,7 @@ class AveragingDesk(Desk):
             stands = {0: ONE - self.percent("stop_loss"), 1: ONE}.get(self.reached, first)
             # Divided last and cut to the tick, so that no digit is lost before.
             level = divided(self.paid * stands, self.bought, self.tick)
-            self.ask("stop", self.held, buys=False, trigger=level)
+            self.ask("stop", self.held, buys=False, trigger=level, reduces=True)
         left = self.held
         for number in (1, 2, 3):
             if number == 3:
@@ -365,7 +430,7 @@ class AveragingDesk(Desk):
             if part:
                 gain = ONE + self.percent(f"take_{number}")
                 level = divided(self.paid * gain, self.bought, self.tick, upward=True)
-                self.ask(f"take {number}", part, buys=False, limit=level)
+                self.ask(f"take {number}", part, buys=False, limit=level, reduces=True)
 
 
 _DESKS: Final[dict[str, type[Desk]]] = {"grid": GridDesk, "dca": AveragingDesk}
@@ -389,16 +454,14 @@ def same_ladder(outcome: Outcome, result: Result) -> str:
     for row, trade in enumerate(outcome.trades):
         ours_: tuple[Any, ...] = (
             trade.opened_bar, trade.closed_bar, trade.entered, trade.opened_value, trade.closed_value, trade.fees,
-            trade.worst, trade.best, trade.first_price, trade.last_price, trade.reason_out,
+            trade.worst, trade.best, trade.first_price, trade.last_price, trade.reason_out, trade.side, trade.pnl,
         )  # fmt: skip
         theirs_ = (
             int(t.opened_bar[row]), int(t.closed_bar[row]), t.lots[row] * scale.lot,
             t.opened_value[row] * scale.unit, t.closed_value[row] * scale.unit, t.fees[row] * scale.unit,
             t.worst[row] * scale.tick, t.best[row] * scale.tick, t.first_price[row] * scale.tick,
-            t.last_price[row] * scale.tick, Reason(t.reason_out[row]),
+            t.last_price[row] * scale.tick, Reason(t.reason_out[row]), int(t.side[row]), t.pnl[row] * scale.unit,
         )  # fmt: skip
         if ours_ != theirs_:
             return f"trade {row}: {ours_} and {theirs_}"
-        if int(t.pnl[row]) * scale.unit != trade.closed_value - trade.opened_value - trade.fees:
-            return f"trade {row}: its result"
     return "" if outcome.skipped == result.skipped else f"skipped: {outcome.skipped} and {result.skipped}"

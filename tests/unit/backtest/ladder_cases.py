@@ -43,6 +43,7 @@ def calm_candles(rng: np.random.Generator, count: int) -> Candles:
 def random_grid(rng: np.random.Generator) -> dict[str, Any]:
     """Return parameters of a grid."""
     return {
+        "side": str(rng.choice(["long", "neutral", "short"])),
         "levels": int(rng.choice([1, 3, 12, 60])), "step": float(rng.choice([0.05, 0.3, 1.234567, 20.0])),
         "spacing": str(rng.choice(["geometric", "arithmetic"])), "take": float(rng.choice([0.0, 0.0, 0.4, 3.0])),
         "order": float(rng.choice([50.0, 333.33333333333, 900.0])), "base": float(rng.choice([0.0, 700.0])),

@@ -1,51 +1,66 @@
-"""A grid: buy at each level below, sell each purchase higher, again and again."""
+"""A grid: open at each level away from the first price, close each one nearer to it, again and again."""
 
 from collections.abc import Mapping
 from decimal import Decimal
 from functools import lru_cache
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 from pilothouse.core.rounding import down
 from pilothouse.strategies.builtin.exactly import amount, over, part, times
 from pilothouse.strategies.parameters import Parameter, Params, choice, number, whole
 from pilothouse.strategies.sdk import Bar, Filled, Happening, Turn, Want
 
-ONE = Decimal(1)
+ZERO, ONE = Decimal(0), Decimal(1)
 GRAIN = Decimal("0.000000000001")
 GEOMETRIC, ARITHMETIC = "geometric", "arithmetic"
+LONG, NEUTRAL, SHORT = "long", "neutral", "short"
+SIGNS = {LONG: (1,), NEUTRAL: (1, -1), SHORT: (-1,)}
+
+
+class Level(NamedTuple):
+    """One level: 1 buys first, -1 sells first; where it opens and closes, as parts of the first close."""
+
+    sign: int
+    opens: Decimal
+    closes: Decimal
+    is_base: bool = False
+
+    def side(self, *, opens: bool) -> str:
+        """Return what its order that opens, or the one that closes, is called."""
+        return "buy" if (self.sign > 0) is opens else "sell"
 
 
 class Grid:
-    """Levels below the first close, each one step under the one above it; long only.
+    """Levels away from the first close, each one step further than the one before.
 
-    A step is a percentage of the level above (geometric) or of the first close (arithmetic). The first level is one
-    step below that close. What a level bought is sold one step higher, or so many percent as are told, then it buys
-    again. With a base order it also buys at the market at once, sells that like a level, and waits at the first close.
-    If a bar closes below the stop, all is sold at the market and the grid has ended.
+    Long: levels below, which buy and sell again higher. Short: levels above, which sell and buy back lower. Neutral:
+    both, with as many levels on each side, so that what is held may turn round. A step is a percentage of the level
+    before (geometric) or of the first close (arithmetic). The first level is one step away from that close. What a
+    level opened is closed one step nearer, or so many percent away as are told, then it opens again. With a base order
+    a long or short grid also opens at the market at once, closes that like a level, and waits at the first close.
+    If a bar closes beyond the stop, all is closed at the market and the grid has ended.
 
-    State: top (quote, the first close), ended, levels: for each its round, bought and sold (base), the base order as
-    the last; numbers as text.
+    State: top (quote, the first close), ended, levels: for each its round, bought and sold (base), first those below,
+    then those above, the base order last; numbers as text.
     """
 
     name: ClassVar[str] = "grid"
     title: ClassVar[str] = "Grid"
     parameters: ClassVar[Mapping[str, Parameter]] = {
-        "levels": whole(10, 1, 200, label="Levels"),
+        "side": choice(LONG, (LONG, NEUTRAL, SHORT), label="Side", help="Levels below, on both sides, or above"),
+        "levels": whole(10, 1, 200, label="Levels", help="On each side"),
         "step": number(1.0, 0.05, 50.0, step=0.25, label="Step %", help="From one level to the next"),
         "spacing": choice(GEOMETRIC, (GEOMETRIC, ARITHMETIC), label="Spacing", help="Of what a step is a percentage"),
-        "take": number(0.0, 0.0, 1_000.0, label="Take profit %", help="Above each purchase; 0: one step"),
+        "take": number(0.0, 0.0, 1_000.0, label="Take profit %", help="From where a level opened; 0: one step"),
         "order": number(100.0, 0.01, 1e9, label="Order", help="Quote currency at each level"),
-        "base": number(0.0, 0.0, 1e9, label="Base order", help="Quote currency, bought at once; 0: none"),
-        "stop_loss": number(5.0, 0.0, 99.0, label="Stop loss %", help="Below the lowest level; 0: none"),
+        "base": number(0.0, 0.0, 1e9, label="Base order", help="Quote currency, at once; 0: none; not if neutral"),
+        "stop_loss": number(5.0, 0.0, 99.0, label="Stop loss %", help="Beyond the furthest level; 0: none"),
     }
 
     def begin(self, p: Params) -> dict[str, Any]:
         """Return the state before the first bar."""
-        return {
-            "top": "",
-            "ended": False,
-            "levels": [{"round": 0, "bought": "0", "sold": "0"} for _ in range(p.levels + (p.base > 0))],
-        }
+        none = {"round": 0, "bought": "0", "sold": "0"}
+        return {"top": "", "ended": False, "levels": [dict(none) for _ in levels(p)]}
 
     def decide(self, state: dict[str, Any], happening: Happening, p: Params) -> Turn:
         """Return the orders that follow from a closed bar or a fill; quotes change nothing."""
@@ -62,102 +77,108 @@ class Grid:
             return Turn(state)
         if not state["top"]:
             now = {**state, "top": str(bar.close)}
-            wants = tuple(_buy(now, level, bar.symbol, p) for level in range(p.levels) if factors(p)[level] > 0)
-            if p.base > 0:
-                wants += (Want(f"buy-{p.levels}-0", bar.symbol, over(amount(p.base), bar.close)),)
-            return Turn(now, wants)
-        if p.stop_loss > 0 and bar.close < times(Decimal(state["top"]), floor(p)):
-            held = sum((Decimal(level["bought"]) - Decimal(level["sold"]) for level in state["levels"]), Decimal(0))
-            keys = tuple(
-                f"{side}-{number_of}-{level['round']}"
-                for number_of, level in enumerate(state["levels"])
-                for side in ("buy", "sell")
-            )
-            out = (Want("stop", bar.symbol, -held, reduce_only=True),) if held > 0 else ()
-            return Turn({**state, "ended": True}, out, keys, note="the price fell below the grid")
-        return Turn(state)
+            wants = (_opening(now, number_of, bar.symbol, p, at_once=True) for number_of in range(len(levels(p))))
+            return Turn(now, tuple(wants))
+        below, above = bounds(p)
+        top = Decimal(state["top"])
+        fell = below is not None and bar.close < times(top, below)
+        if not fell and (above is None or bar.close <= times(top, above)):
+            return Turn(state)
+        held = sum((Decimal(level["bought"]) - Decimal(level["sold"]) for level in state["levels"]), ZERO)
+        keys = tuple(
+            f"{side}-{number_of}-{level['round']}"
+            for number_of, level in enumerate(state["levels"])
+            for side in ("buy", "sell")
+        )
+        out = (Want("stop", bar.symbol, -held, reduce_only=True),) if held else ()
+        note = "the price fell below the grid" if fell else "the price rose above the grid"
+        return Turn({**state, "ended": True}, out, keys, note=note)
 
     def _filled(self, state: dict[str, Any], fill: Filled, p: Params) -> Turn:
         side, _, rest = fill.key.partition("-")
         if state["ended"] or side not in {"buy", "sell"}:
-            return self._after_the_end(state, fill)
+            return self._after_the_end(state, fill, p)
         number_of, _, round_of = rest.partition("-")
-        level = int(number_of)
-        told = state["levels"][level]
-        late = int(round_of) != told["round"]
-        if late and side == "sell":
+        place = int(number_of)
+        told, level = state["levels"][place], levels(p)[place]
+        opens = side == level.side(opens=True)
+        if int(round_of) != told["round"] and not opens:
             return Turn(state, note=f"{fill.key} filled after its round had ended")
-        # What an old order bought while it was being called off belongs to the level now, and is sold with the rest.
-        bought, sold = Decimal(told["bought"]), Decimal(told["sold"])
-        if side == "buy":
-            now = _with(state, level, {**told, "bought": str(bought + fill.quantity)})
-            return Turn(now, (_sell(now, level, fill.symbol, p),))
-        sold -= fill.quantity  # a sale is told as a negative quantity
-        if sold < bought:
-            return Turn(_with(state, level, {**told, "sold": str(sold)}))
-        now = _with(state, level, {"round": told["round"] + 1, "bought": "0", "sold": "0"})
-        # Should a rest of the old purchase still stand, it is called off: the level begins anew with a whole order.
-        return Turn(now, (_buy(now, level, fill.symbol, p),), cancels=(f"buy-{level}-{told['round']}",))
+        # What an old order opened while it was being called off belongs to the level now, and is closed with the rest.
+        name = "bought" if side == "buy" else "sold"
+        told = {**told, name: str(Decimal(told[name]) + abs(fill.quantity))}
+        if opens:
+            now = _with(state, place, told)
+            return Turn(now, (_closing(now, place, fill.symbol, p),))
+        left = (Decimal(told["bought"]) - Decimal(told["sold"])) * level.sign
+        if left > 0:
+            return Turn(_with(state, place, told))
+        now = _with(state, place, {"round": told["round"] + 1, "bought": "0", "sold": "0"})
+        # Should a rest of the old opening still stand, it is called off: the level begins anew with a whole order.
+        old = f"{level.side(opens=True)}-{place}-{told['round']}"
+        return Turn(now, (_opening(now, place, fill.symbol, p),), cancels=(old,))
 
-    def _after_the_end(self, state: dict[str, Any], fill: Filled) -> Turn:
-        """Sell what a purchase brought that filled while it was being called off."""
-        if fill.quantity <= 0:
+    def _after_the_end(self, state: dict[str, Any], fill: Filled, p: Params) -> Turn:
+        """Close what an opening brought that filled while it was being called off."""
+        side, _, rest = fill.key.partition("-")
+        if side not in {"buy", "sell"} or side != levels(p)[int(rest.partition("-")[0])].side(opens=True):
             return Turn(state)
-        return Turn(state, (Want(f"stop-{fill.key}-{fill.at_ms}", fill.symbol, -fill.quantity, reduce_only=True),))
+        back = Want(f"stop-{fill.key}-{fill.at_ms}", fill.symbol, -fill.quantity, reduce_only=True)
+        return Turn(state, (back,))
 
 
 @lru_cache(maxsize=32)
-def factors(p: Params) -> tuple[Decimal, ...]:
-    """Return the prices of the levels as parts of the first close, cut to twelve digits; the base order is the last.
+def levels(p: Params) -> tuple[Level, ...]:
+    """Return the levels: those below, those above, the base order. Prices are cut to twelve digits of the first close.
 
-    A level that would lie at zero or below is zero: it does not exist.
+    A level that would lie at zero or below does not exist, and none behind it.
     """
-    step, found = part(p.step), []
-    factor = ONE
-    for _ in range(p.levels):
-        factor = down(times(factor, ONE - step), GRAIN) if p.spacing == GEOMETRIC else factor - step
-        found.append(max(factor, Decimal(0)))
-    return (*found, ONE) if p.base > 0 else tuple(found)
+    step, take, found = part(p.step), part(p.take), []
+    for sign in SIGNS[p.side]:
+        at = before = ONE
+        for _ in range(p.levels):
+            at = down(times(at, ONE - sign * step), GRAIN) if p.spacing == GEOMETRIC else at - sign * step
+            if at <= 0:
+                break
+            found.append(Level(sign, at, max(times(at, ONE + sign * take), ZERO) if take else before))
+            before = at
+    if p.base > 0 and p.side != NEUTRAL:
+        sign = SIGNS[p.side][0]
+        found.append(Level(sign, ONE, max(ONE + sign * (take or step), ZERO), is_base=True))
+    return tuple(found)
 
 
 @lru_cache(maxsize=32)
-def takes(p: Params) -> tuple[Decimal, ...]:
-    """Return at which part of the first close each level sells what it bought."""
-    prices, step = factors(p), part(p.step)
-    if p.take > 0:
-        return tuple(times(price, ONE + part(p.take)) for price in prices)
-    above = (ONE, *prices[: p.levels - 1])
-    return (*above, ONE + step) if p.base > 0 else above
+def bounds(p: Params) -> tuple[Decimal | None, Decimal | None]:
+    """Return below and above which part of the first close a close ends the grid; None where it does not."""
+    if p.stop_loss == 0:
+        return None, None
+    away, every = part(p.stop_loss), [level.opens for level in levels(p)]
+    below = None if p.side == SHORT else times(min(every), ONE - away)
+    return below, None if p.side == LONG else times(max(every), ONE + away)
 
 
-@lru_cache(maxsize=32)
-def floor(p: Params) -> Decimal:
-    """Return the part of the first close below which a close ends the grid."""
-    lowest = min(factor for factor in factors(p) if factor > 0)
-    return times(lowest, ONE - part(p.stop_loss))
+def _opening(state: dict[str, Any], place: int, symbol: str, p: Params, *, at_once: bool = False) -> Want:
+    level = levels(p)[place]
+    price = times(Decimal(state["top"]), level.opens)
+    quantity = level.sign * over(amount(p.base if level.is_base else p.order), price)
+    key = f"{level.side(opens=True)}-{place}-{state['levels'][place]['round']}"
+    return Want(key, symbol, quantity, price=None if at_once and level.is_base else price)
 
 
-def _price(state: dict[str, Any], level: int, p: Params) -> Decimal:
-    """Return the price of a level."""
-    return times(Decimal(state["top"]), factors(p)[level])
+def _closing(state: dict[str, Any], place: int, symbol: str, p: Params) -> Want:
+    """Return what closes what the level opened in this round; the same order grows with each fill.
+
+    In a neutral grid the other side may have closed it already, so there it may also open.
+    """
+    told, level = state["levels"][place], levels(p)[place]
+    key = f"{level.side(opens=False)}-{place}-{told['round']}"
+    price = times(Decimal(state["top"]), level.closes)
+    opened = Decimal(told["bought"] if level.sign > 0 else told["sold"])
+    return Want(key, symbol, -level.sign * opened, price=price, reduce_only=p.side != NEUTRAL)
 
 
-def _buy(state: dict[str, Any], level: int, symbol: str, p: Params) -> Want:
-    price = _price(state, level, p)
-    key = f"buy-{level}-{state['levels'][level]['round']}"
-    wanted = amount(p.base if level == p.levels else p.order)
-    return Want(key, symbol, over(wanted, price), price=price)
-
-
-def _sell(state: dict[str, Any], level: int, symbol: str, p: Params) -> Want:
-    """Return the sale of what the level bought in this round; the same order grows with each fill."""
-    told = state["levels"][level]
-    key = f"sell-{level}-{told['round']}"
-    price = times(Decimal(state["top"]), takes(p)[level])
-    return Want(key, symbol, -Decimal(told["bought"]), price=price, reduce_only=True)
-
-
-def _with(state: dict[str, Any], level: int, told: dict[str, Any]) -> dict[str, Any]:
-    levels = list(state["levels"])
-    levels[level] = told
-    return {**state, "levels": levels}
+def _with(state: dict[str, Any], place: int, told: dict[str, Any]) -> dict[str, Any]:
+    every = list(state["levels"])
+    every[place] = told
+    return {**state, "levels": every}
