@@ -1,6 +1,7 @@
 """Orders of one instrument reach the venue in the order in which they were decided, whatever becomes of the first."""
 
 import json
+import sqlite3
 from collections.abc import Sequence
 from decimal import Decimal
 
@@ -13,6 +14,7 @@ from pilothouse.execution import store as orders_store
 from pilothouse.execution.lanes import Outgoing
 from pilothouse.fleet import manual
 from pilothouse.fleet.inbox import Door
+from pilothouse.jobs.dispatch import Dispatcher
 from pilothouse.kit.db import Tx
 from pilothouse.venues.paper_faults import Fault
 from pilothouse.venues.port import Rejected
@@ -162,6 +164,39 @@ def test_orders_that_wait_when_the_house_stops_need_not_be_asked_for(stepped: St
     assert [one.event for one in events if one.event in {"send", "put_off", "lose", "deny"}] == [
         "send", "put_off", "send",
     ]  # fmt: skip
+
+
+def test_what_could_not_be_written_for_a_moment_leaves_as_soon_as_it_can(stepped: Stepped) -> None:
+    """A disk that is full right after messages were claimed: else all behind them waits until the claim ends."""
+    house = stepped.house
+    if house.database.dialect != "sqlite":
+        pytest.skip("the disk of a server is its own matter")
+    _decided_at_once(stepped)
+    left: list[Outgoing] = house.desk.lanes.drain()
+    house.database.write(lambda tx: send.put_off_all(tx, house.desk, left, "it was stopped"), name="put off")
+    tables = ("orders", "outbox")
+    disk = sqlite3.connect(stepped.url.removeprefix("sqlite:///"), check_same_thread=False)
+
+    def full_behind_a_claim(name: str) -> None:
+        if name == "claim":
+            for each in tables:
+                fails = "BEGIN SELECT RAISE(ABORT, 'the disk is full'); END"
+                disk.execute(f"CREATE TRIGGER full_{each} BEFORE UPDATE ON {each} {fails}")
+            disk.commit()
+
+    dispatcher = Dispatcher(house)
+    house.database.witness = full_behind_a_claim
+    with pytest.raises(sqlite3.IntegrityError, match="the disk is full"):
+        dispatcher.run_due()
+    house.database.witness = None
+    for each in tables:
+        disk.execute(f"DROP TRIGGER full_{each}")
+    disk.close()
+
+    assert stepped.position("BTCUSDT") == 0
+    assert dispatcher.run_due() >= len(TARGETS)
+    stepped.run()
+    _filled_in_turn(stepped)
 
 
 def test_what_a_venue_is_too_busy_for_is_sent_in_its_turn_a_moment_later(stepped: Stepped) -> None:

@@ -5,7 +5,8 @@ that forgets the message; one that speaks to a venue commits by itself and may b
 """
 
 import threading
-from datetime import timedelta
+from collections import deque
+from datetime import datetime, timedelta
 
 import structlog
 
@@ -46,12 +47,32 @@ class Dispatcher:
         self._asked = frozenset(topics)
         self._limit = limit
         self._twice = deliver_twice
+        self._in_hand: deque[Message] = deque()
         self.rung = threading.Event()
 
     def run_due(self) -> int:
-        """Claim what is due and handle it; returns how many messages were claimed."""
+        """Claim what is due and handle it; returns how many messages were handled.
+
+        What was claimed and could not even be given back, because nothing can be written, stays in hand: a later call
+        handles it, while the claim holds. Else it, and every order behind it, would wait until the claim ends.
+        """
+        now = self._house.clock.now()
+        self._in_hand = deque(message for message in self._in_hand if message.lease_until > now)
+        if not self._in_hand:
+            self._in_hand.extend(self._claimed(now))
+        handled = 0
+        while self._in_hand:
+            message = self._in_hand[0]
+            self._in_hand.rotate(-1)  # one that fails again does not stand before the others for ever
+            self._deliver(message)
+            if self._twice:
+                self._deliver(message)
+            self._in_hand.pop()
+            handled += 1
+        return handled
+
+    def _claimed(self, now: datetime) -> list[Message]:
         house = self._house
-        now = house.clock.now()
 
         def claim(tx: Tx) -> list[Message]:
             return outbox.claim(
@@ -64,13 +85,8 @@ class Dispatcher:
             )
 
         if house.database.read(lambda tx: outbox.next_due(tx, self._asked)) is None:
-            return 0
-        messages = house.database.write(claim, name="claim")
-        for message in messages:
-            self._deliver(message)
-            if self._twice:
-                self._deliver(message)
-        return len(messages)
+            return []
+        return house.database.write(claim, name="claim")
 
     def wait_s(self, longest_s: float) -> float:
         """Return how many seconds there is nothing to do, at most `longest_s`."""
