@@ -17,9 +17,6 @@ from tests.chaos.plan import DISK, KILL, STOP, TERM, Plan
 from tests.chaos.record import EVENTS, Record
 from tests.house_process import READY_SECONDS_MAX, HouseProcess, NotUp
 
-ALIVE_S = (1.0, 5.0)
-"""The house dies so long after it was ready, never before."""
-
 STOPPED_S = (2.0, 4.0)
 FULL_S = (2.0, 4.0)
 _DISK_MB = 1_500
@@ -86,7 +83,7 @@ class Deaths:
         """Let the house live and die until `ending` is set; leaves it alive and ready."""
         try:
             for kind in self._kinds():
-                if self.ending.wait(self._chance.uniform(*ALIVE_S)):
+                if self.ending.wait(self._chance.uniform(*self._plan.alive_s)):
                     return
                 self._let_die(kind)
         except BaseException as error:

@@ -30,23 +30,32 @@ class Faults:
         self._plan, self._record, self._exchange = plan, record, exchange
         self._chance = plan.chance("faults")
         self._seen = 0
-        self.ending = threading.Event()
+        self.ending, self.only_missing = threading.Event(), threading.Event()
         self.fired: Counter[str] = Counter()
         self._pending: list[Mapping[str, Any]] = []
+        self._is_calm = False
 
     def run(self) -> None:
-        """Break things until `ending` is set; what has not struck by then is taken back."""
+        """Break things until `ending` is set; what has not struck by then is taken back.
+
+        From `only_missing` on, nothing goes wrong any more but what has never struck: in the calm it strikes soon.
+        """
         stops = _STOPS if FUTURES in self._plan.venues else _STOPS[:1]
         kinds: list[Mapping[str, Any]] = [*REQUEST_FAULTS, *STREAM_FAULTS, *stops, {"kind": SOCKETS}]
         waiting: list[Mapping[str, Any]] = []
         looked, cycles = time.monotonic(), 0
         # Each thing goes wrong once soon; then there must be room between them, or nothing would ever be heard again.
         while not self.ending.wait(self._plan.fault_every_s * (1 if cycles < 2 else _ROOM)):
-            if not waiting:
+            if self.only_missing.is_set():
+                self._calm_down()
+                missing = [each for each in kinds if _named(each) not in self.fired]
+                waiting = self._chance.sample(missing, len(missing))
+            elif not waiting:
                 cycles += 1
                 waiting = self._chance.sample(kinds, len(kinds))
             with contextlib.suppress(httpx.TransportError):
-                self._break(waiting.pop())
+                if waiting:
+                    self._break(waiting.pop())
                 if time.monotonic() - looked > _LOOK_S:
                     looked = time.monotonic()
                     self._count()
@@ -54,6 +63,15 @@ class Faults:
         self._exchange.control("DELETE", "faults")
         for kind, number in self.fired.items():
             self._record.write(EVENTS, what="fault", kind=kind, fired=number)
+
+    def _calm_down(self) -> None:
+        """Take back, once, what waits to strike; what strikes from here on is seen soon."""
+        if not self._is_calm:
+            with contextlib.suppress(httpx.TransportError):
+                self._count()
+                self._exchange.control("DELETE", "faults")
+                self._pending.clear()
+                self._is_calm = True
 
     def _break(self, fault: Mapping[str, Any]) -> None:
         """Let one more thing go wrong, unless the same waits to go wrong already: then nothing piles up."""
@@ -84,6 +102,11 @@ class Faults:
                 self._pending.remove(fault)
         if not self._pending:
             self._exchange.control("DELETE", "faults")
+
+
+def _named(fault: Mapping[str, Any]) -> str:
+    """Return under which name it is counted."""
+    return f"stream {fault['kind']}" if fault.get("stream") else str(fault["kind"])
 
 
 def _is_the_same(fault: Mapping[str, Any], rule: Mapping[str, Any]) -> bool:

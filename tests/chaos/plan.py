@@ -66,6 +66,7 @@ class Plan:
     again_after_s and sends again so long after an answer that asks for it; TradingView 5 s
     settle_s      so long the house has, once nothing is broken any more, until everything has come to rest
     fault_every_s one more thing goes wrong at the exchange as often as this
+    alive_s       the house dies so long after it was ready, never before
     deaths        how the house ends or is held up, one after the other, before chance decides
     """
 
@@ -80,6 +81,7 @@ class Plan:
     fault_every_s: float = 0.7
     deaths: tuple[str, ...] = (KILL, TERM, STOP, DISK)
     deaths_most: int | None = None
+    alive_s: tuple[float, float] = (1.0, 5.0)
     settings: Mapping[str, str] = field(default_factory=dict)
 
     @classmethod

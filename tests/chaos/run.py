@@ -52,14 +52,15 @@ def _run(plan: Plan, record: Record, house: HouseProcess, disk: Disk, exchange: 
     record.write(EVENTS, what="begin", at=time.time(), alerts=plan.alerts, seed=plan.seed, expected=sorted(wanted))
     for thread in threads.values():
         thread.start()
+
+    def enough() -> bool:
+        """Say, when all alerts of the plan are sent, whether everything has happened that was to happen."""
+        if deaths.died >= set(plan.deaths):
+            faults.only_missing.set()
+        return deaths.failure is not None or (faults.only_missing.is_set() and faults.fired.keys() >= wanted)
+
     try:
-        send_all(
-            plan,
-            record,
-            house.url,
-            secrets,
-            lambda: deaths.failure is not None or (deaths.died >= set(plan.deaths) and faults.fired.keys() >= wanted),
-        )
+        send_all(plan, record, house.url, secrets, enough)
     finally:
         deaths.ending.set()
         faults.ending.set()
@@ -118,7 +119,7 @@ def _keep_books(record: Record, house: HouseProcess, accounts: Mapping[str, str]
     """Write down what our books say, as anybody may read them."""
     for venue, account_id in accounts.items():
         balance = _answered(house, "/api/v1/balances", account_id)["items"][0]
-        held = house.pages("/api/v1/positions", account=account_id)
+        held = _answered(house, "/api/v1/positions", account_id)["items"]
         record.write(BOOKS, row="account", venue=venue, balance=balance, positions=held)
         kinds: dict[str, list[dict[str, Any]]] = {
             "signal": house.signals(account=account_id),

@@ -28,6 +28,7 @@ def test_five_hundred_alerts_survive_every_death_and_every_fault(tmp_path: Path)
         fault_every_s=0.2,
         deaths=DEATHS,
         deaths_most=4,
+        alive_s=(0.5, 2.5),
     )
 
     run(plan)
