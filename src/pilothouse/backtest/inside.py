@@ -6,13 +6,14 @@ through it is taken, as without any finer data; how many bars that were is count
 """
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from pilothouse.backtest.result import Result
 from pilothouse.core.candles import Candles, Ints
 from pilothouse.core.errors import Invalid, Problem
 
@@ -204,3 +205,17 @@ def later(column: Ints, bars: int, beyond: int) -> Ints:
     """Return the value that stands `bars` rows further down; `beyond` where there is no such row."""
     found: Ints = np.append(column[bars:], np.full(min(bars, len(column)), beyond, np.int64))
     return found
+
+
+def on_bars(result: Result, pieces: Pieces) -> Result:
+    """Return the result of pieces as one of the bars that they are part of."""
+    trades, fills, last = result.trades, result.fills, pieces.last
+    held = np.append(0, np.cumsum(fills.lots))[np.searchsorted(fills.bar, last, side="right")]
+    bar = pieces.bar
+    return replace(
+        result,
+        equity=result.equity[last],
+        trades=replace(trades, opened_bar=bar[trades.opened_bar], closed_bar=bar[trades.closed_bar]),
+        fills=replace(fills, bar=bar[fills.bar]),
+        exposed=int(np.count_nonzero(held)),
+    )

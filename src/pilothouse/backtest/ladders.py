@@ -11,6 +11,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from pilothouse.backtest.inside import Finer, Pieces, on_bars, pieces_of
 from pilothouse.backtest.kernels import resting_slots as r
 from pilothouse.backtest.kernels import slots as k
 from pilothouse.backtest.kernels.ladders import run_ladder
@@ -44,21 +45,26 @@ def run_ladders(
     p: Params,
     *,
     funding: Mapping[str, Funding] | None = None,
+    finer: Mapping[str, Finer] | None = None,
 ) -> tuple[Result, str]:
     """Return what a strategy in turns would have done, and which engine told: COMPILED or IN_TURNS.
 
     Both tell the same, byte for byte. Raises what `turns.run_turns` raises.
     """
     candles = data if isinstance(data, Candles) else data[spec.markets[0].symbol]
-    found = compiled_ladders(spec, candles, strategy, p)
+    found = compiled_ladders(spec, candles, strategy, p, (finer or {}).get(spec.markets[0].symbol))
     if found is not None:
         return found, COMPILED
-    return run_turns(spec, data, strategy, p, funding=funding), IN_TURNS
+    return run_turns(spec, data, strategy, p, funding=funding, finer=finer), IN_TURNS
 
 
-def compiled_ladders(spec: BacktestSpec, candles: Candles, strategy: Turns, p: Params) -> Result | None:
+def compiled_ladders(
+    spec: BacktestSpec, candles: Candles, strategy: Turns, p: Params, finer: Finer | None = None
+) -> Result | None:
     """Return the result of the compiled loop; None where it does not know the run, or cannot count it in 64 bits."""
     if type(strategy) not in {Grid, Averaging} or not _is_known(spec) or not len(candles):
+        return None
+    if (finer is None) != (spec.fills.finer is None):
         return None
     if type(strategy) is Grid and p.side != grid.LONG and (spec.costs.borrow_ppm_year or spec.margin is Margin.CROSS):
         return None  # whoever is short owes what he sold, and all of the account stands for it
@@ -69,14 +75,25 @@ def compiled_ladders(spec: BacktestSpec, candles: Candles, strategy: Turns, p: P
     laid = _grid(settings, candles, scale, p) if type(strategy) is Grid else _averaging(settings, scale, p)
     if laid is None:
         return None
-    equity = np.empty(len(candles), np.int64)
-    trades, fills, state = run_ladder(candles.open, candles.high, candles.low, candles.close, settings, laid, equity)
+    walked: Candles | Pieces = candles
+    ends = np.ones(len(candles), np.uint8)
+    if finer is not None:
+        walked = pieces_of(candles, finer)
+        ends = np.zeros(len(walked), np.uint8)
+        ends[walked.last] = 1
+    equity = np.empty(len(walked), np.int64)
+    trades, fills, state = run_ladder(
+        walked.open, walked.high, walked.low, walked.close, ends, settings, laid, equity
+    )  # fmt: skip
     if state[r.STATUS] != 0:
         return None
-    return Result(
+    result = Result(
         scale, int(settings[r.CAPITAL]), candles.opened_ms, candles.span_ms, Trades.of(trades), FillTable.of(fills),
         equity, int(state[r.SKIPPED]), int(state[r.EXPOSED]), not spec.costs.any,
     )  # fmt: skip
+    if isinstance(walked, Candles):
+        return result
+    return replace(on_bars(result, walked), pessimistic=walked.thin)
 
 
 def _is_known(spec: BacktestSpec) -> bool:
@@ -90,7 +107,7 @@ def _is_known(spec: BacktestSpec) -> bool:
         spec.costs, maker_ppm=0, taker_ppm=0, slip=Slip.NONE, slip_ppm=0, slip_ticks=0, borrow_ppm_year=0,
         maintenance_ppm=0, liquidation_ppm=0,
     )  # fmt: skip
-    fills = replace(spec.fills, through=False, rest=1)
+    fills = replace(spec.fills, through=False, rest=1, finer=None)
     is_plain = costs == Costs(maintenance_ppm=0) and fills == Fills() and spec.costs.slip in _SLIPS
     one = len(spec.markets) == 1 and spec.markets[0].costs is None
     return asks_no_more and is_plain and one

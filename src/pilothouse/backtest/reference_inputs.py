@@ -113,7 +113,7 @@ def feed_of(
     unit = Decimal("0.00000001")
     while not is_on_grid(tick * market.lot, unit):
         unit /= 10
-    bars = [_bar(index, part, market) for index, part in enumerate(_parts(candles, finer))]
+    bars = [_bar(index, part, market) for index, part in enumerate(parts_of(candles, finer))]
     for bar, before in zip(bars, bars[:1] + bars, strict=False):
         bar.interest = _interest(spec, bars[0].opened_ms, before.opened_ms, bar.opened_ms)
     if spec.costs.funding and funding is not None:
@@ -140,7 +140,7 @@ Part = tuple[int, int, int, Decimal, Decimal, Decimal, Decimal, Decimal]
 """The bar, when it opened and closed, open, high, low, close, volume."""
 
 
-def _parts(candles: Candles, finer: Finer | None) -> Iterator[Part]:
+def parts_of(candles: Candles, finer: Finer | None) -> Iterator[Part]:
     """Yield what the bars are made of; a bar of which nothing finer tells the same is its own only part."""
     below = sorted(_told_below(finer), key=lambda each: each[0])
     begin = 0

@@ -4,11 +4,12 @@ Written for reading, from the rules that the pages of the two strategies tell: n
 strategies is used.
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from decimal import Decimal, localcontext
 from typing import Any, Final
 
+from pilothouse.backtest.inside import Finer
+from pilothouse.backtest.reference_inputs import parts_of
 from pilothouse.backtest.result import Reason, Result
 from pilothouse.backtest.spec import BacktestSpec, Slip
 from pilothouse.core.candles import Candles
@@ -21,7 +22,7 @@ CENT_OF_MILLIONTH: Final = Decimal("0.00000001")
 
 @dataclass
 class Order:
-    """An order that rests: prices in quote, `born` the bar in which it was asked for in this form."""
+    """An order that rests: prices in quote, `born` the part of a bar in which it was asked for in this form."""
 
     name: str
     buys: bool
@@ -75,19 +76,15 @@ class Row:
     close: Decimal
 
 
-def reference_ladder(spec: BacktestSpec, candles: Candles) -> Outcome:
+def reference_ladder(spec: BacktestSpec, candles: Candles, finer: Finer | None = None) -> Outcome:
     """Return what the built-in `grid` or `dca` that the spec names leads to, with all its parameters told."""
     with localcontext(EXACT):
         desk = _DESKS[spec.strategy](spec, candles)
-        for bar, row in enumerate(_rows(candles)):
-            desk.one_bar(bar, row)
+        parts = list(parts_of(candles, finer))
+        for number, (bar, _, _, *prices, _) in enumerate(parts):
+            ends = number + 1 == len(parts) or parts[number + 1][0] != bar
+            desk.one_part(number, bar, Row(*prices), ends=ends)
         return desk.ended()
-
-
-def _rows(candles: Candles) -> Iterator[Row]:
-    columns = (getattr(candles, name).tolist() for name in ("open", "high", "low", "close"))
-    for row in zip(*columns, strict=True):
-        yield Row(*(each * candles.price_step for each in row))
 
 
 class Desk:
@@ -104,7 +101,7 @@ class Desk:
         self.held = ZERO
         self.trade: Trade | None = None
         self.book: list[Order] = []
-        self.bar = 0
+        self.part = self.bar = 0
         self.row = Row(ZERO, ZERO, ZERO, ZERO)
         self.out = Outcome()
 
@@ -124,11 +121,11 @@ class Desk:
         """Return a parameter that is an amount, cut to 8 digits."""
         return down(Decimal(str(self.p[name])), CENT_OF_MILLIONTH)
 
-    # ── one bar ───────────────────────────────────────────────────────────────────────────────────
+    # ── one part of a bar, or all of it ───────────────────────────────────────────────────────────
 
-    def one_bar(self, bar: int, row: Row) -> None:
-        """Walk from the open to the worse side and back to the better one; then the strategy has its turn."""
-        self.bar, self.row = bar, row
+    def one_part(self, part: int, bar: int, row: Row, *, ends: bool) -> None:
+        """Walk from the open to the worse side and back to the better one; where the bar ends, decide."""
+        self.part, self.bar, self.row = part, bar, row
         held_through = self.trade
         for order in [each for each in self.book if each.limit is None and each.trigger is None]:
             self.fill(order, row.open, maker=False)
@@ -138,8 +135,9 @@ class Desk:
         if held_through is not None and held_through is self.trade:
             self.see(row.low)
             self.see(row.high)
-        self.closed()
-        self.out.equity.append(self.cash + self.held * row.close)
+        if ends:
+            self.closed()
+            self.out.equity.append(self.cash + self.held * row.close)
 
     def first_way(self) -> int:
         """Return 1 for up, -1 for down: to the worse side of what is held; of nothing up if all that may open sells."""
@@ -156,7 +154,7 @@ class Desk:
         while True:
             meets = []
             for place, order in enumerate(self.book):
-                if back and order.born == self.bar:
+                if back and order.born == self.part:
                     continue
                 with_the_way = order.buys is (way > 0)
                 if order.trigger is not None and with_the_way and (end - order.trigger) * way >= 0:
@@ -268,7 +266,7 @@ class Desk:
         if not reduces and limit is not None and quantity * limit < self.market.notional_min:
             self.out.skipped += 1
             return
-        order = Order(name, buys, quantity, limit, trigger, reduces, self.bar)
+        order = Order(name, buys, quantity, limit, trigger, reduces, self.part)
         if old is not None and (old.limit, old.trigger) == (limit, trigger) and quantity <= old.quantity:
             order.born = old.born
         self.book.append(order)

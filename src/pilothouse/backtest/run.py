@@ -39,7 +39,7 @@ def run_any(
     _checked(spec, data, strategy, finer or {})
     return run_ladders(
         spec, {market.symbol: data[market.symbol] for market in spec.markets}, strategy,
-        resolve(strategy.parameters, spec.params), funding=funding,
+        resolve(strategy.parameters, spec.params), funding=funding, finer=finer,
     )  # fmt: skip
 
 

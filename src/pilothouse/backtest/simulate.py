@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pilothouse.backtest.gate import beyond_kernels, denials_of, settings_of
-from pilothouse.backtest.inside import Finer, Pieces, arrivals, later, pieces_of
+from pilothouse.backtest.inside import Finer, Pieces, arrivals, later, on_bars, pieces_of
 from pilothouse.backtest.kernels import slots as k
 from pilothouse.backtest.kernels.bars import run_bars
 from pilothouse.backtest.kernels.plain import is_plain, plain_bars
@@ -88,7 +88,7 @@ def simulate(
         result = replace(result, denials=told)
     if isinstance(plan.candles, Candles):
         return result
-    return replace(_on_bars(result, plan.candles), pessimistic=None if finer is None else plan.candles.thin)
+    return replace(on_bars(result, plan.candles), pessimistic=None if finer is None else plan.candles.thin)
 
 
 def _carried_out(plan: Plan, candles: Candles, *, quick: bool, costless: bool, tags: tuple[str, ...]) -> Result:
@@ -339,17 +339,3 @@ def _spread(
     for slot, column in by_bar.items():
         places[slot] = spread.add(np.append(column, np.zeros(count - len(column), np.int64)))
     return flags, spread
-
-
-def _on_bars(result: Result, pieces: Pieces) -> Result:
-    """Return the result of pieces as one of the bars that they are part of."""
-    trades, fills, last = result.trades, result.fills, pieces.last
-    held = np.append(0, np.cumsum(fills.lots))[np.searchsorted(fills.bar, last, side="right")]
-    bar = pieces.bar
-    return replace(
-        result,
-        equity=result.equity[last],
-        trades=replace(trades, opened_bar=bar[trades.opened_bar], closed_bar=bar[trades.closed_bar]),
-        fills=replace(fills, bar=bar[fills.bar]),
-        exposed=int(np.count_nonzero(held)),
-    )

@@ -26,7 +26,7 @@ class Account:
             lane.legs = [Leg(lane, side) for side in sides]
         self.legs = [leg for lane in lanes for leg in lane.legs]
         self.step = 0
-        self.now_ms = 0
+        self.now_ms = self.ends_ms = 0
         self.skipped = self.exposed = 0
         self.trades: list[tuple[int, ...]] = []
         self.trade_lane: list[int] = []
@@ -195,8 +195,7 @@ class Account:
         value = lots * price * leg.lane.units
         gained = trade.side * (value * trade.lots - lots * trade.opened_value)
         if gained:
-            ended = leg.lane.candles.span_ms + self.now_ms
-            self.closed.append((ended, gained < fee * trade.lots))
+            self.closed.append((self.ends_ms, gained < fee * trade.lots))
         leg.pos -= trade.side * lots
         trade.fees += fee
         trade.closed_value += value

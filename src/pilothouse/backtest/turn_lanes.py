@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from pilothouse.backtest.inside import Pieces
 from pilothouse.backtest.simulate import Funding, due_of, scale_of, volume_lots
 from pilothouse.backtest.spec import BacktestSpec, Costs, Slip
 from pilothouse.backtest.turn_orders import Lane
@@ -12,8 +13,14 @@ from pilothouse.core.candles import Candles, Ints
 from pilothouse.core.errors import Invalid, Problem
 
 
-def lanes_of(spec: BacktestSpec, data: Mapping[str, Candles], funding: Mapping[str, Funding]) -> list[Lane]:
-    """Return a lane for each market, in the order of the spec, all in the same unit of money. Raises Invalid."""
+def lanes_of(
+    spec: BacktestSpec, data: Mapping[str, Candles], funding: Mapping[str, Funding], pieces: Pieces | None = None
+) -> list[Lane]:
+    """Return a lane for each market, in the order of the spec, all in the same unit of money.
+
+    pieces   of the one market, where the run walks inside its bars: then these are what the lane is made of
+    Raises Invalid.
+    """
     unit = min(scale_of(data[market.symbol], market).unit for market in spec.markets)
     spans = {data[market.symbol].span_ms for market in spec.markets}
     if len(spans) > 1:
@@ -26,10 +33,11 @@ def lanes_of(spec: BacktestSpec, data: Mapping[str, Candles], funding: Mapping[s
             came, allowed = f"no history of funding for {market.symbol}", "its history, or costs without it"
             raise Invalid([Problem("costs.funding", came, allowed, "missing")])
         scale = replace(scale_of(candles, market), unit=unit)
-        columns = (getattr(candles, name).tolist() for name in ("open", "high", "low", "close"))
+        walked: Candles | Pieces = candles if pieces is None else pieces
+        columns = (getattr(walked, name).tolist() for name in ("open", "high", "low", "close"))
         counts = spec.fills.volume_ppm is not None or costs.slip in {Slip.VOLUME, Slip.IMPACT}
-        volume = volume_lots(candles, market).tolist() if counts else []
-        due = _due(candles, costs, funding.get(market.symbol))
+        volume = volume_lots(walked, market).tolist() if counts else []
+        due = _due(walked, costs, funding.get(market.symbol))
         found.append(Lane(market, costs, candles, scale, scale.units, list(zip(*columns, strict=True)), volume, due))
     return found
 
@@ -42,7 +50,7 @@ def calendar_of(lanes: list[Lane]) -> Ints:
     return found
 
 
-def _due(candles: Candles, costs: Costs, funding: Funding | None) -> dict[int, tuple[int, int, int]]:
+def _due(candles: Candles | Pieces, costs: Costs, funding: Funding | None) -> dict[int, tuple[int, int, int]]:
     """Return by bar what is due in it, ppb: funding at the open, funding inside, interest."""
     at_open, inside, interest = due_of(costs, candles, funding)
     bars = np.flatnonzero((at_open != 0) | (inside != 0) | (interest != 0)).tolist()

@@ -5,13 +5,16 @@ loop asks: every order passes the house's own risk gate before it stands. See `t
 Orders at the market fill at the next open, or at the close where the run fills there.
 """
 
+from bisect import bisect_left
 from collections.abc import Mapping
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any, Final
 
 import numpy as np
 
 from pilothouse.backtest.denials import NONE
+from pilothouse.backtest.inside import Finer, Pieces, on_bars, pieces_of
 from pilothouse.backtest.result import FILL_COLUMNS, TRADE_COLUMNS, FillTable, Reason, Result, Trades
 from pilothouse.backtest.simulate import Funding, TooLargeToCount
 from pilothouse.backtest.spec import PPM, BacktestSpec, FillAt
@@ -40,34 +43,42 @@ def run_turns(
     p: Params,
     *,
     funding: Mapping[str, Funding] | None = None,
+    finer: Mapping[str, Finer] | None = None,
 ) -> Result:
     """Return what a strategy in turns would have done on these candles; the same input is the same result.
 
     data      candles of the one market, or by symbol
     funding   its history by symbol, where the spec wants it paid
+    finer     shorter candles or trades by symbol, where the spec walks inside the bars
 
     Raises Invalid that names what this way of running does not know, Refused if orders fill each other without end,
     TooLargeToCount.
     """
     by_symbol = {spec.markets[0].symbol: data} if isinstance(data, Candles) else dict(data)
-    _checked(spec, by_symbol)
-    run = TurnRun(spec, lanes_of(spec, by_symbol, funding or {}), strategy, p)
+    symbol, below = spec.markets[0].symbol, finer or {}
+    _checked(spec, by_symbol, below)
+    has_pieces = spec.fills.finer is not None or spec.fills.latency_ms > 0
+    pieces = pieces_of(by_symbol[symbol], below.get(symbol)) if has_pieces else None
+    run = TurnRun(spec, lanes_of(spec, by_symbol, funding or {}, pieces), strategy, p, pieces)
     run.through()
     return run.result()
 
 
-def _checked(spec: BacktestSpec, data: Mapping[str, Candles]) -> None:
+def _checked(spec: BacktestSpec, data: Mapping[str, Candles], finer: Mapping[str, Finer]) -> None:
     """Refuse what would otherwise be left out without a word."""
+    fills = spec.fills
     unknown = [
         ("rules", spec.rules is not None, "none: its exits and sizes are its own parameters"),
         ("markets", len(spec.markets) != 1, "one market"),
-        ("fills.finer", spec.fills.finer is not None, "none"),
-        ("fills.latency_ms", spec.fills.latency_ms != 0, "0"),
+        ("hedge", spec.hedge and (fills.finer is not None or fills.latency_ms > 0), "false beside a walk inside bars"),
+        ("fills.latency", fills.latency > 0 and fills.finer is not None, "0, or a latency in milliseconds"),
     ]
     unknown += [
         ("candles", not len(data.get(market.symbol, ())), f"one or more of {market.symbol}") for market in spec.markets
     ]
     problems = [Problem(field, "is not known to runs in turns", wanted) for field, wrong, wanted in unknown if wrong]
+    if (fills.finer is None) != (not finer):
+        problems.append(Problem("fills.finer", str(fills.finer), "finer data exactly where the spec walks in them"))
     if problems:
         raise Invalid(problems)
 
@@ -75,8 +86,10 @@ def _checked(spec: BacktestSpec, data: Mapping[str, Candles]) -> None:
 class TurnRun(Walk):
     """One run: the strategy decides, orders stand and are met, the account keeps the books."""
 
-    def __init__(self, spec: BacktestSpec, lanes: list[Lane], strategy: Turns, p: Params) -> None:
-        """Begin flat, before the first bar."""
+    def __init__(
+        self, spec: BacktestSpec, lanes: list[Lane], strategy: Turns, p: Params, pieces: Pieces | None = None
+    ) -> None:
+        """Begin flat, before the first bar. `pieces`: those of the bars of the one lane, where it walks inside them."""
         capital = int(divided(spec.capital, lanes[0].scale.unit, _ONE))
         super().__init__(Account(spec, lanes, capital), through=spec.fills.through)
         self.spec, self.lanes, self.p = spec, lanes, p
@@ -91,6 +104,12 @@ class TurnRun(Walk):
         self.opened: list[int] = self.calendar.tolist()
         self.span = lanes[0].candles.span_ms
         self.closed = [each + self.span for each in self.opened]
+        self.pieces = pieces
+        self.ends: dict[int, int] = {}
+        """Of each piece that ends a bar, the bar."""
+        if pieces is not None:
+            self.opened, self.closed = pieces.opened_ms.tolist(), pieces.closed_ms.tolist()
+            self.ends = {last: bar for bar, last in enumerate(pieces.last.tolist())}
         self.gate = Gate(self.account, spec.limits, self.closed) if is_limited(spec.limits) else None
         self.phase = CLOSE
         self.at_close = spec.fills.at is FillAt.CLOSE
@@ -101,6 +120,11 @@ class TurnRun(Walk):
 
     def through(self) -> None:
         """Walk all bars."""
+        if self.pieces is not None:
+            for step, now in enumerate(self.opened):
+                self.lanes[0].bar = step
+                self.one_step(step, now, self.lanes)
+            return
         ends = {id(lane): len(lane.rows) for lane in self.lanes}
         nexts = {id(lane): int(lane.candles.opened_ms[0]) for lane in self.lanes}
         for step, now in enumerate(self.opened):
@@ -118,6 +142,7 @@ class TurnRun(Walk):
         """Walk one bar of every instrument that has one."""
         account = self.account
         account.step, account.now_ms, self.denied_now = step, now, 0
+        account.ends_ms = self.closed[step]
         self.phase, share = OPEN, self.spec.fills.volume_ppm
         for lane in here:
             lane.first, lane.high, lane.low, lane.close = lane.rows[lane.bar]
@@ -159,20 +184,33 @@ class TurnRun(Walk):
             lane.last = lane.close
         if self.later and self.at_close:
             self._arrive(step, at_close=True)
-        for lane in here:
-            bar = lane.bar
-            tick, candles = lane.scale.tick, lane.candles
-            happening = Bar(
-                lane.market.symbol, account.now_ms, account.now_ms + self.span, lane.first * tick, lane.high * tick,
-                lane.low * tick, lane.close * tick, int(candles.volume[bar]) * candles.volume_step,
-            )  # fmt: skip
-            self.turn(happening)
-        if self.at_close:
+        is_end = self.pieces is None or step in self.ends
+        if is_end:
+            for lane in here:
+                self.turn(self._bar_of(lane))
+        if self.at_close and is_end:
             self._fill_at_close(legs)
         for leg in legs:
             self._end_of_bar(leg)
         account.exposed += any(leg.pos for leg in account.legs)
         account.equity.append(account.worth())
+
+    def _bar_of(self, lane: Lane) -> Bar:
+        """Return the bar that closes now, as the strategy is told."""
+        tick, candles = lane.scale.tick, lane.candles
+        bar, opened = lane.bar, self.account.now_ms
+        prices = (lane.first, lane.high, lane.low, lane.close)
+        if self.pieces is not None:
+            bar = self.ends[self.account.step]
+            opened = int(candles.opened_ms[bar])
+            first, high, low, last = (
+                int(column[bar]) for column in (candles.open, candles.high, candles.low, candles.close)
+            )
+            prices = (first, high, low, last)
+        return Bar(
+            lane.market.symbol, opened, opened + self.span, prices[0] * tick, prices[1] * tick, prices[2] * tick,
+            prices[3] * tick, int(candles.volume[bar]) * candles.volume_step,
+        )  # fmt: skip
 
     def _fill_at_close(self, legs: list[Leg]) -> None:
         for leg in legs:
@@ -207,13 +245,16 @@ class TurnRun(Walk):
     def heard(self, leg: Leg, key: str, lots: int, price: int) -> None:
         """Let the strategy take the turn that follows a fill."""
         lane = leg.lane
-        at = self.account.now_ms + self.span
+        at = self.account.ends_ms
         self.turn(Filled(key, lane.market.symbol, lots * lane.scale.lot, price * lane.scale.tick, at))
 
     def follow(self, turn: Turn) -> None:
         """Take over the orders of a turn, at once or when they arrive."""
-        late = self.spec.fills.latency
-        due = self.account.step + late + (self.phase == CLOSE and not self.at_close)
+        late, step = self.spec.fills.latency or self.spec.fills.latency_ms, self.account.step
+        due = step + late + (self.phase == CLOSE and not self.at_close)
+        if self.spec.fills.latency_ms:
+            # What follows a fill inside is decided when the piece has ended: nothing tells when it was.
+            due = max(bisect_left(self.opened, self.closed[step] + late), step + 1)
         for key in turn.cancels:
             if late and not self.quotes:
                 self.later.append((due, key))
@@ -331,10 +372,11 @@ class TurnRun(Walk):
             if leg.trade is not None:
                 leg.trade.closed_value += abs(leg.pos) * leg.lane.last * leg.lane.units
                 account.write(leg, leg.trade, leg.lane.last, Reason.OPEN)
-        rows = account.table()
+        rows, candles = account.table(), self.lanes[0].candles
+        opened = self.calendar if self.pieces is None else candles.opened_ms
         try:
-            return Result(
-                self.lanes[0].scale, account.capital, self.calendar, self.span,
+            found = Result(
+                self.lanes[0].scale, account.capital, opened, self.span,
                 Trades.of(np.array(rows["trades"], np.int64).reshape(-1, len(TRADE_COLUMNS))),
                 FillTable.of(np.array(rows["fills"], np.int64).reshape(-1, len(FILL_COLUMNS))),
                 np.array(account.equity, np.int64), account.skipped, account.exposed, self.spec.costless,
@@ -343,3 +385,6 @@ class TurnRun(Walk):
         except OverflowError:
             words = "an amount of this run does not fit 64 bits: a larger lot, or less capital, would"
             raise TooLargeToCount(words) from None
+        if self.pieces is None:
+            return found
+        return replace(on_bars(found, self.pieces), pessimistic=self.pieces.thin if self.spec.fills.finer else None)

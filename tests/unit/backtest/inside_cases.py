@@ -55,10 +55,10 @@ def inside_case(seed: int) -> InsideCase:
     bars = bars_over(fine, times)
     case = random_case(seed, candles=bars)
     kept = rng.random(len(fine)) < 0.97
-    finer: Finer | None = _rows(fine, kept)
+    finer: Finer | None = chosen(fine, kept)
     named = f"{60 // times}m"
     if rng.random() < 0.4:
-        finer, named = tape_of(rng, _rows(fine, kept)), "trades"
+        finer, named = tape_of(rng, chosen(fine, kept)), "trades"
     if rng.random() < 0.15:
         finer = None
     fills = replace(case.spec.fills, finer=named if finer is not None else None)
@@ -68,7 +68,9 @@ def inside_case(seed: int) -> InsideCase:
     return InsideCase(replace(case, spec=replace(case.spec, fills=fills)), finer)
 
 
-def _rows(candles: Candles, kept: NDArray[np.bool_]) -> Candles:
+def chosen(candles: Candles, kept: NDArray[np.bool_]) -> Candles:
+    """Return some of the candles."""
+
     def of(column: Ints) -> Ints:
         found: Ints = column[kept]
         return found

@@ -1,17 +1,19 @@
 """Random runs of grids and averaging entries: a seed goes in, everything that a run needs comes out."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any
 
 import numpy as np
 
+from pilothouse.backtest.inside import Finer, Tape
 from pilothouse.backtest.spec import BacktestSpec, Costs, Fills, Market, Slip
 from pilothouse.core.candles import Candles
 from pilothouse.strategies.parameters import Params, resolve
 from pilothouse.strategies.registry import BUILT_IN
 from pilothouse.strategies.sdk import Turns
 from tests.unit.backtest.bar_cases import HOUR_MS, random_candles
+from tests.unit.backtest.inside_cases import bars_over, chosen, tape_of
 
 
 @dataclass(frozen=True)
@@ -24,7 +26,7 @@ class LadderCase:
     params: Params
 
 
-def calm_candles(rng: np.random.Generator, count: int) -> Candles:
+def calm_candles(rng: np.random.Generator, count: int, span_ms: int = HOUR_MS) -> Candles:
     """Return a market that swings around a price, so that a level is met again and again."""
     base = int(rng.choice([3_000, 90_000, 2_000_000]))
     width = float(rng.uniform(0.002, 0.08))
@@ -35,9 +37,9 @@ def calm_candles(rng: np.random.Generator, count: int) -> Candles:
     reach = np.abs(rng.normal(0, width / 4, (2, count)))
     highs = np.maximum(opens, closes) + (reach[0] * closes).astype(np.int64)
     lows = np.maximum(np.minimum(opens, closes) - (reach[1] * closes).astype(np.int64), 1)
-    at = np.arange(1, count + 1, dtype=np.int64) * HOUR_MS
+    at = np.arange(1, count + 1, dtype=np.int64) * span_ms
     volume = rng.integers(0, 4_000, count).astype(np.int64)
-    return Candles("BTCUSDT", HOUR_MS, at, opens, highs, lows, closes, volume, price_digits=2, volume_digits=2)
+    return Candles("BTCUSDT", span_ms, at, opens, highs, lows, closes, volume, price_digits=2, volume_digits=2)
 
 
 def random_grid(rng: np.random.Generator) -> dict[str, Any]:
@@ -64,11 +66,12 @@ def random_averaging(rng: np.random.Generator) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def random_ladder(seed: int, *, bars: int | None = None) -> LadderCase:
-    """Return the run of a seed."""
+def random_ladder(seed: int, *, bars: int | None = None, candles: Candles | None = None) -> LadderCase:
+    """Return the run of a seed, over candles of its own or over these."""
     rng = np.random.default_rng(seed)
-    count = bars if bars is not None else int(rng.integers(1, 160))
-    candles = calm_candles(rng, count) if rng.random() < 0.6 else random_candles(rng, count)
+    if candles is None:
+        count = bars if bars is not None else int(rng.integers(1, 160))
+        candles = calm_candles(rng, count) if rng.random() < 0.6 else random_candles(rng, count)
     name = ("grid", "dca")[int(rng.integers(0, 2))]
     strategy = BUILT_IN[name].strategy
     assert isinstance(strategy, Turns)
@@ -88,3 +91,16 @@ def random_ladder(seed: int, *, bars: int | None = None) -> LadderCase:
         fills=Fills(through=bool(rng.random() < 0.3)),
     )  # fmt: skip
     return LadderCase(spec, candles, strategy, params)
+
+
+def inside_ladder(seed: int) -> tuple[LadderCase, Finer]:
+    """Return the run of a seed that walks inside its bars, and what is below them: candles or trades with holes."""
+    rng = np.random.default_rng(seed)
+    times = int(rng.choice([2, 4, 12]))
+    count = int(rng.integers(2 * times, 60 * times))
+    fine = (calm_candles if rng.random() < 0.6 else random_candles)(rng, count, HOUR_MS // times)
+    case = random_ladder(seed, candles=bars_over(fine, times))
+    kept = chosen(fine, rng.random(len(fine)) < 0.97)
+    finer: Finer = tape_of(rng, kept) if rng.random() < 0.4 else kept
+    fills = replace(case.spec.fills, finer="trades" if isinstance(finer, Tape) else f"{60 // times}m")
+    return replace(case, spec=replace(case.spec, fills=fills)), finer

@@ -14,7 +14,7 @@ from pilothouse.backtest.spec import Costs, Fills
 from pilothouse.backtest.turns import run_turns
 from pilothouse.core.errors import Invalid
 from pilothouse.strategies.builtin.grid import Grid
-from tests.unit.backtest.ladder_cases import LadderCase, random_ladder
+from tests.unit.backtest.ladder_cases import LadderCase, inside_ladder, random_ladder
 
 LAY_OUT = GridDesk.lay_out
 
@@ -38,6 +38,28 @@ def compare(seeds: range) -> Counter[str]:
     return seen
 
 
+def compare_inside(seeds: range) -> Counter[str]:
+    """Hold loop, turns and oracle to each other where they walk inside the bars."""
+    seen: Counter[str] = Counter()
+    for seed in seeds:
+        case, finer = inside_ladder(seed)
+        symbol = case.candles.symbol
+        result = compiled_ladders(case.spec, case.candles, case.strategy, case.params, finer)
+        slowly = run_turns(case.spec, case.candles, case.strategy, case.params, finer={symbol: finer})
+        if result is None:
+            seen["not compiled"] += 1
+            continue
+        assert same_ladder(reference_ladder(case.spec, case.candles, finer), result) == "", f"seed {seed}"
+        assert slowly.digest() == result.digest(), f"seed {seed}"
+        assert slowly.pessimistic == result.pessimistic
+        bars = compiled_ladders(
+            replace(case.spec, fills=replace(case.spec.fills, finer=None)), case.candles, case.strategy, case.params
+        )
+        seen["other than on the bars"] += bars is not None and bars.digest() != result.digest()
+        seen.update({case.spec.strategy: len(result.fills), type(finer).__name__: 1, "thin": result.pessimistic or 0})
+    return seen
+
+
 def in_turns(case: LadderCase) -> Any:
     """Return what the turns make of a case."""
     return run_turns(case.spec, case.candles, case.strategy, case.params)
@@ -53,11 +75,20 @@ def test_the_loop_the_turns_and_the_oracle_agree_to_the_unit() -> None:
     assert seen["not compiled"] <= 3, "what the loop cannot count, and shorts that are liquidated, are rare"
 
 
+def test_inside_the_bars_the_loop_the_turns_and_the_oracle_agree_to_the_unit() -> None:
+    """Along finer candles and along trades, with bars below which something is missing."""
+    seen = compare_inside(range(40))
+
+    assert min(seen[kind] for kind in ("Candles", "Tape", "thin", "other than on the bars")) > 5
+    assert min(seen["grid"], seen["dca"]) > 200
+
+
 @pytest.mark.soak
 @pytest.mark.timeout(7_200)
 def test_the_loop_the_turns_and_the_oracle_agree_in_thousands_of_markets() -> None:
     """As above, for whoever has an hour."""
     compare(range(1_000, 9_000))
+    compare_inside(range(1_000, 5_000))
 
 
 @pytest.mark.parametrize(

@@ -189,3 +189,26 @@ def test_a_run_over_a_beginning_is_the_beginning_of_the_run(seed: int, name: str
 
     assert fills_of(part) == [fill for fill in fills_of(whole) if fill[0] < cut]
     assert part.equity.tolist() == whole.equity[:cut].tolist()
+
+
+def test_a_latency_in_milliseconds_lets_orders_arrive_later() -> None:
+    """At the first open then or after: of a later bar, or of the first candle below it; a fill is answered late too."""
+    rows = [(10_000 + 10 * bar, 10_000 + 10 * bar, 10_000 + 10 * bar, 10_000 + 10 * bar) for bar in range(6)]
+    candles = bars(*rows)
+    at_once = ran(candles, {0: (buy(None),)}, {"in": (sell("out"),)})
+    late = ran(candles, {0: (buy(None),)}, {"in": (sell("out"),)}, fills=Fills(latency_ms=1))
+    very_late = ran(candles, {0: (buy(None),)}, {"in": (sell("out"),)}, fills=Fills(latency_ms=900_001))
+
+    assert [fill[0] for fill in fills_of(at_once)] == [1, 2]
+    assert [fill[0] for fill in fills_of(late)] == [2, 4]
+    assert [fill[0] for fill in fills_of(very_late)] == [3]
+    assert late.equity[-1] != at_once.equity[-1]
+
+
+def test_a_walk_inside_the_bars_needs_what_is_below_them() -> None:
+    """A run that says that it walked along minutes, and had none, would be a lie."""
+    candles = bars(*[(10_000, 10_000, 10_000, 10_000)] * 3)
+    with pytest.raises(Invalid, match=r"fills\.finer"):
+        ran(candles, {}, fills=Fills(finer="1m"))
+    with pytest.raises(Invalid, match=r"fills\.latency: is not known"):
+        ran(candles, {}, fills=Fills(finer="1m", latency=1))

@@ -289,6 +289,10 @@ def test_a_run_walks_inside_its_bars_and_says_where_it_could_not(typed: Typed, f
     assert without["pessimistic"] is None
     assert within["digest"] != without["digest"]
     assert any("100 of 600 bars took the pessimistic path" in note for note in within["notes"])
+    words = ("backtest", "run", "grid", "--data", str(file), "--inside", f"trades:{trades}", "--json")
+    grid, late = (json.loads(typed(*words, *more)[1]) for more in ((), ("--latency", "5s")))
+    assert (grid["engine"], grid["pessimistic"]) == ("compiled", 100)
+    assert (late["engine"], late["pessimistic"]) == ("turns", 100)
     code, _, err = typed("backtest", "run", "ema-cross", "--data", str(file), "--inside", "1m")
     assert (code, "inside: 1m came beside --data" in " ".join(err.split())) == (1, True)
     code, _, err = typed("backtest", "run", "ema-cross", "--data", str(file), "--inside", "nothing.csv")

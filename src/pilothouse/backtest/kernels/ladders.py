@@ -25,15 +25,17 @@ from pilothouse.backtest.kernels.resting import (
 from pilothouse.strategies.indicators.compiling import compiled
 
 Array = NDArray[np.int64]
+Flags = NDArray[np.uint8]
 
 
 @compiled
 def run_ladder(
-    opens: Array, highs: Array, lows: Array, closes: Array, p: Array, table: Array, equity: Array
+    opens: Array, highs: Array, lows: Array, closes: Array, ends: Flags, p: Array, table: Array, equity: Array
 ) -> tuple[Array, Array, Array]:  # fmt: skip
     """Fill `equity`; return trades int64[m, 16], fills int64[k, 7] and the last state.
 
-    opens ... closes  int64[n], ticks
+    opens ... closes  int64[n], ticks, of bars or of their pieces
+    ends              uint8[n], 1 where a bar ends: there the strategy has its turn
     p                 see resting_slots.py
     table             int64[levels, 6] of a grid, int64[safeties, 2] of averaging; a grid's is written to
     equity            int64[n], units, is written
@@ -65,7 +67,9 @@ def run_ladder(
             seen(s, low)
             seen(s, high)
         close = closes[bar]
-        if p[r.KIND] == r.GRID:
+        if ends[bar] == 0:
+            pass
+        elif p[r.KIND] == r.GRID:
             grid_bar(s, p, orders, table, close, bar)
         else:
             averaging_bar(s, p, orders, close, bar)
@@ -84,7 +88,7 @@ def run_ladder(
 @compiled
 def quiet(s: Array, p: Array, highs: Array, lows: Array, closes: Array, equity: Array, bar: Int) -> Int:
     """Pass over the bars in which no order is met and nothing is decided; return the first where something may be."""
-    if bar == 0 or s[r.AT_MARKET] or (p[r.KIND] == r.AVERAGING and s[r.HELD] == 0):
+    if s[r.BEGUN] == 0 or s[r.AT_MARKET] or (p[r.KIND] == r.AVERAGING and s[r.HELD] == 0):
         return bar
     first, count = bar, len(closes)
     cash, each, below, above = s[r.CASH], s[r.HELD] * p[r.UNITS], s[r.DOWN], s[r.UP]
@@ -175,7 +179,8 @@ def heard(s: Array, p: Array, orders: Array, table: Array, at: Int, lots: Int, p
 def grid_bar(s: Array, p: Array, orders: Array, table: Array, close: Int, bar: Int) -> None:
     """Lay out the grid at the first close; end it where a later one lies beyond the stop."""
     levels = len(table)
-    if bar == 0:
+    if s[r.BEGUN] == 0:
+        s[r.BEGUN] = 1
         for at in range(levels):
             level = table[at]
             # The base order is the last level; at first it opens at the market.
@@ -217,6 +222,7 @@ def grid_filled(s: Array, p: Array, orders: Array, table: Array, at: Int, lots: 
 @compiled
 def averaging_bar(s: Array, p: Array, orders: Array, close: Int, bar: Int) -> None:
     """Ask for the base order at the last price while nothing is held, once what was to be waited for has passed."""
+    s[r.BEGUN] = 1
     if s[r.HELD] != 0:
         return
     if s[r.WAIT] > 0:

@@ -14,8 +14,8 @@ GRID, AVERAGING = range(2)
 # State.
 (
     CASH, HELD, TRADES, FILLS, SKIPPED, EXPOSED, STATUS, TURN, DOWN, UP, AT_MARKET, LIQUID, OPENED, SIDE, FIRST, WORST,
-    BEST, T_LOTS, T_IN, T_OUT, T_FEES, ENDED, BOUGHT, COST, REACHED, ENTRY, WAIT, HIGH, STATE,
-) = range(29)  # fmt: skip
+    BEST, T_LOTS, T_IN, T_OUT, T_FEES, ENDED, BOUGHT, COST, REACHED, ENTRY, WAIT, HIGH, BEGUN, STATE,
+) = range(30)  # fmt: skip
 
 # Columns of an order: the place of its key in the table is its row.
 O_LIVE, O_SIGN, O_LOTS, O_PRICE, O_STOP, O_SINCE, O_TURN, O_REDUCES, ORDER = range(9)
