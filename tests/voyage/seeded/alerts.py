@@ -1,0 +1,95 @@
+"""What is sent to the house on a voyage, and what its sender was told: who hears nothing sends again.
+
+Each alert for a single order asks for a size that no other asks for, so that an order at the exchange tells by its size
+alone which alert it is for, without a word of our books.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Any
+
+from pilothouse.fleet.inbox import Door
+from pilothouse.simulation.contracts import CONTRACTS
+from pilothouse.simulation.division import divided_even
+from tests.voyage.seeded.chance import Chance
+
+ORDERS, PROTECTED, STRATEGY = "orders", "protected", "strategy"
+LANES: Mapping[str, tuple[str, Decimal]] = {
+    kind: (symbol, CONTRACTS[symbol].instrument.lot)
+    for kind, symbol in ((ORDERS, "BTCUSDT"), (PROTECTED, "ETHUSDT"), (STRATEGY, "SOLUSDT"))
+}
+"""By what is asked for, single orders, single orders with protection, or a position: the instrument and its lot."""
+
+KIND_OF = {symbol: kind for kind, (symbol, _) in LANES.items()}
+_LOTS_MOST = 400
+_TARGET_STEP, _TARGETS = 10, 6
+"""Positions are whole multiples of so many lots: the difference of two of them is above the venue's minimum."""
+
+
+@dataclass
+class Alert:
+    """One alert.
+
+    lots         of its order, above zero; of a strategy: the position that shall be, signed
+    side         BUY, SELL, or empty for a strategy
+    due          when it is sent next, seconds of the sea
+    is_answered  whether the sender knows that it was taken
+    refused      why it never will be; empty: it may
+    """
+
+    number: int
+    kind: str
+    symbol: str
+    lots: int
+    side: str
+    body: bytes
+    door: Door
+    due: float
+    attempts: int = 0
+    is_answered: bool = False
+    refused: str = ""
+    signal_ids: set[str] = field(default_factory=set)
+
+
+def drawn(chance: Chance, count: int, within_s: float) -> list[Alert]:
+    """Return so many alerts, sent at instants within so many seconds, oldest first."""
+    source = chance.of("alerts")
+    sizes = {kind: source.sample(range(20, _LOTS_MOST), count) for kind in (ORDERS, PROTECTED)}
+    held = dict.fromkeys((ORDERS, PROTECTED), 0)
+    instants = sorted(source.uniform(1.0, within_s) for _ in range(count))
+    alerts = []
+    for number, due in enumerate(instants):
+        kind = source.choice(list(LANES))
+        symbol, lot = LANES[kind]
+        body: dict[str, Any] = {"symbol": symbol}
+        if source.random() < 0.5:
+            body["alert_id"] = f"voyage-{number}"
+        else:
+            body["comment"] = f"alert {number}"  # bodies differ, as those of TradingView do by their times
+        side = ""
+        if kind == STRATEGY:
+            lots = _TARGET_STEP * source.randint(-_TARGETS, _TARGETS)
+            body |= {"position_size": str(lot * lots), "order_action": "buy", "contracts": "1"}
+        else:
+            lots = sizes[kind][number]
+            side = "BUY" if held[kind] < 0 or (held[kind] == 0 and source.random() < 0.5) else "SELL"
+            held[kind] += lots if side == "BUY" else -lots
+            body |= {"action": "open", "side": side, "quantity": str(lot * lots)}
+            if kind == ORDERS and source.random() < 0.25:
+                body |= {"order_type": "LIMIT", "price": str(_limit(source.choice((-1, 1, 3)), symbol, side))}
+        if kind == PROTECTED:
+            body["stop_loss"] = source.choice(["1%", "3%", "20%"])
+            if source.random() < 0.6:
+                body["take_profit"] = source.choice(["1%", "2%", "10%"])
+        door = Door.STRATEGY if kind == STRATEGY else Door.ORDER
+        alerts.append(Alert(number, kind, symbol, lots, side, json.dumps(body).encode(), door, due))
+    return alerts
+
+
+def _limit(permille: int, symbol: str, side: str) -> Decimal:
+    """Return a price a little better than where the market begins (below zero: worse, so that it trades at once)."""
+    contract = CONTRACTS[symbol]
+    away = divided_even(contract.start_ticks * permille, 1_000)
+    return contract.instrument.tick * (contract.start_ticks + (-away if side == "BUY" else away))

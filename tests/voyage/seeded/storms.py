@@ -1,0 +1,164 @@
+"""What goes wrong on a voyage: at the exchange, on the wire, with the clocks, and with the house itself."""
+
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from pilothouse.simulation.division import divided_even
+from tests.voyage.seeded.alerts import LANES, ORDERS
+from tests.voyage.seeded.chance import Chance
+from tests.voyage.seeded.sea import SYMBOLS, HouseClock, Sea
+
+_ORDER = {"method": "POST", "path": "order"}
+_THIN = {"symbol": LANES[ORDERS][0], "type": "MARKET"}
+REQUEST_FAULTS: tuple[Mapping[str, Any], ...] = (
+    {"kind": "lost", **_ORDER},
+    {"kind": "hang", **_ORDER},
+    {"kind": "unknown", **_ORDER},
+    {"kind": "unknown_undone", **_ORDER},
+    {"kind": "timeout", **_ORDER},
+    {"kind": "unexpected", **_ORDER},
+    {"kind": "unavailable", **_ORDER},
+    {"kind": "internal", **_ORDER},
+    {"kind": "throttled", **_ORDER},
+    {"kind": "reset", **_ORDER},
+    {"kind": "silent", **_ORDER},
+    {"kind": "gateway", **_ORDER},
+    {"kind": "too_many", "value": 2, **_ORDER},
+    {"kind": "queued", "value": 900, **_ORDER},
+    {"kind": "queued", "value": 7_000, **_ORDER},
+    {"kind": "slow", "value": 1_500, **_ORDER},
+    {"kind": "slow", "value": 8_000, **_ORDER},
+    {"kind": "partial", "value": 30, "where": _THIN, **_ORDER},
+    {"kind": "lost", "path": "batchOrders"},
+    {"kind": "unknown_undone", "path": "batchOrders"},
+    {"kind": "silent", "path": "batchOrders"},
+    {"kind": "lost", "method": "DELETE"},
+    {"kind": "unknown_undone", "method": "DELETE"},
+    {"kind": "internal", "method": "DELETE"},
+    {"kind": "hang", "method": "DELETE"},
+    {"kind": "unavailable", "method": "GET"},
+    {"kind": "gateway", "method": "GET"},
+    {"kind": "silent", "method": "GET"},
+    {"kind": "reset", "method": "GET"},
+    {"kind": "too_many", "value": 3, "method": "GET"},
+    {"kind": "banned", "value": 8, "method": "GET"},
+    {"kind": "unavailable", "method": "POST", "path": "listenKey"},
+    {"kind": "reject_trigger"},
+)
+STREAM_FAULTS: tuple[Mapping[str, Any], ...] = (
+    {"kind": "drop", "stream": True},
+    {"kind": "duplicate", "stream": True},
+    {"kind": "reorder", "stream": True},
+    {"kind": "delay", "stream": True, "value": 900},
+)
+QUESTIONS = ("positionRisk", "positionRisk", "openOrders", "order", "userTrades", "income", "allOrders")
+
+
+@dataclass(frozen=True)
+class Storm:
+    """One thing that may go wrong. `share`: how often it is drawn, against the others."""
+
+    name: str
+    share: int
+    strike: Callable[[], str]
+
+
+class Storms:
+    """Draws what goes wrong next, and lets it."""
+
+    def __init__(self, chance: Chance, sea: Sea, clock: HouseClock) -> None:
+        """Strike at the exchange, the time and the house's clock."""
+        self._chance, self._sea, self._clock = chance.of("storms"), sea, clock
+        self.struck: Counter[str] = Counter()
+        self._all = (
+            Storm("request", 12, self._request),
+            Storm("stream", 4, self._stream),
+            Storm("sockets", 2, self._sockets),
+            Storm("listen key", 1, self._listen_key),
+            Storm("maintenance", 1, self._maintenance),
+            Storm("question", 4, self._question),
+            Storm("skew", 1, self._skew),
+            Storm("clock", 1, self._clock_jumps),
+            Storm("price", 4, self._price),
+            Storm("by hand", 2, self._by_hand),
+        )
+
+    def strike(self) -> str:
+        """Let one more thing go wrong; returns what, in words."""
+        storm = self._chance.choices(self._all, [each.share for each in self._all])[0]
+        self.struck[storm.name] += 1
+        return f"{storm.name}: {storm.strike()}"
+
+    def end(self) -> None:
+        """Let nothing go wrong any more; the clocks are right again."""
+        self._sea.front.faults.clear()
+        self._sea.exchange.trigger_refusals = 0
+        self._sea.front.skew_us = 0
+        self._clock.off = timedelta(0)
+
+    def _request(self) -> str:
+        rule = {**self._chance.choice(REQUEST_FAULTS), "times": self._chance.choice((1, 1, 1, 2, 6))}
+        self._sea.front.faults.add(rule)
+        return str(rule)
+
+    def _stream(self) -> str:
+        rule = {**self._chance.choice(STREAM_FAULTS), "times": self._chance.choice((1, 1, 2, 5))}
+        self._sea.front.faults.add(rule)
+        return str(rule)
+
+    def _sockets(self) -> str:
+        return f"{self._sea.hub.drop_all(self._sea.account_id)} cut"
+
+    def _listen_key(self) -> str:
+        self._sea.exchange.drop_listen_keys(self._sea.account_id)
+        return "expired"
+
+    def _maintenance(self) -> str:
+        self._sea.hub.drop_all()
+        return self._for_a_while({"kind": "maintenance"}, 12)
+
+    def _question(self) -> str:
+        """One kind of question is not answered for a while; everything else is."""
+        path, kind = self._chance.choice(QUESTIONS), self._chance.choice(("unavailable", "gateway", "lost"))
+        return f"{path} {kind} {self._for_a_while({'kind': kind, 'method': 'GET', 'path': path}, 30)}"
+
+    def _for_a_while(self, fault: Mapping[str, Any], most_s: float) -> str:
+        faults, lasts = self._sea.front.faults, self._chance.uniform(1, most_s)
+        faults.add({**fault, "times": -1})
+        rule = faults.rules[-1]
+
+        def over() -> None:
+            rule.times = 0
+
+        self._sea.later(lasts, over)
+        return f"for {lasts:.1f} s"
+
+    def _skew(self) -> str:
+        self._sea.front.skew_us = self._chance.randint(-2_000_000, 2_000_000)
+        return f"the exchange's clock is off by {self._sea.front.skew_us / 1_000_000:.3f} s"
+
+    def _clock_jumps(self) -> str:
+        most = self._chance.choice((0.5, 3.0))
+        self._clock.off = timedelta(seconds=self._chance.uniform(-most, most))
+        return f"the house's clock is off by {self._clock.off.total_seconds():.3f} s"
+
+    def _price(self) -> str:
+        symbol = self._chance.choice(SYMBOLS)
+        desk = self._sea.exchange.floor.desks[symbol]
+        ppm = self._chance.choice((-1, 1)) * self._chance.choice((2_000, 12_000, 35_000))
+        ticks = desk.prices.mark + divided_even(desk.prices.mark * ppm, 1_000_000)
+        self._sea.exchange.set_price(symbol, ticks)
+        self._sea.hub.beat()
+        return f"{symbol} moves by {ppm} ppm"
+
+    def _by_hand(self) -> str:
+        """Somebody cancels a stop or a target in the exchange's own screens."""
+        standing = [told for told in self._sea.file.orders.values() if told.order.is_open and told.order.stop]
+        if not standing:
+            return "nothing stands"
+        told = self._chance.choice(standing)
+        self._sea.exchange.cancel(told)
+        return f"{told.order.client_id} is cancelled"

@@ -1,0 +1,64 @@
+"""The whole house under a seed: in whatever order its threads are moved, whatever breaks, whenever it dies.
+
+VOYAGE_SEED=17 pytest tests/voyage/seeded/test_seeds.py -k one_seed      sails one seed; a failure says which
+make soak SOAK="-k voyage"                                               thousands of them
+"""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from tests.voyage.seeded.voyage import Course, Ended, sail
+
+SEEDS = (1, 2, 3)
+_IN_ONE = 50
+_SOAKED = 3_000
+_SHORT = Course(alerts=4, storm_s=14.0, storm_every_s=3.0, crash_every=(0,))
+
+
+@pytest.fixture
+def template(_sqlite_template: Path, tmp_path: Path) -> Path:
+    """Return a file with every table, in a folder of its own."""
+    path = tmp_path / "template.db"
+    path.write_bytes(_sqlite_template.read_bytes())
+    return path
+
+
+def _holds(ended: Ended) -> None:
+    assert ended.wrong is None, f"\n{ended.told()}"
+
+
+@pytest.mark.parametrize("seed", [int(os.environ["VOYAGE_SEED"])] if "VOYAGE_SEED" in os.environ else SEEDS)
+def test_one_seed_of_a_voyage_comes_to_rest_with_every_law_whole(seed: int, template: Path) -> None:
+    """Nothing lost, nothing doubled, nothing naked, and the books are the exchange's own."""
+    _holds(sail(seed, template))
+
+
+def test_the_same_seed_is_the_same_voyage(template: Path) -> None:
+    """What a seed found can be looked at again, as often as it takes."""
+    first, again, other = (sail(seed, template, _SHORT) for seed in (2, 2, 3))
+    assert first.trace == again.trace
+    assert first.digest == again.digest != other.digest
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("first", range(1_000, 1_000 + _SOAKED, _IN_ONE))
+def test_thousands_of_voyages_come_to_rest(first: int, template: Path) -> None:
+    """A few seeds are an example; the law is about all of them."""
+    wrong = [ended.told() for seed in range(first, first + _IN_ONE) if (ended := sail(seed, template)).wrong]
+    assert not wrong, "\n\n".join(wrong)
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("seed", range(1, 7))
+def test_a_voyage_may_end_at_any_commit_and_go_on(seed: int, template: Path) -> None:
+    """The process dies right before and right after each commit of one voyage, in one voyage for each."""
+    whole = sail(seed, template, _SHORT)
+    _holds(whole)
+    wrong = [
+        f"died at commit {at}: {ended.told()}"
+        for at in range(1, whole.commits + 1)
+        if (ended := sail(seed, template, _SHORT, crash_at=at)).wrong
+    ]
+    assert not wrong, "\n\n".join(wrong)

@@ -1,0 +1,407 @@
+"""One voyage: the whole house under one seed, through storms and deaths, until it comes to rest.
+
+Its threads are moved in an order that the seed draws. What happens is a trace; the same seed makes the same trace.
+
+    python -m tests.voyage.seeded.voyage 17 [--trace]      sails seed 17 and tells how it ended
+"""
+
+import hashlib
+import shutil
+import sys
+import tempfile
+from collections import Counter
+from collections.abc import Callable
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+
+from pilothouse.bots.alert import Alert as Read
+from pilothouse.bots.alert import read
+from pilothouse.core.errors import Invalid, PilothouseError, Unavailable
+from pilothouse.fleet import inbox
+from pilothouse.fleet.inbox import Taken
+from pilothouse.kit.clocks import SystemClock
+from pilothouse.kit.db import Tx
+from pilothouse.migrations.migrate import migrate
+from pilothouse.simexchange.front import Reply
+from pilothouse.simexchange.requests import Request
+from tests.voyage.seeded.alerts import Alert, drawn
+from tests.voyage.seeded.books import HandDatabase
+from tests.voyage.seeded.chance import Chance, no_other_chance
+from tests.voyage.seeded.laws import Laws, Wrong
+from tests.voyage.seeded.life import Crash, Hand, Life, afloat
+from tests.voyage.seeded.sea import STRIDE_S, HouseClock, Sea
+from tests.voyage.seeded.storms import Storms
+
+WALLET = "0xf39fd6e51aad88f6f4ce6ab8827279cfffb92266"
+# The first of the well-known throw-away keys of every Ethereum test chain; it holds nothing anywhere.
+WALLET_KEY = "0xac0974bec39a17e36ba4a6b4d238ff944bacb478cbed5efcae784d7bf4f2ff80"
+_STEPS_MOST = 60_000
+_DEPTH_MOST = 2
+_AGAIN_S = 5.0
+_HOUSEKEEPING = frozenset({"claim", "again", "done", "alarms", "writers", "stream", "budgets", "heard", "standing"})
+"""Names of commits that change nothing that a law is about: messages, leases, budgets."""
+
+_DEADLY = {"before:alert": 5, "alert": 5, "before:settle": 5}
+"""Commits at which a process dies more often: those between the sender's answer, the record and the wire."""
+
+
+@dataclass(frozen=True)
+class Course:
+    """What a voyage is like.
+
+    alerts       how many are sent, within the storm
+    storm_s      how long things go wrong
+    storm_every_s  mean time between two things that go wrong
+    crash_every  mean numbers of commits between two deaths, each seen before and after, housekeeping left out; 0: none;
+                 one of them is drawn, since a house that dies often never comes to what it does rarely
+    rest_s       how long it may take at most, after the storm, until everything has come to rest
+    """
+
+    alerts: int = 14
+    storm_s: float = 40.0
+    storm_every_s: float = 1.5
+    crash_every: tuple[int, ...] = (20, 60, 250)
+    rest_s: float = 400.0
+
+
+@dataclass
+class Ended:
+    """How a voyage ended. `wrong`: the law that did not hold; None: all did."""
+
+    seed: int
+    trace: list[str]
+    wrong: Wrong | None
+    struck: "Counter[str]"
+    lives: int
+    steps: int
+    commits: int
+
+    @property
+    def digest(self) -> str:
+        """Return what tells two voyages apart: the hash of everything that happened."""
+        return hashlib.sha256("\n".join(self.trace).encode()).hexdigest()
+
+    def told(self, lines: int = 40) -> str:
+        """Say how to sail it again, what was wrong, and what happened last."""
+        again = f"VOYAGE_SEED={self.seed}: .venv/bin/python -m tests.voyage.seeded.voyage {self.seed} --trace"
+        return "\n".join([*self.trace[-lines:], f"{self.wrong}", again])
+
+
+@dataclass
+class Voyage:
+    """A house at sea. `place` is an empty folder, `template` a SQLite file with every table."""
+
+    seed: int
+    place: Path
+    template: Path
+    course: Course = field(default_factory=Course)
+    crash_at: int | None = None
+    trace: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        """Draw what the seed says."""
+        self.chance = Chance(self.seed)
+        self.sea = Sea(self.seed, WALLET)
+        self.clock = HouseClock(self.sea)
+        self.alerts = drawn(self.chance, self.course.alerts, self.course.storm_s)
+        self.laws = Laws(self.sea, self.alerts)
+        self.storms = Storms(self.chance, self.sea, self.clock)
+        self.life: Life | None = None
+        self.lives = 0
+        self.steps = 0
+        self.commits = 0
+        self._crash_every = self.chance.of("crash").choice(self.course.crash_every)
+        self._crash_in = self._next_crash()
+        self._depth = 0
+        self._weights: dict[str, float] = {}
+        self._order = self.chance.of("order")
+        self._is_storm = True
+        self._is_changed = False
+
+    # ── From port to port ─────────────────────────────────────────────────────────────────────────
+
+    def sail(self) -> Ended:
+        """Sail, and return how it ended."""
+        shutil.copyfile(self.template, self.place / "books.db")
+        wrong = None
+        with no_other_chance(self.chance), afloat(self._at_sea):
+            try:
+                self._set_out()
+                self._through_the_storm()
+                self._to_rest()
+            except Wrong as found:
+                wrong = found
+                self._note(f"WRONG {found}")
+            finally:
+                self._lose()
+        return Ended(self.seed, self.trace, wrong, self.storms.struck, self.lives, self.steps, self.commits)
+
+    def _at_sea(self) -> Life:
+        assert self.life is not None, "a house is open"
+        return self.life
+
+    def _note(self, words: str) -> None:
+        self.trace.append(f"{self.sea.now():.6f} {'  ' * self._depth}{words}")
+
+    def _set_out(self) -> None:
+        """Open the house for the first time, with its account and its hook, in fair weather."""
+        self._is_storm = False
+        self._open()
+        life = self._at_sea()
+        self.laws.account = life.new_account(WALLET, WALLET, WALLET_KEY)
+        self.token = life.new_hook(self.laws.account)
+        self._is_storm = True
+
+    def _through_the_storm(self) -> None:
+        weather = self.chance.of("weather")
+        next_storm = weather.expovariate(1 / self.course.storm_every_s)
+        while self.sea.now() < self.course.storm_s:
+            if self.sea.now() >= next_storm:
+                next_storm += weather.expovariate(1 / self.course.storm_every_s)
+                self._storm(weather.random())
+            self._guarded(self._step)
+
+    def _storm(self, what: float) -> None:
+        """Let something go wrong: with the house as a whole, now and then, else outside of it."""
+        weather = self.chance.of("weather")
+        if what < 0.04:
+            self._note("stopped in order")
+            self._guarded(self._stop)
+        elif what < 0.10:
+            span = weather.choice((1.0, 6.0, 20.0))
+            self._note(f"frozen for {span} s")
+            self.sea.pass_time(span)
+        elif what < 0.14:
+            self._note("killed")
+            self._lose()
+        else:
+            self._note(self.storms.strike())
+
+    def _to_rest(self) -> None:
+        """Let nothing go wrong any more, and wait until nothing moves for a while."""
+        self._note("the storm is over")
+        self._is_storm = False
+        self.storms.end()
+        self.laws.clock_jumped = bool(self.storms.struck["clock"])
+        ends, rests_since = self.sea.now() + self.course.rest_s, float("inf")
+        while self.sea.now() < rests_since + 35:
+            self._guarded(self._step)
+            unrest = self.laws.unrest(self._at_sea()) if self.life is not None else "no house is open"
+            if unrest:
+                rests_since = float("inf")
+                if self.sea.now() > ends:
+                    raise Wrong("it comes to rest", unrest)
+            elif rests_since == float("inf"):
+                rests_since = self.sea.now()
+        self.laws.at_rest(self._at_sea())
+
+    # ── One step ──────────────────────────────────────────────────────────────────────────────────
+
+    def _guarded(self, work: Callable[[], None]) -> None:
+        """Do something that the house may die of; then what is true of the exchange must be true all the same."""
+        try:
+            work()
+        except Crash:
+            self._note("DIED")
+            self._lose()
+        self.laws.after_step(self.life, is_changed=self._is_changed)
+        self._is_changed = False
+
+    def _step(self) -> None:
+        """Do the next thing: one piece of one thread's work, one delivery, or a moment in which nothing is done."""
+        self.steps += 1
+        if self.steps > _STEPS_MOST:
+            raise Wrong("it comes to rest", f"not within {_STEPS_MOST} steps")
+        if self.life is None:
+            if self._order.random() < 0.3:
+                self.sea.pass_time(self._order.choice((0.05, 1.0, 5.0)))
+            self._open()
+            return
+        if self._deliver():
+            return
+        hand = self._drawn_hand()
+        if hand is None or (self._is_storm and self._order.random() < 0.05):
+            self._wait()
+        else:
+            self._move(hand)
+
+    def _drawn_hand(self) -> Hand | None:
+        life, now = self._at_sea(), self.sea.now()
+        ready = [hand for hand in life.hands if not hand.is_busy and hand.due() <= now]
+        if not ready:
+            return None
+        return self._order.choices(ready, [self._weights[hand.name] for hand in ready])[0]
+
+    def _wait(self) -> None:
+        now = self.sea.now()
+        due = min(hand.due() for hand in self._at_sea().hands if not hand.is_busy)
+        due = min(due, self.sea.next_at(), *(one.due for one in self.alerts))
+        self.sea.pass_time(min(STRIDE_S, max(due - now, 0.001)) if due > now else self._order.uniform(0.001, 0.1))
+
+    def _move(self, hand: Hand) -> None:
+        self._note(hand.name)
+        self._depth += 1
+        try:
+            self._at_sea().move(hand)
+        finally:
+            self._depth -= 1
+
+    def _while_away(self, seconds: float) -> None:
+        """Let time pass on the wire; other threads of the house may go on meanwhile."""
+        until = self.sea.now() + seconds
+        while self._depth < _DEPTH_MOST and self._order.random() < 0.25:
+            hand = self._drawn_hand()
+            if hand is not None:
+                self._move(hand)
+            self.sea.pass_time(min(seconds, 0.001))
+        if self.sea.now() < until:
+            self.sea.pass_time(until - self.sea.now())
+
+    # ── Lives ─────────────────────────────────────────────────────────────────────────────────────
+
+    def _open(self) -> None:
+        self.lives += 1
+        self._note(f"life {self.lives}")
+        life = self.life = Life(
+            self.sea,
+            self.clock,
+            self.place,
+            self.lives,
+            self.chance.of("noise").randbytes(4),
+            self._fuse,
+            self._leaves,
+            self._came_back,
+            self._while_away,
+        )
+        self.sea.pass_time(0.01)
+        life.open()
+        self._weights = {hand.name: self._order.choice((0.3, 1.0, 3.0)) for hand in life.hands}
+
+    def _lose(self) -> None:
+        life, self.life = self.life, None
+        if life is not None:
+            life.die()
+
+    def _stop(self) -> None:
+        if self.life is not None:
+            self.life.stop()
+            self.life = None
+
+    def _next_crash(self) -> int:
+        every = self._crash_every
+        return 1 + int(self.chance.of("crash").expovariate(1 / every)) if every else -1
+
+    def _fuse(self, name: str) -> None:
+        """See a commit, right before and right after; die of it when it is time."""
+        self._note(f"commit {name}")
+        self.commits += 1
+        matters = not _HOUSEKEEPING.issuperset(name.removeprefix("before:").split("+"))
+        self._is_changed = self._is_changed or matters
+        if not self._is_storm:
+            return
+        if self.crash_at is not None:
+            if self.commits == self.crash_at:
+                raise Crash
+            return
+        self._crash_in -= _DEADLY.get(name, 1) if matters else self.chance.happens("housekeeping", 0.05)
+        if self._crash_in <= 0:
+            self._crash_in = self._next_crash()
+            raise Crash
+
+    # ── The wire ──────────────────────────────────────────────────────────────────────────────────
+
+    def _leaves(self, life: Life, request: Request) -> None:
+        named = request.params.get("newClientOrderId") or request.params.get("origClientOrderId") or ""
+        self._note(f"> {request.method} {request.path} {named}")
+        self.laws.leaves(life, request)
+
+    def _came_back(self, request: Request, reply: Reply | None) -> None:
+        self._note(f"< {request.path} {reply.status if reply is not None else 'nothing'}")
+        self.laws.came_back(request, reply)
+
+    # ── Alerts ────────────────────────────────────────────────────────────────────────────────────
+
+    def _deliver(self) -> bool:
+        """Deliver one alert that is due; say whether there was one."""
+        due = [one for one in self.alerts if one.due <= self.sea.now()]
+        if not due:
+            return False
+        self._send(self._order.choice(due))
+        return True
+
+    def _send(self, alert: Alert) -> None:
+        life = self._at_sea()
+        alert.attempts += 1
+        alert.due = self.sea.now() + _AGAIN_S  # unless an answer comes
+        self._note(f"alert {alert.number}, delivery {alert.attempts}")
+        understood: Read | Invalid
+        try:
+            understood = read(alert.body, alert.door.shape)
+        except Invalid as invalid:
+            understood = invalid
+        fingerprint = hashlib.sha256(alert.body).hexdigest()
+        house = life.house
+
+        def work(tx: Tx) -> Taken:
+            hook = inbox.hook_by_token(tx, self.token)
+            return inbox.take(
+                tx, house.desk, hook, alert.door, understood, fingerprint=fingerprint, received_at=life.clock.now()
+            )
+
+        # The answer is on its way as soon as the outcome is told, whatever becomes of the house after that.
+        assert isinstance(house.database, HandDatabase), "it was put in the place of the other"
+        house.database.hand_in(work, name="alert").add_done_callback(partial(self._told, alert))
+        house.database.do_what_waits()
+
+    def _told(self, alert: Alert, outcome: "Future[Taken]") -> None:
+        """Take in what the door answers: nothing, if the house died."""
+        error = outcome.exception()
+        if isinstance(error, Unavailable):
+            self._note(f"not now: {error}")
+        elif isinstance(error, PilothouseError):
+            alert.refused, alert.due = str(error), float("inf")
+        elif error is None:
+            self._answered(alert, outcome.result())
+
+    def _answered(self, alert: Alert, taken: Taken) -> None:
+        """Tell the sender, unless the answer is lost on its way: then it comes again, and sometimes it does anyway."""
+        source = self.chance.of("senders")
+        if source.random() < 0.15 and self._is_storm:
+            return
+        alert.is_answered = True
+        alert.signal_ids.add(taken.signal.id)
+        if taken.signal.http_status != 200:
+            alert.refused = taken.signal.message
+        again = source.random() < 0.2 and alert.attempts < 5
+        alert.due = self.sea.now() + source.uniform(0.0, 12.0) if again else float("inf")
+
+
+def sail(seed: int, template: Path, course: Course | None = None, crash_at: int | None = None) -> Ended:
+    """Sail one seed in an empty folder, the same for all voyages of this process."""
+    place = template.parent / "sea"
+    shutil.rmtree(place, ignore_errors=True)
+    place.mkdir()
+    return Voyage(seed, place, template, course or Course(), crash_at).sail()
+
+
+def main(arguments: list[str]) -> int:
+    """Sail the seeds that are named; returns 1 if a law was broken."""
+    seeds = [int(each) for each in arguments if each.isdigit()]
+    failed = 0
+    with tempfile.TemporaryDirectory(prefix="voyage-template-") as folder:
+        template = Path(folder) / "template.db"
+        migrate(f"sqlite:///{template}", backup_to=None, clock=SystemClock())
+        for seed in seeds:
+            ended = sail(seed, template)
+            failed += ended.wrong is not None
+            if "--trace" in arguments:
+                print("\n".join(ended.trace))
+            verdict = "all laws hold" if ended.wrong is None else f"WRONG {ended.wrong}"
+            print(f"seed {seed}: {verdict}; {ended.lives} lives, {ended.steps} steps, {ended.digest[:16]}")
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
