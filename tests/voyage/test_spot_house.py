@@ -232,14 +232,15 @@ def test_only_coins_that_lack_stop_the_account(living: Living, exchange: Running
 def test_a_target_beside_a_stop_sells_its_share_and_the_stop_stands_again(
     living: Living, exchange: RunningExchange
 ) -> None:
-    """Coins are locked by one order: the stop stands there, the house keeps the target, and never both at once."""
+    """Where no pair is taken, coins wait for one order: the stop stands, the house keeps the target, never both."""
+    exchange.control("POST", "faults", kind="reject", method="POST", path="orderList/oco", times=-1, code=-2010)
     wanted = {"action": "open", "symbol": "BTCUSDT", "side": "BUY", "quantity": "0.010", "stop_loss": "5%"}
     taken = living.send(**wanted, take_profits=[{"percent": "2", "share": "50"}, {"percent": "20"}])
     assert within(10, lambda: living.outcome(taken).state is AnswerState.FILLED)
     assert within(15, lambda: _stops(living, OrderState.WORKING))
-    (first,) = _stops(living, OrderState.WORKING)
-    assert first.terms.quantity == Decimal("0.009")
-    assert not [one for one in living.orders() if one.purpose is Purpose.TAKE_PROFIT]
+    assert within(15, lambda: [one.terms.quantity for one in _stops(living, OrderState.WORKING)] == [Decimal("0.009")])
+    targets = [one for one in living.orders() if one.purpose is Purpose.TAKE_PROFIT]
+    assert {one.state for one in targets} == {OrderState.REJECTED}
 
     exchange.control("POST", "price", symbol="BTCUSDT", price="66400")
 

@@ -5,8 +5,9 @@ that stand go in; which to place, which to cancel and what to close now come out
 it replaces is cancelled: two reduce-only orders for a moment cannot open anything, none for a moment can lose
 everything.
 
-Where orders lock what they would sell, and where the venue takes no stops, part of it is kept by the house: it is
-watched at the mark price and closed at the market when its price comes.
+Where orders lock what they would sell, stop and target of one share are tied into a pair, if the venue has those. What
+is left, and all of it where the venue takes no stops, is kept by the house: it is watched at the mark price and closed
+at the market when its price comes.
 """
 
 from dataclasses import dataclass, field, replace
@@ -22,6 +23,7 @@ from pilothouse.bots.ladder import (
     stop_price,
     target_sizes,
 )
+from pilothouse.bots.pairs import PAIR_STOP, is_stop, other_half, paired
 from pilothouse.bots.venue_trail import TRAIL, trail_floor, trailing_terms, trails_here
 from pilothouse.core.instrument import Price, Side
 from pilothouse.core.order import OrderState, OrderTerms, OrderType, Purpose
@@ -55,7 +57,7 @@ class Protection:
 class Wanted:
     """One part of a protection as it should be now.
 
-    place    "stop", "trail", or "target:" and its number
+    place    "stop", "trail", "target:" and its number, or "stop:" and the number of the target that it is tied to
     terms    the order that should stand; where the house keeps it, what it would be
     keeps    whether the house keeps it, because the venue cannot
     """
@@ -146,10 +148,22 @@ def guard(
         if not fitting or (_is_doubted(fitting) and not view.coins):
             reason = f"{wanted.purpose} of {view.instrument.symbol}{_how(wanted, protection, view, progress)}"
             place.append((wanted.place, Planned(wanted.terms, wanted.purpose, reason)))
+    keep -= _halves_alone(standing, {each for each, _ in place})
     if view.coins and (exit_waits or _sale_waits(view) or len(keep) < len(standing)):
         place = []
     cancels = _uncancelled([order for order in standing if order.id not in keep])
     return Guarding(tuple(place), exits, cancels, trail_floor=floor)
+
+
+def _halves_alone(standing: list[LiveOrder], missing: set[str]) -> set[str]:
+    """Return the orders of pairs of which the other half is missing: they go, and a whole pair is placed."""
+    pairs = {place for place in missing if place.startswith(PAIR_STOP)}
+    pairs |= {other_half(place) for place in missing if any(place_of(one) == other_half(place) for one in standing)}
+    return (
+        {order.id for order in standing if place_of(order) in pairs or other_half(place_of(order)) in pairs}
+        if pairs
+        else set()
+    )
 
 
 def _is_there_whole(standing: list[LiveOrder], place: str) -> bool:
@@ -173,20 +187,29 @@ def wants(protection: Protection, view: View, progress: Progress, held: Decimal)
     found = []
     venue_trails = guards.trailing is not None and not trails_here(guards, view, progress)
     stop = stop_price(guards, progress, entry, protection.side, instrument, venue_trails=venue_trails)
+    least = least_order(instrument, view.quote.mark, coins=view.coins)
+    sizes = target_sizes(guards, progress, held, instrument, least)
+    pairs: tuple[int, ...] = ()
     if stop is not None:
-        terms = in_way(_terms(protection, view, OrderType.STOP_MARKET, held, stop), view, progress.way)
-        found.append(Wanted(STOP, Purpose.STOP_LOSS, terms, _keeps(STOP, view, progress)))
+        rest = held
+        if view.coins and view.pairs and progress.way == 0 and not _keeps(STOP, view, progress):
+            kept = [number for number in sizes if _keeps(f"{TARGET}{number}", view, progress)]
+            pairs, rest = paired(sizes, kept, held, least)
+        for place, size in ((STOP, rest), *((f"{PAIR_STOP}{number}", sizes[number]) for number in pairs)):
+            if size > 0:
+                terms = in_way(_terms(protection, view, OrderType.STOP_MARKET, size, stop), view, progress.way)
+                found.append(Wanted(place, Purpose.STOP_LOSS, terms, _keeps(STOP, view, progress)))
     if venue_trails:
         found.append(
             Wanted(TRAIL, Purpose.STOP_LOSS, trailing_terms(guards, view, progress, protection.side, held), keeps=False)
         )
-    least = least_order(instrument, view.quote.mark, coins=view.coins)
-    for number, size in target_sizes(guards, progress, held, instrument, least).items():
+    for number, size in sizes.items():
         price = level_price(guards.targets[number].level, entry, protection.side, instrument, loses=False)
         terms = _terms(protection, view, OrderType.TAKE_PROFIT_MARKET, size, price)
         place = f"{TARGET}{number}"
-        # Coins are locked by one order: beside a stop, the house keeps the targets.
-        keeps = _keeps(place, view, progress) or (view.coins and stop is not None and not _keeps(STOP, view, progress))
+        # Coins are locked by one order: beside a stop that is not tied to them, the house keeps the targets.
+        alone = view.coins and stop is not None and not _keeps(STOP, view, progress) and number not in pairs
+        keeps = _keeps(place, view, progress) or alone
         found.append(Wanted(place, Purpose.TAKE_PROFIT, terms, keeps))
     return found
 
@@ -195,6 +218,8 @@ def _how(wanted: Wanted, protection: Protection, view: View, progress: Progress)
     """Return how a trailing stop is carried out, for people; empty for what does not trail."""
     if wanted.place == TRAIL:
         return ", the venue's own trailing order"
+    if wanted.place.startswith(PAIR_STOP):
+        return f", one of a pair with {other_half(wanted.place)}"
     if wanted.place != STOP or protection.guards.trailing is None or progress.best is None:
         return ""
     why = trails_here(protection.guards, view, progress)
@@ -277,7 +302,7 @@ def _exits(
 
 def _came(wanted: Wanted, side: Side, mark: Decimal) -> bool:
     """Say whether the mark price is at the trigger or beyond it."""
-    rises = (wanted.place == STOP) == (side is Side.SELL)
+    rises = is_stop(wanted.place) == (side is Side.SELL)
     return mark >= wanted.trigger if rises else mark <= wanted.trigger
 
 

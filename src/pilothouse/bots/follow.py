@@ -67,6 +67,7 @@ class View:
     carries_stops   whether the venue takes orders that wait for a trigger; else the house keeps them
     trails      how far trailing orders of the venue's own may trail; None: the house moves a stop instead
     stop_ways   in which forms the venue takes a stop, in the order in which they are tried
+    pairs       whether two orders may wait for the same coins there, of which one ends the other (OCO)
     """
 
     instrument: Instrument
@@ -78,6 +79,7 @@ class View:
     carries_stops: bool = True
     trails: TrailRange | None = None
     stop_ways: tuple[StopWay, ...] = USUAL_WAYS
+    pairs: bool = False
 
     def in_lots(self, signed: Decimal) -> Decimal:
         """Return what an order can move of `signed`, base: whole lots. A fee in coins leaves crumbs of a lot."""

@@ -15,7 +15,7 @@ from pilothouse.execution.fence import Writers
 from pilothouse.execution.lanes import Lanes
 from pilothouse.kit.db import Database
 from pilothouse.kit.meters import Meters
-from pilothouse.venues.catalogue import carries_stops, holds_coins, stop_ways, trails
+from pilothouse.venues.catalogue import carries_stops, has_pairs, holds_coins, stop_ways, trails
 from pilothouse.venues.port import Venue
 
 
@@ -89,6 +89,10 @@ class Desk:
     def trails(self, venue: str) -> TrailRange | None:
         """Return how far the trailing orders of the venue of this key may trail; None: the house moves a stop."""
         return trails(venue) if self.trail_at == "venue" else None
+
+    def has_pairs(self, venue: str) -> bool:
+        """Say whether at the venue of this key two orders may wait for the same coins (OCO)."""
+        return has_pairs(venue)
 
     def stop_ways(self, venue: str) -> tuple[StopWay, ...]:
         """Return in which forms the venue of this key takes a stop, in the order in which they are tried."""

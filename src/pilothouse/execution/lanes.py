@@ -18,7 +18,10 @@ Lane = tuple[str, str]
 
 @dataclass(frozen=True, slots=True)
 class Outgoing:
-    """An order that this process, and nobody else, may put on the wire until `sendable_until`."""
+    """An order that this process, and nobody else, may put on the wire until `sendable_until`.
+
+    beside   (order id, message id) of the other half of a pair, which leaves by the same request
+    """
 
     order_id: str
     signal_id: str | None
@@ -30,6 +33,7 @@ class Outgoing:
     alert_at: datetime | None
     is_live: bool = False
     protects: bool = False
+    beside: tuple[str, str] | None = None
 
 
 class Lanes:

@@ -14,7 +14,7 @@ import structlog
 
 from pilothouse.accounts import trading_accounts
 from pilothouse.core.errors import Broken
-from pilothouse.core.order import OrderEvent, OrderState, OrderTerms, after
+from pilothouse.core.order import OrderEvent, OrderState, OrderTerms, Purpose, after
 from pilothouse.core.rounding import plain, ratio
 from pilothouse.execution import free_coins, halt_store, hearing, settle, store
 from pilothouse.execution.desk import Desk
@@ -199,8 +199,15 @@ def _put_off_before_others(desk: Desk, lane: Lane, unsent: Sequence[Outgoing], r
 def put_off_all(tx: Tx, desk: Desk, unsent: Sequence[Outgoing], reason: str) -> None:
     """Store that orders were certainly not sent; their messages bring them to the venue later."""
     for one in unsent:
-        settle.put_off(tx, desk, one.order_id, reason, held_until=one.sendable_until)
-        outbox.fail(tx, one.message_id, 1, reason, desk.clock.now())
+        for order_id, message_id in _halves(one):
+            settle.put_off(tx, desk, order_id, reason, held_until=one.sendable_until)
+            outbox.fail(tx, message_id, 1, reason, desk.clock.now())
+
+
+def _halves(one: Outgoing) -> tuple[tuple[str, str], ...]:
+    """Return the ids of the order and its message; of a pair, those of both of its halves."""
+    mine = (one.order_id, one.message_id)
+    return (mine,) if one.beside is None else (mine, one.beside)
 
 
 def _armed(desk: Desk, batch: Sequence[Outgoing]) -> bool:
@@ -213,6 +220,8 @@ def _take_in_handed_off(desk: Desk, one: Outgoing, outcome: PlaceOutcome, sent: 
     def work(tx: Tx) -> None:
         tx.record(one.account.id, one.signal_id or one.order_id, "sent", sent)
         order = _take_in(tx, desk, one.order_id, outcome, ended)
+        if one.beside is not None:
+            _take_in_beside(tx, desk, one.beside, outcome, ended)
         if isinstance(outcome, Unknown):
             outbox.fail(tx, one.message_id, 1, outcome.reason, desk.clock.now() + desk.patience.ask_first)
             return
@@ -224,6 +233,22 @@ def _take_in_handed_off(desk: Desk, one: Outgoing, outcome: PlaceOutcome, sent: 
             desk.meters.alert_to_fill.observe((desk.clock.now() - one.alert_at).total_seconds())
 
     desk.database.submit(work, name="settle", urgent=True)
+
+
+def _take_in_beside(tx: Tx, desk: Desk, beside: tuple[str, str], outcome: PlaceOutcome, ended: settle.Ended) -> None:
+    """Take in what became of the other half of a pair, whose message brings it on where that is not known."""
+    order = _take_in(tx, desk, beside[0], _of_other_half(outcome), ended)
+    if order.state in {OrderState.INTENDED, OrderState.SENDING, OrderState.UNKNOWN}:
+        outbox.fail(tx, beside[1], 1, order.outcome or "", desk.clock.now() + desk.patience.ask_first)
+    else:
+        outbox.done(tx, beside[1], 1)
+
+
+def _of_other_half(outcome: PlaceOutcome) -> PlaceOutcome:
+    """Return what a request for a pair says of its other half: the same, or that it is to be asked for."""
+    if not isinstance(outcome, Accepted):
+        return outcome
+    return Accepted(outcome.beside) if outcome.beside is not None else Unknown("the venue told of its other half only")
 
 
 def pursue(desk: Desk, venue_name: str, order_id: str) -> timedelta | None:
@@ -373,6 +398,12 @@ def _send_again(desk: Desk, venue_name: str, order: store.OrderRecord) -> timede
         return desk.patience.elsewhere
     if not order.terms.reduce_only and not order.purpose.protects and _is_deaf(desk, order.account_id):
         return desk.patience.ask_most
+    other = None
+    if order.beside is not None:
+        other = desk.database.read(lambda tx: store.by_client_id(tx, order.account_id, order.beside or ""))
+        waits = _waits_for_other_half(desk, order, other)
+        if waits is not None:
+            return waits or None
     stale = _no_longer_wanted(desk, venue_name, order)
     if stale is not None:
         desk.database.write(lambda tx: _withdraw(tx, desk, order.id, stale), name="withdraw", urgent=True)
@@ -383,14 +414,23 @@ def _send_again(desk: Desk, venue_name: str, order: store.OrderRecord) -> timede
         )
         if locked is not None:
             return locked
-    held = desk.database.write(lambda tx: _hold(tx, desk, venue_name, order.id), name="hold", urgent=True)
+    held, held_other = desk.database.write(
+        lambda tx: _hold_both(tx, desk, venue_name, order.id, other), name="hold", urgent=True
+    )
     if held is None or held.sendable_until is None:
         return timedelta(0)
-    until = held.sendable_until
-    request = OrderRequest(held.client_order_id, held.terms, desk.clock.now())
+    until, now = held.sendable_until, desk.clock.now()
+    beside = OrderRequest(held_other.client_order_id, held_other.terms, now) if held_other is not None else None
+    request = OrderRequest(held.client_order_id, held.terms, now, beside=beside)
     if desk.clock.now() >= until or not desk.writers.may_send(venue_name, order.account_id):
         why = "its sender was held up, or may not send any more"
-        desk.database.write(lambda tx: settle.put_off(tx, desk, order.id, why, held_until=until), name="put off")
+
+        def let_go(tx: Tx) -> None:
+            settle.put_off(tx, desk, order.id, why, held_until=until)
+            if held_other is not None:
+                settle.put_off(tx, desk, held_other.id, why, held_until=held_other.sendable_until or until)
+
+        desk.database.write(let_go, name="put off")
         return desk.patience.elsewhere
     handed = desk.clock.now()
     with taped() as wire:
@@ -402,12 +442,44 @@ def _send_again(desk: Desk, venue_name: str, order: store.OrderRecord) -> timede
 
     def settle_it(tx: Tx) -> store.OrderRecord:
         tx.record(order.account_id, order.about, "sent", sent)
+        if held_other is not None:
+            its = settle.Ended(left_at, held_other.sendable_until or until)
+            _take_in(tx, desk, held_other.id, _of_other_half(outcome), its)
         return _take_in(tx, desk, order.id, outcome, ended)
 
     settled = desk.database.write(settle_it, name="settle", urgent=True)
     if settled.state is OrderState.INTENDED:
         return max(desk.patience.venue_busy, _back_off(desk, settled.asked))
     return desk.patience.ask_first if isinstance(outcome, Unknown) else None
+
+
+def _waits_for_other_half(desk: Desk, order: store.OrderRecord, other: store.OrderRecord | None) -> timedelta | None:
+    """Return when to look again at one half of a pair that is not sent; zero: it is given up; None: both leave now.
+
+    Half of a pair is never sent: where the other one has ended, or stands, the protection asks for another pair.
+    """
+    wanted = other is not None and not other.state.is_final and not other.state.is_resting
+    if not wanted or order.cancel_asked_at is not None or (other is not None and other.cancel_asked_at is not None):
+        why = "the pair that it is half of is not wanted any more"
+        desk.database.write(lambda tx: _withdraw(tx, desk, order.id, why), name="withdraw", urgent=True)
+        return timedelta(0)
+    if other is None or other.state is not OrderState.INTENDED or order.purpose is not Purpose.STOP_LOSS:
+        return desk.patience.ask_first if order.purpose is Purpose.STOP_LOSS else desk.patience.venue_busy
+    return None
+
+
+def _hold_both(
+    tx: Tx, desk: Desk, venue_name: str, order_id: str, other: store.OrderRecord | None
+) -> tuple[store.OrderRecord | None, store.OrderRecord | None]:
+    """Commit that this process is about to send an order, and the other half of it where it is a pair, or neither."""
+    if other is not None:
+        known = store.get(tx, other.id, lock=True)
+        if known is None or known.state is not OrderState.INTENDED:
+            return None, None
+    held = _hold(tx, desk, venue_name, order_id)
+    if held is None or other is None:
+        return held, None
+    return held, _hold(tx, desk, venue_name, other.id)
 
 
 def _is_deaf(desk: Desk, account_id: str) -> bool:

@@ -45,6 +45,7 @@ class OrderRecord:
     updated_at: datetime
     amend_quantity: Decimal | None = None
     replaced_by: str | None = None
+    beside: str | None = None
 
     @property
     def about(self) -> str:
@@ -139,6 +140,7 @@ def _record(row: Row[Any]) -> OrderRecord:
         updated_at=row.updated_at,
         amend_quantity=row.amend_quantity,
         replaced_by=row.replaced_by,
+        beside=row.beside,
     )
 
 
@@ -193,6 +195,7 @@ def add(tx: Tx, order: OrderRecord) -> None:
             "updated_at": order.updated_at,
             "amend_quantity": order.amend_quantity,
             "replaced_by": order.replaced_by,
+            "beside": order.beside,
             "trail_percent": terms.trail_percent,
             "whole_position": terms.whole_position or None,
         },

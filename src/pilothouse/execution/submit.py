@@ -133,6 +133,82 @@ def submit(
     if not desk.writers.may_send(trader.venue, trader.account_id):
         why = "waits for the process that sends for this account"
         return _keep_unsent(tx, trader, intent, order, now, why, warnings)
+    message_id, sendable_until = _keep_held(tx, desk, trader, intent, order, now, warnings)
+    outgoing = Outgoing(
+        order_id=order.id,
+        signal_id=order.signal_id,
+        message_id=message_id,
+        venue=trader.venue,
+        account=VenueAccount(trader.account_id, trader.owner_id),
+        request=OrderRequest(client_id, intent.terms, now),
+        sendable_until=sendable_until,
+        alert_at=alert_at,
+        is_live=trader.is_live,
+        protects=intent.purpose.protects,
+    )
+    if doubted is not None:  # what reduces is handed on all the same: whoever sends it looks whether it must wait
+        tx.after_commit(lambda: desk.lanes.doubt((trader.account_id, intent.terms.symbol), is_so=True))
+    tx.after_commit(lambda: desk.lanes.push(outgoing))
+    return order
+
+
+def submit_pair(
+    tx: Tx, desk: Desk, trader: Trader, stop: OrderIntent, target: OrderIntent
+) -> tuple[store.OrderRecord, store.OrderRecord]:
+    """Return the orders made of a stop-loss and a take-profit that wait for the same coins: one request, or none.
+
+    Takes the caller's transaction, in which the account is locked. Protection always passes the gate.
+    Raises AccountDisarmed.
+    """
+    now = desk.clock.now()
+    ids = [client_order_id(desk.house_key, trader.account_id, each.key) for each in (stop, target)]
+    known = [store.by_client_id(tx, trader.account_id, each) for each in ids]
+    if known[0] is not None and known[1] is not None:
+        return known[0], known[1]
+    assert known == [None, None], "both halves are made in one transaction"
+    if not trader.may_send:
+        raise AccountDisarmed("the account is not armed: nothing is sent until somebody arms it")
+    halves = [
+        replace(_new_order(desk, trader, each, mine, now), beside=other)
+        for each, mine, other in ((stop, ids[0], ids[1]), (target, ids[1], ids[0]))
+    ]
+    if not desk.writers.may_send(trader.venue, trader.account_id):
+        why = "waits for the process that sends for this account"
+        first, second = (
+            _keep_unsent(tx, trader, each, order, now, why, ())
+            for each, order in zip((stop, target), halves, strict=True)
+        )
+        return first, second
+    (message_id, until), (other_message, _) = (
+        _keep_held(tx, desk, trader, each, order, now, ()) for each, order in zip((stop, target), halves, strict=True)
+    )
+    outgoing = Outgoing(
+        order_id=halves[0].id,
+        signal_id=halves[0].signal_id,
+        message_id=message_id,
+        venue=trader.venue,
+        account=VenueAccount(trader.account_id, trader.owner_id),
+        request=OrderRequest(ids[0], stop.terms, now, beside=OrderRequest(ids[1], target.terms, now)),
+        sendable_until=until,
+        alert_at=None,
+        is_live=trader.is_live,
+        protects=True,
+        beside=(halves[1].id, other_message),
+    )
+    tx.after_commit(lambda: desk.lanes.push(outgoing))
+    return halves[0], halves[1]
+
+
+def _keep_held(
+    tx: Tx,
+    desk: Desk,
+    trader: Trader,
+    intent: OrderIntent,
+    order: store.OrderRecord,
+    now: datetime,
+    warnings: tuple[Denial, ...],
+) -> tuple[str, datetime]:
+    """Store an order that this process sends after the commit; return its message, and until when it holds it."""
     sendable_until = now + desk.patience.hand_off
     epoch = desk.writers.in_words(trader.venue, trader.account_id)
     store.add(tx, order)
@@ -156,22 +232,7 @@ def submit(
     )
     assert message_id is not None, "a new order has no message yet"
     told(tx, order, now)
-    outgoing = Outgoing(
-        order_id=order.id,
-        signal_id=order.signal_id,
-        message_id=message_id,
-        venue=trader.venue,
-        account=VenueAccount(trader.account_id, trader.owner_id),
-        request=OrderRequest(client_id, intent.terms, now),
-        sendable_until=sendable_until,
-        alert_at=alert_at,
-        is_live=trader.is_live,
-        protects=intent.purpose.protects,
-    )
-    if doubted is not None:  # what reduces is handed on all the same: whoever sends it looks whether it must wait
-        tx.after_commit(lambda: desk.lanes.doubt((trader.account_id, intent.terms.symbol), is_so=True))
-    tx.after_commit(lambda: desk.lanes.push(outgoing))
-    return order
+    return message_id, sendable_until
 
 
 def _warned(warnings: tuple[Denial, ...]) -> list[tuple[str, OrderState, str]]:

@@ -44,6 +44,7 @@ orders = Table(
     Column("replaced_by", Id, doc="the order that took its place when it was amended"),
     Column("trail_percent", Exact, doc="of an order that trails: how far behind the best price"),
     Column("whole_position", Boolean, doc="it closes all that is held when it fires; null: it does not"),
+    Column("beside", String(36), doc="client order id of the other half of a pair of which one ends the other"),
     UniqueConstraint("account_id", "client_order_id", name="uq_orders_client_order_id"),
     Index("ix_orders_live", "is_live", "account_id", "symbol"),
     Index("ix_orders_signal", "signal_id"),

@@ -14,6 +14,7 @@ from functools import partial
 from pilothouse.bots.bracket import STOP, Guarding, Protection, guard, in_way, place_of, stands
 from pilothouse.bots.follow import Planned
 from pilothouse.bots.ladder import Progress, best_price
+from pilothouse.bots.pairs import PAIR_STOP, other_half
 from pilothouse.bots.venue_trail import TRAIL
 from pilothouse.core.facts import Fact, FactKind
 from pilothouse.core.instrument import Side
@@ -22,7 +23,7 @@ from pilothouse.core.order import OrderState, OrderTerms, OrderType, Purpose
 from pilothouse.execution import cancel
 from pilothouse.execution.desk import Desk
 from pilothouse.execution.store import OrderRecord
-from pilothouse.execution.submit import DeniedByRisk, Trader, submit
+from pilothouse.execution.submit import DeniedByRisk, Trader, submit, submit_pair
 from pilothouse.fleet import protections
 from pilothouse.fleet.protections import Made, Policy, ProtectionRecord, Then
 from pilothouse.fleet.scene import Scene
@@ -206,7 +207,17 @@ def _entries(record: ProtectionRecord, scene: Scene) -> list[OrderRecord]:
 
 def _place(turn: Turn, scene: Scene, due: Guarding) -> Scene:
     """Place what is due, unless the venue showed that it does not take it: then another way is taken."""
+    pairs = {place: planned for place, planned in due.place if place.startswith(PAIR_STOP)}
     for place, planned in due.place:
+        half = other_half(place)
+        if half in pairs:
+            kept = _pair(turn, scene, (half, pairs[half]), (place, planned))
+            if kept is None:
+                return _without_pair(turn, scene, place)
+            scene = kept
+            continue
+        if place in pairs:
+            continue
         refused = _refused_in_a_row(turn.made.in_place(place), planned.terms)
         if refused and (refused[-1].outcome or "").startswith("would_trigger"):
             scene = (_begun if place == TRAIL else _passed)(turn, scene, place, planned)
@@ -215,6 +226,37 @@ def _place(turn: Turn, scene: Scene, due: Guarding) -> Scene:
         else:
             scene = _not_taken(turn, scene, place, planned, refused[-1])
     return scene
+
+
+def _pair(turn: Turn, scene: Scene, stop: tuple[str, Planned], target: tuple[str, Planned]) -> Scene | None:
+    """Place stop and target of one share as a pair; None where the venue showed that it does not take it."""
+    refused = _refused_in_a_row(turn.made.in_place(target[0]), target[1].terms)
+    passed = bool(refused) and (refused[-1].outcome or "").startswith("would_trigger")
+    if passed or len(refused) >= REFUSALS_MAX:
+        return None
+    record, number = turn.record, _number(turn)
+    intents = [
+        _intent(turn, scene, place, planned, number + each) for each, (place, planned) in enumerate((stop, target))
+    ]
+    orders = submit_pair(turn.tx, turn.desk, turn.trader, intents[0], intents[1])
+    protections.change(turn.tx, record, turn.now, placed=number + 2)
+    for (place, _), order in zip((stop, target), orders, strict=True):
+        protections.note_order(turn.tx, record, order, place)
+        scene = scene.with_order(order, place)
+    return scene
+
+
+def _without_pair(turn: Turn, scene: Scene, place: str) -> Scene:
+    """Keep a target here whose pair the venue does not take, and place the stop of its share alone, in this turn."""
+    keep_here(turn, place)
+    symbol, refused = turn.record.symbol, turn.made.in_place(place)
+    why = (refused[-1].outcome or "") if refused else ""
+    detail = {"symbol": symbol, "refusal": why, **_whose(turn.record)}
+    message = f"{place} of {symbol} was refused as a pair with its stop: the stop stands, the house keeps the target"
+    alarm(turn.tx, turn.trader, turn.now, "protection_refused", message, detail)
+    ours = replace(turn, progress=replace(turn.progress, kept_here=turn.progress.kept_here | {place}))
+    due = guard(turn.record.protection, scene.view, ours.progress, entry_pending=True)
+    return _place(ours, scene, replace(due, exits=()))
 
 
 def _refused_in_a_row(orders: list[OrderRecord], terms: OrderTerms) -> list[OrderRecord]:
@@ -301,10 +343,23 @@ def keep_here(turn: Turn, place: str) -> None:
 
 def _submit(turn: Turn, scene: Scene, place: str, planned: Planned, *, waits: bool = False) -> Scene:
     """Make one order of the protection, under a key that no other has."""
+    record, number = turn.record, _number(turn)
+    intent = _intent(turn, scene, place, planned, number)
+    order = submit(turn.tx, turn.desk, turn.trader, intent, scene.basis(), waits=waits)
+    protections.change(turn.tx, record, turn.now, placed=number + 1)
+    protections.note_order(turn.tx, record, order, place)
+    return scene.with_order(order, place)
+
+
+def _number(turn: Turn) -> int:
+    """Return how many orders were made for the protection: the number of the next one."""
+    current = protections.of(turn.tx, turn.record.account_id, turn.record.symbol)
+    return current.placed if current else turn.record.placed
+
+
+def _intent(turn: Turn, scene: Scene, place: str, planned: Planned, number: int) -> OrderIntent:
     record = turn.record
-    current = protections.of(turn.tx, record.account_id, record.symbol)
-    number = current.placed if current else record.placed
-    intent = OrderIntent(
+    return OrderIntent(
         key=f"{record.id}:{place}:{number}",
         terms=planned.terms,
         purpose=planned.purpose,
@@ -313,10 +368,6 @@ def _submit(turn: Turn, scene: Scene, place: str, planned: Planned, *, waits: bo
         signal_id=record.signal_id,
         hook_id=record.hook_id,
     )
-    order = submit(turn.tx, turn.desk, turn.trader, intent, scene.basis(), waits=waits)
-    protections.change(turn.tx, record, turn.now, placed=number + 1)
-    protections.note_order(turn.tx, record, order, place)
-    return scene.with_order(order, place)
 
 
 # ── Closing ───────────────────────────────────────────────────────────────────────────────────────

@@ -4,8 +4,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from pilothouse.bots.bracket import STOP, TARGET, Protection, place_of, stands, wants
+from pilothouse.bots.bracket import TARGET, Protection, place_of, stands, wants
 from pilothouse.bots.follow import PositionNotFound, wrong_levels
+from pilothouse.bots.pairs import is_stop
 from pilothouse.bots.venue_trail import TRAIL, trails_here
 from pilothouse.core.errors import Invalid, NotFound, Problem, Unavailable
 from pilothouse.core.instrument import Side
@@ -168,7 +169,7 @@ def _wrong(record: ProtectionRecord, scene: Scene) -> Iterable[Problem]:
     for each in wants(record.protection, view, protections.Made().progress(record), abs(view.held())):
         if each.place == TRAIL:  # it has no price yet at which it fires
             continue
-        loses = each.place == STOP
+        loses = is_stop(each.place)
         below = (side is Side.BUY) == loses
         if (each.trigger < mark) != below or each.trigger == mark:
             name = "stop_loss" if loses else f"take_profits[{each.place.removeprefix(TARGET)}]"

@@ -132,6 +132,7 @@ def look(tx: Tx, desk: Desk, trader: Trader, symbol: str) -> Scene:
         carries_stops=desk.carries_stops(trader.venue),
         trails=desk.trails(trader.venue),
         stop_ways=desk.stop_ways(trader.venue),
+        pairs=desk.has_pairs(trader.venue),
     )
     return Scene(view, records, held, now, marks)
 

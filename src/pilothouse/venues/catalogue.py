@@ -22,7 +22,7 @@ from pilothouse.venues.paper import open_paper
 from pilothouse.venues.paper_card import CARD as PAPER
 from pilothouse.venues.paper_real import open_real_paper
 from pilothouse.venues.paper_real_card import card_on
-from pilothouse.venues.port import HOLDINGS, STOPS_KEPT, Card, Venue, VenueAccount
+from pilothouse.venues.port import HOLDINGS, PAIRS, STOPS_KEPT, Card, Venue, VenueAccount
 
 Checked = tuple[dict[str, Secret], str]
 """A credential as it is kept, and what may be shown of it."""
@@ -196,3 +196,9 @@ def trails(key: str) -> TrailRange | None:
 def stop_ways(key: str) -> tuple[StopWay, ...]:
     """Return in which forms the venue of this key takes a stop, in the order in which they are tried."""
     return card_of(VenueKey.parse(key).name).stop_ways
+
+
+@cache
+def has_pairs(key: str) -> bool:
+    """Say whether at the venue of this key two orders may wait for the same coins (OCO)."""
+    return card_of(VenueKey.parse(key).name).has(PAIRS)

@@ -21,6 +21,9 @@ from pilothouse.core.stops import USUAL_WAYS, StopWay, TrailRange
 HOLDINGS = "holdings"
 """The capability of a venue whose positions are coins, which may come and go without a trade."""
 
+PAIRS = "order lists (OCO)"
+"""The capability of a venue where two orders wait for the same coins, and whichever fires ends the other."""
+
 STOPS_KEPT = "stops kept by the house"
 """The capability of a venue that cannot carry stops: the house watches and triggers them, while it runs."""
 
@@ -60,12 +63,15 @@ class OrderRequest:
     close_position    a stop or take-profit at the market that closes the whole position, whatever its size is then;
                       the quantity of its terms is what is expected to be closed and is not sent; so are terms that
                       say so themselves
+    beside            the other half of a pair (OCO), which is placed by the same request or not at all: whichever
+                      fires, or is cancelled, ends the other; only for venues with the capability PAIRS
     """
 
     client_order_id: str
     terms: OrderTerms
     stamped_at: datetime
     close_position: bool = False
+    beside: "OrderRequest | None" = None
 
     def __post_init__(self) -> None:
         """Close the whole position where the terms say so."""
@@ -93,9 +99,13 @@ class OrderReport:
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
-    """The venue has it; the report may already tell that it filled, expired or was cancelled."""
+    """The venue has it; the report may already tell that it filled, expired or was cancelled.
+
+    beside   the same of the other half, where a pair was placed and the venue told of both
+    """
 
     report: OrderReport
+    beside: OrderReport | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Any, Final
 
 from pilothouse.core.fill import Fill
-from pilothouse.core.instrument import Instrument
+from pilothouse.core.instrument import Instrument, Side
 from pilothouse.core.order import OrderTerms, OrderType, TimeInForce
 from pilothouse.core.rounding import EXACT, plain
 from pilothouse.venues.bounds import Rules
@@ -114,6 +114,35 @@ def spot_params(request: OrderRequest) -> dict[str, str]:
     if terms.stop_price is not None:
         params["stopPrice"] = plain(terms.stop_price)
     return params
+
+
+def pair_params(stop: OrderRequest, target: OrderRequest) -> dict[str, str]:
+    """Return a pair of spot as parameters: whichever fires, or is cancelled, ends the other.
+
+    What lies above the market and what lies below it have names of their own there.
+    """
+    sells = stop.terms.side is Side.SELL
+    params = {
+        "symbol": stop.terms.symbol,
+        "side": stop.terms.side.value,
+        "quantity": plain(stop.terms.quantity),
+        "listClientOrderId": list_name(stop.client_order_id),
+        "newOrderRespType": "FULL",
+    }
+    for request, above in ((target, sells), (stop, not sells)):
+        alone, name = spot_params(request), "above" if above else "below"
+        params |= {
+            f"{name}{word[0].upper()}{word[1:]}": alone[word]
+            for word in ("type", "price", "stopPrice", "timeInForce")
+            if word in alone
+        }
+        params[f"{name}ClientOrderId"] = request.client_order_id
+    return params
+
+
+def list_name(stop: str) -> str:
+    """Return what a pair is called, by the client id of its stop."""
+    return f"{stop}L"
 
 
 # ── In: orders ────────────────────────────────────────────────────────────────────────────────────

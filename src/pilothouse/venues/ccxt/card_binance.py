@@ -5,7 +5,7 @@ from typing import Final
 
 from pilothouse.core.stops import StopWay, TrailRange
 from pilothouse.venues.ccxt.card import Sheet
-from pilothouse.venues.port import COUNTDOWN, Capability
+from pilothouse.venues.port import COUNTDOWN, PAIRS, Capability
 
 _WINDOW_S: Final = Decimal(10)
 """A request says that it is good for five seconds; as much again is for clocks."""
@@ -88,6 +88,10 @@ SPOT: Final = Sheet(
         Capability("deposits and withdrawals", "to do", "not told; the balance shows them"),
         Capability("quotes", "done", "best prices and last price; the last price stands for the mark"),
         Capability("price band before sending", "exempt", "it lies about an average of minutes: the exchange refuses"),
-        Capability("order lists (OCO)", "exempt", "the stop stands there and the house keeps the targets beside it"),
+        Capability(
+            PAIRS,
+            "done",
+            "stop and target of one share as one pair, for the next two targets; the house keeps those behind them",
+        ),
     ),
 )

@@ -13,7 +13,7 @@ from pilothouse.venues.ccxt.codes import TOO_MANY, Fault, Outcome
 WOULD_TRIGGER: Final = frozenset({"-2021", "-4142"})
 """Codes of a conditional order whose trigger was passed already."""
 
-TRIGGERED_TEXTS: Final = ("would trigger immediately",)
+TRIGGERED_TEXTS: Final = ("would trigger immediately", "relationship of the prices for the orders is not correct")
 """On spot the code is that of every refused order, and the text tells."""
 
 THROTTLED: Final = "-1008"

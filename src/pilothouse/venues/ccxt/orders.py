@@ -62,6 +62,8 @@ class Orders:
         return client_id_refusal(request.client_order_id, CLIENT_ID_MOST) or refusal(request, market)
 
     def _place(self, account: VenueAccount, keys: Keys, request: OrderRequest) -> PlaceOutcome:
+        if request.beside is not None:
+            return self._place_pair(account, keys, request, request.beside)
         heard = self._rest.ask(
             lambda session: self._quirks.place(session, request),
             account.id,
@@ -71,6 +73,32 @@ class Orders:
         )
         if isinstance(heard, Said):
             return _answered(request, heard.value)
+        return self._not_placed(account, request, heard)
+
+    def _place_pair(
+        self, account: VenueAccount, keys: Keys, request: OrderRequest, beside: OrderRequest
+    ) -> PlaceOutcome:
+        """Place two orders of which one ends the other, by one request; the outcome is that of both."""
+        why = self._refusal(beside)
+        if why is not None:
+            return why
+        heard = self._rest.ask(
+            lambda session: self._quirks.place_pair(session, request, beside),
+            account.id,
+            keys,
+            use=Use.ORDER,
+            stamped_at=request.stamped_at,
+        )
+        if isinstance(heard, Failed):
+            outcome = self._not_placed(account, request, heard)
+            if not isinstance(outcome, Accepted):
+                return outcome
+            found = self.find(account, beside.terms.symbol, beside.client_order_id)  # it had been placed before
+            return Accepted(outcome.report, found.report if isinstance(found, Accepted) else None)
+        mine, other = heard.value
+        return Accepted(mine, other)
+
+    def _not_placed(self, account: VenueAccount, request: OrderRequest, heard: Failed) -> PlaceOutcome:
         match heard.outcome:
             case Outcome.REJECTED:
                 return Rejected(heard.code, heard.message, would_trigger=self._quirks.would_trigger(heard))

@@ -266,6 +266,10 @@ class Quirks:
         session.names.learn(session.account_id, str(words.row(told).get("id") or ""), request.client_order_id)
         return self.placed(request, words.row(told))
 
+    def place_pair(self, session: Session, request: OrderRequest, beside: OrderRequest) -> tuple[OrderReport, ...]:
+        """Send two orders of which one ends the other, once, and return both. Raises NotDone."""
+        raise NotDone(Failed(Outcome.REJECTED, "not_offered", f"{self.title} takes no pairs here"))
+
     def order_params(self, request: OrderRequest) -> dict[str, Any]:
         """Return what ccxt is told beside kind, side, amount and price."""
         terms = request.terms

@@ -115,7 +115,9 @@ class Binance(Quirks):
         costs = {Budget(f"{venue}:{address}:{host}:weight", limit, kept=limit // 4): weight}
         if out.method in {"POST", "PUT"} and name in self.order_paths:
             for most, seconds in self.order_limits:
-                costs[Budget(f"{venue}:{self.owner(session)}:orders:{seconds}", most, seconds)] = 1
+                costs[Budget(f"{venue}:{self.owner(session)}:orders:{seconds}", most, seconds)] = (
+                    2 if name == "oco" else 1
+                )
         return costs
 
     def used(self, costs: Mapping[Budget, int], headers: Mapping[str, str]) -> Mapping[Budget, int]:

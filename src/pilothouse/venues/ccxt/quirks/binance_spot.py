@@ -15,7 +15,8 @@ from pilothouse.venues.bounds import Rules
 from pilothouse.venues.ccxt import binance_words as told
 from pilothouse.venues.ccxt import words
 from pilothouse.venues.ccxt.binance_streams import SpotAccount, SpotPrices
-from pilothouse.venues.ccxt.exchange import Endpoint, Session
+from pilothouse.venues.ccxt.codes import Outcome
+from pilothouse.venues.ccxt.exchange import Endpoint, NotDone, Session
 from pilothouse.venues.ccxt.plain import Ask, Trial, holding, label
 from pilothouse.venues.ccxt.quirks.binance import RECEIVE_WINDOW_MS, Binance, by_symbol, may_withdraw
 from pilothouse.venues.held_streams import AccountSpeech
@@ -34,11 +35,12 @@ class BinanceSpot(Binance):
     weight_limit = 6_000
     order_limits = ((100, 10), (200_000, 86_400))
     quiet_paths = ()
+    order_paths = ("order", "oco")
     trade_span = timedelta(hours=24)  # the exchange tells no more at once
     trades_name = "MyTrades"
     weights: ClassVar[Mapping[str, int]] = {
         "GET order": 4, "POST order": 1, "DELETE order": 1, "openOrders": 80, "account": 20, "myTrades": 20,
-        "exchangeInfo": 20, "klines": 2, "bookTicker": 4, "price": 4, "time": 1,
+        "exchangeInfo": 20, "orderList": 4, "klines": 2, "bookTicker": 4, "price": 4, "time": 1,
     }  # fmt: skip
 
     def public(self, session: Session, method: str, name: str) -> Callable[..., Any]:
@@ -93,22 +95,55 @@ class BinanceSpot(Binance):
         session.names.learn(session.account_id, report.venue_order_id, report.client_order_id)
         return report
 
+    def place_pair(self, session: Session, request: OrderRequest, beside: OrderRequest) -> tuple[OrderReport, ...]:
+        """Send two orders of which one ends the other, once; return both, in this order."""
+        answer = words.row(session.x.privatePostOrderListOco(told.pair_params(request, beside)))
+        reports = {}
+        for row in words.rows(answer.get("orderReports")):
+            report = told.report_of(row, told.REST, spot=True)
+            session.names.learn(session.account_id, report.venue_order_id, report.client_order_id)
+            reports[report.client_order_id] = report
+        if request.client_order_id not in reports or beside.client_order_id not in reports:
+            raise words.NotUnderstood("the answer to a pair does not tell of both of its orders")
+        return reports[request.client_order_id], reports[beside.client_order_id]
+
     def cancel(self, session: Session, symbol: str, client_order_id: str) -> OrderReport | None:
-        """Cancel one order. The answer has an id of its own; ours stands beside it."""
+        """Cancel one order. The answer has an id of its own; ours stands beside it.
+
+        Of a pair both are cancelled, and told of together.
+        """
         params = {"symbol": symbol, "origClientOrderId": client_order_id}
         answer = words.row(session.x.privateDeleteOrder(params))
+        for each in words.rows(answer.get("orderReports") or []):
+            if client_order_id in {each.get("origClientOrderId"), each.get("clientOrderId")}:
+                answer = each
         return told.report_of({**answer, "clientOrderId": client_order_id}, told.REST, spot=True)
 
     def find(self, session: Session, symbol: str, client_order_id: str) -> OrderReport:
-        """Ask for one order by our id, with all of its fills."""
+        """Ask for one order by our id, with all of its fills; a stop that is not known, as half of a pair too."""
         params = {"symbol": symbol, "origClientOrderId": client_order_id}
-        order = words.row(session.x.privateGetOrder(params))
+        try:
+            order = words.row(session.x.privateGetOrder(params))
+        except NotDone as not_done:
+            if not_done.failed.outcome is not Outcome.ABSENT or not self._is_in_a_pair(session, client_order_id):
+                raise
+            raise words.NotUnderstood("the pair is known there, and its stop is not told of yet") from None
         report = told.report_of(order, told.REST, spot=True)
         session.names.learn(session.account_id, report.venue_order_id, report.client_order_id)
         if report.filled_quantity == 0:
             return report
         fills = self.all_fills(session, symbol, report.venue_order_id, report)
         return told.report_of(order, told.REST, spot=True, fills=fills)
+
+    def _is_in_a_pair(self, session: Session, client_order_id: str) -> bool:
+        """Ask whether there is a pair of which this is the stop: then the stop is there, too."""
+        try:
+            session.x.privateGetOrderList({"origClientOrderId": told.list_name(client_order_id)})
+        except NotDone as not_done:
+            if not_done.failed.outcome not in {Outcome.ABSENT, Outcome.REJECTED}:
+                raise
+            return False
+        return True
 
     def open_orders(self, session: Session) -> list[OrderReport]:
         """Ask for every order that stands."""
