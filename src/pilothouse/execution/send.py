@@ -221,6 +221,7 @@ def _take_in_handed_off(desk: Desk, one: Outgoing, outcome: PlaceOutcome, sent: 
         tx.record(one.account.id, one.signal_id or one.order_id, "sent", sent)
         order = _take_in(tx, desk, one.order_id, outcome, ended)
         if one.beside is not None:
+            _record_other_half(tx, one.account.id, one.signal_id, one.beside[0], sent)
             _take_in_beside(tx, desk, one.beside, outcome, ended)
         if isinstance(outcome, Unknown):
             outbox.fail(tx, one.message_id, 1, outcome.reason, desk.clock.now() + desk.patience.ask_first)
@@ -233,6 +234,13 @@ def _take_in_handed_off(desk: Desk, one: Outgoing, outcome: PlaceOutcome, sent: 
             desk.meters.alert_to_fill.observe((desk.clock.now() - one.alert_at).total_seconds())
 
     desk.database.submit(work, name="settle", urgent=True)
+
+
+def _record_other_half(tx: Tx, account_id: str, signal_id: str | None, order_id: str, sent: Sent) -> None:
+    """Tell the record that the other half of a pair went by the same request."""
+    assert sent.request.beside is not None, "only a pair has another half"
+    its = replace(sent, order=order_id, request=sent.request.beside)
+    tx.record(account_id, signal_id or order_id, "sent", its)
 
 
 def _take_in_beside(tx: Tx, desk: Desk, beside: tuple[str, str], outcome: PlaceOutcome, ended: settle.Ended) -> None:
@@ -443,6 +451,7 @@ def _send_again(desk: Desk, venue_name: str, order: store.OrderRecord) -> timede
     def settle_it(tx: Tx) -> store.OrderRecord:
         tx.record(order.account_id, order.about, "sent", sent)
         if held_other is not None:
+            _record_other_half(tx, order.account_id, order.signal_id, held_other.id, sent)
             its = settle.Ended(left_at, held_other.sendable_until or until)
             _take_in(tx, desk, held_other.id, _of_other_half(outcome), its)
         return _take_in(tx, desk, order.id, outcome, ended)
