@@ -167,6 +167,14 @@ class Result:
         found: Floats = np.asarray(units, dtype=np.float64) * float(self.scale.unit)
         return found
 
+    def symbol_of(self, trade: int, alone: str) -> str:
+        """Return the symbol of a trade: the one there is, unless several share the account."""
+        return alone
+
+    def scale_of(self, trade: int) -> Scale:
+        """Return what ticks and lots of a trade are worth."""
+        return self.scale
+
     @property
     def final(self) -> Decimal:
         """Return what the account was worth in the end, quote currency, exactly."""

@@ -10,6 +10,7 @@ from pilothouse.backtest.columns_as_turns import simulate_in_turns
 from pilothouse.backtest.gate import beyond_kernels
 from pilothouse.backtest.inside import Finer
 from pilothouse.backtest.ladders import COMPILED, IN_TURNS, run_ladders
+from pilothouse.backtest.portfolio import simulate_many
 from pilothouse.backtest.result import Result
 from pilothouse.backtest.simulate import Funding, simulate
 from pilothouse.backtest.spec import BacktestSpec, inside_key
@@ -28,7 +29,7 @@ def run_any(
     funding: Mapping[str, Funding] | None = None,
     finer: Mapping[str, Finer] | None = None,
 ) -> tuple[Result, str]:
-    """Return what a strategy of either kind would have done on one market, and which engine ran it.
+    """Return what a strategy of either kind would have done on its markets, and which engine ran it.
 
     Engines are `ladders.COMPILED` and `ladders.IN_TURNS`; which one it was makes no difference to the result.
     Raises as `run` and `run_ladders`.
@@ -56,9 +57,12 @@ def run(
     funding: Mapping[str, Funding] | None = None,
     finer: Mapping[str, Finer] | None = None,
 ) -> Result:
-    """Return what the strategy would have done on one market.
+    """Return what the strategy would have done on its market, or on several that share an account.
 
-    data      candles by symbol: of the market, and of whatever else the strategy looks at
+    Each market has signals of its own, and sees all other candles. A market that is held both ways, and several
+    markets, have a result that is a `Portfolio`.
+
+    data      candles by symbol: of the markets, and of whatever else the strategy looks at
     strategy  the one that the spec names
     funding   its history by symbol, where the spec wants it paid
     finer     shorter candles or trades by symbol, where the spec walks inside the bars
@@ -67,18 +71,25 @@ def run(
     Raises Invalid that names what does not fit, TooLargeToCount.
     """
     _checked(spec, data, strategy, finer or {})
-    market = spec.markets[0]
-    spec = replace(spec, costs=spec.costs_of(market))
-    candles = data[market.symbol]
     p = resolve(strategy.parameters, spec.params)
     rules = spec.rules if spec.rules is not None else strategy.rules(p)
-    others = {symbol: each for symbol, each in data.items() if symbol != market.symbol}
-    signals = strategy.signals(View(candles, others), p)
-    warm_up, paid = strategy.warm_up_bars(p, candles.span_ms), (funding or {}).get(market.symbol)
+    signals = {
+        market.symbol: strategy.signals(
+            View(data[market.symbol], {symbol: each for symbol, each in data.items() if symbol != market.symbol}), p
+        )
+        for market in spec.markets
+    }
+    market = spec.markets[0]
+    candles = data[market.symbol]
+    warm_up = strategy.warm_up_bars(p, candles.span_ms)
+    if len(spec.markets) > 1 or spec.hedge:
+        return simulate_many(spec, data, signals, rules, warm_up=warm_up, funding=funding)
+    spec = replace(spec, costs=spec.costs_of(market))
+    told, paid = signals[market.symbol], (funding or {}).get(market.symbol)
     if in_turns(spec):
-        return simulate_in_turns(spec, market, candles, signals, rules, warm_up=warm_up, funding=paid)
+        return simulate_in_turns(spec, market, candles, told, rules, warm_up=warm_up, funding=paid)
     within = (finer or {}).get(market.symbol)
-    return simulate(spec, market, candles, signals, rules, warm_up=warm_up, funding=paid, finer=within)
+    return simulate(spec, market, candles, told, rules, warm_up=warm_up, funding=paid, finer=within)
 
 
 def _checked(
@@ -88,17 +99,13 @@ def _checked(
     problems = []
     if strategy.name != spec.strategy:
         problems.append(Problem("strategy", f"{strategy.name} came", f"{spec.strategy}, which the spec names", "other"))
-    if len(spec.markets) != 1 and isinstance(strategy, Columns):
-        allowed = "one: this run knows no capital that several share"
-        problems.append(Problem("markets", f"{len(spec.markets)} markets", allowed, "too_many"))
     for symbol in sorted({market.symbol for market in spec.markets} | set(spec.data)):
         if symbol not in there:
             problems.append(Problem(f"data.{symbol}", "no candles", "the candles that the spec names", "missing"))
         elif spec.data.get(symbol) != there[symbol].fingerprint():
             allowed = "the candles that the spec names; with other data it is another backtest"
             problems.append(Problem(f"data.{symbol}", "other candles", allowed, "other_data"))
-    first = data.get(spec.markets[0].symbol)
-    if first is not None and not len(first):
-        problems.append(Problem("data", "no candle at all", "one or more", "missing"))
+    empty = [market.symbol for market in spec.markets if market.symbol in data and not len(data[market.symbol])]
+    problems += [Problem("data", f"no candle of {symbol}", "one or more", "missing") for symbol in empty]
     if problems:
         raise Invalid(problems)

@@ -131,8 +131,14 @@ def planned(
     warm_up: int,
     funding: Funding | None = None,
     finer: Finer | None = None,
+    unit: Decimal = QUOTE_UNIT,
+    sharing: int = 1,
 ) -> Plan:
-    """Return what the loop is handed. Raises Invalid, TooLargeToCount."""
+    """Return what the loop is handed. Raises Invalid, TooLargeToCount.
+
+    unit      what amounts are counted in, or finer where tick and lot need it
+    sharing   how many positions may stand on one account
+    """
     costs, fills = spec.costs, spec.fills
     if costs.funding and funding is None:
         raise Invalid(
@@ -146,7 +152,7 @@ def planned(
         raise Invalid(
             [Problem(f"limits.{name}", "is not asked by this loop", asks, "not_compiled") for name in unasked]
         )
-    scale = scale_of(candles, market)
+    scale = scale_of(candles, market, unit)
     shift = fills.latency + (1 if fills.at is FillAt.OPEN else 0)
     rows = Rows(len(candles))
     has_pieces = finer is not None or fills.latency_ms > 0
@@ -171,14 +177,14 @@ def planned(
     for slot in range(k.ROW_LIMIT, k.SETTINGS):
         settings[slot] = places.get(slot, -1)
     _bound(spec, settings, scale, walked, together, places)
-    return Plan(walked, scale, flags, together, settings, found, _tiers(spec, scale))
+    settings[k.LOTS_SAFE] //= sharing
+    return Plan(walked, scale, flags, together, settings, found, tiers_of(costs, scale))
 
 
-def scale_of(candles: Candles, market: Market) -> Scale:
+def scale_of(candles: Candles, market: Market, unit: Decimal = QUOTE_UNIT) -> Scale:
     """Return tick, lot and the unit that both divide: what the house books, or finer where the two need it."""
     tick = candles.price_step
     worth = EXACT.multiply(tick, market.lot)
-    unit = QUOTE_UNIT
     while not is_on_grid(worth, unit):
         unit = unit.scaleb(-1)
     return Scale(tick, market.lot, unit)
@@ -251,8 +257,8 @@ def _bound(
         raise TooLargeToCount(f"orders of {int(p[k.SIZE])} lots at {max(prices)} ticks in units of {scale.unit}")
 
 
-def _tiers(spec: BacktestSpec, scale: Scale) -> NDArray[np.int64]:
-    costs = spec.costs
+def tiers_of(costs: Costs, scale: Scale) -> NDArray[np.int64]:
+    """Return int64[t, 3]: from how much traded in 30 days on, which maker and taker fees; the first from nothing on."""
     found = [(0, costs.maker_ppm, costs.taker_ppm)]
     for tier in costs.tiers:
         volume = _counted("costs.tiers.volume", int(-(-tier.volume // scale.unit)))
@@ -295,12 +301,20 @@ def due_of(costs: Costs, candles: Candles | Pieces, funding: Funding | None) -> 
         for row, chosen in ((at_open, opens), (inside, held & ~opens)):
             np.add.at(row, bar[chosen], funding.ppb[chosen])
     if costs.borrow_ppm_year and len(candles):
-        # Interest runs from bar to bar; what is cut off here is charged with a later one, so that none is lost.
-        passed = opened - opened[0]
-        ppb = costs.borrow_ppm_year * 1_000
-        run = (passed // _YEAR_MS) * ppb + (passed % _YEAR_MS) * ppb // _YEAR_MS
-        interest = np.diff(run, prepend=0)
+        interest = interest_of(opened, costs.borrow_ppm_year)
     return at_open, inside, interest
+
+
+def interest_of(opened: Ints, ppm_year: int) -> Ints:
+    """Return int64[n], ppb of what is owed that are due at each opening.
+
+    Interest runs from bar to bar; what is cut off here is charged with a later one, so that none is lost.
+    """
+    passed = opened - opened[:1]
+    ppb = ppm_year * 1_000
+    run = (passed // _YEAR_MS) * ppb + (passed % _YEAR_MS) * ppb // _YEAR_MS
+    found: Ints = np.diff(run, prepend=0)
+    return found
 
 
 def volume_lots(candles: Candles | Pieces, market: Market) -> Ints:

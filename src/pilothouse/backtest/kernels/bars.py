@@ -279,7 +279,7 @@ def liquidated(s: Array, p: Array, kinds: Array, rows: Array, fills: Array, trad
     broke = bankrupt(s, p)
     long = s[k.SIDE] > 0
     price = max(min(s[k.LIQUID], came), broke) if long else min(max(s[k.LIQUID], came), broke)
-    leave(s, p, kinds, rows, fills, trades, bar, abs(s[k.POS]), max(price, 1), k.R_LIQUIDATION, 0)
+    leave(s, p, kinds, rows, fills, trades, bar, abs(s[k.POS]), max(price, 1), k.R_LIQUIDATION, k.NO)
 
 
 @compiled
@@ -303,7 +303,7 @@ def inside(
         all_must_go(s, why)  # what finds no volume now goes at the next open
         if lots > 0:
             price = slipped(p, rows, bar, price, -side, lots)
-            leave(s, p, kinds, rows, fills, trades, bar, lots, price, why, 0)
+            leave(s, p, kinds, rows, fills, trades, bar, lots, price, why, k.NO)
         if s[k.POS] != 0 and (s[k.LIQUID] - worse) * side >= 0:
             liquidated(s, p, kinds, rows, fills, trades, came, bar)
         return

@@ -78,6 +78,8 @@ def affordable(s: Array, p: Array, lots: Int, price: Int) -> Int:
     if worth > p[k.WORTH_SAFE]:
         s[k.STATUS] = k.OVERFLOW
         return 0
+    if worth <= 0:
+        return 0
     room = times * worth - abs(s[k.POS]) * each - s[k.OTHERS_GROSS]
     if room <= 0:
         return 0
@@ -128,7 +130,7 @@ def leave_at_market(
     price = slipped(p, rows, bar, price, -s[k.SIDE], lots)
     if s[k.LEAVE_LOTS] == 0:
         s[k.LEAVE] = 0
-    leave(s, p, kinds, rows, fills, trades, bar, lots, price, reason, 0)
+    leave(s, p, kinds, rows, fills, trades, bar, lots, price, reason, k.NO)
 
 
 @compiled
@@ -160,7 +162,7 @@ def take_targets(
         if s[k.TARGET_LEFT] == 0:
             s[k.TARGET_AT] = at + 1
             s[k.TARGET_LEFT] = -1
-        leave(s, p, kinds, rows, fills, trades, bar, lots, price, k.R_TARGET, 1)
+        leave(s, p, kinds, rows, fills, trades, bar, lots, price, k.R_TARGET, k.YES)
 
 
 @compiled
@@ -219,7 +221,7 @@ def enter_at_open(s: Array, p: Array, kinds: Array, rows: Array, fills: Array, b
     if side == 0 or s[k.POS] * side < 0:
         return
     if s[k.E_LIMIT] == 0 and s[k.E_TRIGGER] == 0:
-        take_entry(s, p, kinds, rows, fills, bar, price, 0, 0)
+        take_entry(s, p, kinds, rows, fills, bar, price, k.NO, k.NO)
         return
     if bar < s[k.E_FROM]:
         return
@@ -229,15 +231,15 @@ def enter_at_open(s: Array, p: Array, kinds: Array, rows: Array, fills: Array, b
         # The price opened beyond the trigger: from here on it is a market or a limit order that arrives now.
         s[k.E_TRIGGER] = 0
         if s[k.E_LIMIT] == 0 or (s[k.E_LIMIT] - price) * side >= 0:
-            take_entry(s, p, kinds, rows, fills, bar, price, 0, 0)
+            take_entry(s, p, kinds, rows, fills, bar, price, k.NO, k.NO)
         return
     if (s[k.E_LIMIT] - price) * side < 0:
         return
     if bar == s[k.E_FROM]:
-        take_entry(s, p, kinds, rows, fills, bar, price, 0, 0)
+        take_entry(s, p, kinds, rows, fills, bar, price, k.NO, k.NO)
     elif (s[k.E_LIMIT] - price) * side >= p[k.REACH]:
         # It rested while the price came: it is filled at its own price, not at a better one.
-        take_entry(s, p, kinds, rows, fills, bar, s[k.E_LIMIT], 1, 0)
+        take_entry(s, p, kinds, rows, fills, bar, s[k.E_LIMIT], k.YES, k.NO)
 
 
 @compiled
@@ -260,8 +262,8 @@ def enter_inside(
         s[k.E_TRIGGER] = 0
         # Where the limit lies behind the trigger, the price would have to come back, and may have been there before.
         if s[k.E_LIMIT] == 0 or (s[k.E_LIMIT] - came) * side >= 0:
-            take_entry(s, p, kinds, rows, fills, bar, came, 0, 1)
+            take_entry(s, p, kinds, rows, fills, bar, came, k.NO, k.YES)
     elif s[k.E_LIMIT] > 0 and (s[k.E_LIMIT] - near) * side >= p[k.REACH]:
         came = s[k.E_LIMIT]
-        take_entry(s, p, kinds, rows, fills, bar, came, 1, 1)
+        take_entry(s, p, kinds, rows, fills, bar, came, k.YES, k.YES)
     return came if s[k.FILLS] > had else opened

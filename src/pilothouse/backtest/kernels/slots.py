@@ -2,6 +2,12 @@
 
 from typing import Final
 
+import numpy as np
+
+NO: Final = np.int64(0)
+YES: Final = np.int64(1)
+"""For arguments: a plain 0 and a plain 1 would be compiled twice, each with all that is called from there."""
+
 MILLION: Final = 1_000_000
 BILLION: Final = 1_000_000_000
 BIG: Final = 1 << 61

@@ -1,0 +1,229 @@
+"""One instrument on an account that others share, in exact decimals: the steps of a bar, for the oracle of portfolios.
+
+What happens to the instrument itself is told in `reference.py`; here stands what is the account's.
+"""
+
+from collections import defaultdict
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Any
+
+from pilothouse.backtest.reference import Desk
+from pilothouse.backtest.reference_account import PPM, ZERO, Outcome, Trade
+from pilothouse.backtest.reference_inputs import Bar, Feed, Wish
+from pilothouse.backtest.result import Reason
+from pilothouse.backtest.spec import BacktestSpec, Margin, Market
+from pilothouse.core.rounding import divided, down, up
+from pilothouse.strategies.rules import Rules
+
+_DAY_MS = 86_400_000
+
+
+@dataclass
+class Shared:
+    """What all legs have in common; fills and trades have their leg beside them."""
+
+    cash: Decimal
+    out: Outcome = field(default_factory=Outcome)
+    by_day: dict[int, Decimal] = field(default_factory=lambda: defaultdict(Decimal))
+    filled: list["Leg"] = field(default_factory=list)
+    closed: list["Leg"] = field(default_factory=list)
+    crowded: int = 0
+
+
+@dataclass
+class Volume:
+    """What may still be filled of an instrument in this bar; None: everything."""
+
+    room: Decimal | None = None
+
+
+class Leg(Desk):
+    """One instrument, or one side of it, on an account that it shares."""
+
+    def __init__(
+        self, spec: BacktestSpec, market: Market, rules: Rules, feed: Feed, shared: Shared, volume: Volume
+    ) -> None:
+        """Begin flat; the cash is the account's."""
+        self.shared, self.volume = shared, volume
+        super().__init__(spec, market, rules, feed)
+        self.out = shared.out
+        self.others: list[Leg] = []
+        self.rank: Any = None
+        self.bars: dict[int, Bar] = {}
+        self.here = self.at_close = False
+        self.came = ZERO
+
+    @property
+    def cash(self) -> Decimal:
+        """What the whole account has in cash."""
+        return self.shared.cash
+
+    @cash.setter
+    def cash(self, value: Decimal) -> None:
+        self.shared.cash = value
+
+    @property
+    def room(self) -> Decimal | None:
+        """What may still be filled in this bar, by both legs of an instrument."""
+        return self.volume.room
+
+    @room.setter
+    def room(self, value: Decimal | None) -> None:
+        self.volume.room = value
+
+    @property
+    def by_day(self) -> dict[int, Decimal]:
+        """What the whole account has traded on each day."""
+        return self.shared.by_day
+
+    @by_day.setter
+    def by_day(self, value: dict[int, Decimal]) -> None:
+        """The account's own; nothing is set."""
+
+    # ── what the house of one instrument asks ─────────────────────────────────────────────────────
+
+    @property
+    def mark(self) -> Decimal:
+        """Return the price now: of the open or the close of its bar, the last close where there is no bar now."""
+        return self.now.open if self.here and not self.at_close else self.now.close
+
+    @property
+    def value(self) -> Decimal:
+        """Return what is held, at the price now, below zero for what was sold."""
+        return self.trade.side * self.trade.held * self.mark if self.trade else ZERO
+
+    def _liquidation(self, trade: Trade) -> Decimal | None:
+        return None if self.spec.margin is Margin.CROSS else super()._liquidation(trade)
+
+    def _fill(self, quantity: Decimal, price: Decimal, why: Reason, *, maker: bool) -> Decimal:
+        self.shared.filled.append(self)
+        return super()._fill(quantity, price, why, maker=maker)
+
+    def _leave(self, trade: Trade, quantity: Decimal, price: Decimal, why: Reason, *, maker: bool) -> None:
+        super()._leave(trade, quantity, price, why, maker=maker)
+        if not trade.held:
+            self.shared.closed.append(self)
+
+    def _affordable(self, quantity: Decimal, price: Decimal) -> Decimal:
+        """Return the largest quantity that the equity of the account carries beside all that is held."""
+        times, held = self.spec.leverage, self.trade.held if self.trade else ZERO
+        side = self.trade.side if self.trade else 0
+        worth = self.cash + side * held * price + sum((leg.value for leg in self.others), ZERO)
+        room = times * worth - held * price - sum((abs(leg.value) for leg in self.others), ZERO)
+        least, most = 0, int(quantity / self.lot)
+        while least < most:
+            middle = (least + most + 1) // 2
+            value = middle * self.lot * price
+            if value + times * up(value * self.taker, self.unit) <= room:
+                least = middle
+            else:
+                most = middle - 1
+        return least * self.lot
+
+    # ── steps of a bar ────────────────────────────────────────────────────────────────────────────
+
+    def begin(self, at_ms: int) -> None:
+        """Begin a bar of the calendar; the leg may have none."""
+        bar = self.bars.get(at_ms)
+        self.here, self.at_close, self.took_inside = bar is not None, False, False
+        if bar is not None:
+            self.now = bar
+            share = self.spec.fills.volume_ppm
+            self.room = None if share is None else down(bar.volume * share * PPM, self.lot)
+        self.day = at_ms // _DAY_MS
+        costs = self.spec.costs
+        traded = sum((self.by_day[self.day - back] for back in range(1, 31)), ZERO)
+        self.maker, self.taker = costs.maker_ppm * PPM, costs.taker_ppm * PPM
+        for tier in costs.tiers:
+            if traded >= tier.volume:
+                self.maker, self.taker = tier.maker_ppm * PPM, tier.taker_ppm * PPM
+
+    def fund(self, rate: Decimal) -> None:
+        """Pay or receive funding on what is held at the open."""
+        if self.trade is not None and rate:
+            self._charge(self.trade.held * self.now.open, self.trade.side * rate)
+
+    def pay(self, owed: Decimal, rate: Decimal) -> None:
+        """Pay interest."""
+        if owed > 0 and rate > 0:
+            self._charge(owed, rate)
+
+    def open(self) -> None:
+        """Close what the open closes."""
+        self._open(self.now)
+
+    def decide(self, wish: Wish, worth: Decimal) -> None:
+        """Turn a wish into what leaves and what waits."""
+        self._decide(wish, worth)
+
+    def leave(self) -> None:
+        """Close what is to be left."""
+        self._leave_at_market(self.mark)
+
+    def enter(self) -> None:
+        """Fill the waiting entry at the open or, at the market, at the close."""
+        if not self.at_close:
+            self._enter_at_open(self.now.open)
+            return
+        waits = self._ready()
+        if waits is not None and waits.limit is None and waits.trigger is None:
+            self._enter(waits, self.now.close, maker=False, inside=False)
+
+    def enter_inside(self) -> None:
+        """Fill the waiting entry inside the bar."""
+        self.came = self._enter_inside(self.now)
+
+    def walk(self) -> None:
+        """Close what lies on the way through the bar."""
+        self._path(self.now, self.came)
+
+    def close(self) -> None:
+        """Come to the close of the bar."""
+        self.at_close = self.now.closing = True
+        if self.trade is not None and self.leaving is None and self._time_is_up(self.trade, self.now):
+            self.leaving = (Reason.TIME, None)
+
+    def end(self) -> None:
+        """End the bar: the best and the worst price, an entry that waited too long."""
+        bar, trade, waits = self.now, self.trade, self.waiting
+        if trade is not None and not trade.fresh:
+            better, worse = (bar.high, bar.low) if trade.side > 0 else (bar.low, bar.high)
+            trade.best, trade.worst = self._better(trade, better), self._worse(trade, worse)
+        if trade is not None:
+            trade.fresh = False
+        if waits is not None and (waits.limit is not None or waits.trigger is not None) and bar.index >= waits.until:
+            self.waiting = None
+
+    # ── the margin that all share ─────────────────────────────────────────────────────────────────
+
+    def free(self, price: Decimal) -> Decimal:
+        """Return what the position is worth at a price, beyond what it must be worth."""
+        assert self.trade is not None, "only a position is judged"
+        value = self.trade.held * price
+        return self.trade.side * value - up(value * self.spec.costs.maintenance_ppm * PPM, self.unit)
+
+    def worst(self) -> Decimal:
+        """Return the worst price on the way through the bar; a stop ends the way."""
+        assert self.trade is not None, "only a position is judged"
+        if not self.here:
+            return self.came
+        side, stop = self.trade.side, self._stop(self.trade)
+        worse = (self.now.low if side > 0 else self.now.high) * side
+        if stop is not None:
+            worse = max(worse, stop[0] * side)
+        return min(self.came * side, worse) * side
+
+    def force(self) -> None:
+        """Close the position at `came`, or where the account would have nothing left."""
+        trade = self.trade
+        assert trade is not None, "only a position is closed"
+        rest = self.cash
+        for leg in self.others:
+            if leg.trade is not None:
+                rest += leg.trade.side * leg.trade.held * leg.came
+        price = self.came
+        if rest + trade.side * trade.held * price < 0:
+            is_long = trade.side > 0
+            price = divided(-rest if is_long else max(rest, ZERO), trade.held, self.tick, upward=is_long)
+        self._leave(trade, trade.held, max(price, self.tick), Reason.LIQUIDATION, maker=False)

@@ -1,0 +1,75 @@
+"""Random accounts with random markets: a seed goes in, whatever a run over several of them needs comes out."""
+
+from dataclasses import dataclass, replace
+from decimal import Decimal
+
+import numpy as np
+
+from pilothouse.backtest.simulate import Funding
+from pilothouse.backtest.spec import BacktestSpec, Margin, Market, Ranking
+from pilothouse.core.candles import Candles, Ints
+from pilothouse.strategies.rules import Rules, Size, SizeBy
+from pilothouse.strategies.sdk import Signals
+from tests.unit.backtest.bar_cases import HOUR_MS, random_candles, random_case, random_costs, random_signals
+
+
+@dataclass(frozen=True)
+class Many:
+    """One run over several instruments."""
+
+    spec: BacktestSpec
+    data: dict[str, Candles]
+    signals: dict[str, Signals]
+    rules: Rules
+    funding: dict[str, Funding]
+    warm_up: int
+
+
+def random_many(seed: int) -> Many:
+    """Return the run of a seed: instruments that are listed late or taken off early, with holes of their own."""
+    rng = np.random.default_rng(seed)
+    pattern = random_case(int(rng.integers(0, 1 << 30)))
+    aligned = rng.random() < 0.2
+    count = int(rng.integers(2, 6))
+    bars = int(rng.integers(20, 90))
+    data, signals, funding, markets = {}, {}, {}, []
+    for place in rng.permutation(count).tolist():
+        symbol = f"COIN{place}USDT"
+        candles = replace(_candles(rng, bars, aligned=aligned), symbol=symbol)
+        if rng.random() < 0.3:
+            candles = replace(candles, price_digits=int(rng.integers(1, 5)))
+        data[symbol] = candles
+        rank = np.rint(rng.normal(0, 2, len(candles)))
+        rank[rng.random(len(candles)) < 0.1] = np.nan
+        wishes = random_signals(rng, candles)
+        signals[symbol] = replace(wishes, rank=rank if rng.random() < 0.8 else None)
+        funding[symbol] = _funding(rng, candles)
+        most = int(rng.integers(40, 4_000)) if rng.random() < 0.2 else None
+        costs = random_costs(rng) if rng.random() < 0.4 else None
+        lot = Decimal(1).scaleb(-int(rng.integers(0, 4)))
+        markets.append(Market("aster", symbol, lot, int(rng.choice([1, 1, 5])), most, Decimal(0), costs))
+    size = pattern.rules.size
+    if rng.random() < 0.5:
+        size = Size(float(rng.choice([10.0, 40.0, 90.0])), SizeBy.PERCENT)
+    spec = replace(
+        pattern.spec, markets=tuple(markets), data=dict.fromkeys(data, "0"),
+        positions_most=int(rng.integers(1, count + 3)), ranking=list(Ranking)[int(rng.integers(0, 2))],
+        hedge=bool(rng.random() < 0.4), margin=list(Margin)[int(rng.integers(0, 2))],
+        leverage=int(rng.choice([1, 1, 2, 5, 20])),
+    )  # fmt: skip
+    return Many(spec, data, signals, replace(pattern.rules, size=size), funding, int(rng.integers(0, 6)))
+
+
+def _candles(rng: np.random.Generator, bars: int, *, aligned: bool) -> Candles:
+    if aligned:
+        return replace(random_candles(rng, bars), opened_ms=np.arange(1, bars + 1, dtype=np.int64) * HOUR_MS)
+    first, last = sorted(rng.integers(0, bars, 2).tolist())
+    candles = random_candles(rng, max(last - first, 12))
+    return replace(candles, opened_ms=candles.opened_ms + int(first) * HOUR_MS)
+
+
+def _funding(rng: np.random.Generator, candles: Candles) -> Funding:
+    at: Ints = np.unique(
+        np.concatenate((candles.opened_ms[:: int(rng.integers(3, 9))], candles.opened_ms[1::5] + 900_000))
+    )
+    return Funding(at, rng.integers(-3_000_000, 3_000_000, len(at)).astype(np.int64))
