@@ -84,12 +84,12 @@ def search(task: Task, combinations: Iterable[Params], *, workers: int = 1) -> I
         return
     context = multiprocessing.get_context("spawn")
     waiting = iter(combinations)
-    with ProcessPoolExecutor(workers, context, _begin, (task,)) as pool:
+    with ProcessPoolExecutor(workers, context, begin, (task,)) as pool:
         under_way: set[Future[list[Outcome]]] = set()
         try:
             while True:
                 while len(under_way) < 2 * workers and (portion := list(islice(waiting, _AT_ONCE))):
-                    under_way.add(pool.submit(_portion, portion))
+                    under_way.add(pool.submit(trials_of, portion))
                 if not under_way:
                     return
                 done, under_way = wait(under_way, return_when=FIRST_COMPLETED)
@@ -117,10 +117,12 @@ def trial(task: Task, params: Params) -> Outcome:
 _TASK: list[Task] = []
 
 
-def _begin(task: Task) -> None:
+def begin(task: Task) -> None:
+    """Let this process know what stays the same over a search."""
     _TASK[:] = [task]
 
 
-def _portion(portion: list[Params]) -> list[Outcome]:
+def trials_of(portion: list[Params]) -> list[Outcome]:
+    """Return the outcomes of some combinations of the search that this process knows."""
     (task,) = _TASK
     return [trial(task, params) for params in portion]

@@ -45,6 +45,9 @@ Over = Annotated[
 Score = Annotated[str, typer.Option("--score", metavar="METRIC", help="What is searched for: sharpe, calmar ...")]
 Workers = Annotated[int, typer.Option("--workers", metavar="N", help="Processes; 0: one for each core.")]
 Random = Annotated[int, typer.Option("--random", metavar="N", help="Draw so many combinations instead of trying all.")]
+Guided = Annotated[
+    int, typer.Option("--optuna", metavar="N", help="Let Optuna choose so many, which learns from each (an extra).")
+]
 Seed = Annotated[int, typer.Option("--seed", metavar="N", help="Of the draw: the same seed draws the same.")]
 
 
@@ -63,6 +66,7 @@ def sweep(
     over: Over = None,
     score: Score = "sharpe",
     draws: Random = 0,
+    guided: Guided = 0,
     seed: Seed = 0,
     workers: Workers = 0,
     capital: Capital = "10000",
@@ -87,19 +91,21 @@ def sweep(
     from pilothouse.backtest.verdict import weigh
     from pilothouse.cli import backtest_data, show, talk
     from pilothouse.wiring.backtest_run import FOLDER, TRIALS
-    from pilothouse.wiring.backtest_search import Tried, fresh, told_search
+    from pilothouse.wiring.backtest_search import Tried, chosen, fresh, told_search
 
     settings = talk.settings()
     asked = backtest_data.asked(data, venue, symbols, length, zone, span, since, until, leave_out=leave_out)
     money = (capital, maker, taker, slippage, leverage)
-    ready = _plan(strategy, asked, Tried(tuple(over or ()), draws, seed, score), money, (size, stop, take, trail))
+    tried = Tried(tuple(over or ()), draws, seed, score, guided)
+    ready = _plan(strategy, asked, tried, money, (size, stop, take, trail))
     ledger = Trials(settings.data / FOLDER / TRIALS)
     stopped = False
     folder = settings.data / FOLDER / "searches"
     with SearchFile(folder, ready.name) as file, _progress(ready.count, as_json=as_json) as told:
         try:
-            waiting = fresh(ready, file.known, told)
-            for outcome in search(ready.task, waiting, workers=workers or os.cpu_count() or 1):
+            many = workers or os.cpu_count() or 1
+            learnt = chosen(ready, dict(file.known), workers=many) if guided else None
+            for outcome in learnt or search(ready.task, fresh(ready, file.known, told), workers=many):
                 file.add(outcome)
                 told(1)
         except KeyboardInterrupt:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from pilothouse.backtest import space
+from pilothouse.backtest.guided import guided
 from pilothouse.backtest.request import Wish
 from pilothouse.backtest.search import TOLD, Outcome, Task
 from pilothouse.backtest.search_files import search_name
@@ -29,12 +30,14 @@ class Tried:
     over    words such as fast=5..50:5; every parameter by its declared steps, if empty
     draws   so many combinations are drawn by `seed`; 0 tries all
     score   what is searched for
+    guided  so many are chosen by Optuna, which learns by `seed`; 0: none, see `backtest/guided.py`
     """
 
     over: tuple[str, ...] = ()
     draws: int = 0
     seed: int = 0
     score: str = "sharpe"
+    guided: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +49,8 @@ class Plan:
     count: int
     combinations: Iterator[Params]
     notes: list[str]
+    over: space.Over
+    tried: Tried
 
     @property
     def name(self) -> str:
@@ -64,14 +69,31 @@ def plan(described: Described, wish: Wish, found: Found, changed: Changed, tried
     if tried.score not in TOLD:
         raise Invalid([Problem("score", f"{tried.score[:40]!r} came", f"one of {', '.join(TOLD)}", "unknown")])
     over = space.space(tried.over or list(strategy.parameters), strategy.parameters)
-    if tried.draws:
+    if tried.guided and tried.draws:
+        raise Invalid([Problem("optuna", "beside --random", "one of the two: chosen, or drawn", "both")])
+    each: Iterator[Params]
+    if tried.guided:
+        count, each = tried.guided, iter(())
+    elif tried.draws:
         drawn = space.drawn(strategy.parameters, over, tried.draws, tried.seed)
         count, each = len(drawn), iter(drawn)
     else:
         count, each = space.grid(strategy.parameters, over)
     spec, _ = prepare(described, wish, found, changed)
     words = f"{sorted(over.items())} {tried.draws} {tried.seed}"
-    return Plan(Task(spec, strategy, found.candles), words, count, each, found.notes)
+    if tried.guided:
+        # Not how many: whoever wants more goes on where the search stopped.
+        words = f"optuna {tried.over} {tried.score} {tried.seed}"
+    return Plan(Task(spec, strategy, found.candles), words, count, each, found.notes, over, tried)
+
+
+def chosen(ready: Plan, known: dict[str, Outcome], *, workers: int) -> Iterator[Outcome]:
+    """Yield the trials that Optuna asks for, those that are known already as well. Raises NoOptuna."""
+    tried = ready.tried
+    words = tried.over or tuple(ready.task.strategy.parameters)
+    return guided(
+        ready.task, ready.over, words, tried.score, trials=tried.guided, seed=tried.seed, workers=workers, known=known
+    )  # fmt: skip
 
 
 def fresh(ready: Plan, known: dict[str, Outcome], told: Callable[[int], None]) -> Iterator[Params]:

@@ -297,3 +297,21 @@ def test_a_run_walks_inside_its_bars_and_says_where_it_could_not(typed: Typed, f
     assert (code, "inside: 1m came beside --data" in " ".join(err.split())) == (1, True)
     code, _, err = typed("backtest", "run", "ema-cross", "--data", str(file), "--inside", "nothing.csv")
     assert (code, "inside: 'nothing.csv' came" in " ".join(err.split())) == (1, True)
+
+
+def test_a_search_can_be_guided_and_goes_on(typed: Typed, file: Path) -> None:
+    """Optuna chooses; the same command with more trials makes only those that are new."""
+    pytest.importorskip("optuna")
+    words = ("sweep", "ema-cross", "--data", str(file), "-o", "fast=4..12:2", "-o", "slow", "--workers", "1", "--json")
+    code, out, err = typed(*words, "--optuna", "8", "--seed", "5")
+    assert code == 0, err
+    first = json.loads(out)
+    second = json.loads(typed(*words, "--optuna", "16", "--seed", "5")[1])
+
+    assert (first["combinations"], second["combinations"]) == (8, 16)
+    assert first["trials"] <= 8 < second["trials"] <= 16
+    names = {each["name"] for each in second["best"]}
+    assert {each["name"] for each in first["best"]} <= names
+    assert all(each["params"]["fast"] in {4, 6, 8, 10, 12} for each in second["best"])
+    code, out, err = typed(*words, "--optuna", "8", "--random", "3")
+    assert (code, "beside --random" in out + err) == (1, True)
