@@ -26,13 +26,19 @@ BYTES_MOST: Final = 4 * 2**20
 class SourceFile:
     """One file of strategies.
 
-    name      without folder and ending
-    content   SHA-256 of its bytes, hexadecimal: the version of everything in it
+    name      without folder and ending, or that of an entry point
+    content   SHA-256 of its bytes, or of its package, hexadecimal: the version of everything in it
+    module    under which a file of an installed package is imported; empty for a file of a folder
+    root      where that package lies
+    kind      the one class that is meant; empty for all
     """
 
     name: str
     path: Path
     content: str
+    module: str = ""
+    root: Path | None = None
+    kind: str = ""
 
 
 class FileBroken(Refused):
@@ -100,6 +106,18 @@ def import_file(path: Path) -> ModuleType:
     finally:
         sys.path.remove(folder)
     return module
+
+
+def import_installed(path: Path, module: str, root: Path) -> ModuleType:
+    """Return a module of an installed package that lies in `root`. Raises FileBroken; nothing else escapes."""
+    if str(root) not in sys.path:
+        sys.path.append(str(root))
+    try:
+        return importlib.import_module(module)
+    except SyntaxError as error:
+        raise FileBroken(Path(error.filename or path), error.lineno or 0, f"{error.msg}") from error
+    except BaseException as error:  # as in import_file
+        raise FileBroken(path, line_in(path, error), told(error)) from error
 
 
 def line_in(path: Path, error: BaseException) -> int:

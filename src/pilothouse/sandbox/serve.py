@@ -8,7 +8,7 @@ from typing import Any
 
 from pilothouse.core.errors import Invalid
 from pilothouse.sandbox.frames import Frame
-from pilothouse.sandbox.load import FileBroken, import_file, run_in
+from pilothouse.sandbox.load import FileBroken, import_file, import_installed, run_in
 from pilothouse.sandbox.plain_strategies import rules_to_plain, signals_to_plain, view_from_plain
 from pilothouse.strategies.parameters import resolve
 from pilothouse.strategies.sdk import Columns
@@ -41,11 +41,16 @@ class Server:
         self._modules[path] = import_file(path)
         return Frame({"imported": path.stem})
 
-    def _strategies(self, path: Path) -> dict[str, Columns]:
-        """Return the strategies of a file by name: its own classes by columns, each made once."""
+    def _module(self, path: Path, order: Frame) -> ModuleType:
         module = self._modules.get(path)
         if module is None:
-            module = self._modules[path] = import_file(path)
+            named, root = str(order.data.get("module", "")), Path(str(order.data.get("root", "")))
+            module = self._modules[path] = import_installed(path, named, root) if named else import_file(path)
+        return module
+
+    def _strategies(self, path: Path, order: Frame) -> dict[str, Columns]:
+        """Return the strategies of a file by name: its own classes by columns, each made once."""
+        module = self._module(path, order)
         kinds = [
             each
             for each in vars(module).values()
@@ -60,22 +65,23 @@ class Server:
             found[made.name] = made
         return found
 
-    def _describe(self, path: Path, _order: Frame) -> Frame:
+    def _describe(self, path: Path, order: Frame) -> Frame:
         told = [
             {
                 "name": name,
                 "title": strategy.title,
+                "kind": type(strategy).__name__,
                 "rule": (type(strategy).__doc__ or "").strip(),
                 "parameters": {key: asdict(parameter) for key, parameter in strategy.parameters.items()},
             }
-            for name, strategy in self._strategies(path).items()
+            for name, strategy in self._strategies(path, order).items()
         ]
         return Frame({"strategies": told})
 
     def _one(self, path: Path, order: Frame) -> Columns:
         name = str(order.data.get("name"))
         try:
-            return self._strategies(path)[name]
+            return self._strategies(path, order)[name]
         except KeyError:
             raise FileBroken(path, 0, f"there is no strategy {name[:60]!r} in it") from None
 

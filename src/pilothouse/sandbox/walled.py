@@ -77,21 +77,29 @@ class Walled(Columns):
     def _ask(self, data: dict[str, Any], arrays: Mapping[str, Array], within_s: float) -> Frame:
         if self._prisoner is None:
             self._prisoner = Prisoner(self._cell)
-        order = {**data, "file": str(self.source.path), "name": self.about.name}
+        order = {**data, **where(self.source), "name": self.about.name}
         return heard(self._prisoner.ask(order, arrays, within_s=within_s))
 
 
 def describe(source: SourceFile, cell: Cell, prisoner: Prisoner) -> list[Walled]:
     """Return the strategies of a file, described by a confined process. Raises FileBroken and as `Walled.warm_up`."""
-    answer = heard(prisoner.ask({"do": "describe", "file": str(source.path)}, within_s=DESCRIBE_S))
+    answer = heard(prisoner.ask({"do": "describe", **where(source)}, within_s=DESCRIBE_S))
     found = []
     for told in answer.data["strategies"]:
+        if source.kind and told["kind"] != source.kind:
+            continue
         about = About(
             str(told["name"])[:60], str(told["title"])[:200], str(told["rule"])[:4_000],
             parameters_from_plain(told["parameters"]),
         )  # fmt: skip
         found.append(Walled(source, about, cell, prisoner))
     return found
+
+
+def where(source: SourceFile) -> dict[str, str]:
+    """Return what a confined process is told about where a strategy lies."""
+    told = {"file": str(source.path)}
+    return told | ({"module": source.module, "root": str(source.root)} if source.module else {})
 
 
 def heard(answer: Frame) -> Frame:

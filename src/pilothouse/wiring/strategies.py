@@ -8,6 +8,7 @@ from typing import Final
 
 from pilothouse.core.errors import Invalid, PilothouseError, Problem
 from pilothouse.kit.settings import Settings
+from pilothouse.sandbox.installed import find_installed
 from pilothouse.sandbox.load import SourceFile, find
 from pilothouse.sandbox.talk import Cell, Prisoner
 from pilothouse.sandbox.walled import Walled, describe
@@ -52,7 +53,9 @@ def all_of(settings: Settings) -> tuple[list[Described], list[Broken]]:
     """Return every strategy, those of the product first, and the files that are broken."""
     found: list[Described] = list(registry.BUILT_IN.values())
     broken = []
-    for source in find([folder_of(settings)]):
+    installed, unusable = find_installed()
+    broken += [Broken(error.path, str(error)) for error in unusable]
+    for source in (*find([folder_of(settings)]), *installed):
         try:
             found += _own(settings, source)
         except PilothouseError as error:
@@ -63,12 +66,14 @@ def all_of(settings: Settings) -> tuple[list[Described], list[Broken]]:
 def named(settings: Settings, name: str) -> Described:
     """Return one strategy by name: built in, `FILE` for a file with one strategy, or `FILE:NAME`.
 
+    An entry point of an installed package counts like a file, unless a file has its name.
+
     Raises NoSuchStrategy, FileBroken, NotConfined, StrategyHung, StrategyDied, Invalid.
     """
     if name in registry.BUILT_IN:
         return registry.BUILT_IN[name]
     file, _, wanted = name.partition(":")
-    for source in find([folder_of(settings)]):
+    for source in (*find([folder_of(settings)]), *find_installed()[0]):
         if source.name != file:
             continue
         found = [each for each in _own(settings, source) if not wanted or each.strategy.name == wanted]
@@ -81,9 +86,11 @@ def named(settings: Settings, name: str) -> Described:
 
 def _own(settings: Settings, source: SourceFile) -> Iterator[OwnStrategy]:
     cache = settings.data / "cache" / "strategies" / source.content
-    cell = Cell((folder_of(settings),), trusted=settings.trusted_strategies == "yes", cache=cache)
+    folder = folder_of(settings) if source.root is None else source.root
+    cell = Cell((folder,), trusted=settings.trusted_strategies == "yes", cache=cache)
     prisoner = Prisoner(cell)
     version = registry.version_on(source.content)
     for walled in describe(source, cell, prisoner):
         fails = "Nobody has said yet. Write it down before you trade it."
-        yield OwnStrategy(walled, "own", "one", walled.about.rule, fails, version)
+        kind = "installed" if source.module else "own"
+        yield OwnStrategy(walled, kind, "one", walled.about.rule, fails, version)
