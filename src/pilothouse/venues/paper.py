@@ -56,6 +56,9 @@ from pilothouse.venues.replace import replace_order
 
 T = TypeVar("T")
 
+TAKEN = "-4116"
+"""The code of a refusal because an open order has the client id."""
+
 AHEAD_MAX = timedelta(seconds=1)
 """A request stamped later than this from now is refused: its clock is wrong."""
 
@@ -177,7 +180,18 @@ class PaperVenue:
             lost = Unknown(f"the paper venue could not write it down: {problem}")
             return [outcome if isinstance(outcome, Rejected) else lost for outcome in outcomes]
         self._tell(events)
-        return outcomes
+        return [self._adopted(account, *both) for both in zip(orders, outcomes, strict=True)]
+
+    def _adopted(self, account: VenueAccount, request: OrderRequest, outcome: PlaceOutcome) -> PlaceOutcome:
+        """Return the order that has this client id already, if it is the one that was asked for; else `outcome`."""
+        if not isinstance(outcome, Rejected) or outcome.code != TAKEN:
+            return outcome
+        found = self._find(account, request.terms.symbol, request.client_order_id)
+        if not isinstance(found, Accepted):
+            return Unknown(f"{outcome.message}, and it was not found")
+        theirs, ours = found.report.terms, request.terms
+        same = (theirs.symbol, theirs.side, theirs.type) == (ours.symbol, ours.side, ours.type)
+        return found if same and (request.close_position or theirs.quantity == ours.quantity) else outcome
 
     def _place_one(
         self, floor: Floor, account: VenueAccount, request: OrderRequest, instant: datetime, now: int

@@ -6,8 +6,10 @@ import re
 from typing import Any
 
 import pytest
+from sqlalchemy import update
 
 from pilothouse.core.facts import Fact, FactKind
+from pilothouse.execution.tables import orders
 from pilothouse.kit import outbox
 from tests.slices.api.conftest import Served, until
 
@@ -377,3 +379,15 @@ def test_facts_of_others_are_not_heard(served: Served) -> None:
         first = next(line for line in response.iter_lines() if line.startswith("data: "))
 
     assert served.house.operator_id in first
+
+
+def test_an_order_that_nobody_knows_of_is_shown_as_such(served: Served) -> None:
+    """Console data and metrics say so in the same breath; none of them calls it filled, or gone."""
+    served.alert(action="open", side="BUY", quantity="0.01", wait_ms=0)
+    lost = update(orders).values(state="unknown")
+    served.house.database.write(lambda tx: tx.execute(lost).close(), name="plant")
+
+    shown = served.api.get("/api/v1/orders", params={"state": "unknown"}).json()["items"]
+    assert [row["state"] for row in shown] == ["unknown"]
+    assert "pilothouse_unknown_orders 1.0" in served.api.get("/metrics").text
+    assert served.api.get("/orders").json() != [], "an older client sees it as an order that is not over"

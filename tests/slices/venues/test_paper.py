@@ -193,10 +193,14 @@ def test_another_owner_cannot_touch_an_account(venue: PaperVenue) -> None:
 def test_an_id_may_be_used_again_once_its_order_is_over(venue: PaperVenue, clock: FrozenClock) -> None:
     """As on the real venue: a blind resend after a fill buys twice, and the latest one is found."""
     resting = request(clock.now(), Side.BUY, "0.01", OrderType.LIMIT, price="64000", id_="again")
-    venue.place(ACCOUNT, [resting])
-    (double,) = venue.place(ACCOUNT, [resting])
-    assert isinstance(double, Rejected)
-    assert double.code == "-4116"
+    stands = accepted(venue.place(ACCOUNT, [resting])[0])
+    double = accepted(venue.place(ACCOUNT, [resting])[0])
+    assert double.venue_order_id == stands.venue_order_id
+    (other,) = venue.place(
+        ACCOUNT, [request(clock.now(), Side.BUY, "0.02", OrderType.LIMIT, price="64000", id_="again")]
+    )
+    assert isinstance(other, Rejected)
+    assert other.code == "-4116", "of another size: not ours to adopt"
 
     venue.cancel(ACCOUNT, BTC, "again")
     first = accepted(venue.place(ACCOUNT, [request(clock.now(), Side.BUY, "0.01", id_="again")])[0])
