@@ -6,8 +6,11 @@ import resource
 import sqlite3
 import subprocess
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
+from pathlib import Path
 
+import httpx
 import pytest
 
 from tests.house_process import HouseProcess, NotUp, eventually, fresh
@@ -62,6 +65,52 @@ def test_an_alert_that_cannot_be_stored_is_refused_and_carried_out_once_when_it_
     assert house.stop() == 0
     with house.autopsy() as found:
         found.check()
+
+
+@contextlib.contextmanager
+def short_of_memory(house: HouseProcess) -> Iterator[None]:
+    """Let the house have no more memory than it has."""
+    status = Path(f"/proc/{house.pid}/status").read_text(encoding="ascii")
+    has = int(next(line for line in status.splitlines() if line.startswith("VmSize")).split()[1]) * 1_024
+    was = resource.prlimit(house.pid, resource.RLIMIT_AS, (has, resource.RLIM_INFINITY))
+    try:
+        yield
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            resource.prlimit(house.pid, resource.RLIMIT_AS, was)
+
+
+@pytest.mark.soak
+def test_alerts_that_come_while_there_is_no_memory_are_carried_out_once_or_refused(new_house: NewHouse) -> None:
+    """What was answered with 200 is done; what was not is sent again, as its sender does. Nothing is done twice."""
+    house = new_house().start()
+    assert house.alert(**BUY)["state"] == "filled"
+    small = {**BUY, "quantity": "0.001", "webhook_secret": house.secret}
+    alerts = [{**small, "alert_id": fresh(), "comment": "x" * 50_000} for _ in range(30)]
+    known = set()
+    with short_of_memory(house), ThreadPoolExecutor(8) as pool:
+        for alert, answered in zip(alerts, pool.map(lambda one: _answered(house, one), alerts), strict=True):
+            known |= {alert["alert_id"]} if answered else set()
+    if not house.lives_on():
+        house.start()  # whoever supervises it does so
+
+    for alert in alerts:
+        if alert["alert_id"] not in known:
+            eventually(lambda alert=alert: _answered(house, alert), "it is taken once there is memory again")
+    eventually(lambda: house.position() == Decimal("0.040"), "every one of them is carried out")
+    entries = [one for one in house.orders() if one["purpose"] == "entry"]
+    assert len(entries) == 31
+    assert house.stop() == 0
+    with house.autopsy() as found:
+        found.check()
+
+
+def _answered(house: HouseProcess, alert: dict[str, str]) -> bool:
+    """Say whether an alert was taken; a connection that breaks is no answer."""
+    try:
+        return house.send(alert, wait_ms=0).status_code == 200
+    except httpx.HTTPError:
+        return False
 
 
 def _taken(house: HouseProcess, alert: dict[str, str]) -> str | None:

@@ -29,9 +29,12 @@ from pilothouse.fleet.answer import AnswerState, Outcome, outcome_of
 from pilothouse.fleet.inbox import BODY_BYTES_MAX, Door, Taken
 from pilothouse.fleet.store import SignalRecord, SignalState
 from pilothouse.kit.db import Tx
+from pilothouse.kit.engines import OutOfMemory
 from pilothouse.kit.exact_json import encoded
 from pilothouse.marketdata.quotes import QuoteMissing
 from pilothouse.wiring.house import House
+
+_log = structlog.get_logger("pilothouse.hooks")
 
 BODY_SECONDS_MAX = 10.0
 PRICE_SECONDS_MAX = 2.0
@@ -107,6 +110,10 @@ class Intake:
             if not await self._priced(missing):
                 raise
             taken = await self._store(door, read, body, credential, received_at, waiter, counted=True)
+        except OutOfMemory:
+            # To keep an alert takes less than to decide it. If there is not even so much, its sender sends it again.
+            _log.warning("alert_not_decided_for_want_of_memory")
+            taken = await self._store(door, read, body, credential, received_at, waiter, counted=True, undecided=True)
         signal = taken.signal
         scope["state"]["signal_id"] = signal.id
         self._count(taken)
@@ -137,10 +144,12 @@ class Intake:
         waiter: Waiter,
         *,
         counted: bool = False,
+        undecided: bool = False,
     ) -> Taken:
         """Find the hook, store the alert and decide it: one unit of work.
 
-        counted   whether it was counted as a use of its hook before
+        counted     whether it was counted as a use of its hook before
+        undecided   only store it: it is decided later
         """
         known_as = hashlib.sha256((credential or "").encode("utf-8", "replace")).hexdigest()
         if not counted:
@@ -155,7 +164,16 @@ class Intake:
                 hook = inbox.hook_by_secret(tx, credential)
             if not counted:
                 self.rates.use(hook, known_as, waiter.loop.time())
-            taken = inbox.take(tx, desk, hook, door, read, fingerprint=fingerprint, received_at=received_at)
+            taken = inbox.take(
+                tx,
+                desk,
+                hook,
+                door,
+                read,
+                fingerprint=fingerprint,
+                received_at=received_at,
+                undecided=undecided,
+            )
             # What follows from here on, on any thread, is logged under the id of the alert.
             structlog.contextvars.bind_contextvars(correlation=taken.signal.id)
             if taken.signal.http_status == 200 and not taken.held:  # nobody waits for what was refused for its form

@@ -7,6 +7,7 @@ import socket
 import sys
 import threading
 from collections.abc import Mapping
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +19,10 @@ from pilothouse.accounts import trading_accounts
 from pilothouse.accounts.trading_accounts import Mode
 from pilothouse.api.app import create_app
 from pilothouse.cli.watched import Watched
+from pilothouse.core.clock import iso
 from pilothouse.core.errors import PilothouseError
 from pilothouse.jobs.embedded import Embedded
-from pilothouse.kit import log
+from pilothouse.kit import log, outbox
 from pilothouse.kit.clocks import SystemClock
 from pilothouse.kit.env_file import read_env_file
 from pilothouse.kit.lease import house_lock
@@ -34,6 +36,8 @@ from pilothouse.wiring.house import House
 from pilothouse.wiring.variables import Bridge
 
 _SHUTDOWN_PATIENCE_S = 2
+_CLOCK_BEHIND_MOST = timedelta(seconds=60)
+"""A clock that is set right goes back a little; more than this is said at the start."""
 
 _stop_wanted = threading.Event()
 
@@ -67,8 +71,9 @@ def _run(
     migrate(settings.database_url, backup_to=settings.data / "backups", clock=SystemClock())
     house = build(settings, parts)
     try:
+        clock_notes = _about_clock(house)
         facts, is_first = first_steps.take(house)
-        notes = [*_about_env_file(), *given_accounts.take(house, bridge)]
+        notes = [*_about_env_file(), *clock_notes, *given_accounts.take(house, bridge)]
         jobs = Embedded(house)
         jobs.start()
         gc.collect()
@@ -174,6 +179,19 @@ def _about_env_file() -> list[str]:
         numbers = ", ".join(str(number) for number in file.not_understood[:10])
         notes.append(f"{file.path}: nothing was understood in line {numbers}")
     return notes
+
+
+def _about_clock(house: House) -> list[str]:
+    """Return what a person should know of a clock that is behind what these books have seen."""
+    last, now = house.database.read(outbox.newest_fact_at), house.clock.now()
+    if last is None or last - now <= _CLOCK_BEHIND_MOST:
+        return []
+    seconds = f"{(last - now).total_seconds():.0f}"
+    structlog.get_logger("pilothouse.up").warning("clock_behind_books", seconds=seconds, last=iso(last))
+    return [
+        f"this machine's clock is {seconds} s behind what these books saw last ({iso(last)}): set it,",
+        "such as with `timedatectl set-ntp true`; until then nobody can tell how old an alert on paper is",
+    ]
 
 
 def _real_accounts(house: House) -> list[str]:

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import Final
 
 from pilothouse.core.clock import Clock
 from pilothouse.core.errors import Broken
@@ -16,7 +17,10 @@ from pilothouse.execution.lanes import Lanes
 from pilothouse.kit.db import Database
 from pilothouse.kit.meters import Meters
 from pilothouse.venues.catalogue import carries_stops, has_pairs, holds_coins, stop_ways, trails
-from pilothouse.venues.port import Venue
+from pilothouse.venues.port import TellsItsTime, Venue
+
+CLOCK_OFF_MOST: Final = timedelta(seconds=5)
+"""So much may the clocks of a venue and of this machine differ."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +58,7 @@ class Desk:
     quote_of       (venue, symbol) -> Quote; raises Unavailable
     process        the name of this process in leases
     writers        for which accounts this process may send; asked right before the wire
+    bodies_heard   (id, monotonic time) of the alert that brought a body to a hook, by (hook, fingerprint)
     exits_denied   when the gate last denied which exit of a protection: it is not asked again at once
     protect_within_s, when_unprotected   what accounts want that did not say: seconds, and flatten or alarm
     trail_at       "venue": trailing stops are the venue's own where it has them; "house": a stop is moved everywhere
@@ -77,6 +82,7 @@ class Desk:
     trail_at: str = "venue"
     day_sums: DaySums = field(default_factory=DaySums)
     exits_denied: dict[str, datetime] = field(default_factory=dict)
+    bodies_heard: dict[tuple[str, str], tuple[str, float]] = field(default_factory=dict)
 
     def holds_coins(self, venue: str) -> bool:
         """Say whether a position at the venue of this key is coins that are owned, as on spot."""
@@ -97,6 +103,18 @@ class Desk:
     def stop_ways(self, venue: str) -> tuple[StopWay, ...]:
         """Return in which forms the venue of this key takes a stop, in the order in which they are tried."""
         return stop_ways(venue)
+
+    def clock_ahead(self, venue: str) -> timedelta:
+        """Return how far a venue's clock is ahead of ours, where that is more than it may be; else nothing.
+
+        Which clock is wrong cannot be known from here; what is judged by time goes by the venue's, as its orders do.
+        """
+        nothing = timedelta(0)
+        if venue not in self.venues:
+            return nothing
+        opened = self.venues[venue]
+        ahead = opened.clock_ahead() if isinstance(opened, TellsItsTime) else nothing
+        return ahead if ahead is not None and abs(ahead) > CLOCK_OFF_MOST else nothing
 
     def venue(self, name: str) -> Venue:
         """Return the open venue of that name; raises Broken if the house was built without it."""

@@ -54,16 +54,18 @@ def arrived(tx: Tx, desk: Desk, hook: Hook, record: SignalRecord) -> None:
         _compare(tx, desk, hook, record, signal.position_before)
 
 
-def older_than(tx: Tx, hook: Hook, record: SignalRecord) -> str | None:
+def older_than(tx: Tx, hook: Hook, record: SignalRecord, received_at: datetime) -> str | None:
     """Return why an alert is superseded by one that came before it, or None; then it is remembered as the newest.
 
     Only alerts that say where the position shall be are put in order, by when they were sent, and by their bar where
     that says nothing. Which of two came first counts where they do not say.
+
+    received_at   when it came, by the clock that times are believed by
     """
     signal, symbol = record.signal, record.symbol
     if signal is None or symbol is None or signal.kind not in _ABSOLUTE:
         return None
-    sent_at, bar_time = (_believed(each, record.received_at) for each in (signal.sent_at, signal.bar_time))
+    sent_at, bar_time = (_believed(each, received_at) for each in (signal.sent_at, signal.bar_time))
     is_watched = hook.expects is not None and hook.expects.position
     if sent_at is None and bar_time is None and not is_watched:
         return None

@@ -7,6 +7,8 @@ What was answered with 200 is remembered: the same alert again is the same answe
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
+from functools import partial
+from typing import Final
 
 from pilothouse.accounts import hooks, trading_accounts
 from pilothouse.accounts.hooks import Hook
@@ -18,10 +20,14 @@ from pilothouse.core.signals import SignalKind
 from pilothouse.execution.desk import Desk
 from pilothouse.execution.submit import Trader
 from pilothouse.fleet import drive, expect, store
+from pilothouse.fleet.expect import AHEAD_MOST
 from pilothouse.fleet.store import SignalRecord, SignalState
 from pilothouse.kit.db import Tx
 
 BODY_BYTES_MAX = 65_536
+
+BODIES_MOST: Final = 20_000
+"""So many bodies are remembered by the monotonic clock; of older ones the wall clock tells."""
 
 
 class Door(StrEnum):
@@ -92,12 +98,21 @@ def hook_by_secret(tx: Tx, secret: str | None) -> Hook:
 
 
 def take(
-    tx: Tx, desk: Desk, hook: Hook, door: Door, read: Alert | Invalid, *, fingerprint: str, received_at: datetime
+    tx: Tx,
+    desk: Desk,
+    hook: Hook,
+    door: Door,
+    read: Alert | Invalid,
+    *,
+    fingerprint: str,
+    received_at: datetime,
+    undecided: bool = False,
 ) -> Taken:
     """Store an alert and decide it; the same alert again is only counted.
 
     read          what `bots.alert.read` made of the body, or why it could not
     fingerprint   SHA-256 of the body, hexadecimal
+    undecided     only store it: it is decided in its turn, as in a crowd
 
     Raises AlertIdTaken; Unavailable if there is no price to decide with: then nothing is stored.
     """
@@ -105,7 +120,7 @@ def take(
     trader = Trader.of(account)
     tx.lock(f"account:{account.id}")
     key = _key(read, fingerprint, received_at)
-    double = _double(tx, hook, read, fingerprint, received_at)
+    double = _double(tx, desk, hook, read, fingerprint, received_at)
     if double is not None:
         store.delivered_again(tx, double.id)
         tx.record(account.id, double.id, "again", {"at": received_at, "fingerprint": fingerprint})
@@ -131,6 +146,8 @@ def take(
         deliveries=1,
         changed_at=received_at,
     )
+    if isinstance(read, Alert) and read.signal.alert_id is None:
+        tx.after_commit(partial(_remember, desk, hook.id, fingerprint, record.id))
     came = {"hook": hook.id, "door": door, "key": key, "sha256": fingerprint, "at": received_at, "body": record.body}
     tx.record(account.id, record.id, "alert", came)
     if isinstance(read, Invalid):
@@ -142,16 +159,17 @@ def take(
         )
     try:
         instrument = _instrument(desk, hook, trader, read.signal.symbol)
-        _refuse_stale(hook, read, received_at)
+        by_venue = received_at + desk.clock_ahead(trader.venue)
+        _refuse_stale(hook, read, by_venue)
     except Refused as refusal:
         return Taken(_refuse(tx, record, refusal), duplicate=False)
     record = replace(record, symbol=instrument.symbol)
     expect.arrived(tx, desk, hook, record)
-    older = expect.older_than(tx, hook, record)
+    older = expect.older_than(tx, hook, record, by_venue)
     if older is not None:
         superseded = drive.nothing_to_do(tx, record, SignalState.SUPERSEDED, f"Superseded: {older}", code="older_alert")
         return Taken(superseded, duplicate=False)
-    if desk.database.is_crowded:
+    if undecided or desk.database.is_crowded:
         return Taken(drive.hold(tx, desk, record), duplicate=False, held=True)
     decided = drive.advance(tx, desk, trader, instrument.symbol, drive.HookBook(hook), record)
     assert decided is not None, "a fresh alert is always decided or stored as pending"
@@ -171,13 +189,39 @@ def _key(read: Alert | Invalid, fingerprint: str, received_at: datetime) -> str:
     return f"body:{fingerprint}:{micros(received_at)}"
 
 
-def _double(tx: Tx, hook: Hook, read: Alert | Invalid, fingerprint: str, received_at: datetime) -> SignalRecord | None:
+def _remember(desk: Desk, hook_id: str, fingerprint: str, signal_id: str) -> None:
+    """Remember when a body came by the clock that nobody sets; the oldest are forgotten."""
+    heard = desk.bodies_heard
+    heard.pop((hook_id, fingerprint), None)
+    while len(heard) >= BODIES_MOST:
+        heard.pop(next(iter(heard)), None)
+    heard[hook_id, fingerprint] = (signal_id, desk.clock.monotonic())
+
+
+def _by_body(tx: Tx, desk: Desk, hook: Hook, fingerprint: str, received_at: datetime) -> SignalRecord | None:
+    """Return the alert that brought the same body within the hook's window.
+
+    By the monotonic clock where this process heard it: a wall clock that is set meanwhile, forward or back, must make
+    neither a repetition new nor a new alert a repetition. By the wall clock otherwise.
+    """
+    signal_id, at = desk.bodies_heard.get((hook.id, fingerprint), ("", 0.0))
+    if signal_id and desk.clock.monotonic() - at <= hook.window_s:
+        known = store.get(tx, signal_id)
+        if known is not None and known.alert_key is not None:
+            return known
+    found = store.by_body(tx, hook.id, fingerprint, received_at - timedelta(seconds=hook.window_s))
+    return None if found is not None and found.id == signal_id else found
+
+
+def _double(
+    tx: Tx, desk: Desk, hook: Hook, read: Alert | Invalid, fingerprint: str, received_at: datetime
+) -> SignalRecord | None:
     """Return the alert that this one repeats, or None; raises AlertIdTaken."""
     if isinstance(read, Invalid):
         return None
     alert_id = read.signal.alert_id
     if alert_id is None:
-        return store.by_body(tx, hook.id, fingerprint, received_at - timedelta(seconds=hook.window_s))
+        return _by_body(tx, desk, hook, fingerprint, received_at)
     known = store.by_key(tx, hook.id, f"id:{alert_id}")
     if known is not None and known.fingerprint != fingerprint:
         raise AlertIdTaken(
@@ -212,6 +256,7 @@ def _instrument(desk: Desk, hook: Hook, trader: Trader, symbol: str) -> Instrume
 
 
 def _refuse_stale(hook: Hook, read: Alert, received_at: datetime) -> None:
+    """Raise StaleAlert for one that is too old, or whose age cannot be told. `received_at`: by the venue's clock."""
     if hook.max_age_s is None:
         return
     sent_at = read.signal.sent_at
@@ -225,6 +270,11 @@ def _refuse_stale(hook: Hook, read: Alert, received_at: datetime) -> None:
         raise StaleAlert(
             f"the alert was sent at {iso(sent_at)}, {age.total_seconds():.0f} s before it came; this hook takes "
             f"alerts of at most {hook.max_age_s} s"
+        )
+    if -age > AHEAD_MOST:
+        raise StaleAlert(
+            f"the alert says that it was sent at {iso(sent_at)}, {-age.total_seconds():.0f} s after it came: this "
+            "machine's clock or the sender's is wrong, so nobody can say how old it is"
         )
 
 

@@ -138,7 +138,7 @@ class Dispatcher:
         words = f"{type(error).__name__}: {error}"
         known = isinstance(error, PilothouseError)
         _log.warning("message failed", topic=message.topic, message=message.id, attempt=message.attempt, error=words)
-        poisoned = message.attempt >= FAILURES_MAX and not isinstance(error, Unavailable)
+        poisoned = message.attempt >= FAILURES_MAX and not isinstance(error, (Unavailable, MemoryError))
         pause = min(timedelta(milliseconds=100) * (1 << min(message.attempt, 8)), timedelta(seconds=10))
 
         def work(tx: Tx) -> None:

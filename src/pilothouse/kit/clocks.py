@@ -42,6 +42,10 @@ class FrozenClock:
         self._monotonic += max(0.0, (at - self._now).total_seconds())
         self._now = at.astimezone(UTC)
 
+    def jump(self, span: timedelta) -> None:
+        """Let the wall clock alone be set, forward or back: no time passes."""
+        self._now += span
+
     def advance(self, span: timedelta | float) -> datetime:
         """Go forward by `span` (a timedelta, or seconds; not below zero) and return the new instant."""
         step = span if isinstance(span, timedelta) else timedelta(seconds=span)

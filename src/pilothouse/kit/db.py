@@ -22,7 +22,7 @@ from pilothouse.core.facts import StampedFact
 from pilothouse.core.ids import Ids
 from pilothouse.kit.bell import Bell
 from pilothouse.kit.chain import Chains, Heads, lines_of
-from pilothouse.kit.engines import CommitUnknown, Lost, dialect_of, is_worth_again, open_engine, told
+from pilothouse.kit.engines import CommitUnknown, Lost, OutOfMemory, dialect_of, is_worth_again, open_engine, told
 from pilothouse.kit.fresh_ids import FreshIds
 from pilothouse.kit.kept_readers import KeptReaders, driver_of
 from pilothouse.kit.outbox import put_heard, store_facts
@@ -229,7 +229,10 @@ class _Writer:
         try:
             while (unit := self.queue.take()) is not None:
                 taken = []
-                self.make_durable(unit, taken)
+                try:
+                    self.make_durable(unit, taken)
+                except MemoryError as error:
+                    self.give_up(taken or [unit], error)
         except BaseException as error:
             self.let_go()
             self.stop(error.__cause__ or error if isinstance(error, _Stopped) else error, taken)
@@ -239,6 +242,17 @@ class _Writer:
     def make_durable(self, unit: Unit, taken: list[Unit]) -> None:
         """Do `unit` and tell its outcome; `taken` is filled with every unit begun."""
         raise NotImplementedError
+
+    def give_up(self, taken: Iterable[Unit], error: MemoryError) -> None:
+        """Leave units of which nobody can say whether they are durable, and go on: memory may be there again."""
+        self.let_go()
+        self.database.chains.forget()
+        for unit in taken:
+            if not unit.future.done():
+                lost = CommitUnknown("memory ran out while the commit was on its way")
+                lost.__cause__ = error
+                unit.future.set_exception(lost)
+        _log.error("out_of_memory")
 
     def let_go(self) -> None:
         """Let go of the connection, if one is kept."""
@@ -320,10 +334,11 @@ class _SqliteWriter(_Writer):
                 raw.execute("COMMIT")
             else:
                 raw.execute("ROLLBACK")
-        except (sqlite3.Error, SQLAlchemyError) as error:
+        except (sqlite3.Error, SQLAlchemyError, MemoryError) as error:
             self.let_go()  # closing rolls back
             self.database.chains.forget()
-            lost = Lost(f"the database did not commit: {error}")
+            short = isinstance(error, MemoryError)
+            lost = OutOfMemory("memory ran out") if short else Lost(f"the database did not commit: {error}")
             lost.__cause__ = error
             if not taken and unit.future.set_running_or_notify_cancel():
                 taken.append(unit)

@@ -32,8 +32,14 @@ class Lost(Unavailable):
     code = "database_unavailable"
 
 
+class OutOfMemory(Unavailable):
+    """There was no memory to do it with; nothing was changed."""
+
+    code = "out_of_memory"
+
+
 class CommitUnknown(Unknown):
-    """The connection broke while the commit was on its way."""
+    """The connection broke, or memory ran out, while the commit was on its way."""
 
     code = "commit_unknown"
 
@@ -121,12 +127,14 @@ def _postgres_engine(url: str, size: int, *, read_only: bool) -> Engine:
 
 
 def told(error: Exception) -> Exception:
-    """Return what `error` means to a caller: Lost, Broken for a write in a read, otherwise the error itself.
+    """Return what `error` means to a caller: Lost, OutOfMemory, Broken for a write in a read, or the error itself.
 
     Of a value that a column type refused, it is the refusal, without the statement around it.
     """
     if isinstance(error, StatementError) and not isinstance(error, DBAPIError) and isinstance(error.orig, Exception):
         return error.orig
+    if isinstance(error, MemoryError):
+        return OutOfMemory("memory ran out: nothing was done, and it may be asked for again")
     if isinstance(error, PoolExhausted):
         return Lost("every connection to the database is taken")
     cause = error.orig if isinstance(error, DBAPIError) else error

@@ -249,6 +249,12 @@ def unpark(tx: Tx, message_id: str, now: datetime) -> bool:
     return tx.execute(_UNPARK, {"this_id": message_id, "due": now}).rowcount == 1
 
 
+def newest_fact_at(tx: Tx) -> datetime | None:
+    """Return when the last fact was told, by the clock of that moment; None: nothing was told yet."""
+    row = tx.execute(select(facts.c.at).order_by(facts.c.id.desc()).limit(1)).first()
+    return None if row is None else row.at
+
+
 def counts(tx: Tx) -> dict[str, int]:
     """Return how many messages are ready, leased and parked."""
     return {READY: 0, LEASED: 0, PARKED: 0} | {row.state: row.number for row in tx.execute(_COUNT)}

@@ -65,6 +65,7 @@ DRAWDOWN_NEAR = "drawdown_near"
 LIMIT_WARNING = "limit_warning"
 DEADMAN_ACTED = "deadman_acted"
 DISK_LOW = "disk_low"
+CLOCK_OFF = "clock_off"
 LEASE_LOST = "lease_lost"
 WATCHER_IN_CHARGE = "watcher_in_charge"
 MESSAGE_PARKED = "message_parked"
@@ -187,6 +188,13 @@ MEANINGS = MappingProxyType(
             "The disk is nearly full",
             "Work goes on as long as it can be written; an alert that cannot be stored is refused, not lost.",
             "Make room on the disk of the data folder; old backups and logs lie there too.",
+            stands=True,
+        ),
+        CLOCK_OFF: Meaning(
+            Grade.CRITICAL,
+            "This machine's clock is not that of a venue",
+            "Requests are stamped, and the age of alerts is measured, by the venue's clock; nothing is sent twice.",
+            "Set the clock: `timedatectl set-ntp true`. If it is right, the venue's is wrong: look at its status page.",
             stands=True,
         ),
         HOOK_SILENT: Meaning(

@@ -31,6 +31,7 @@ _ASKED_HERE = (
     words.WALLET_DIFFERS,
     *losses.CODES,
     words.DISK_LOW,
+    words.CLOCK_OFF,
     words.HOOK_SILENT,
     words.HOOK_NOT_THERE,
 )
@@ -42,6 +43,7 @@ def look(house: Living) -> list[Condition]:
     found, opened = house.database.read(lambda tx: _asked(tx, house, now))
     free = shutil.disk_usage(house.settings.data).free
     found += about_disk(free, house.operator_id)
+    found += about_clocks(house)
     known = {_key(one): one for one in opened}
     present = {one.key: one for one in found}
     began = [one for key, one in present.items() if key not in known or _is_another(one, known[key])]
@@ -71,6 +73,19 @@ def about_disk(free: int, operator_id: str) -> list[Condition]:
         return []
     message = f"{free // 1_000_000} MB are free where the data folder is, {DISK_FREE_LEAST // 1_000_000} should be"
     return [Condition(words.DISK_LOW, "", None, operator_id, message)]
+
+
+def about_clocks(house: Living) -> list[Condition]:
+    """Return what is to be said of venues whose clock is not ours, as it was read last."""
+    found = []
+    for venue in house.desk.venues:
+        ahead = house.desk.clock_ahead(venue)
+        if ahead:
+            seconds, way = f"{abs(ahead).total_seconds():.0f}", "behind" if ahead > timedelta(0) else "ahead of"
+            message = f"this machine's clock is {seconds} s {way} the clock of {venue}"
+            detail = {"venue": venue, "seconds": seconds}
+            found.append(Condition(words.CLOCK_OFF, venue, None, house.operator_id, message, detail))
+    return found
 
 
 def _is_another(one: Condition, told: store.AlarmRecord) -> bool:

@@ -319,6 +319,15 @@ class ChangesInPlace(Protocol):
         ...
 
 
+@runtime_checkable
+class TellsItsTime(Protocol):
+    """A venue whose clock is not ours."""
+
+    def clock_ahead(self) -> timedelta | None:
+        """Return how far its clock is ahead of ours, as it was read last; None: it was not read yet. Asks nobody."""
+        ...
+
+
 COUNTDOWN = "countdown cancel"
 """The capability of a venue that cancels by itself when it is not told in time that somebody is still there."""
 

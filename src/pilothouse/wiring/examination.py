@@ -8,6 +8,7 @@ from typing import Any
 from pilothouse.accounts.trading_accounts import TradingAccount
 from pilothouse.core.errors import Refused
 from pilothouse.core.rounding import plain
+from pilothouse.execution.desk import CLOCK_OFF_MOST
 from pilothouse.kit.sealed import Secret
 from pilothouse.kit.throttle import SharedBooks, Throttle
 from pilothouse.venues.catalogue import open_venue
@@ -15,8 +16,6 @@ from pilothouse.venues.keys import VenueKey
 from pilothouse.venues.opening import Accounts, Opening
 from pilothouse.venues.port import Examined, VenueAccount
 from pilothouse.wiring.house import House
-
-CLOCK_OFF_MOST = timedelta(seconds=5)
 
 _TRIED = "tried"
 """The id under which a credential is tried that belongs to no account yet."""

@@ -11,6 +11,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from pilothouse.api.hooks import WAIT_MS_DEFAULT, WAIT_MS_MAX, wait_ms
+from pilothouse.bots import follow
+from pilothouse.fleet import drive
 from tests.slices.api.conftest import Served, until
 
 OPEN: dict[str, Any] = {"action": "open", "side": "BUY", "quantity": "0.01"}
@@ -311,3 +313,50 @@ def test_random_bodies_are_4xx_and_never_an_order(served: Served, body: bytes) -
             assert 400 <= answer.status_code < 500
             assert answer.json()["detail"]
     assert served.house.database.waiting == 0
+
+
+class _Short:
+    """A rule that runs out of memory so many times, and then decides as always."""
+
+    def __init__(self, times: int, decide: Any) -> None:
+        self.left, self._decide = times, decide
+
+    def __call__(self, *args: Any, **more: Any) -> Any:
+        if self.left > 0:
+            self.left -= 1
+            raise MemoryError
+        return self._decide(*args, **more)
+
+
+def test_an_alert_for_which_there_is_no_memory_to_decide_is_kept_and_decided_once(
+    running: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """To keep it takes less than to decide it: it is answered as waiting, and carried out in its turn."""
+    short = _Short(3, follow.decide)
+    monkeypatch.setattr(follow, "decide", short)
+
+    answer = running.alert(**OPEN, alert_id="short-1", wait_ms=0)
+
+    assert answer.status_code == 200
+    assert answer.json()["state"] == "pending"
+    until(lambda: [order for order in running.orders() if order["state"] == "filled"])
+    again = running.alert(**OPEN, alert_id="short-1")
+    assert (again.json()["duplicate"], again.json()["state"]) == (True, "filled")
+    assert short.left == 0
+    assert [order["filled_quantity"] for order in running.orders()] == ["0.01"]
+
+
+def test_an_alert_that_cannot_even_be_kept_is_refused_and_may_come_again(
+    running: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its sender hears that nothing was done, and sends it again."""
+    monkeypatch.setattr(drive, "hold", _Short(1, drive.hold))
+    monkeypatch.setattr(follow, "decide", _Short(1, follow.decide))
+
+    refused = running.alert(**OPEN, alert_id="short-2")
+    assert refused.status_code == 503
+    assert refused.json()["success"] is False
+    assert running.signals() == []
+
+    assert running.alert(**OPEN, alert_id="short-2").json()["state"] == "filled"
+    assert [order["filled_quantity"] for order in running.orders()] == ["0.01"]

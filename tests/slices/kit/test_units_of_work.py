@@ -16,8 +16,9 @@ from sqlalchemy.exc import IntegrityError, OperationalError
 
 from pilothouse.core.errors import Broken, Unavailable
 from pilothouse.core.facts import Fact, FactKind
+from pilothouse.kit.chain import Chains
 from pilothouse.kit.db import Database, Tx
-from pilothouse.kit.engines import CommitUnknown, Lost
+from pilothouse.kit.engines import CommitUnknown, Lost, OutOfMemory
 from pilothouse.kit.log import bind, correlation
 from pilothouse.kit.units import Closing
 from tests.slices.kit.probe import Gate, note, written
@@ -425,3 +426,46 @@ class TestLanes:
         with pytest.raises(Wrong):
             first.result(timeout=30)
         assert second.result(timeout=30) == db.dialect
+
+
+class TestMemory:
+    """What becomes of a unit for which there is no memory: it did not happen, or nobody can say; work goes on."""
+
+    def test_a_unit_without_memory_did_not_happen_and_may_be_asked_for_again(self, db: Database) -> None:
+        """The machine is short for a moment; that is no reason to stop for ever."""
+
+        def short(tx: Tx) -> None:
+            note("half")(tx)
+            raise MemoryError
+
+        with pytest.raises(OutOfMemory):
+            db.write(short, name="short")
+        assert db.read(written) == []
+        assert db.write(note("one"), name="n") == "one"
+        assert db.read(written) == ["one"]
+
+    @pytest.mark.parametrize("where", ["before the commit", "behind it"])
+    def test_the_books_go_on_when_memory_was_short_around_a_commit(
+        self, db: Database, monkeypatch: pytest.MonkeyPatch, where: str
+    ) -> None:
+        """Before it nothing happened; behind it nobody can say, and the next question finds it."""
+        name = {"before the commit": "append", "behind it": "keep"}[where]
+        told = (OutOfMemory,) if where == "before the commit" else (CommitUnknown, OutOfMemory)
+        real, left = getattr(Chains, name), [1]
+
+        def short(self: Chains, *args: Any) -> Any:
+            if left:
+                left.pop()
+                raise MemoryError
+            return real(self, *args)
+
+        monkeypatch.setattr(Chains, name, short)
+
+        def recorded(tx: Tx) -> None:
+            note("one")(tx)
+            tx.record("chain", "about", "said", {})
+
+        with pytest.raises(told):
+            db.write(recorded, name="short")
+        assert db.read(written) == (["one"] if where == "behind it" else [])
+        assert db.write(note("two"), name="n") == "two"

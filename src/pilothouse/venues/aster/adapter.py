@@ -293,6 +293,10 @@ class AsterVenue:
                 return position.leverage, position.margin_type
         raise NotFound(f"the venue knows no instrument {symbol[:40]!r}")
 
+    def clock_ahead(self) -> timedelta | None:
+        """Return how far the venue's clock is ahead of ours, as it was read last; None: not yet."""
+        return self._rest.ahead
+
     def set_leverage(
         self, account: VenueAccount, symbol: str, leverage: int, stamped_at: datetime | None = None
     ) -> int:

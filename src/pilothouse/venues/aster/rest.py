@@ -116,6 +116,7 @@ class Rest:
         self._signers: dict[AsterKeys, Signer] = {}
         self._nonces: dict[str, Nonces] = {}
         self._offset = NOTHING
+        self.ahead: timedelta | None = None
         self._clock_read_at: datetime | None = None
         self.limit(Limits())
 
@@ -143,7 +144,7 @@ class Rest:
         theirs = from_micros(int(wire.number(wire.row(heard.value), "serverTime")) * 1_000 + 500)
         offset = theirs - (before + took / 2)
         with self._lock:
-            self._offset, self._clock_read_at = offset, before
+            self._offset, self._clock_read_at, self.ahead = offset, before, offset
         return offset
 
     def _time_of(self, stamped_at: datetime) -> int:

@@ -213,6 +213,10 @@ class CcxtVenue:
         """Return leverage and margin type in one instrument. Raises Unavailable or NotFound."""
         return self._read(account, lambda session: self._quirks.settings(session, symbol))
 
+    def clock_ahead(self) -> timedelta | None:
+        """Return how far the venue's clock is ahead of ours, as it was read last; None: not yet."""
+        return self._rest.ahead
+
     def set_leverage(
         self, account: VenueAccount, symbol: str, leverage: int, stamped_at: datetime | None = None
     ) -> int:

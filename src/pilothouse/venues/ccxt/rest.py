@@ -90,6 +90,7 @@ class Rest:
         self._hosts: dict[str, HttpClient] = {}
         self._lock = threading.Lock()
         self._offset = NOTHING
+        self.ahead: timedelta | None = None
         self._clock_read_at: datetime | None = None
 
     def close(self) -> None:
@@ -157,7 +158,7 @@ class Rest:
         took = timedelta(seconds=self._tools.clock.monotonic() - began)
         offset = heard.value - (before + took / 2) if heard.value is not None else NOTHING
         with self._lock:
-            self._offset, self._clock_read_at = offset, before
+            self._offset, self._clock_read_at, self.ahead = offset, before, offset
         return offset
 
     # ── Asking ────────────────────────────────────────────────────────────────────────────────────

@@ -1,0 +1,173 @@
+"""A clock that is ten minutes wrong: what the user sees, and that nothing is doubled, and nothing old is traded."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pilothouse.accounts import hooks
+from pilothouse.cli import up
+from pilothouse.core.clock import iso
+from pilothouse.fleet.answer import AnswerState
+from pilothouse.kit.clocks import SystemClock
+from pilothouse.kit.settings import Settings
+from pilothouse.migrations.migrate import migrate
+from pilothouse.notifications import store as alarms
+from pilothouse.observability import standing
+from pilothouse.wiring.build import Parts, build
+from pilothouse.wiring.house import House
+from tests.living import Living, within
+from tests.slices.simexchange.sim_house import WALLET, RunningExchange
+from tests.stepped import Stepped
+
+TEN = timedelta(minutes=10)
+BTC = "BTCUSDT"
+OPEN: dict[str, Any] = {"action": "open", "symbol": BTC, "side": "BUY", "quantity": "0.010"}
+
+
+class WrongClock(SystemClock):
+    """The clock of a machine that is set wrong; its monotonic count is right, as on any machine."""
+
+    def __init__(self, ahead: timedelta) -> None:
+        """Be so far ahead; below zero: behind."""
+        self.ahead = ahead
+
+    def now(self) -> datetime:
+        """Return the wrong time."""
+        return super().now() + self.ahead
+
+
+@dataclass
+class Mistimed(Living):
+    """A running house on such a machine, with an account at an exchange whose clock is right."""
+
+    clock: WrongClock = field(default_factory=lambda: WrongClock(timedelta(0)))
+
+    def built(self) -> House:
+        """Return a house with the wrong clock."""
+        settings = Settings.from_environment({"PILOTHOUSE_DATA": str(self.data), "PILOTHOUSE_DATABASE_URL": self.url})
+        migrate(settings.database_url, backup_to=None, clock=SystemClock())
+        return build(settings, Parts(process=self.process, clock=self.clock))
+
+
+@pytest.fixture(params=[TEN, -TEN], ids=["ten minutes ahead", "ten minutes behind"])
+def mistimed(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple[Mistimed, RunningExchange]]:
+    """Yield a house that is heard at its exchange, although its clock is wrong; its hook takes alerts of a minute."""
+    with RunningExchange(profile="aster") as exchange:
+        exchange.control("POST", "accounts", wallet=WALLET)
+        books = f"sqlite:///{tmp_path / 'books.sqlite'}"
+        with Mistimed(tmp_path / "data", books, exchange.base, clock=WrongClock(request.param)) as house:
+            assert within(20, house.is_heard), "the account is compared and heard all the same"
+            house.house.venues[house.key].follow([BTC])
+            assert within(10, lambda: house.house.quotes.all(house.key))
+            _takes_fresh_alerts_alone(house.house)
+            yield house, exchange
+
+
+def _takes_fresh_alerts_alone(house: House) -> None:
+    owner = house.operator_id
+
+    def work(tx: Any) -> None:
+        for hook in hooks.list_hooks(tx, owner):
+            hooks.change(tx, owner, hook.id, {"max_age_s": 60}, now=house.clock.now())
+
+    house.database.write(work, name="hooks")
+
+
+def _placed(exchange: RunningExchange) -> int:
+    told = exchange.control("GET", "requests")
+    return len([one for one in told if one["path"].endswith("/order") and one["method"] == "POST"])
+
+
+def test_fresh_alerts_are_traded_once_and_old_ones_are_not(mistimed: tuple[Mistimed, RunningExchange]) -> None:
+    """The venue's clock says how old an alert is and stamps the requests; and a person is told to set this one."""
+    house, exchange = mistimed
+    now = datetime.now(UTC)
+
+    fresh = house.alert(20, **OPEN, timenow=iso(now))
+    assert fresh.state is AnswerState.FILLED, fresh.message
+    # An answer is lost: asked about by its id, in the venue's time, and not sent again.
+    exchange.control("POST", "faults", kind="unknown", method="POST", path="order", times=1)
+    doubted = house.alert(20, **OPEN, timenow=iso(now + timedelta(seconds=1)))
+    assert doubted.state is AnswerState.FILLED, doubted.message
+    for age in (TEN, 2 * TEN, timedelta(seconds=90)):
+        old = house.alert(20, **OPEN, timenow=iso(now - age))
+        assert (old.state, old.signal.code) == (AnswerState.REFUSED, "stale_alert"), (age, old.message)
+
+    assert _placed(exchange) == 2
+    assert house.position(BTC) == Decimal("0.020")
+    assert within(10, lambda: "clock" in _told(house.house)), "told by the house itself"
+    seconds = int("".join(each for each in _told(house.house).split(" s ")[0] if each.isdigit()))
+    assert abs(seconds - 600) < 30
+
+
+def _told(house: House) -> str:
+    found = house.database.read(lambda tx: alarms.page(tx, house.operator_id, open_only=True, before=None, limit=50))
+    return next((one.message for one, _ in found if one.code == "clock_off"), "")
+
+
+def test_a_clock_that_is_set_right_ends_the_alarm(stepped: Stepped) -> None:
+    """A venue of this house has no clock of its own: there is nothing to differ from, and nothing is told."""
+    assert standing.about_clocks(stepped.house) == []
+
+
+@pytest.mark.parametrize("jump", [TEN, -TEN], ids=["forward", "back"])
+def test_the_same_body_again_is_the_same_alert_when_the_clock_is_set_meanwhile(
+    stepped: Stepped, jump: timedelta
+) -> None:
+    """TradingView sends again after seconds; what a daemon did to the clock between them is no second alert."""
+    body = json.dumps(OPEN).encode()
+    first = stepped.send(body)
+    stepped.run()
+    stepped.clock.advance(3)
+    stepped.clock.jump(jump)
+    again = stepped.send(body)
+    stepped.pass_time(2)
+
+    assert again.duplicate
+    assert again.signal.id == first.signal.id
+    assert len(stepped.orders()) == 1
+    assert stepped.position(BTC) == Decimal("0.010")
+
+
+def test_a_new_alert_of_the_same_body_is_no_repetition_because_the_clock_went_back(stepped: Stepped) -> None:
+    """Ten minutes later by every other clock; taken for a repetition, it would be lost."""
+    body = json.dumps(OPEN).encode()
+    stepped.send(body)
+    stepped.run()
+    stepped.pass_time(600, step=100)
+    stepped.clock.jump(-TEN)
+    stepped.pass_time(1)
+    again = stepped.send(body)
+    stepped.pass_time(2)
+
+    assert not again.duplicate
+    assert stepped.position(BTC) == Decimal("0.020")
+
+
+def test_an_alert_from_the_future_has_no_age_that_anybody_knows(stepped: Stepped) -> None:
+    """At a venue without a clock of its own, a clock that is behind shows itself only so."""
+    _takes_fresh_alerts_alone(stepped.house)
+    now = stepped.clock.now()
+
+    assert stepped.alert(**OPEN, timenow=iso(now + timedelta(seconds=30))).state is AnswerState.FILLED
+    refused = stepped.alert(**OPEN, timenow=iso(now + TEN))
+    assert (refused.state, refused.signal.code) == (AnswerState.REFUSED, "stale_alert")
+    assert "clock or the sender's is wrong" in refused.message
+
+
+def test_the_start_says_that_the_clock_is_behind_the_books(stepped: Stepped) -> None:
+    """A machine whose battery is empty wakes up in the past."""
+    stepped.alert(**OPEN)
+    assert up._about_clock(stepped.house) == []
+    stepped.clock.jump(-TEN)
+
+    said = " ".join(up._about_clock(stepped.house))
+
+    assert "clock is 600 s behind what these books saw last" in said
+    assert "timedatectl" in said
