@@ -65,6 +65,7 @@ class Plan:
     gives_up_s    a sender waits so long for its answer; TradingView waits 3 s
     again_after_s and sends again so long after an answer that asks for it; TradingView 5 s
     settle_s      so long the house has, once nothing is broken any more, until everything has come to rest
+    raised        so many times its usual rate limits the exchange grants
     fault_every_s one more thing goes wrong at the exchange as often as this
     alive_s       the house dies so long after it was ready, never before
     deaths        how the house ends or is held up, one after the other, before chance decides
@@ -78,6 +79,7 @@ class Plan:
     gives_up_s: float = 3.0
     again_after_s: float = 5.0
     settle_s: float = 400.0
+    raised: int = 10
     fault_every_s: float = 0.7
     deaths: tuple[str, ...] = (KILL, TERM, STOP, DISK)
     deaths_most: int | None = None

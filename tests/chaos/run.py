@@ -27,7 +27,7 @@ def run(plan: Plan) -> None:
     record = Record(plan.place)
     house = HouseProcess(plan.place / "house", settings={"LOG_LEVEL": "INFO", **plan.settings})
     disk = Disk(house)
-    exchange = ExchangeProcess(plan.place / "exchange")
+    exchange = ExchangeProcess(plan.place / "exchange", ("--raised-limits", str(plan.raised), "--enforce-limits"))
     try:
         with exchange, house:
             _run(plan, record, house, disk, exchange)

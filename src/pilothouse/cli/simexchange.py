@@ -43,6 +43,9 @@ def simexchange(
     deposit: Annotated[int, typer.Option(help="USDT that each account starts with.", min=0)] = 100_000,
     old_signatures: Annotated[bool, typer.Option(help="Take Aster signatures of the older scheme too.")] = False,
     enforce_limits: Annotated[bool, typer.Option(help="Refuse what goes over the rate limits.")] = False,
+    raised_limits: Annotated[
+        int, typer.Option(help="So many times the usual rate limits, as for who trades much.", min=1)
+    ] = 1,
     control_token: Annotated[str, typer.Option(help="What control requests must carry.")] = "control",  # noqa: S107  (it guards a toy on loopback)
 ) -> None:
     """Start a simulated exchange that Binance and AsterDEX clients take for a real one; Ctrl-C stops it."""
@@ -62,7 +65,7 @@ def simexchange(
     plan = Plan(
         port=port, host=host, profile=profile, seed=seed, tape=tape, speed=speed, latency_ms=_span(latency_ms),
         faults=faults, api_keys=keys, wallets=wallets, deposit=deposit, enforce_limits=enforce_limits,
-        token=control_token, old_signatures=old_signatures,
+        raised_limits=raised_limits,         token=control_token, old_signatures=old_signatures,
     )  # fmt: skip
 
     def ready(exchange: SimulatedExchange) -> None:

@@ -8,7 +8,7 @@ from pilothouse.simexchange import user_events
 from pilothouse.simexchange.asking import KEYED, SIGNED, Asking, Route
 from pilothouse.simexchange.exchange import refused
 from pilothouse.simexchange.figures import fixed, money, parsed, short
-from pilothouse.simexchange.limits import RATE_LIMITS
+from pilothouse.simexchange.limits import rate_limits
 from pilothouse.simexchange.order_intake import STP_MODES
 from pilothouse.simexchange.records import ASTER, BINANCE
 from pilothouse.simexchange.wire_errors import WireError, missing
@@ -413,9 +413,9 @@ def trading_status(asking: Asking) -> Any:
     return {"indicators": {}, "updateTime": asking.now_ms}
 
 
-def order_limits(_asking: Asking) -> Any:
+def order_limits(asking: Asking) -> Any:
     """Tell the limits on orders."""
-    return [each for each in RATE_LIMITS if each["rateLimitType"] == "ORDERS"]
+    return [each for each in rate_limits(asking.exchange.limits_raised) if each["rateLimitType"] == "ORDERS"]
 
 
 def fee_burn(asking: Asking) -> Any:

@@ -72,6 +72,7 @@ class Exchange:
     ) -> None:
         self.clock = clock
         self.seed = seed
+        self.limits_raised = 1
         now = clock.now()
         self.started = now
         contracts = contracts if contracts is not None else {**CONTRACTS, **_quarter(now)}

@@ -3,6 +3,8 @@
 Spot and futures are counted apart, as they are different places at the venue.
 """
 
+from typing import Any
+
 from pilothouse.simexchange.records import BINANCE, AccountFile
 from pilothouse.simexchange.requests import Request
 from pilothouse.simexchange.wire_errors import WireError
@@ -27,6 +29,13 @@ SPOT_RATE_LIMITS = [
     {"rateLimitType": "ORDERS", "interval": "DAY", "intervalNum": 1, "limit": SPOT_ORDERS_PER_DAY},
     {"rateLimitType": "RAW_REQUESTS", "interval": "MINUTE", "intervalNum": 5, "limit": 61_000},
 ]
+
+
+def rate_limits(raised: int, *, is_spot: bool = False) -> list[dict[str, Any]]:
+    """Return the limits as they are told, `raised` times the usual ones."""
+    return [
+        each | {"limit": int(str(each["limit"])) * raised} for each in (SPOT_RATE_LIMITS if is_spot else RATE_LIMITS)
+    ]
 
 
 _BY_ROWS = {
@@ -57,10 +66,15 @@ def weight_of(name: str, request: Request, usual: int, *, is_spot: bool) -> int:
 
 
 class Limits:
-    """What was used of the limits. `enforced`: whether going over them is refused."""
+    """What was used of the limits.
 
-    def __init__(self, *, enforced: bool = False) -> None:
+    enforced   whether going over them is refused
+    raised     so many times the usual ones, as an exchange grants them to who trades much
+    """
+
+    def __init__(self, *, enforced: bool = False, raised: int = 1) -> None:
         self.enforced = enforced
+        self.raised = raised
         self._used: dict[str, tuple[int, int]] = {}
         self._used_on_spot: dict[str, tuple[int, int]] = {}
         self._over: dict[str, int] = {}
@@ -79,7 +93,7 @@ class Limits:
         counts[ip] = (minute, used)
         if before != minute:
             self._over.pop(ip, None)
-        if self.enforced and used > (SPOT_WEIGHT_PER_MINUTE if is_spot else WEIGHT_PER_MINUTE):
+        if self.enforced and used > self.raised * (SPOT_WEIGHT_PER_MINUTE if is_spot else WEIGHT_PER_MINUTE):
             self._over[ip] = self._over.get(ip, 0) + 1
             wait = max(1, (minute + 1) * 60 - now // 1_000_000)
             if self._over[ip] > _BANS_AFTER:
@@ -99,8 +113,8 @@ class Limits:
         minute, ten = now // _MINUTE_US, now // _TEN_SECONDS_US
         file.minute = (minute, orders + (file.minute[1] if file.minute[0] == minute else 0))
         file.ten_seconds = (ten, orders + (file.ten_seconds[1] if file.ten_seconds[0] == ten else 0))
-        over = file.minute[1] > ORDERS_PER_MINUTE or (
-            file.profile == BINANCE and file.ten_seconds[1] > ORDERS_PER_TEN_SECONDS
+        over = file.minute[1] > self.raised * ORDERS_PER_MINUTE or (
+            file.profile == BINANCE and file.ten_seconds[1] > self.raised * ORDERS_PER_TEN_SECONDS
         )
         if self.enforced and over:
             raise WireError(-1015, status=429, retry_after=10)
@@ -111,7 +125,8 @@ class Limits:
         ten, day = now // _TEN_SECONDS_US, now // _DAY_US
         file.spot_ten = (ten, orders + (file.spot_ten[1] if file.spot_ten[0] == ten else 0))
         file.spot_day = (day, orders + (file.spot_day[1] if file.spot_day[0] == day else 0))
-        if self.enforced and (file.spot_ten[1] > SPOT_ORDERS_PER_TEN_SECONDS or file.spot_day[1] > SPOT_ORDERS_PER_DAY):
-            text = f"Too many new orders; current limit is {SPOT_ORDERS_PER_TEN_SECONDS} orders per 10 SECOND."
+        most, most_in_day = self.raised * SPOT_ORDERS_PER_TEN_SECONDS, self.raised * SPOT_ORDERS_PER_DAY
+        if self.enforced and (file.spot_ten[1] > most or file.spot_day[1] > most_in_day):
+            text = f"Too many new orders; current limit is {most} orders per 10 SECOND."
             raise WireError(-1015, text, status=429, retry_after=10)
         return file.spot_ten[1], file.spot_day[1]

@@ -6,7 +6,7 @@ from typing import Any
 from pilothouse.simexchange.asking import Asking, Route
 from pilothouse.simexchange.candles import INTERVALS, SECOND, Candle, closes_at
 from pilothouse.simexchange.figures import fixed, money, short
-from pilothouse.simexchange.limits import RATE_LIMITS
+from pilothouse.simexchange.limits import rate_limits
 from pilothouse.simexchange.order_intake import PRICE_DOWN_PPM, PRICE_UP_PPM, grid_ticks
 from pilothouse.simexchange.records import BINANCE, PublicTrade
 from pilothouse.simexchange.wire_errors import WireError
@@ -31,11 +31,12 @@ def time(asking: Asking) -> Any:
 def exchange_info(asking: Asking) -> Any:
     """Tell what is traded, and by what rules."""
     binance = asking.profile == BINANCE
+    limits = rate_limits(asking.exchange.limits_raised)
     return {
         "timezone": "UTC",
         "serverTime": asking.now_ms,
         "futuresType": "U_MARGINED",
-        "rateLimits": RATE_LIMITS if binance else RATE_LIMITS[:2],
+        "rateLimits": limits if binance else limits[:2],
         "exchangeFilters": [],
         "assets": [{"asset": SETTLEMENT, "marginAvailable": True, "autoAssetExchange": "0"}],
         "symbols": [

@@ -40,6 +40,7 @@ class Plan:
     speed     how fast its time runs; 0: it stands until the control moves it
     start_us  the instant at which it begins; None: now
     api_keys  (key, secret); wallets (owner, agent or empty)
+    raised_limits   so many times the usual rate limits
     contracts what is traded, by symbol; None: the usual three and their quarters
     """
 
@@ -54,6 +55,7 @@ class Plan:
     faults: Path | None = None
     token: str = "control"  # noqa: S105  (a word that guards a toy; whoever listens on more than loopback gives another)
     enforce_limits: bool = False
+    raised_limits: int = 1
     open_wallets: bool = True
     old_signatures: bool = False
     deposit: int = DEPOSIT_DEFAULT
@@ -70,10 +72,11 @@ class SimulatedExchange:
         self.plan = plan
         exchange_clock = ExchangeClock(clock, speed=plan.speed, start_us=plan.start_us)
         self.exchange = Exchange(exchange_clock, seed=plan.seed, tape=tape, contracts=plan.contracts)
+        self.exchange.limits_raised = plan.raised_limits
         self.front = Front(
             self.exchange,
             profile=plan.profile,
-            limits=Limits(enforced=plan.enforce_limits),
+            limits=Limits(enforced=plan.enforce_limits, raised=plan.raised_limits),
             latency_ms=plan.latency_ms,
             open_wallets=plan.open_wallets,
         )

@@ -8,7 +8,7 @@ import msgspec
 from pilothouse.simexchange.exchange import SPOT
 from pilothouse.simexchange.front import SEND, Front
 from pilothouse.simexchange.keys import ApiKey
-from pilothouse.simexchange.limits import RATE_LIMITS, SPOT_RATE_LIMITS
+from pilothouse.simexchange.limits import rate_limits
 from pilothouse.simexchange.requests import Request
 from pilothouse.simexchange.spot_intake import START_QUOTE
 from pilothouse.simexchange.streams import Hub, Listening
@@ -126,7 +126,7 @@ class SocketCalls:
 
     def _limits(self, *, reply_count: int) -> list[dict[str, Any]]:
         """Return how much of the weight of this minute is used."""
-        return [(SPOT_RATE_LIMITS if self._is_spot else RATE_LIMITS)[0] | {"count": reply_count}]
+        return [rate_limits(self._front.limits.raised, is_spot=self._is_spot)[0] | {"count": reply_count}]
 
     def _of_session(self, method: str, request: Request, connection: Listening) -> dict[str, Any] | None:
         """Answer what is about the connection itself; None: it is not."""

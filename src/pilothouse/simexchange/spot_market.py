@@ -7,7 +7,7 @@ from pilothouse.simexchange import market_rest
 from pilothouse.simexchange.asking import Asking, Route
 from pilothouse.simexchange.candles import INTERVALS, MINUTE_MS, Candle, joined
 from pilothouse.simexchange.figures import fixed, money
-from pilothouse.simexchange.limits import RATE_LIMITS, SPOT_RATE_LIMITS
+from pilothouse.simexchange.limits import rate_limits
 from pilothouse.simexchange.order_intake import grid_ticks
 from pilothouse.simexchange.records import ASTER, BINANCE
 from pilothouse.simexchange.spot_intake import (
@@ -38,10 +38,11 @@ def exchange_info(asking: Asking) -> Any:
                 {"asset": asset, "marginAvailable": False, "autoAssetExchange": "0"} for asset in dict.fromkeys(names)
             ]
         }
+    raised = asking.exchange.limits_raised
     return {
         "timezone": "UTC",
         "serverTime": asking.now_ms,
-        "rateLimits": SPOT_RATE_LIMITS if asking.profile == BINANCE else RATE_LIMITS[:2],
+        "rateLimits": rate_limits(raised, is_spot=True) if asking.profile == BINANCE else rate_limits(raised)[:2],
         "exchangeFilters": [],
         "symbols": [_instrument(asking, contracts[symbol]) for symbol in shown],
         **more,

@@ -10,7 +10,7 @@ from typing import Any
 from pilothouse.simexchange import spot_lists, spot_market
 from pilothouse.simexchange.asking import KEYED, SIGNED, Asking, Route
 from pilothouse.simexchange.figures import money
-from pilothouse.simexchange.limits import SPOT_RATE_LIMITS
+from pilothouse.simexchange.limits import rate_limits as limits_told
 from pilothouse.simexchange.order_intake import read_number
 from pilothouse.simexchange.spot_events import (
     amended_words,
@@ -285,7 +285,7 @@ def rate_limits(asking: Asking) -> Any:
               "DAY": day[1] if day[0] == asking.now // 86_400_000_000 else 0}  # fmt: skip
     return [
         each | {"count": counts[str(each["interval"])]}
-        for each in SPOT_RATE_LIMITS
+        for each in limits_told(asking.exchange.limits_raised, is_spot=True)
         if each["rateLimitType"] == "ORDERS"
     ]
 

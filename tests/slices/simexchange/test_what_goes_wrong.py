@@ -170,6 +170,17 @@ def test_limits_are_counted_always_and_enforced_when_asked() -> None:
     assert all(int(dict(each.headers)["Retry-After"]) > 0 for each in replies[80:])
 
 
+def test_limits_may_be_raised_and_are_told_as_they_are() -> None:
+    """Exchanges grant more to who trades much; a client that reads them may use them."""
+    desk = Desk(enforce_limits=True, raised_limits=3)
+    limits = desk.ask("GET", "exchangeInfo")["rateLimits"]
+    assert [each["limit"] for each in limits] == [7_200, 3_600, 900]
+    assert [each["limit"] for each in desk.ask("GET", "rateLimit/order")] == [3_600, 900]
+    replies = [desk.reply("GET", "positionSide/dual") for _ in range(245)]
+    assert {each.status for each in replies[:230]} == {200}
+    assert replies[-1].status == 429
+
+
 def test_every_fault_is_described() -> None:
     """The page of faults is the docstring; a fault that is not there is not found."""
     from pilothouse.simexchange import faults  # noqa: PLC0415  (its text is what is read)

@@ -23,9 +23,10 @@ from pilothouse.core.order import OrderTerms, OrderType
 from pilothouse.kit.clocks import SystemClock
 from pilothouse.venues.ccxt.adapter import CcxtVenue
 from pilothouse.venues.ccxt.card import exchange_ids
-from pilothouse.venues.ccxt.exchange import Endpoint, ForeignAddress, Keys, NotPrivate, Session, opened
+from pilothouse.venues.ccxt.exchange import Endpoint, ForeignAddress, Keys, NotPrivate, Outgoing, Session, opened
 from pilothouse.venues.ccxt.known import quirks_of
 from pilothouse.venues.ccxt.names import OrderNames
+from pilothouse.venues.ccxt.quirks.binance import Binance
 from pilothouse.venues.port import Accepted, OrderRequest, Rejected, Unknown
 from tests.slices.simexchange.sim_house import RunningExchange
 from tests.slices.venues.aster.recorder import Heard, Recorder, Say
@@ -385,6 +386,32 @@ def test_after_a_429_nothing_is_sent_until_it_is_over(venue: CcxtVenue, recorder
     assert first.may_be_repeated
     assert (second.code, second.may_be_repeated) == ("budget", True)
     assert len(_orders(recorder)) == 1
+
+
+@pytest.mark.parametrize(
+    ("exchange", "path", "told", "counted"),
+    [
+        ("binanceusdm", FUTURES_ORDER, {"weight": 24_000, "MINUTE": 12_000}, [(24_000, 60), (300, 10), (12_000, 60)]),
+        ("binance", SPOT_ORDER, {"weight": 60_000, "SECOND": 1_000}, [(60_000, 60), (1_000, 10), (200_000, 86_400)]),
+    ],
+)
+def test_limits_are_those_that_the_exchange_tells(
+    exchange: str, path: str, told: dict[str, int], counted: list[tuple[int, int]]
+) -> None:
+    """They are raised for who trades much; what is not told is as the exchange's pages have it."""
+    quirks, session = quirks_of(exchange), _session(exchange)
+    assert isinstance(quirks, Binance)
+    every = {"weight": ("REQUEST_WEIGHT", "MINUTE", 1), "MINUTE": ("ORDERS", "MINUTE", 1)}
+    every["SECOND"] = ("ORDERS", "SECOND", 10)
+    limits = [
+        {"rateLimitType": every[name][0], "interval": every[name][1], "intervalNum": every[name][2], "limit": limit}
+        for name, limit in told.items()
+    ]
+
+    quirks.keep_limits(session, {"rateLimits": limits})
+
+    budgets = quirks.costs("a venue", "an address", session, Outgoing("POST", f"https://x{path}", {}, ""))
+    assert [(budget.limit, budget.window_s) for budget in budgets] == counted
 
 
 def test_reads_give_way_to_orders(venue: CcxtVenue, recorder: Recorder) -> None:

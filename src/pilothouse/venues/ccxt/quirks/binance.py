@@ -48,6 +48,9 @@ from pilothouse.venues.price_feeds import MarketSpeech
 RECEIVE_WINDOW_MS: Final = 5_000
 TIMEFRAMES: Final = ("1m", "3m", "5m", "15m", "30m", "1h", "2h", "4h", "6h", "8h", "12h", "1d", "3d", "1w", "1M")
 
+_WINDOWS = {10: ("SECOND", 10), 60: ("MINUTE", 1), 86_400: ("DAY", 1)}
+"""By its seconds: how Binance names a window in which orders are counted."""
+
 _TOLD_FOR: Final = timedelta(days=7)
 _SLACK: Final = timedelta(seconds=10)
 _MILLISECOND: Final = timedelta(milliseconds=1)
@@ -114,11 +117,18 @@ class Binance(Quirks):
         host = "sapi" if "/sapi/" in out.path else self.kind
         costs = {Budget(f"{venue}:{address}:{host}:weight", limit, kept=limit // 4): weight}
         if out.method in {"POST", "PUT"} and name in self.order_paths:
-            for most, seconds in self.order_limits:
+            for most, seconds in session.shared.get("order_limits", self.order_limits):
                 costs[Budget(f"{venue}:{self.owner(session)}:orders:{seconds}", most, seconds)] = (
                     2 if name == "oco" else 1
                 )
         return costs
+
+    def keep_limits(self, session: Session, info: words.Row) -> None:
+        """Keep the limits that exchangeInfo tells: they are raised for who trades much."""
+        session.shared["weight_limit"] = told.limit_of(info, "REQUEST_WEIGHT", "MINUTE", 1, self.weight_limit)
+        session.shared["order_limits"] = tuple(
+            (told.limit_of(info, "ORDERS", *_WINDOWS[seconds], most), seconds) for most, seconds in self.order_limits
+        )
 
     def used(self, costs: Mapping[Budget, int], headers: Mapping[str, str]) -> Mapping[Budget, int]:
         """Return what the exchange says was used: of the weight by the minute, of orders by each of their windows."""
@@ -276,7 +286,7 @@ class BinanceUsdM(Binance):
     def instruments(self, session: Session) -> dict[str, Rules]:
         """Ask for every perpetual that trades against the settlement currency, by symbol."""
         info = words.row(session.x.fapiPublicGetExchangeInfo())
-        session.shared["weight_limit"] = told.limit_of(info, "REQUEST_WEIGHT", "MINUTE", 1, self.weight_limit)
+        self.keep_limits(session, info)
         leverage = self._leverages(session)
         found = {}
         for symbol in words.rows(info.get("symbols")):

@@ -58,7 +58,7 @@ class BinanceSpot(Binance):
     def instruments(self, session: Session) -> dict[str, Rules]:
         """Ask for every pair that trades against the settlement currency, by symbol."""
         info = words.row(session.x.publicGetExchangeInfo())
-        session.shared["weight_limit"] = told.limit_of(info, "REQUEST_WEIGHT", "MINUTE", 1, self.weight_limit)
+        self.keep_limits(session, info)
         found = {}
         for symbol in words.rows(info.get("symbols")):
             trades = symbol.get("status") == "TRADING" and symbol.get("isSpotTradingAllowed") is not False
