@@ -24,6 +24,8 @@ STANDS: Mapping[str, Callable[[Path], Stand]] = MappingProxyType(
 )
 """Adapter -> what opens its stand, in the order in which they are shown."""
 
+_NO_TRAILS = {"trailing orders of the venue's own": ("V-O40", "V-O41", "V-O42")}
+_NO_PAIRS = {"order lists (OCO)": ("V-O43", "V-O44", "V-O45")}
 _PAPER = {
     "a wire that can fail": (
         *(f"V-U{number:02}" for number in range(3, 13)),
@@ -37,12 +39,14 @@ _PAPER = {
     "limits on request rates": ("V-L01", "V-L02", "V-L03", "V-L04"),
     "rules that change": ("V-I02",),
     "credentials": ("V-X04",),
+    **_NO_TRAILS,
+    **_NO_PAIRS,
 }
 _PAPER_REAL = {
     **{name: numbers for name, numbers in _PAPER.items() if name != "rules that change"},
     "leverage steps of the venue": ("V-O38",),
 }
-_ASTER = {"permission to withdraw": ("V-X04",)}
+_ASTER = {"permission to withdraw": ("V-X04",), **_NO_PAIRS}
 _SPOT = {
     "reduce-only orders": ("V-O08", "V-O09", "V-S03"),
     "closePosition": ("V-O15",),
@@ -50,10 +54,12 @@ _SPOT = {
     "hedge mode": ("V-O36", "V-X03"),
     "leverage, margin and funding": ("V-O38", "V-R07", "V-R09", "V-R12", "V-S05", "V-S06", "V-T06"),
     "deposits and withdrawals": ("V-R08",),
+    **_NO_TRAILS,
 }
 _EXEMPT: Mapping[str, Mapping[str, tuple[str, ...]]] = {
     "paper": _PAPER,
     "aster": _ASTER,
+    "binanceusdm": _NO_PAIRS,
     "binance": _SPOT,
     "paper-aster": _PAPER_REAL,
 }

@@ -35,6 +35,8 @@ CARD = Card(
         Capability("rules that change", "exempt", "its instruments are the same for ever"),
         Capability("hedge mode", "exempt", "the house trades one-way"),
         Capability("trailing stops", "done", "a stop that stands there and is moved by the house"),
+        Capability("trailing orders of the venue's own", "exempt", "the house that moves the stop is the venue, too"),
+        Capability("order lists (OCO)", "exempt", "orders that only reduce stand side by side"),
         Capability(
             "trading between accounts", "exempt", "accounts trade with a simulated crowd, never with each other"
         ),

@@ -82,6 +82,8 @@ _CAPABILITIES: Final = (
             "credentials",
             "hedge mode",
             "trailing stops",
+            "trailing orders of the venue's own",
+            "order lists (OCO)",
             "trading between accounts",
             "auto-deleveraging",
         }

@@ -87,3 +87,15 @@ def test_no_rest_is_left_to_a_stop_that_the_venue_would_not_take() -> None:
     assert paired(sizes, (), Decimal(9), Decimal(1)) == ((0, 1), Decimal(0))
     assert paired(sizes, (0,), Decimal(9), Decimal(1)) == ((1,), Decimal(5))
     assert paired({0: Decimal("0.5")}, (), Decimal(5), Decimal(1)) == ((), Decimal(5))
+
+
+def test_what_a_target_filled_in_part_before_its_pair_ended_is_not_asked_for_again() -> None:
+    """The exchange ended both halves; the rest of the share gets a pair of its size, and every coin its stop."""
+    targets = (Target(Level(percent=Decimal(2)), Decimal(50)), Target(Level(percent=Decimal(4))))
+    protection = Protection(Side.BUY, Guards(STOP_LOSS, targets))
+    first = _placed(guard(protection, _coins(Decimal(10)), entry_pending=False))
+    left = [one for one in first if not one.place.endswith(":0")]
+    progress = Progress(filled={0: Decimal(2)})
+    due = guard(protection, _coins(Decimal(8), *left), progress, entry_pending=False)
+    assert {place: one.terms.quantity for place, one in due.place} == {"stop:0": Decimal(3), "target:0": Decimal(3)}
+    assert due.cancels == ()

@@ -49,6 +49,8 @@ _CAPABILITIES: Final = (
     Capability("one signer on several machines", "exempt", "nonces grow in a file: give each machine its own agent"),
     Capability("hedge mode", "exempt", "the house trades one-way; an account in hedge mode is refused"),
     Capability("multi-assets margin", "exempt", "one settlement currency for each account"),
+    Capability("trailing orders of the venue's own", "done", "alone: in a batch they may trail by less only"),
+    Capability("order lists (OCO)", "exempt", "orders that only reduce stand side by side"),
     Capability(
         "trailing stops",
         "done",

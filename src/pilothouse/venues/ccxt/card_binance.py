@@ -40,6 +40,8 @@ USDM: Final = Sheet(
         Capability("stop and take-profit orders, by mark price", "done", "at algoOrder, as one order under our id"),
         Capability("reduce-only orders", "done"),
         Capability("closePosition", "done", "on stops and take-profits at the market"),
+        Capability("trailing orders of the venue's own", "done", "at algoOrder"),
+        Capability("order lists (OCO)", "exempt", "orders that only reduce stand side by side"),
         Capability(
             "trailing stops",
             "done",
@@ -88,6 +90,9 @@ SPOT: Final = Sheet(
         Capability("deposits and withdrawals", "to do", "not told; the balance shows them"),
         Capability("quotes", "done", "best prices and last price; the last price stands for the mark"),
         Capability("price band before sending", "exempt", "it lies about an average of minutes: the exchange refuses"),
+        Capability(
+            "trailing orders of the venue's own", "to do", "it has them (trailingDelta); the house moves a stop instead"
+        ),
         Capability(
             PAIRS,
             "done",
