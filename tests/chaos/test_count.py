@@ -224,3 +224,13 @@ def test_what_is_planted_is_found(tmp_path: Path, plant: Callable[[Files], None]
 def test_nothing_is_wrong_with_a_run_in_which_all_went_well(tmp_path: Path) -> None:
     """Else the other tests would show nothing."""
     assert _wrong(_a_run_in_which_all_went_well(), tmp_path) == []
+
+
+def test_a_stop_that_closes_whatever_is_held_covers_all_of_it(tmp_path: Path) -> None:
+    """The exchange tells no quantity of it: it is the second form of a stop that was refused."""
+    files = _a_run_in_which_all_went_well()
+    stop = next(row["order"] for row in files[TRUTH] if row["row"] == "order" and "algoStatus" in row["order"])
+    stop |= {"quantity": "0", "closePosition": True}
+    assert _wrong(files, tmp_path) == []
+    stop["closePosition"] = False
+    assert _wrong(files, tmp_path)
