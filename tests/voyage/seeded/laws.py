@@ -327,7 +327,12 @@ class Laws:
                 for told in self._sea.file.orders.values()
                 if told.order.is_open and told.order.symbol == symbol and told.order.stop is not None
             ]
-            stops = sum(one.lots - one.filled for one in waiting if one.type.value.startswith("STOP"))
+            # One that closes the whole position names no size before it fires.
+            stops = sum(
+                abs(held) if one.closes else one.lots - one.filled
+                for one in waiting
+                if one.type.value.startswith("STOP")
+            )
             targets = sum(one.lots - one.filled for one in waiting if one.type.value.startswith("TAKE_PROFIT"))
             wrong = [one for one in waiting if not held or one.sign * held > 0]
             if wrong:
