@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from pilothouse.strategies.foresight import Verdict
     from pilothouse.strategies.registry import Described
 
-app = typer.Typer(help="Strategies: list, show, new, check.", no_args_is_help=True)
+app = typer.Typer(help="Strategies: list, show, new, check, test.", no_args_is_help=True)
 
 Name = Annotated[str, typer.Argument(metavar="STRATEGY", help="Its name, as `strategy list` shows it.")]
 
@@ -141,6 +141,49 @@ def check(
     show.out(told, as_json=as_json, draw=lambda screen: _draw_verdict(screen, name, verdict))
     if not verdict.honest:
         raise typer.Exit(1)
+
+
+@app.command("test")
+def examine(
+    name: Name,
+    *,
+    given: Given = None,
+    accept: Annotated[
+        bool, typer.Option("--accept", help="Keep what it does now as what is right, for these parameters.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Examine a strategy on a market that comes with the product; exit code 1 if it fails in anything.
+
+    Foresight, whether it does the same twice, the least and most of each parameter, and its golden runs: what it did
+    when somebody said that this is right.
+    """
+    from dataclasses import asdict
+
+    from pilothouse.backtest.exam import FAILED
+    from pilothouse.backtest.words import pairs
+    from pilothouse.cli import show, talk
+    from pilothouse.wiring import strategy_exams
+    from pilothouse.wiring.strategies import named
+
+    described, chosen = named(talk.settings(), name), pairs(given or [], "param")
+    kept = strategy_exams.accept(described, chosen) if accept else None
+    answers = list(strategy_exams.examined(described, chosen))
+    failed = any(answer.outcome == FAILED for answer in answers)
+    told = {"name": described.name, "passed": not failed, "answers": [asdict(each) for each in answers]}
+    told |= {"kept": str(kept)} if kept else {}
+    show.out(told, as_json=as_json, draw=lambda screen: _draw_exam(screen, told))
+    if failed:
+        raise typer.Exit(1)
+
+
+def _draw_exam(screen: "Console", told: dict[str, Any]) -> None:
+    styles = {"passed": "green", "failed": "bold red", "open": "yellow"}
+    for each in told["answers"]:
+        screen.print(f"[{styles[each['outcome']]}]{each['outcome']:<7}[/] {each['question']}: ", end="")
+        screen.print(each["words"], markup=False)
+    if "kept" in told:
+        screen.print(f"kept in {told['kept']}", style="dim", markup=False)
 
 
 def _told(described: "Described") -> dict[str, Any]:

@@ -16,15 +16,14 @@ from tests.unit.strategies.markets import walk
 _LENGTHS = "SLOW = 20\n"
 
 _CROSSES = '''
-from pilothouse.strategies.indicators.averages import ema
 from pilothouse.strategies.parameters import whole
-from pilothouse.strategies.sdk import Columns, Signals, crossed_above, crossed_below
+from pilothouse.strategies.sdk import Columns, Signals
 
 from .lengths import SLOW
 
 
 class Cross(Columns):
-    """Long above the average."""
+    """Long above an older price."""
 
     name, title = "packed-cross", "Packed"
     parameters = {"slow": whole(SLOW, 2, 100)}
@@ -33,8 +32,8 @@ class Cross(Columns):
         return 5 * p.slow
 
     def signals(self, view, p):
-        slow = ema(view.close, p.slow)
-        return Signals(long=crossed_above(view.close, slow), leave_long=crossed_below(view.close, slow))
+        above = view.close > view.close[0]
+        return Signals(long=above, leave_long=~above)
 
 
 class Other(Cross):

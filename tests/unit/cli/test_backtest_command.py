@@ -315,3 +315,51 @@ def test_a_search_can_be_guided_and_goes_on(typed: Typed, file: Path) -> None:
     assert all(each["params"]["fast"] in {4, 6, 8, 10, 12} for each in second["best"])
     code, out, err = typed(*words, "--optuna", "8", "--random", "3")
     assert (code, "beside --random" in out + err) == (1, True)
+
+
+_RISING = '''
+import numpy as np
+from pilothouse.strategies.parameters import whole
+from pilothouse.strategies.rules import Distance, Exits, Rules
+from pilothouse.strategies.sdk import Columns, Signals
+
+
+class Rising(Columns):
+    """Long after so many bars in which the price rose."""
+
+    name, title = "rising", "Rising"
+    parameters = {"bars": whole(3, 1, 20)}
+
+    def warm_up(self, p):
+        return p.bars
+
+    def signals(self, view, p):
+        rose = np.zeros(len(view), bool)
+        rose[p.bars :] = view.close[p.bars :] > view.close[: -p.bars]
+        return Signals(long=rose, leave_long=~rose)
+
+    def rules(self, p):
+        return Rules(exits=Exits(stop=Distance(2.0)))
+'''
+
+
+def test_a_strategy_is_examined_and_what_is_right_is_kept(typed: Typed, tmp_path: Path) -> None:
+    """What it does is accepted once; after a change the same command fails and says what is different."""
+    code, out, err = typed("strategy", "test", "supertrend")
+    assert code == 0, err
+    assert "golden runs" in out
+    assert typed("strategy", "test", "supertrend", "--accept")[0] == 1
+
+    path = tmp_path / "data" / "strategies" / "rising.py"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(_RISING)
+    code, out, err = typed("strategy", "test", "rising", "-p", "bars=5", "--accept", "--json")
+    assert code == 0, err
+    assert [each["outcome"] for each in json.loads(out)["answers"]] == ["passed"] * 4
+    assert json.loads(out)["answers"][-1]["words"].startswith("bars 5: ")
+
+    path.write_text(_RISING.replace("Distance(2.0)", "Distance(0.2)"))
+    code, out, _ = typed("strategy", "test", "rising", "--json")
+    told = json.loads(out)
+    assert (code, told["passed"], told["answers"][-1]["outcome"]) == (1, False, "failed")
+    assert "instead of" in told["answers"][-1]["words"]
