@@ -24,6 +24,7 @@ from tests.house_process import HouseProcess
 from tests.speed import (
     aster,
     backtest,
+    backtest_turns,
     candles,
     ccxt_orders,
     floor,
@@ -152,6 +153,7 @@ def main() -> None:
         print("\n  A year of minutes from the disk\n")
         candles.measure(figures.add)
         backtest.measure(figures.add)
+        backtest_turns.measure(figures.add)
         with HouseProcess(place / "house") as house:
             _bench(house, figures, hurried, paced)
     figures.write()

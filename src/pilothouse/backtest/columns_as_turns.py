@@ -15,7 +15,7 @@ from pilothouse.backtest.simulate import Funding, Plan, planned
 from pilothouse.backtest.spec import PPM, BacktestSpec, Market
 from pilothouse.backtest.turn_lanes import lanes_of
 from pilothouse.backtest.turn_orders import ALL, LEAVE, Leg, Open, Ticket
-from pilothouse.backtest.turns import CLOSE, INSIDE, TurnRun
+from pilothouse.backtest.turn_run import CLOSE, INSIDE, TurnRun
 from pilothouse.core.candles import Candles
 from pilothouse.core.errors import Invalid, Problem
 from pilothouse.core.limits import NOTHING
@@ -146,7 +146,7 @@ class ColumnsAsTurns:
         resizes = held == enters and flag & k.RESIZE
         if held == enters and not resizes and self.adds >= p[k.PYRAMIDING]:
             return
-        price = leg.lane.rows[decided][3]
+        price = leg.lane.columns[3][decided]
         lots = self._size(decided, price, equity)
         if resizes:
             lots -= abs(leg.pos)

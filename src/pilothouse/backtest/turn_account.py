@@ -118,7 +118,10 @@ class Account:
                 owed = -self.cash - aside
                 return _up(_up(owed * PPM, size), keep) if owed > 0 else None
             return max(self.cash + aside, 0) * PPM // size // keep
-        times, average = self.spec.leverage, self.average(leg)
+        times = self.spec.leverage
+        if times == 1 and side > 0:
+            return None
+        average = self.average(leg)
         if side > 0:
             level = -(-average * (times - 1) * PPM // (times * keep))
             return level if level > 0 else None

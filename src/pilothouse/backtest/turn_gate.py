@@ -60,7 +60,7 @@ class Gate:
         now_ms = self._closed_ms[decided]
         mark, equity = lane.last, account.worth()
         if ticket is not None and not order.reduces and decided != account.step:
-            mark, equity = lane.rows[decided][3], account.equity[decided]
+            mark, equity = lane.columns[3][decided], account.equity[decided]
         terms = self._terms(order, lane)
         symbol, unit = lane.market.symbol, lane.scale.unit
         rest = [each for each in orders if not each.reduces]

@@ -34,11 +34,11 @@ def lanes_of(
             raise Invalid([Problem("costs.funding", came, allowed, "missing")])
         scale = replace(scale_of(candles, market), unit=unit)
         walked: Candles | Pieces = candles if pieces is None else pieces
-        columns = (getattr(walked, name).tolist() for name in ("open", "high", "low", "close"))
+        columns = (walked.open.tolist(), walked.high.tolist(), walked.low.tolist(), walked.close.tolist())
         counts = spec.fills.volume_ppm is not None or costs.slip in {Slip.VOLUME, Slip.IMPACT}
         volume = volume_lots(walked, market).tolist() if counts else []
         due = _due(walked, costs, funding.get(market.symbol))
-        found.append(Lane(market, costs, candles, scale, scale.units, list(zip(*columns, strict=True)), volume, due))
+        found.append(Lane(market, costs, candles, scale, scale.units, columns, volume, due))
     return found
 
 

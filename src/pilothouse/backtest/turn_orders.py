@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from pilothouse.backtest.result import Reason, Scale
-from pilothouse.backtest.spec import Costs, Market
+from pilothouse.backtest.spec import PPM, Costs, Market
 from pilothouse.core.candles import Candles
 from pilothouse.core.limits import NOTHING, Limits
 from pilothouse.strategies.sdk import Want
@@ -43,7 +43,7 @@ class Ticket(Want):
 class Lane:
     """One instrument and its bars.
 
-    rows       open, high, low, close of each bar, ticks
+    columns    opens, highs, lows, closes, ticks
     volume     lots of each bar, where fills depend on them
     due        by bar: (funding at the open, funding inside, interest), ppb, where something is
     budget     lots that may still be filled in this bar
@@ -55,7 +55,7 @@ class Lane:
     candles: Candles
     scale: Scale
     units: int
-    rows: list[tuple[int, int, int, int]]
+    columns: tuple[list[int], list[int], list[int], list[int]]
     volume: list[int]
     due: dict[int, tuple[int, int, int]]
     bar: int = -1
@@ -68,6 +68,13 @@ class Lane:
     maker_ppm: int = 0
     taker_ppm: int = 0
     legs: list["Leg"] = field(default_factory=list)
+
+    def go_to(self, bar: int, share: int | None) -> None:
+        """Stand at a bar; `share`: ppm of its volume that may be filled, None for all that is asked for."""
+        self.bar = bar
+        opens, highs, lows, closes = self.columns
+        self.first, self.high, self.low, self.close = opens[bar], highs[bar], lows[bar], closes[bar]
+        self.budget = self.volume[bar] * share // PPM if share else ALL
 
 
 @dataclass(slots=True, eq=False)

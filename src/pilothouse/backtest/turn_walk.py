@@ -136,6 +136,8 @@ class Walk:
         if not leg.pos and not leg.orders:
             return
         lane = leg.lane
+        if not leg.orders and not self._may_be_liquidated(leg):
+            return
         out = -1 if leg.pos > 0 else 1 if leg.pos < 0 else self._first_way(leg)
         leaving = leg.orders.get(LEAVE)
         self._way(leg, out, came, _OUT)
@@ -145,6 +147,12 @@ class Walk:
         self._way(leg, -out, lane.first, _BACK)
         if leg.pos and any(fill[1] * leg.pos > 0 for fill in self.account.fills[entered:]):
             self._way(leg, -1 if leg.pos > 0 else 1, lane.high if out < 0 else lane.low, _AFTER)
+
+    def _may_be_liquidated(self, leg: Leg) -> bool:
+        liquid = self.account.liquidation(leg)
+        if liquid is None:
+            return False
+        return leg.lane.low <= liquid if leg.pos > 0 else leg.lane.high >= liquid
 
     def _first_way(self, leg: Leg) -> int:
         """Return down where nothing is held, unless there are entries that sell alone."""

@@ -19,7 +19,7 @@ entries and running bots.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, ClassVar, NamedTuple, Protocol, runtime_checkable
 
@@ -203,14 +203,16 @@ class Want:
     trail: Decimal | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Turn:
-    """What a turn led to: the state to be kept, orders that should exist, keys of orders that should not."""
+class Turn(NamedTuple):
+    """What a turn led to: the state to be kept, orders that should exist, keys of orders that should not; a note.
+
+    A tuple, as a bar is: one is made for each.
+    """
 
     state: dict[str, Any]
     wants: tuple[Want, ...] = ()
     cancels: tuple[str, ...] = ()
-    note: str = field(default="", compare=False)
+    note: str = ""
 
 
 @runtime_checkable

@@ -1,0 +1,151 @@
+"""Bars in which nothing can happen but the strategy's own turn, passed quickly; all others are walked in full. Pure.
+
+Nothing can happen while no order and no forced close is within the reach of a bar, and nothing is due. A strategy may
+take many such turns at once (`decide_bars`), if asking it one by one costs more than deciding.
+"""
+
+from bisect import bisect_left
+from collections.abc import Iterator
+from functools import partial
+from itertools import repeat
+from operator import mul
+from typing import Any, Final
+
+import numpy as np
+
+from pilothouse.backtest.spec import Margin
+from pilothouse.backtest.turn_orders import ALL, Lane, Leg
+from pilothouse.backtest.turn_run import CLOSE, TurnRun
+from pilothouse.strategies.sdk import Bar, Turn
+
+_LEAST: Final = 64
+_MOST: Final = 8_192
+_DAY_MS: Final = 86_400_000
+
+
+class CalmRun(TurnRun):
+    """A run that looks ahead to the next bar in which something may happen."""
+
+    def __init__(self, *arguments: Any) -> None:
+        """Begin flat, before the first bar; as the run that it is."""
+        super().__init__(*arguments)
+        lane = self.lanes[0]
+        self.columns, self.volumes = lane.columns, lane.candles.volume.tolist()
+        self.dues = sorted(lane.due)
+        self.decide_bars = getattr(self.strategy, "decide_bars", self._one_by_one)
+        self.at_once = _LEAST
+
+    def through(self) -> None:
+        """Walk all bars."""
+        if len(self.lanes) > 1 or self.pieces is not None or self.quotes:
+            super().through()
+            return
+        lane, count, step = self.lanes[0], len(self.opened), 0
+        while step < count:
+            until = self._calm_until(lane, step, count)
+            if until > step:
+                step = self._pass(lane, step, until)
+                continue
+            lane.bar = step
+            self.one_step(step, self.opened[step], self.lanes)
+            step += 1
+
+    def _calm_until(self, lane: Lane, step: int, count: int) -> int:
+        """Return the first bar from `step` on in which more may happen than the strategy's turn."""
+        count = min(count, step + self.at_once)
+        if self.later:
+            return step
+        floor, ceiling = 0, ALL
+        for leg in lane.legs:
+            for order in leg.orders.values():
+                if order.trail or (order.limit is None and order.trigger is None):
+                    return step
+                falls = order.sign < 0 if order.trigger is not None else order.sign > 0
+                level = order.level(0) + (order.trigger is None) * self.reach * (-1 if falls else 1)
+                floor, ceiling = (max(floor, level), ceiling) if falls else (floor, min(ceiling, level))
+        held = [leg for leg in lane.legs if leg.pos]
+        if len(held) > 1 and self.spec.margin is Margin.CROSS:
+            return step
+        for leg in held:
+            liquid = self.account.liquidation(leg)
+            if liquid is not None:
+                floor, ceiling = (max(floor, liquid), ceiling) if leg.pos > 0 else (floor, min(ceiling, liquid))
+        if held and self.dues:
+            place = bisect_left(self.dues, step)
+            count = min(count, self.dues[place]) if place < len(self.dues) else count
+        if floor == 0 and ceiling == ALL:
+            return count
+        if lane.columns[2][step] <= floor or lane.columns[1][step] >= ceiling:
+            return step
+        candles = lane.candles
+        met = np.flatnonzero((candles.low[step:count] <= floor) | (candles.high[step:count] >= ceiling))
+        return step + int(met[0]) if len(met) else count
+
+    def _pass(self, lane: Lane, step: int, until: int) -> int:
+        """Take the turns of the bars from `step` up to `until`, or to the first that asks for something."""
+        bar, turn = self.decide_bars(self.state, range(step, until), self.p)
+        self.state = turn.state
+        asked = bool(turn.wants or turn.cancels)
+        self._lived(lane, step, bar if asked else until)
+        if not asked:
+            self.at_once = min(2 * self.at_once, _MOST)
+            return until
+        self.at_once = max(self.at_once // 2, _LEAST)
+        self._asked(lane, bar, turn)
+        return bar + 1
+
+    def _one_by_one(self, state: dict[str, Any], bars: range, p: Any) -> tuple[int, Turn]:
+        """Return the first turn that asks for something, and its bar; else the last turn."""
+        decide, passed, turn = self.decide, 0, Turn(state)
+        for passed, happening in enumerate(self._bars(bars)):
+            turn = decide(state, happening, p)
+            state, wants, cancels, _note = turn
+            if wants or cancels:
+                return bars.start + passed, turn
+        return bars.start + passed, turn
+
+    def _bars(self, bars: range) -> Iterator[Bar]:
+        """Yield these bars as a strategy is told; one is made only when the one before it has been decided on."""
+        lane = self.lanes[0]
+        part, tick = slice(bars.start, bars.stop), lane.scale.tick
+        prices = (map(mul, column[part], repeat(tick)) for column in self.columns)
+        volumes = map(mul, self.volumes[part], repeat(lane.candles.volume_step))
+        rows = zip(repeat(lane.market.symbol), self.opened[part], self.closed[part], *prices, volumes, strict=False)
+        return map(partial(tuple.__new__, Bar), rows)
+
+    def _lived(self, lane: Lane, step: int, until: int) -> None:
+        """Account for bars that passed without anything."""
+        if until <= step:
+            return
+        account = self.account
+        account.step = lane.bar = until - 1
+        lane.last = self.columns[3][until - 1]
+        held = [leg for leg in lane.legs if leg.pos]
+        if not held:
+            account.equity += [account.cash] * (until - step)
+            return
+        cash, each = account.cash, sum(leg.pos for leg in held) * lane.units
+        account.equity += [cash + each * close for close in self.columns[3][step:until]]
+        account.exposed += until - step
+        highest, lowest = max(self.columns[1][step:until]), min(self.columns[2][step:until])
+        for leg in held:
+            _lived_through(leg, highest, lowest)
+
+    def _asked(self, lane: Lane, bar: int, turn: Turn) -> None:
+        """Carry out what was asked for at the close of a bar in which nothing else happened."""
+        account, share = self.account, self.spec.fills.volume_ppm
+        account.step, account.now_ms, account.ends_ms = bar, self.opened[bar], self.closed[bar]
+        self.denied_now, self.phase = 0, CLOSE
+        lane.go_to(bar, share)
+        lane.last = lane.close
+        account.begin_day(account.now_ms // _DAY_MS)
+        self.follow(turn)
+        self.end_of_step(lane.legs)
+
+
+def _lived_through(leg: Leg, highest: int, lowest: int) -> None:
+    trade = leg.trade
+    assert trade is not None, "a position has a trade"
+    better, worse = (highest, lowest) if trade.side > 0 else (lowest, highest)
+    pick = (max, min) if trade.side > 0 else (min, max)
+    trade.best, trade.worst = pick[0](trade.best, better), pick[1](trade.worst, worse)

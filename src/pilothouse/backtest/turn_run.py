@@ -1,0 +1,343 @@
+"""One run in turns: candles, orders and an account on one side, a strategy on the other, bar after bar. Pure.
+
+Every order passes the house's own risk gate before it stands. See `turn_walk.py` for the way through a bar.
+Orders at the market fill at the next open, or at the close where the run fills there.
+"""
+
+from bisect import bisect_left
+from dataclasses import replace
+from decimal import Decimal
+from typing import Any, Final
+
+import numpy as np
+
+from pilothouse.backtest.denials import NONE
+from pilothouse.backtest.inside import Pieces, on_bars
+from pilothouse.backtest.result import FILL_COLUMNS, TRADE_COLUMNS, FillTable, Reason, Result, Trades
+from pilothouse.backtest.simulate import TooLargeToCount
+from pilothouse.backtest.spec import BacktestSpec, FillAt
+from pilothouse.backtest.turn_account import Account
+from pilothouse.backtest.turn_gate import Gate
+from pilothouse.backtest.turn_lanes import calendar_of
+from pilothouse.backtest.turn_orders import LEAVE, Lane, Leg, Order, Ticket, is_limited, reason_of
+from pilothouse.backtest.turn_walk import Walk
+from pilothouse.core.errors import Invalid, Problem, Refused
+from pilothouse.core.rounding import divided
+from pilothouse.strategies.parameters import Params
+from pilothouse.strategies.sdk import Bar, Denied, Filled, Happening, Quoted, Turn, Turns, Want
+
+_ONE: Final = Decimal(1)
+_DAY_MS: Final = 86_400_000
+_DENIED_MOST_A_BAR: Final = 10_000
+OPEN, INSIDE, CLOSE = range(3)
+"""Where in a bar a run is."""
+
+
+class TurnRun(Walk):
+    """One run: the strategy decides, orders stand and are met, the account keeps the books."""
+
+    def __init__(
+        self, spec: BacktestSpec, lanes: list[Lane], strategy: Turns, p: Params, pieces: Pieces | None = None
+    ) -> None:
+        """Begin flat, before the first bar. `pieces`: those of the bars of the one lane, where it walks inside them."""
+        capital = int(divided(spec.capital, lanes[0].scale.unit, _ONE))
+        super().__init__(Account(spec, lanes, capital), through=spec.fills.through)
+        self.spec, self.lanes, self.p = spec, lanes, p
+        self.by_symbol = {lane.market.symbol: lane for lane in lanes}
+        self.strategy, self.decide = strategy, strategy.decide
+        self.quotes = bool(getattr(strategy, "quotes", False))
+        seat = getattr(strategy, "seat", None)
+        if seat is not None:
+            seat(self)
+        self.state: dict[str, Any] = strategy.begin(p)
+        self.calendar = calendar_of(lanes)
+        self.opened: list[int] = self.calendar.tolist()
+        self.span = lanes[0].candles.span_ms
+        self.closed: list[int] = (self.calendar + self.span).tolist()
+        self.pieces = pieces
+        self.ends: dict[int, int] = {}
+        """Of each piece that ends a bar, the bar."""
+        if pieces is not None:
+            self.opened, self.closed = pieces.opened_ms.tolist(), pieces.closed_ms.tolist()
+            self.ends = {last: bar for bar, last in enumerate(pieces.last.tolist())}
+        self.gate = Gate(self.account, spec.limits, self.closed) if is_limited(spec.limits) else None
+        self.phase = CLOSE
+        self.at_close = spec.fills.at is FillAt.CLOSE
+        self.later: list[tuple[int, Order | str]] = []
+        self.denied_now = 0
+
+    # ── bars ──────────────────────────────────────────────────────────────────────────────────────
+
+    def through(self) -> None:
+        """Walk all bars."""
+        if self.pieces is not None:
+            for step, now in enumerate(self.opened):
+                self.lanes[0].bar = step
+                self.one_step(step, now, self.lanes)
+            return
+        ends = {id(lane): len(lane.columns[3]) for lane in self.lanes}
+        nexts = {id(lane): int(lane.candles.opened_ms[0]) for lane in self.lanes}
+        for step, now in enumerate(self.opened):
+            here = []
+            for lane in self.lanes:
+                if nexts[id(lane)] != now:
+                    continue
+                lane.bar += 1
+                here.append(lane)
+                after = lane.bar + 1
+                nexts[id(lane)] = int(lane.candles.opened_ms[after]) if after < ends[id(lane)] else -1
+            self.one_step(step, now, here)
+
+    def one_step(self, step: int, now: int, here: list[Lane]) -> None:
+        """Walk one bar of every instrument that has one."""
+        account = self.account
+        account.step, account.now_ms, self.denied_now = step, now, 0
+        account.ends_ms = self.closed[step]
+        self.phase, share = OPEN, self.spec.fills.volume_ppm
+        for lane in here:
+            lane.go_to(lane.bar, share)
+            lane.last = lane.first
+        account.begin_day(now // _DAY_MS)
+        legs = [leg for lane in here for leg in lane.legs]
+        if self.later:
+            self._arrive(step)
+        self._opens(legs, here)
+        self.phase = INSIDE
+        for leg in legs:
+            if leg.pos or leg.orders:
+                account.pay_inside(leg)
+                self.walk(leg, self.enter_inside(leg))
+        self._closes(legs, here)
+
+    def _opens(self, legs: list[Leg], here: list[Lane]) -> None:
+        for leg in legs:
+            if leg.pos or leg.orders:
+                self.account.pay_at_open(leg)
+                self.open_leg(leg)
+        if not self.quotes:
+            return
+        for lane in here:
+            price = lane.first * lane.scale.tick
+            self.turn(Quoted(lane.market.symbol, price, price, self.account.now_ms))
+        for leg in legs:
+            if leg.pos and LEAVE in leg.orders:
+                self.take(leg.orders[LEAVE], leg.lane.first)
+        for leg in legs:
+            if leg.orders:
+                self.enter_at_open(leg)
+
+    def _closes(self, legs: list[Leg], here: list[Lane]) -> None:
+        step, self.phase = self.account.step, CLOSE
+        for lane in here:
+            lane.last = lane.close
+        if self.later and self.at_close:
+            self._arrive(step, at_close=True)
+        is_end = self.pieces is None or step in self.ends
+        if is_end:
+            for lane in here:
+                self.turn(self._bar_of(lane))
+        self.end_of_step(legs, is_end=is_end)
+
+    def end_of_step(self, legs: list[Leg], *, is_end: bool = True) -> None:
+        """Fill what fills at the close, and write down what the account is worth there."""
+        if self.at_close and is_end:
+            self._fill_at_close(legs)
+        for leg in legs:
+            self._end_of_bar(leg)
+        account = self.account
+        account.exposed += any(leg.pos for leg in account.legs)
+        account.equity.append(account.worth())
+
+    def _bar_of(self, lane: Lane) -> Bar:
+        """Return the bar that closes now, as the strategy is told."""
+        tick, candles = lane.scale.tick, lane.candles
+        bar, opened = lane.bar, self.account.now_ms
+        prices = (lane.first, lane.high, lane.low, lane.close)
+        if self.pieces is not None:
+            bar = self.ends[self.account.step]
+            opened = int(candles.opened_ms[bar])
+            first, high, low, last = (
+                int(column[bar]) for column in (candles.open, candles.high, candles.low, candles.close)
+            )
+            prices = (first, high, low, last)
+        return Bar(
+            lane.market.symbol, opened, opened + self.span, prices[0] * tick, prices[1] * tick, prices[2] * tick,
+            prices[3] * tick, int(candles.volume[bar]) * candles.volume_step,
+        )  # fmt: skip
+
+    def _fill_at_close(self, legs: list[Leg]) -> None:
+        for leg in legs:
+            for reduces in (True, False):
+                for order in [order for order in leg.orders.values() if order.reduces is reduces]:
+                    at_market = order.limit is None and order.trigger is None
+                    blocked = order.ticket is not None and not order.reduces and leg.pos * order.sign < 0
+                    if at_market and not blocked and leg.orders.get(order.key) is order:
+                        self.take(order, leg.lane.close, inside=True)
+
+    def _end_of_bar(self, leg: Leg) -> None:
+        self.account.end_bar(leg)
+        step, lane = self.account.step, leg.lane
+        for order in list(leg.orders.values()):
+            if order.trail and order.since != step and order.trigger is not None:
+                order.best = min(order.best, lane.low) if order.sign > 0 else max(order.best, lane.high)
+                order.trigger = max(order.best + order.sign * order.trail, 1)
+            ticket = order.ticket
+            waits = order.limit is not None or order.trigger is not None
+            if ticket is not None and not order.reduces and waits and step >= ticket.until:
+                self.forget(order)
+
+    # ── turns ─────────────────────────────────────────────────────────────────────────────────────
+
+    def turn(self, happening: Happening) -> None:
+        """Let the strategy decide, and carry out what it decided."""
+        turn = self.decide(self.state, happening, self.p)
+        self.state = turn.state
+        if turn.wants or turn.cancels:
+            self.follow(turn)
+
+    def heard(self, leg: Leg, key: str, lots: int, price: int) -> None:
+        """Let the strategy take the turn that follows a fill."""
+        lane = leg.lane
+        at = self.account.ends_ms
+        self.turn(Filled(key, lane.market.symbol, lots * lane.scale.lot, price * lane.scale.tick, at))
+
+    def follow(self, turn: Turn) -> None:
+        """Take over the orders of a turn, at once or when they arrive."""
+        late, step = self.spec.fills.latency or self.spec.fills.latency_ms, self.account.step
+        due = step + late + (self.phase == CLOSE and not self.at_close)
+        if self.spec.fills.latency_ms:
+            # What follows a fill inside is decided when the piece has ended: nothing tells when it was.
+            due = max(bisect_left(self.opened, self.closed[step] + late), step + 1)
+        for key in turn.cancels:
+            if late and not self.quotes:
+                self.later.append((due, key))
+            elif key in self.orders:
+                self.forget(self.orders[key])
+        for want in turn.wants:
+            order = self._ticket(want) if isinstance(want, Ticket) else self._made(want)
+            if order is None or not self._passes(order):
+                continue
+            if late and not self.quotes:
+                self.later.append((due, order))
+            else:
+                self._stand(order)
+
+    def _arrive(self, step: int, *, at_close: bool = False) -> None:
+        """Let what was under way arrive: before the open, or before the close where orders fill there."""
+        if self.at_close is not at_close:
+            return
+        due = [what for at, what in self.later if at <= step]
+        self.later = [(at, what) for at, what in self.later if at > step]
+        for what in due:
+            if isinstance(what, Order):
+                what.since = step - 1
+                self._stand(what)
+            elif what in self.orders:
+                self.forget(self.orders[what])
+
+    def _ticket(self, want: Ticket) -> Order:
+        leg = self._leg_of(want)
+        since = self.account.step + (self.at_close and not want.reduce_only)
+        return Order(
+            want, leg, want.sign, want.lots, want.limit or None, want.trigger or None, 0, want.reduce_only, since,
+            want.reason, ticket=want,
+        )  # fmt: skip
+
+    def _leg_of(self, want: Want) -> Leg:
+        lane = self.by_symbol.get(want.symbol)
+        if lane is None:
+            allowed = f"one of the markets of the run: {', '.join(self.by_symbol)}"
+            raise Invalid([Problem(f"wants.{want.key}", f"symbol {want.symbol[:40]!r} came", allowed, "unknown")])
+        if not self.spec.hedge:
+            return lane.legs[0]
+        opens_long = (want.quantity > 0) is not want.reduce_only
+        return lane.legs[0 if opens_long else 1]
+
+    def _made(self, want: Want) -> Order | None:
+        """Cut an order to whole lots and ticks, against who asks for it; None if it is too small or too large."""
+        leg = self._leg_of(want)
+        lane, sign = leg.lane, 1 if want.quantity > 0 else -1
+        lot, tick, buys = lane.scale.lot, lane.scale.tick, sign > 0
+        if want.trail is not None and (want.stop is not None or want.price is not None or want.trail <= 0):
+            allowed = "a distance above zero, without price and stop"
+            raise Invalid([Problem(f"wants.{want.key}.trail", "does not stand alone", allowed, "trail")])
+        lots = int(divided(abs(want.quantity), lot, _ONE))
+        limit = None if want.price is None else int(divided(want.price, tick, _ONE, upward=not buys))
+        trigger = None if want.stop is None else int(divided(want.stop, tick, _ONE, upward=buys))
+        trail = 0 if want.trail is None else max(int(divided(want.trail, tick, _ONE, upward=True)), 1)
+        if trail:
+            trigger = max(lane.last + sign * trail, 1)
+        known = limit if limit is not None else trigger
+        market = lane.market
+        small = not want.reduce_only and known is not None and lots * known * lane.units * lane.scale.unit
+        before = self.orders.get(want.key)
+        too_small = lots < market.lots_min or (small is not False and small < market.notional_min)
+        if too_small or (market.lots_most or lots) < lots:
+            self.account.skipped += 1
+            if before is not None:
+                self.forget(before)
+            return None
+        reason = reason_of(
+            reduces=want.reduce_only, limit=limit is not None, trigger=want.stop is not None, trails=trail > 0
+        )
+        made = Order(
+            want, leg, sign, lots, limit, trigger, trail, want.reduce_only, self.account.step, reason, best=lane.last
+        )
+        if before is not None and lots <= before.lots and before.trail == trail:
+            same = before.limit == limit and (trail or before.trigger == trigger)
+            if same:
+                # Whoever is told again what stands already does not begin to wait anew, nor to follow.
+                made.since, made.best, made.trigger = before.since, before.best, before.trigger
+        return made
+
+    def _passes(self, order: Order) -> bool:
+        """Ask the gate; a denial takes away what stood under that name, and the strategy hears of it."""
+        if self.gate is None:
+            return True
+        before = self.orders.get(order.key)
+        under_way = [what for _, what in self.later if isinstance(what, Order)]
+        others = [each for each in (*self.orders.values(), *under_way) if each.key != order.key]
+        reasons = self.gate.asks(order, others, again=before is not None)
+        if not reasons:
+            return True
+        if before is not None:
+            self.forget(before)
+        self.denied_now += 1
+        if self.denied_now > _DENIED_MOST_A_BAR:
+            raise Refused(f"more than {_DENIED_MOST_A_BAR} orders were denied in one bar: each asks for the next")
+        why = reasons[0]
+        symbol = order.leg.lane.market.symbol
+        self.turn(Denied(order.key, symbol, why.code, why.message, self.closed[self.account.step]))
+        return False
+
+    def _stand(self, order: Order) -> None:
+        before = self.orders.pop(order.key, None)
+        if before is not None:
+            del before.leg.orders[order.key]
+        self.orders[order.key] = order.leg.orders[order.key] = order
+
+    # ── the end ───────────────────────────────────────────────────────────────────────────────────
+
+    def result(self) -> Result:
+        """Return what came out; a position that is still open is valued at the last close, without a fee."""
+        account = self.account
+        for leg in account.legs:
+            if leg.trade is not None:
+                leg.trade.closed_value += abs(leg.pos) * leg.lane.last * leg.lane.units
+                account.write(leg, leg.trade, leg.lane.last, Reason.OPEN)
+        rows, candles = account.table(), self.lanes[0].candles
+        opened = self.calendar if self.pieces is None else candles.opened_ms
+        try:
+            found = Result(
+                self.lanes[0].scale, account.capital, opened, self.span,
+                Trades.of(np.array(rows["trades"], np.int64).reshape(-1, len(TRADE_COLUMNS))),
+                FillTable.of(np.array(rows["fills"], np.int64).reshape(-1, len(FILL_COLUMNS))),
+                np.array(account.equity, np.int64), account.skipped, account.exposed, self.spec.costless,
+                denials=self.gate.denials() if self.gate is not None else NONE,
+            )  # fmt: skip
+        except OverflowError:
+            words = "an amount of this run does not fit 64 bits: a larger lot, or less capital, would"
+            raise TooLargeToCount(words) from None
+        if self.pieces is None:
+            return found
+        return replace(on_bars(found, self.pieces), pessimistic=self.pieces.thin if self.spec.fills.finer else None)
