@@ -7,6 +7,7 @@
     tables_url     the address of an empty database with every table, for tests that open it themselves
     postgres_url   a fresh and empty PostgreSQL, for what only PostgreSQL does
     valkey_url     the address of a Valkey, emptied before the test
+    benches        processes that compute backtests, shared by all tests of a worker; see tests/bench_files.py
 
 The servers are real (tests/servers.py). They start when the first test needs them and are shared by all workers.
 """
@@ -33,6 +34,7 @@ from tests import servers
 if TYPE_CHECKING:
     from pilothouse.kit.clocks import FrozenClock
     from pilothouse.kit.db import Database
+    from tests.bench_files import SharedBenches
 
 NOON = datetime(2026, 1, 5, 12, tzinfo=UTC)
 SOURCE = Path(__file__).parent.parent / "src" / "pilothouse"
@@ -313,3 +315,16 @@ def valkey_url(request: pytest.FixtureRequest) -> str:
     with valkey.Valkey.from_url(url) as client:
         client.flushdb()
     return url
+
+
+# ── Benches ───────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.fixture(scope="session")
+def benches(tmp_path_factory: pytest.TempPathFactory) -> "Iterator[SharedBenches]":
+    """Yield the benches of all tests of this worker; each process of them starts with its first question."""
+    from tests.bench_files import SharedBenches  # noqa: PLC0415 - a test of a pure room starts without the house
+
+    shared = SharedBenches.over(tmp_path_factory.mktemp("benches"))
+    yield shared
+    shared.end()

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import insert, select
+from sqlalchemy import bindparam, insert, select
 
 from pilothouse.accounts.tables import users
 from pilothouse.kit.db import Tx
@@ -12,6 +12,7 @@ OPERATOR = "operator"
 
 _COLUMNS = (users.c.id, users.c.email, users.c.name, users.c.role, users.c.created_at)
 _OPERATOR = select(*_COLUMNS).where(users.c.role == OPERATOR).order_by(users.c.created_at, users.c.id).limit(1)
+_BY_ID = select(users.c.id).where(users.c.id == bindparam("this_id"))
 _INSERT = insert(users)
 
 
@@ -33,6 +34,11 @@ def ensure_operator(tx: Tx, *, now: datetime, name: str = "operator") -> User:
     if row:
         return User(*row)
     return add_user(tx, name=name, role=OPERATOR, now=now)
+
+
+def is_user(tx: Tx, user_id: str) -> bool:
+    """Say whether there is a user of this id."""
+    return tx.execute(_BY_ID, {"this_id": user_id}).one_or_none() is not None
 
 
 def add_user(tx: Tx, *, name: str, role: str, now: datetime, email: str | None = None) -> User:

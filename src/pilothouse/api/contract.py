@@ -25,6 +25,8 @@ _TAGS = (
     ("orders", "Orders and their timelines."),
     ("portfolio", "Positions, balances, equity, fills."),
     ("market", "Instruments and quotes."),
+    ("strategies", "What can be run over history."),
+    ("backtests", "Runs over history: asked for, followed, looked at."),
     ("hooks", "Where alerts may come in, and with which secret."),
     ("accounts", "Trading accounts, limits, halts, tokens."),
     ("events", "What happens, as it happens."),

@@ -33,8 +33,13 @@ class Once:
     key: str | None
     digest: str
 
-    def do(self, work: Callable[[Tx], Any], name: str) -> Response:
-        """Do `work`, which returns plain data, and answer with it; or answer as the first time."""
+    def do(
+        self, work: Callable[[Tx], Any], name: str, status: Callable[[Any], int] = lambda _: HTTPStatus.OK
+    ) -> Response:
+        """Do `work`, which returns plain data, and answer with it; or answer as the first time.
+
+        status   of the answer, by what is answered
+        """
         key, owner_id = self.key, self.caller.owner_id
 
         def unit(tx: Tx) -> tuple[Answer, bool]:
@@ -42,7 +47,8 @@ class Once:
                 known = idempotency.find(tx, owner_id=owner_id, key=key, request_digest=self.digest)
                 if known is not None:
                     return known, True
-            fresh = Answer(HTTPStatus.OK, dumps(work(tx)))
+            told = work(tx)
+            fresh = Answer(status(told), dumps(told))
             if key is not None:
                 now = self.caller.house.clock.now()
                 idempotency.store(tx, owner_id=owner_id, key=key, request_digest=self.digest, answer=fresh, now=now)

@@ -13,6 +13,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from pilothouse.accounts.idempotency import IdempotencyMismatch
+from pilothouse.backtest.asking import Unfit
+from pilothouse.backtest.bounds import TooMuch
 from pilothouse.core.clock import Clock, millis
 from pilothouse.core.errors import (
     Broken,
@@ -63,6 +65,7 @@ STATUSES: tuple[tuple[type[Exception], int], ...] = (
     (BodyTooLarge, 413),
     (BodyTooSlow, 408),
     (IdempotencyMismatch, 422),
+    (Unfit, 422),
     (Invalid, 400),
     (NotFound, 404),
     (Conflict, 409),
@@ -131,6 +134,9 @@ def told(error: Exception) -> Told:
     if isinstance(error, DeniedByRisk):
         reasons = [{"code": r.code, "number": r.number, "limit": r.limit, "message": r.message} for r in error.reasons]
         return Told(status, error.code, str(error), more={"reasons": reasons})
+    if isinstance(error, TooMuch):
+        bound = {"bound": error.bound, "number": error.number, "limit": error.limit}
+        return Told(status, error.code, str(error), more=bound)
     detail = str(error)
     if isinstance(error, Unknown):
         detail += _NOT_KNOWN

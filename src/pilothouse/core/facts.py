@@ -25,6 +25,7 @@ class FactKind(StrEnum):
     ACCOUNT_HEARD = "account.heard"
     INVARIANT_BROKEN = "invariant.broken"
     ALARM_RAISED = "alarm.raised"
+    BACKTEST_CHANGED = "backtest.changed"
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,7 +22,7 @@ from pilothouse.kit.db import Tx
 from pilothouse.notifications import deliver
 from pilothouse.notifications.raising import TELL_TOPIC
 from pilothouse.wiring.house import House
-from pilothouse.wiring.subscriptions import ALARM_TOPICS, TRADING_TOPICS
+from pilothouse.wiring.subscriptions import ALARM_TOPICS, COMPUTE_TOPICS, TRADING_TOPICS
 
 MARKET_TICK_S = 0.25
 LANE_WORKERS = 4
@@ -73,6 +73,9 @@ class Embedded:
         # Those of alarms are not rung by commits: looking once in a second is soon enough and costs orders nothing.
         self._alarms = [Dispatcher(house, topics=ALARM_TOPICS)]
         self._alarms += [Dispatcher(house, topics=(TELL_TOPIC,), limit=1) for _ in range(tellers)]
+        # What computes is woken by whoever queued it, not by each commit: orders pay nothing for it.
+        workers = house.settings.backtest_workers
+        self._computers = [Dispatcher(house, topics=COMPUTE_TOPICS, limit=1) for _ in range(workers)]
         self._writers = WriterKeeper(house)
         # An account that was just added may send at once, not only when leases are looked after by the clock.
         self._streams = StreamKeeper(house, changed=self._writers.look)
@@ -95,6 +98,8 @@ class Embedded:
         loops += [(f"dispatch-{n}", self._loop_of(one)) for n, one in enumerate(self._dispatchers)]
         loops.append(("alarm-watch", self._keeper_of(ALARMS)))
         loops += [(f"alarms-{n}", self._loop_of(one)) for n, one in enumerate(self._alarms)]
+        loops += [(f"compute-{n}", self._loop_of(one)) for n, one in enumerate(self._computers)]
+        house.benches.wake.add(self._ring_computers)
         if house.paper is not None:
             loops.append(("market", self._step_market))
         for name, loop in loops:
@@ -105,6 +110,9 @@ class Embedded:
     def stop(self, patience_s: float = 3.0) -> None:
         """Finish what is in hand and end the threads; what waits is committed and goes on at the next start."""
         self._stopping.set()
+        self._ring_computers()
+        self._house.benches.wake.discard(self._ring_computers)
+        self._house.benches.stop_work()  # what is under way is given back, and taken up at the next start
         self._house.desk.lanes.close()
         self._house.changes.ring()
         self._writers.ring()
@@ -135,6 +143,10 @@ class Embedded:
     def _ring(self) -> None:
         for dispatcher in (*self._dispatchers, *(self._alarms if self._stopping.is_set() else ())):
             dispatcher.rung.set()
+
+    def _ring_computers(self) -> None:
+        for computer in self._computers:
+            computer.rung.set()
 
     def _guarded(self, name: str, loop: Callable[[], None]) -> Callable[[], None]:
         """Return the loop, begun anew when it fails: a thread that ended in silence would leave orders unsent."""

@@ -9,6 +9,7 @@ import structlog
 
 from pilothouse.accounts import idempotency, trading_accounts
 from pilothouse.accounts.trading_accounts import TradingAccount
+from pilothouse.backtest import store as backtest_store
 from pilothouse.core.errors import PilothouseError, Refused, Unavailable
 from pilothouse.execution import account_store, hearing
 from pilothouse.execution import store as orders_store
@@ -165,6 +166,7 @@ def sweep(house: House) -> None:
         idempotency.forget(tx, now - timedelta(days=1))
         outbox.forget_facts(tx, now - timedelta(days=30))
         alarm_store.forget(tx, now - timedelta(days=90))
+        backtest_store.forget(tx, now - timedelta(days=2))
 
     house.database.write(work, name="sweep")
 
@@ -206,6 +208,11 @@ def follow_candles(house: House) -> None:
             _log.warning("candles told differently", series=str(found.follow.series), count=found.fetched.conflicts)
 
 
+def rest_benches(house: House) -> None:
+    """End processes beside the house that nobody asked anything for long."""
+    house.benches.rest()
+
+
 def anchor_record(house: House) -> None:
     """Keep the heads of the record in a second place."""
     anchor(house)
@@ -228,6 +235,7 @@ SCHEDULE: tuple[Periodic, ...] = (
     Periodic("instruments", timedelta(seconds=15), timedelta(seconds=15), refresh_instruments),
     Periodic("sweep", timedelta(seconds=300), timedelta(seconds=60), sweep),
     Periodic("record", timedelta(seconds=60), timedelta(seconds=10), anchor_record),
+    Periodic("benches", timedelta(seconds=60), timedelta(seconds=60), rest_benches, aside=True),
     Periodic("candles", timedelta(seconds=1), timedelta(seconds=3), follow_candles, aside=True),
 )
 

@@ -75,6 +75,8 @@ class Meters:
         self.units_waiting = gauge("database_units_waiting", "Units of work that wait for the database.")
         self.quote_age = gauge("quote_age_seconds", "How old the last quote is.", "venue", "symbol")
 
+        self.backtests = gauge("backtests", "Backtests that were asked for, by state.", "state")
+
         # Doors
         self.request_seconds = histogram(
             "http_request_seconds", "How long an answer took, by route.", _UNIT_SECONDS, "method", "route", "status"

@@ -21,6 +21,9 @@ from pilothouse.kit.transaction import Tx
 
 READY, LEASED, PARKED = "ready", "leased", "parked"
 
+PATIENT = "compute."
+"""A topic that begins so may wait behind others for as long as those take: nobody is told that it is late."""
+
 _ERROR_LENGTH_MAX = 2_000
 _WAITING = (READY, LEASED)
 
@@ -280,9 +283,14 @@ def _next_of(topics: frozenset[str]) -> Hot:
     return hot(select(first(READY).label("ready"), first(LEASED).label("leased")))
 
 
+_NEXT_IMPATIENT = select(func.min(outbox.c.available_at)).where(
+    outbox.c.state.in_(_WAITING), outbox.c.topic.not_like(f"{PATIENT}%")
+)
+
+
 def lag(tx: Tx, now: datetime) -> timedelta:
-    """Return for how long the oldest due message has been waiting; zero if none is due."""
-    due = next_due(tx)
+    """Return for how long the oldest due message has been waiting that may not wait long; zero if none is due."""
+    due: datetime | None = tx.execute(_NEXT_IMPATIENT).scalar()
     return timedelta(0) if due is None else max(timedelta(0), now - due)
 
 

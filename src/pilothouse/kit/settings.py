@@ -203,6 +203,26 @@ class Settings:
         _one_of("no", "yes"),
         "yes: you vouch for every file in the folder of strategies, and they run also where the kernel lacks a wall.",
     )
+    backtest_workers: int = _setting(
+        "1",
+        _number(0, 64),
+        "How many backtests are computed at once, each in a process of its own at a low priority; 0: none here.",
+    )
+    backtests_at_once: int = _setting(
+        "20",
+        _number(0, 100_000),
+        "How many backtests of one user may be queued or running at the same time.",
+    )
+    backtests_per_day: int = _setting(
+        "1000",
+        _number(0, 1_000_000),
+        "How many backtests one user may ask for in a day (UTC); what is found and not run does not count.",
+    )
+    backtest_work: int = _setting(
+        "20000000000",
+        _number(1, 10**15),
+        "Bars times combinations that one request may ask for; a year of minutes is 525,600 bars.",
+    )
     live: str = _setting(
         "no",
         _one_of("no", "yes"),

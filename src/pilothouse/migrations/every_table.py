@@ -3,6 +3,7 @@
 from sqlalchemy import MetaData, Table
 
 from pilothouse.accounts import tables as accounts
+from pilothouse.backtest import tables as backtest
 from pilothouse.execution import tables as execution
 from pilothouse.fleet import tables as fleet
 from pilothouse.kit import tables as kit
@@ -18,6 +19,7 @@ ROOMS = {
     "execution": execution,
     "marketdata": marketdata,
     "fleet": fleet,
+    "backtest": backtest,
     "notifications": notifications,
 }
 """The rooms that store something, lowest storey first."""

@@ -37,6 +37,7 @@ from pilothouse.venues.opening import Accounts, Opening
 from pilothouse.venues.paper import PaperVenue, open_paper
 from pilothouse.venues.paper_faults import PaperFaults
 from pilothouse.venues.port import AccountEvent, Venue, VenueAccount
+from pilothouse.wiring.benches import Benches
 from pilothouse.wiring.house import House
 from pilothouse.wiring.open_venues import OpenVenues
 from pilothouse.wiring.public_venues import PublicVenues
@@ -53,6 +54,7 @@ HOUSE_KEY = "client_id_key"
 class Parts:
     """What a test puts in the place of the real thing; None or empty is the real thing.
 
+    benches   shared with other houses, and closed by whoever made them
     writers   connections that write at once, on PostgreSQL
     witness, paper_witness   called around each commit of the books and of the paper venue's journal
     """
@@ -64,6 +66,7 @@ class Parts:
     paper_witness: Callable[[str], None] | None = None
     paper_faults: PaperFaults | None = None
     patience: Patience | None = None
+    benches: Benches | None = None
     writers: int = 8
 
 
@@ -130,7 +133,7 @@ def build(settings: Settings, parts: Parts = _REAL) -> House:
         when_unprotected=settings.when_unprotected,
         trail_at=settings.trail_at,
     )
-    owners = _Owners(database)
+    owners, benches = _Owners(database), parts.benches or Benches(settings)
     unlisten = paper.listen_to_all(lambda event: reconcile.on_event(desk, owners.of(event), event))
     return House(
         settings=settings,
@@ -148,7 +151,15 @@ def build(settings: Settings, parts: Parts = _REAL) -> House:
         meters=desk.meters,
         operator_id=operator_id,
         post=post,
-        closers=(desk.lanes.close, unlisten, public.close, venues.close, database.close),
+        benches=benches,
+        closers=(
+            *(() if parts.benches else (benches.close,)),
+            desk.lanes.close,
+            unlisten,
+            public.close,
+            venues.close,
+            database.close,
+        ),
     )
 
 

@@ -24,6 +24,7 @@ from pilothouse.observability.invariants.rule import Memory
 from pilothouse.venues.paper import PaperVenue
 from pilothouse.venues.port import Venue
 from pilothouse.wiring import followed
+from pilothouse.wiring.benches import Benches
 from pilothouse.wiring.changes import Changes
 from pilothouse.wiring.open_venues import OpenVenues
 from pilothouse.wiring.public_venues import PublicVenues
@@ -43,6 +44,7 @@ class House:
     closers       called in order by `close`
     ring          credentials of accounts at their venues, opened
     public        any venue, for its public prices
+    benches       processes that know strategies and compute backtests
     remembered    what observability remembers from one look to the next
     post          the addresses that alarms go to
     changes       which accounts were opened, changed or closed, so that their streams are held or ended
@@ -62,6 +64,7 @@ class House:
     instruments: InstrumentBook
     meters: Meters
     operator_id: str
+    benches: Benches
     closers: tuple[Callable[[], object], ...]
     remembered: Memory = field(default_factory=Memory)
     changes: Changes = field(default_factory=Changes)

@@ -9,7 +9,7 @@ from typing import Final
 from pilothouse.core.errors import Invalid, PilothouseError, Problem
 from pilothouse.kit.settings import Settings
 from pilothouse.sandbox.installed import find_installed
-from pilothouse.sandbox.load import SourceFile, find
+from pilothouse.sandbox.load import FileBroken, SourceFile, find
 from pilothouse.sandbox.talk import Cell, Prisoner
 from pilothouse.sandbox.walled import Walled, describe
 from pilothouse.strategies import registry
@@ -37,10 +37,17 @@ class OwnStrategy(Described):
 
 @dataclass(frozen=True, slots=True)
 class Broken:
-    """A file that cannot be used, and why; it hurts no other."""
+    """A file that cannot be used, and why; it hurts no other.
+
+    reason   with file and line, as editors understand it
+    line     0 where that is not known
+    fault    the reason without them
+    """
 
     path: Path
     reason: str
+    line: int = 0
+    fault: str = ""
 
 
 def folder_of(settings: Settings) -> Path:
@@ -54,12 +61,14 @@ def all_of(settings: Settings) -> tuple[list[Described], list[Broken]]:
     found: list[Described] = list(registry.BUILT_IN.values())
     broken = []
     installed, unusable = find_installed()
-    broken += [Broken(error.path, str(error)) for error in unusable]
+    broken += [Broken(error.path, str(error), error.line, error.reason) for error in unusable]
     for source in (*find([folder_of(settings)]), *installed):
         try:
             found += _own(settings, source)
+        except FileBroken as error:
+            broken.append(Broken(source.path, str(error), error.line, error.reason))
         except PilothouseError as error:
-            broken.append(Broken(source.path, str(error)))
+            broken.append(Broken(source.path, str(error), 0, str(error)))
     return found, broken
 
 

@@ -11,8 +11,9 @@
     account.resumed     execution/limits                notifications/raising.take  one transaction
     alarm.again         notifications/raising           notifications/raising.again one transaction
     alarm.tell          notifications/raising           notifications/deliver.turn  touches the network
+    compute.backtest    backtest/asking                 wiring/compute.compute      asks a process beside the house
 
-Alarms have threads of their own: a slow or dead address holds up no order.
+Alarms have threads of their own: a slow or dead address holds up no order. So has what computes.
 
 The event stream hears every fact without being listed: it reads the record.
 """
@@ -24,6 +25,7 @@ from types import MappingProxyType
 
 from pilothouse.accounts import trading_accounts
 from pilothouse.accounts.trading_accounts import AccountState, TradingAccount
+from pilothouse.backtest.asking import BACKTEST_TOPIC
 from pilothouse.core.facts import FactKind
 from pilothouse.execution import amend, cancel, send
 from pilothouse.execution.amend import AMEND_TOPIC
@@ -35,6 +37,7 @@ from pilothouse.kit.db import Tx
 from pilothouse.kit.outbox import Message, fact_in
 from pilothouse.notifications import deliver, raising
 from pilothouse.notifications.raising import AGAIN_TOPIC, TELL_TOPIC
+from pilothouse.wiring.compute import compute
 from pilothouse.wiring.house import House
 
 
@@ -113,12 +116,16 @@ SUBSCRIPTIONS: Mapping[str, Handler] = MappingProxyType(
         **{kind.value: Record(_alarmed) for kind in _ALARMING},
         AGAIN_TOPIC: Record(_again),
         TELL_TOPIC: Wire(_tell),
+        BACKTEST_TOPIC: Wire(compute),
     }
 )
 
 TRADING_TOPICS = (ORDER_TOPIC, CANCEL_TOPIC, AMEND_TOPIC, MOVED_TOPIC)
 ALARM_TOPICS = (*(kind.value for kind in _ALARMING), AGAIN_TOPIC)
 """What is written down of alarms; sending them out is TELL_TOPIC."""
+
+COMPUTE_TOPICS = (BACKTEST_TOPIC,)
+"""What may take minutes, beside the house."""
 
 HEARD = frozenset(kind.value for kind in FactKind if kind.value in SUBSCRIPTIONS)
 """Facts for which a message is written with the change that made them true."""

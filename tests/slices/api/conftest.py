@@ -26,8 +26,9 @@ from pilothouse.kit import log
 from pilothouse.kit.clocks import SystemClock
 from pilothouse.kit.db import Tx
 from pilothouse.kit.settings import Settings
-from pilothouse.wiring.build import build, open_paper_account
+from pilothouse.wiring.build import Parts, build, open_paper_account
 from pilothouse.wiring.house import House
+from tests.bench_files import SharedBenches
 
 PATIENCE_S = 20.0
 
@@ -92,9 +93,9 @@ def until(found: Callable[[], Any]) -> Any:
 
 
 @pytest.fixture
-def served(tables_url: str, tmp_path: Path) -> Iterator[Served]:
+def served(tables_url: str, tmp_path: Path, benches: SharedBenches) -> Iterator[Served]:
     """Yield a house on either database whose orders stay where they are until `jobs.start()`."""
-    with_jobs = _serve(tables_url, tmp_path)
+    with_jobs = _serve(tables_url, tmp_path, benches)
     yield from with_jobs
 
 
@@ -105,10 +106,10 @@ def running(served: Served) -> Served:
     return served
 
 
-def _serve(url: str, data: Path) -> Iterator[Served]:
+def _serve(url: str, data: Path, benches: SharedBenches) -> Iterator[Served]:
     said = io.StringIO()
     log.configure(clock=SystemClock(), level="DEBUG", stream=said)
-    house = build(Settings(data=data, database_url=url))
+    house = build(Settings(data=data, database_url=url), Parts(benches=benches))
     made = house.database.write(lambda tx: _first_steps(tx, house), name="first steps")
     open_paper_account(house, made[0], Decimal(10_000))
     app = create_app(house)

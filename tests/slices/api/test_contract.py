@@ -98,6 +98,8 @@ def test_no_operation_breaks_or_answers_what_it_does_not_say(served: Served) -> 
         checks.response_schema_conformance,
     ]
     served.jobs.start()
+    # The process that knows strategies takes seconds to start, and who asks below waits for ten.
+    served.api.get("/api/v1/strategies", timeout=100)
     document = served.client().get("/openapi.json").json()
     schema = schemathesis.openapi.from_dict(document)
     schema.config.update(base_url=served.url)

@@ -14,6 +14,10 @@ from pilothouse.api.app import create_app
 from pilothouse.api.deps import Guarded
 from pilothouse.api.hooks import PATHS
 from pilothouse.api.system import PUBLIC_ROUTES
+from pilothouse.backtest import asking
+from pilothouse.backtest.asking import Prepared
+from pilothouse.backtest.bounds import Bounds
+from pilothouse.backtest.store import Kind
 from pilothouse.core.errors import Broken
 from pilothouse.kit.db import Tx
 from tests.slices.api.conftest import Served
@@ -29,7 +33,8 @@ def _operations(app: FastAPI) -> list[tuple[str, str]]:
 
 
 def _filled(path: str) -> str:
-    for name in ("signal_id", "order_id", "hook_id", "account_id", "token_id", "message_id", "symbol", "url_token"):
+    names = ("signal_id", "order_id", "hook_id", "account_id", "token_id", "message_id", "symbol", "url_token")
+    for name in (*names, "backtest_id", "name"):
         path = path.replace("{" + name + "}", "BTCUSDT" if name == "symbol" else "abc_123")
     return path
 
@@ -117,6 +122,17 @@ def stranger(served: Served) -> httpx.Client:
     return served.client({"Authorization": f"Bearer {served.house.database.write(make, name='other')}"})
 
 
+def _a_backtest(served: Served) -> str:
+    """Return the id of a backtest of the operator that is done."""
+    kept: dict[str, Any] = {"metrics": {}, "told": {}, "digest": ""}
+    prepared = Prepared(Kind.RUN, "ema-cross", {}, "a" * 64, "{}", 1, 1, kept)
+    house, bounds = served.house, Bounds(1, 1, 1)
+    now, owner_id = house.clock.now(), house.operator_id
+    return house.database.write(
+        lambda tx: asking.ask(tx, prepared, bounds, owner_id=owner_id, who="me", now=now), name="ask"
+    ).id
+
+
 def test_nobody_sees_or_touches_what_is_anothers(served: Served, stranger: httpx.Client) -> None:
     """For every route with an id, another's thing is as if it were not there."""
     told = served.alert(action="open", side="BUY", quantity="0.01", wait_ms=0).json()
@@ -126,6 +142,7 @@ def test_nobody_sees_or_touches_what_is_anothers(served: Served, stranger: httpx
         "hook_id": served.api.get("/api/v1/hooks").json()["items"][0]["id"],
         "account_id": served.account,
         "token_id": served.api.get("/api/v1/tokens").json()["items"][0]["id"],
+        "backtest_id": _a_backtest(served),
     }
     asked = 0
     for route in served.app.routes:
@@ -138,7 +155,7 @@ def test_nobody_sees_or_touches_what_is_anothers(served: Served, stranger: httpx
                 assert answer.status_code == 404, (method, route.path, answer.text)
                 asked += 1
     assert asked >= 10
-    for path in ("signals", "orders", "fills", "hooks", "accounts"):
+    for path in ("signals", "orders", "fills", "hooks", "accounts", "backtests"):
         assert stranger.get(f"/api/v1/{path}").json()["items"] == []
     for path in ("/positions", "/account/balance", "/api/v1/limits", "/api/v1/equity"):
         assert stranger.get(path, params={"account": served.account}).status_code == 404

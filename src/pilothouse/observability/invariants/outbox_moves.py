@@ -15,7 +15,7 @@ from pilothouse.execution.cancel import CANCEL_TOPIC
 from pilothouse.execution.submit import ORDER_TOPIC
 from pilothouse.execution.tell import MOVED_TOPIC
 from pilothouse.kit.db import Tx
-from pilothouse.kit.outbox import LEASED, PARKED, READY
+from pilothouse.kit.outbox import LEASED, PARKED, PATIENT, READY
 from pilothouse.kit.tables import outbox
 from pilothouse.observability.invariants.rule import FINDINGS_MAX, Finding, Gravity, Invariant, Looking, Stuck
 from pilothouse.observability.invariants.whose import Whose, accounts
@@ -33,6 +33,7 @@ _LATE = (
         func.min(outbox.c.id).label("first"),
     )
     .where(outbox.c.state.in_([READY, LEASED]), outbox.c.available_at < bindparam("before"))
+    .where(outbox.c.topic.not_like(f"{PATIENT}%"))
     .group_by(outbox.c.topic, outbox.c.key)
     .order_by(outbox.c.topic, outbox.c.key)
     .limit(FINDINGS_MAX)

@@ -1,0 +1,364 @@
+"""What a bench is asked: strategies, backtests and their results; plain data in, plain data out.
+
+It runs in a process of its own (`bench_process.py`): compiled kernels and strategies have no place beside orders.
+
+Numbers that are no whole ones go out as text, as everywhere in the house.
+"""
+
+import base64
+import hashlib
+import json
+import math
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import asdict
+from decimal import Decimal
+from functools import cached_property
+from typing import Any, Final
+
+from pilothouse.backtest.chance import Fan, of_returns, of_trades
+from pilothouse.backtest.contents import content, page_of
+from pilothouse.backtest.curves import returns_of
+from pilothouse.backtest.exports import TRADE_NAMES, equity_rows, json_cell, trade_rows
+from pilothouse.backtest.search import search
+from pilothouse.backtest.search_files import SearchFile, read
+from pilothouse.backtest.shelf import Card, Shelf
+from pilothouse.backtest.splits import Split, walk_forward
+from pilothouse.backtest.trials import Trial, Trials
+from pilothouse.backtest.verdict import weigh
+from pilothouse.backtest.walk import walk
+from pilothouse.core.errors import PilothouseError, Refused
+from pilothouse.core.rounding import plain
+from pilothouse.kit.settings import Settings
+from pilothouse.sandbox.load import find
+from pilothouse.sandbox.walled import Walled
+from pilothouse.strategies import foresight
+from pilothouse.strategies.registry import Described
+from pilothouse.strategies.sdk import Columns
+from pilothouse.wiring.backtest_run import FOLDER, TRIALS, carry_out, prepare, traded
+from pilothouse.wiring.backtest_search import Plan, fresh, plan, told_search, told_walk
+from pilothouse.wiring.bench_requests import Request, changed_by, read_request, tried_by, wish_of
+from pilothouse.wiring.data_only import DataHouse, open_data
+from pilothouse.wiring.strategies import OwnStrategy, all_of, folder_of, named
+
+SEARCHES: Final = "searches"
+_PPM: Final = 1_000_000
+_LOADED_PPM: Final = 100_000
+_WORTH_PROCESSES: Final = 100_000_000
+
+Plain = dict[str, Any]
+Told = Callable[[int], None]
+"""Is called with how far the work has come, parts per million."""
+
+
+class Changed(Refused):
+    """What a backtest depends on is not what it was when it was asked for."""
+
+    code = "backtest_changed"
+
+
+class Bench:
+    """One house's strategies, candles and results."""
+
+    def __init__(self, settings: Settings) -> None:
+        """Open nothing yet."""
+        self._settings = settings
+        self._shelf = Shelf(settings.data / FOLDER)
+        self._ledger = Trials(settings.data / FOLDER / TRIALS)
+        self._listed: tuple[tuple[tuple[str, str], ...], Plain] | None = None
+        self._questions: Mapping[str, Callable[[Plain, Told], Any]] = {
+            "strategies": lambda _asked, _told: self._strategies(),
+            "strategy": lambda asked, _: _shown(named(self._settings, asked["name"]), whole=True),
+            "prepare": lambda asked, _: self._prepare(asked["kind"], asked["asked"]),
+            "run": self._run,
+            "sweep": self._sweep,
+            "walkforward": self._walk,
+            "chance": self._chance,
+            "check": self._check,
+            "trades": lambda asked, _: self._trades(**asked),
+            "equity": lambda asked, _: self._equity(**asked),
+            "trials": lambda asked, _: self._trials(**asked),
+            "export": lambda asked, _: self._export(**asked),
+            "report": lambda asked, _: page_of(self._shelf.get(asked["name"])),
+            "remove": lambda asked, _: self._remove(asked["name"]),
+        }
+
+    def answer(self, do: str, asked: Plain, told: Told) -> Any:
+        """Return the answer to one question. Raises what the question raises."""
+        return self._questions[do](asked, told)
+
+    @cached_property
+    def _data(self) -> DataHouse:
+        return open_data(self._settings)
+
+    # ── Strategies ────────────────────────────────────────────────────────────────────────────────
+
+    def _strategies(self) -> Plain:
+        files = tuple((each.name, each.content) for each in find([folder_of(self._settings)]))
+        if self._listed is None or self._listed[0] != files:
+            self._listed = (files, self._look())
+        return self._listed[1]
+
+    def _look(self) -> Plain:
+        """Return all strategies; each file of the operator's folder is asked in a process behind walls."""
+        found, broken = all_of(self._settings)
+        files: list[Plain] = [{"file": each.path.name, "line": each.line, "reason": each.fault} for each in broken]
+        items: list[Plain] = []
+        for each in found:
+            try:
+                items.append(_shown(each))
+            except PilothouseError as error:  # what one file does hurts no other
+                files.append({"file": each.name, "line": 0, "reason": str(error)})
+            _end(each)
+        return {"items": items, "broken": files}
+
+    # ── Before anything is queued ─────────────────────────────────────────────────────────────────
+
+    def _prepare_chance(self, asked: Plain) -> Plain:
+        card = self._shelf.card(asked["name"])
+        words = f"chance {asked['name']} {asked['runs']} {asked['seed']} {asked['block']}"
+        spec = (self._shelf.place(card.name) / "spec.json").read_text(encoding="utf-8")
+        return {
+            "strategy": card.told["strategy"], "asked": asked, "name": _digest(words), "spec": spec,
+            "bars": 1, "combinations": 1, "kept": None,
+        }  # fmt: skip
+
+    def _prepare(self, kind: str, asked: Plain) -> Plain:
+        """Return what a request would be, its span of time fixed, and its result where one is kept."""
+        if kind == "chance":
+            return self._prepare_chance(asked)
+        described, request = self._understood(asked, lambda _: None)
+        request.checked(described)
+        asked = request.fixed()
+        if kind == "check":
+            _by_columns(described)
+            words = json.dumps([described.version, request.params(described), request.prints()], sort_keys=True)
+            told: Plain = {"spec": None, "name": _digest(f"check {words}"), "bars": request.bars, "combinations": 1}
+        elif kind == "run":
+            spec, _ = prepare(described, wish_of(request, described), request.found, changed_by(request))
+            told = {"spec": spec.canonical(), "name": spec.name, "bars": request.bars, "combinations": 1}
+            if self._shelf.has(spec.name):
+                told["kept"] = _kept(self._shelf.card(spec.name))
+        else:
+            ready = plan(described, wish_of(request, described), request.found, changed_by(request), tried_by(asked))
+            told = {"spec": ready.task.spec.canonical(), "name": ready.name, "bars": ready.bars}
+            lessons = len(_splits(ready, asked)) if kind == "walkforward" else 1
+            told |= {"combinations": ready.count * lessons, "name": _search_id(kind, ready, asked)}
+        return {"kept": None, "strategy": described.name, "asked": asked} | told
+
+    # ── Work ──────────────────────────────────────────────────────────────────────────────────────
+
+    def _understood(self, asked: Plain, told: Told) -> tuple[Described, Request]:
+        described = named(self._settings, asked["strategy"])
+        request = read_request(asked, self._settings, lambda: self._data.database)
+        told(_LOADED_PPM)
+        return described, request
+
+    def _run(self, asked: Plain, told: Told) -> Plain:
+        described, request = self._understood(asked["asked"], told)
+        wish = wish_of(request, described)
+        spec, _ = prepare(described, wish, request.found, changed_by(request))
+        _same(spec.name, asked["name"])
+        done = carry_out(self._settings, described, wish, request.found, changed_by(request))
+        _end(described)
+        return _kept(done.card) | {"found": done.found}
+
+    def _sweep(self, asked: Plain, told: Told) -> Plain:
+        described, request = self._understood(asked["asked"], told)
+        tried = tried_by(asked["asked"])
+        ready = plan(described, wish_of(request, described), request.found, changed_by(request), tried)
+        _same(_search_id("sweep", ready, asked["asked"]), asked["name"])
+        step = _Steps(ready.count, told)
+        with SearchFile(self._settings.data / FOLDER / SEARCHES, ready.name) as file:
+            for outcome in search(
+                ready.task, fresh(ready, file.known, step), workers=_workers(ready.count * ready.bars)
+            ):
+                file.add(outcome)
+                step(1)
+            outcomes = list(file.known.values())
+        made = (Trial(each.name, each.sharpe) for each in outcomes if not each.error)
+        count = self._ledger.count(described.name, made)
+        verdict = weigh(outcomes, tried.score, self._ledger.sharpes(described.name), count)
+        found = told_search(verdict, tried.score, ready, stopped=False)
+        return _told(found | {"search": ready.name})
+
+    def _walk(self, asked: Plain, told: Told) -> Plain:
+        described, request = self._understood(asked["asked"], told)
+        tried = tried_by(asked["asked"])
+        ready = plan(described, wish_of(request, described), request.found, changed_by(request), tried)
+        _same(_search_id("walkforward", ready, asked["asked"]), asked["name"])
+        splits = _splits(ready, asked["asked"])
+        step = _Steps(ready.count * len(splits), told)
+        workers = _workers(ready.count * asked["asked"]["train"])
+        found = walk(ready.task, list(ready.combinations), splits, tried.score, workers=workers, told=step)
+        return _told(told_walk(found, tried.score))
+
+    def _chance(self, asked: Plain, told: Told) -> Plain:
+        of = asked["asked"]
+        result = self._shelf.get(of["name"]).result
+        told(_LOADED_PPM)
+        start, results = float(result.money(result.capital)), result.table().result
+        returns, _ = returns_of(result.curve())
+        runs, seed = of["runs"], of["seed"]
+        fans: dict[str, Fan] = {"trades_drawn_anew": of_trades(results, start, runs=runs, seed=seed)}
+        told(_PPM // 3)
+        fans["trades_in_another_order"] = of_trades(results, start, runs=runs, seed=seed, replace=False)
+        told(2 * _PPM // 3)
+        fans["days_in_blocks"] = of_returns(returns, start, runs=runs, seed=seed, block=float(of["block"]))
+        return _told({name: asdict(fan) for name, fan in fans.items()})
+
+    def _check(self, asked: Plain, told: Told) -> Plain:
+        described, request = self._understood(asked["asked"], told)
+        strategy = _by_columns(described)
+        _, candles, others = traded(request.found)
+        verdict = foresight.check(strategy, request.resolved(described), candles, others)
+        _end(described)
+        return _told(asdict(verdict) | {"honest": verdict.honest})
+
+    # ── Results in pages ──────────────────────────────────────────────────────────────────────────
+
+    def _trades(self, name: str, after: int, limit: int) -> Plain:
+        kept = self._shelf.get(name)
+        every = trade_rows(kept.result, kept.candles.symbol)
+        rows = [dict(zip(TRADE_NAMES, map(json_cell, row), strict=True)) for row in every[after : after + limit]]
+        return {"items": rows, "next_cursor": str(after + limit) if len(every) > after + limit else None}
+
+    def _equity(self, name: str, after: int, limit: int, every: int) -> Plain:
+        """Return rows of the equity curve; of each `every` bars the last."""
+        rows = equity_rows(self._shelf.get(name).result)
+        thinned = rows[every - 1 :: every] if every > 1 else rows
+        if every > 1 and rows and len(rows) % every:
+            thinned = [*thinned, rows[-1]]
+        shown = [
+            dict(zip(("time", "equity", "drawdown"), map(json_cell, row), strict=True))
+            for row in thinned[after : after + limit]
+        ]
+        return {"items": shown, "next_cursor": str(after + limit) if len(thinned) > after + limit else None}
+
+    def _trials(self, name: str, after: int, limit: int) -> Plain:
+        path = self._settings.data / FOLDER / SEARCHES / f"{name}.jsonl"
+        found: list[Plain] = []
+        for number, outcome in enumerate(read(path)):
+            if number >= after + limit:
+                return {"items": found, "next_cursor": str(after + limit)}
+            if number >= after:
+                found.append(
+                    _told({"name": outcome.name, "params": outcome.params, "metrics": outcome.metrics})
+                    | {"error": outcome.error or None}
+                )
+        return {"items": found, "next_cursor": None}
+
+    def _export(self, name: str, what: str, kind: str) -> Plain:
+        return {"content": base64.b64encode(content(self._shelf.get(name), what, kind)).decode()}
+
+    def _remove(self, name: str) -> Plain:
+        if self._shelf.has(name):
+            self._shelf.remove(name)
+        return {}
+
+
+class _Steps:
+    """Counts trials that are done, and tells how far that is."""
+
+    def __init__(self, whole: int, told: Told) -> None:
+        self._whole, self._told, self._done = max(whole, 1), told, 0
+
+    def __call__(self, more: int) -> None:
+        self._done += more
+        self._told(_LOADED_PPM + (_PPM - _LOADED_PPM) * self._done // self._whole)
+
+
+def _workers(work: int) -> int:
+    """Return how many processes are worth their start for so many bars times combinations."""
+    return (os.cpu_count() or 1) if work >= _WORTH_PROCESSES else 1
+
+
+def _same(found: str, wanted: str) -> None:
+    if found != wanted:
+        raise Changed("the strategy or the candles are not what they were when this was asked for; ask for it again")
+
+
+def _search_id(kind: str, ready: Plan, asked: Plain) -> str:
+    more = [asked.get(name) for name in ("train", "test", "anchored", "purge")] if kind == "walkforward" else []
+    return _digest(f"{kind} {ready.name} {asked.get('score')} {more}")
+
+
+def _splits(ready: Plan, asked: Plain) -> list[Split]:
+    sizes = {name: asked[name] for name in ("train", "test", "purge")}
+    return walk_forward(ready.bars, **sizes, anchored=asked["anchored"])
+
+
+def _by_columns(described: Described) -> Columns:
+    if not isinstance(described.strategy, Columns):
+        raise Refused(
+            f"{described.name} is written in turns: it is handed one closed candle at a time and cannot see a later one"
+        )
+    return described.strategy
+
+
+def _end(described: Described) -> None:
+    """End the confined process of a user's strategy, if it has one: the next question starts its own."""
+    if isinstance(described.strategy, Walled):
+        described.strategy.end()
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _kept(card: Card) -> Plain:
+    return _told({"told": card.told, "metrics": card.metrics, "digest": card.digest})
+
+
+def _shown(described: Described, *, whole: bool = False) -> Plain:
+    """Return a strategy as it is shown: with its page and the schema of its parameters, if all of it is wanted."""
+    own = isinstance(described, OwnStrategy)
+    told: Plain = {
+        "name": described.name,
+        "title": described.strategy.title,
+        "kind": described.kind,
+        "instruments": described.instruments,
+        "written": described.written,
+        "source": "own folder" if own else "built in",
+        "version": described.version,
+        "warm_up": _warm_up(described),
+    }
+    if not whole:
+        return told
+    return told | {
+        "idea": described.idea,
+        "fails": described.fails,
+        "rule": described.rule,
+        "parameters": described.schema,
+    }
+
+
+def _warm_up(described: Described) -> int | None:
+    """Return the bars that a strategy with its defaults warms up in; None for one in turns, which needs none."""
+    strategy = described.strategy
+    if not isinstance(strategy, Columns):
+        return None
+    return strategy.warm_up(Request.defaults(strategy))
+
+
+def _told(value: Mapping[str, Any]) -> Plain:
+    """Return plain data as it goes out."""
+    found: Plain = _texts(value)
+    return found
+
+
+def _texts(value: Any) -> Any:
+    """Return plain data in which no float is left: finite ones as text, the others as None."""
+    match value:
+        case bool() | int() | str() | None:
+            return value
+        case float():
+            return plain(Decimal(repr(value))) if math.isfinite(value) else None
+        case Decimal():
+            return plain(value)
+        case Mapping():
+            return {str(name): _texts(each) for name, each in value.items()}
+        case list() | tuple():
+            return [_texts(each) for each in value]
+        case _:
+            return _texts(value.item()) if hasattr(value, "item") else str(value)
