@@ -30,6 +30,7 @@ from tests.speed import (
     floor,
     reconciling,
     record,
+    recording,
     simexchange_orders,
     stream_to_book,
 )
@@ -146,6 +147,7 @@ def main() -> None:
         aster.measure(figures.add)
         stream_to_book.measure(figures.add)
         reconciling.measure(figures.add)
+        recording.measure(figures.add)
         print("\n  Binance through ccxt, against the same\n")
         ccxt_orders.measure(figures.add, figures.figure("aster: an order, processor"))
         print("\n  The simulated exchange, so that load tests measure who trades\n")
