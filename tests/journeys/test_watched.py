@@ -2,6 +2,7 @@
 
 import os
 import signal
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -10,6 +11,7 @@ import pytest
 
 from tests.exchange_process import FUTURES, ExchangeProcess, add_account, agree
 from tests.house_process import HouseProcess, eventually, fresh
+from tests.journeys.stopping_up import STOP_NOW
 from tests.journeys.wire import new_hook
 
 
@@ -89,3 +91,42 @@ def test_the_watcher_places_the_stop_that_a_house_that_is_gone_could_not(how: si
             assert len(exchange.standing(FUTURES)) == 1
             assert _until(lambda: not Path(f"/proc/{watcher}").exists() or _is_zombie(watcher))
             house.stop()  # killed, it would leave a watcher that rightly goes on
+
+
+@pytest.mark.soak
+@pytest.mark.slow
+@pytest.mark.timeout(240)
+def test_the_watcher_lets_a_house_go_on_that_was_stopped_in_a_commit(tmp_path: Path) -> None:
+    """It holds the books, so nobody could place the stop: going on, the house itself does, and sends nothing twice."""
+    program = (sys.executable, str(Path(__file__).parent / "stopping_up.py"))
+    with ExchangeProcess(tmp_path / "exchange") as exchange:
+        exchange.control("POST", "price", {"symbol": "BTCUSDT", "price": "65000"})
+        with HouseProcess(tmp_path / "house", settings={"WATCHER": "yes"}, program=program).start() as house:
+            account_id = add_account(house, exchange, FUTURES, FUTURES)
+            hook = new_hook(house, account_id=account_id)["path"]
+            assert _until(lambda: len(_children(house.pid)) == 1)
+            exchange.control(
+                "POST", "faults", {"kind": "unavailable", "method": "POST", "path": "algoOrder", "times": -1}
+            )
+            body = {"action": "open", "symbol": "BTCUSDT", "side": "BUY", "quantity": "0.01", "stop_loss": "5%"}
+            eventually(lambda: house.send(dict(body, alert_id=fresh()), hook).status_code == 200, "it is taken")
+            eventually(lambda: exchange.orders(FUTURES), "it stands at the exchange")
+            (house.data / STOP_NOW).touch()
+            assert _until(lambda: _state(house.pid) == "T"), "it stopped itself in a commit"
+            exchange.control("DELETE", "faults")
+
+            assert _until(lambda: "house_let_go_on" in _watchers_log(house), 90)
+            assert _until(lambda: len(exchange.standing(FUTURES)) == 1, 90)
+            agree(house, exchange, FUTURES, account_id)
+            assert len(exchange.standing(FUTURES)) == 1
+            assert len([one for one in exchange.orders(FUTURES) if one.get("type") == "MARKET"]) == 1
+            house.stop()
+
+
+def _state(pid: int) -> str:
+    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+
+
+def _watchers_log(house: HouseProcess) -> str:
+    file = house.data / "logs" / "watcher.log"
+    return file.read_text(encoding="utf-8") if file.exists() else ""

@@ -12,6 +12,7 @@ import signal
 import sys
 import threading
 import time
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -21,6 +22,7 @@ from pilothouse.core.errors import PilothouseError
 from pilothouse.jobs.aside import Keeper
 from pilothouse.kit import log
 from pilothouse.kit.clocks import SystemClock
+from pilothouse.kit.engines import Lost
 from pilothouse.kit.settings import Settings
 from pilothouse.wiring.aside import Beside, open_beside
 
@@ -123,6 +125,8 @@ class Watcher:
             self._keeper.look()
         except PilothouseError as error:
             _log.error("cannot_act_alone", why=str(error))
+            if isinstance(error, Lost) and self._parent is not None and not orphaned and let_go_on(self._parent):
+                _log.error("house_let_go_on", pid=self._parent, why="it was stopped, and holds the books")
         return True
 
     def _end_alone(self) -> None:
@@ -140,6 +144,22 @@ class Watcher:
     def _close(self) -> None:
         self._end_alone()
         self._client.close()
+
+
+def let_go_on(pid: int) -> bool:
+    """Let a process go on that was stopped (SIGSTOP, Ctrl-Z); return whether it was. One that is traced is left alone.
+
+    On SQLite whoever is stopped in the middle of a commit keeps everybody from writing, for as long as it is. Going on,
+    it finishes the commit and finds that its leases are over: it can do no harm, and looks after its positions again.
+    """
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()[0]
+        if state != "T":
+            return False
+        os.kill(pid, signal.SIGCONT)
+    except (OSError, IndexError):
+        return False
+    return True
 
 
 def run(settings: Settings) -> int:

@@ -24,6 +24,7 @@ from pilothouse.fleet.escalate import escalate
 from pilothouse.fleet.guard import alarm, guard_position
 from pilothouse.fleet.scene import look
 from pilothouse.kit.db import Tx
+from pilothouse.kit.engines import Lost
 from pilothouse.kit.lease import Held
 from pilothouse.notifications.words import WATCHER_IN_CHARGE
 from pilothouse.wiring.aside import Beside
@@ -57,11 +58,16 @@ class Keeper:
         return [one for one in active if one.id in named and needs_lease(one.venue) and one.may_send]
 
     def look(self) -> None:
-        """Take the leases that are over, renew those that are held, and see to the protection of each account."""
+        """Take the leases that are over, renew those that are held, and see to the protection of each account.
+
+        Raises Lost when nothing can be written.
+        """
         for account in self.wanted():
             try:
                 if self._take(account):
                     self._look_after(account)
+            except Lost:
+                raise  # the books are held, or gone: for every account
             except PilothouseError as error:  # one account that cannot be looked after must not stop the others
                 _log.warning("account_not_looked_after", account=account.id, why=str(error))
 

@@ -1,0 +1,39 @@
+"""`pilothouse up`, which stops itself with SIGSTOP in the middle of a commit: the next one after `stop-now` is laid.
+
+So it holds the books on SQLite until somebody lets it go on.
+"""
+
+import os
+import signal
+import sys
+from pathlib import Path
+
+from pilothouse.cli.up import run
+from pilothouse.kit.settings import Settings
+from pilothouse.wiring.build import Parts
+
+STOP_NOW = "stop-now"
+
+
+class Stopper:
+    """Stops the process right before a commit."""
+
+    def __init__(self, data: Path) -> None:
+        """Look for the file in `data`."""
+        self._file = data / STOP_NOW
+
+    def books(self, name: str) -> None:
+        """Be the witness of the books."""
+        if name.startswith("before:") and self._file.exists():
+            self._file.unlink()
+            os.kill(os.getpid(), signal.SIGSTOP)
+
+
+def main() -> int:
+    """Run until stopped for good."""
+    settings = Settings.from_environment(os.environ)
+    return run(settings, Parts(witness=Stopper(settings.data).books), environment=os.environ)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
