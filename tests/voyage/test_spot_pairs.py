@@ -97,6 +97,7 @@ def test_each_share_has_its_stop_and_its_target_at_once_and_a_target_takes_its_o
     assert within(10, lambda: _protection(living).stands)
 
 
+@pytest.mark.soak
 def test_the_stops_of_all_pairs_close_the_position_and_no_target_is_left(
     living: Living, exchange: RunningExchange
 ) -> None:
@@ -141,6 +142,7 @@ def test_half_of_a_pair_that_somebody_cancels_takes_the_other_away_and_both_are_
     assert within(10, lambda: _protection(living).stands)
 
 
+@pytest.mark.soak
 def test_where_a_pair_is_refused_the_stop_stands_and_the_house_keeps_the_target(
     living: Living, exchange: RunningExchange
 ) -> None:
@@ -156,6 +158,7 @@ def test_where_a_pair_is_refused_the_stop_stands_and_the_house_keeps_the_target(
     assert within(20, lambda: living.position("BTCUSDT") < Decimal("0.001")), living.orders()
 
 
+@pytest.mark.soak
 def test_more_targets_than_two_have_a_stop_beside_them_and_are_kept_by_the_house(
     living: Living, exchange: RunningExchange
 ) -> None:
@@ -173,6 +176,7 @@ def test_more_targets_than_two_have_a_stop_beside_them_and_are_kept_by_the_house
     assert within(10, lambda: _protection(living).stands)
 
 
+@pytest.mark.soak
 def test_a_position_that_pairs_lock_is_closed_by_hand_also_after_a_restart(
     living: Living, exchange: RunningExchange
 ) -> None:

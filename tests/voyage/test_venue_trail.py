@@ -130,6 +130,7 @@ def test_the_exchange_trails_and_closes_by_itself_and_the_fixed_stop_beside_it_g
     assert "1 % behind the best price" in str(told)
 
 
+@pytest.mark.soak
 def test_what_the_exchange_cannot_trail_exactly_is_trailed_by_the_house(at: At) -> None:
     """A stop that stands there is moved, and it is said why."""
     at.opens(trailing_stop={"distance": "650"})
@@ -242,6 +243,7 @@ def test_a_stop_refused_for_so_much_is_taken_for_the_whole_position(at: At) -> N
     )  # fmt: skip
 
 
+@pytest.mark.soak
 def test_a_stop_refused_at_the_market_is_taken_with_a_limit(at: At) -> None:
     """The last form: three refusals of each before it."""
     at.fault(type="STOP_MARKET")
