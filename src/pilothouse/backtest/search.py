@@ -8,13 +8,14 @@ import math
 import multiprocessing
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from typing import Any, Final
 
 import numpy as np
 
 from pilothouse.backtest.curves import Floats, returns_of
+from pilothouse.backtest.inside import Finer
 from pilothouse.backtest.luck import moments
 from pilothouse.backtest.metrics import measure
 from pilothouse.backtest.run import run_any
@@ -61,12 +62,14 @@ class Task:
     """What stays the same over a search: a spec whose parameters are replaced, the strategy, its candles.
 
     changes   rules to be used instead of the strategy's own: (what is replaced by name); empty: its own
+    finer     what is below the bars by symbol, where the spec walks inside them
     """
 
     spec: BacktestSpec
     strategy: Columns | Turns
     data: Mapping[str, Candles]
     rules: Rules | None = None
+    finer: Mapping[str, Finer] = field(default_factory=dict)
 
     def spec_of(self, params: Params) -> BacktestSpec:
         """Return the spec of one combination."""
@@ -103,7 +106,7 @@ def trial(task: Task, params: Params) -> Outcome:
     """Run one combination; what it cannot run is an outcome with its reason, not an end of the search."""
     spec = task.spec_of(params)
     try:
-        result, engine = run_any(spec, task.data, task.strategy)
+        result, engine = run_any(spec, task.data, task.strategy, finer=task.finer)
     except PilothouseError as error:
         return Outcome(spec.name, dict(params), dict.fromkeys(TOLD), math.nan, 365.0, np.zeros(0), str(error)[:300])
     curve = result.curve()

@@ -11,7 +11,7 @@ import numpy as np
 
 from pilothouse.backtest.curves import Floats
 from pilothouse.backtest.search import Outcome, Task, search, trial
-from pilothouse.backtest.spec import BacktestSpec
+from pilothouse.backtest.spec import BacktestSpec, inside_key
 from pilothouse.backtest.splits import Split
 from pilothouse.backtest.verdict import ranked
 from pilothouse.core.candles import Candles
@@ -91,7 +91,10 @@ def part(task: Task, first: int, end: int) -> Task:
     data = {symbol: candles} | {
         name: _between(other, begins, ends) for name, other in task.data.items() if name != symbol
     }
-    return replace(task, spec=_spec_of(task.spec, data, begins, ends), data=data)
+    spec = _spec_of(task.spec, data, begins, ends)
+    # What is below the bars stays whole: each bar takes its own part of it.
+    below = {inside_key(name): finer.fingerprint() for name, finer in task.finer.items()}
+    return replace(task, spec=replace(spec, data={**spec.data, **below}), data=data)
 
 
 def _between(candles: Candles, begins: int, ends: int) -> Candles:

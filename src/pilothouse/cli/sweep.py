@@ -10,6 +10,7 @@ import typer
 from pilothouse.cli.backtest import (
     Capital,
     Data,
+    Inside,
     LeaveOut,
     Length,
     Leverage,
@@ -63,6 +64,7 @@ def sweep(
     zone: Zone = None,
     span: Span = None,
     leave_out: LeaveOut = None,
+    inside: Inside = None,
     over: Over = None,
     score: Score = "sharpe",
     draws: Random = 0,
@@ -97,7 +99,7 @@ def sweep(
     asked = backtest_data.asked(data, venue, symbols, length, zone, span, since, until, leave_out=leave_out)
     money = (capital, maker, taker, slippage, leverage)
     tried = Tried(tuple(over or ()), draws, seed, score, guided)
-    ready = _plan(strategy, asked, tried, money, (size, stop, take, trail))
+    ready = _plan(strategy, asked, tried, money, (size, stop, take, trail), inside)
     ledger = Trials(settings.data / FOLDER / TRIALS)
     stopped = False
     folder = settings.data / FOLDER / "searches"
@@ -131,6 +133,7 @@ def walkforward(
     zone: Zone = None,
     span: Span = None,
     leave_out: LeaveOut = None,
+    inside: Inside = None,
     over: Over = None,
     train: Annotated[int, typer.Option("--train", metavar="BARS", help="Length of a lesson.")],
     test: Annotated[int, typer.Option("--test", metavar="BARS", help="Length of an examination.")],
@@ -159,7 +162,9 @@ def walkforward(
 
     asked = backtest_data.asked(data, venue, symbols, length, zone, span, since, until, leave_out=leave_out)
     money = (capital, maker, taker, slippage, leverage)
-    ready = _plan(strategy, asked, Tried(tuple(over or ()), draws, seed, score), money, (size, stop, take, trail))
+    ready = _plan(
+        strategy, asked, Tried(tuple(over or ()), draws, seed, score), money, (size, stop, take, trail), inside
+    )
     splits = walk_forward(ready.bars, train=train, test=test, anchored=anchored, purge=purge)
     with _progress(ready.count * len(splits), as_json=as_json) as told:
         found = walk(
@@ -175,6 +180,7 @@ def _plan(
     tried: "Tried",
     money: tuple[str, str, str, str, int],
     rules: tuple[str | None, str | None, str | None, str | None],
+    inside: str | None,
 ) -> "Plan":
     from pilothouse.backtest.request import Wish
     from pilothouse.backtest.words import amount, changed_rules, costs
@@ -183,7 +189,7 @@ def _plan(
     from pilothouse.wiring.strategies import named
 
     described = named(talk.settings(), name)
-    found = backtest_data.find(talk.settings(), asked)
+    found = backtest_data.find(talk.settings(), asked, inside)
     capital, maker, taker, slippage, leverage = money
     wish = Wish(
         strategy=name, version=described.version, params={}, venue=found.venue, timeframe=found.timeframe,

@@ -84,7 +84,7 @@ def plan(described: Described, wish: Wish, found: Found, changed: Changed, tried
     if tried.guided:
         # Not how many: whoever wants more goes on where the search stopped.
         words = f"optuna {tried.over} {tried.score} {tried.seed}"
-    return Plan(Task(spec, strategy, found.candles), words, count, each, found.notes, over, tried)
+    return Plan(Task(spec, strategy, found.candles, finer=found.finer), words, count, each, found.notes, over, tried)
 
 
 def chosen(ready: Plan, known: dict[str, Outcome], *, workers: int) -> Iterator[Outcome]:

@@ -293,6 +293,13 @@ def test_a_run_walks_inside_its_bars_and_says_where_it_could_not(typed: Typed, f
     grid, late = (json.loads(typed(*words, *more)[1]) for more in ((), ("--latency", "5s")))
     assert (grid["engine"], grid["pessimistic"]) == ("compiled", 100)
     assert (late["engine"], late["pessimistic"]) == ("turns", 100)
+    over = ("--data", str(file), "--inside", f"trades:{trades}", "-o", "step=0.5,1", "--workers", "1", "--json")
+    searched = json.loads(typed("sweep", "grid", *over)[1])
+    assert (searched["failed"], searched["engines"]) == (0, {"compiled": 2})
+    ran = typed("backtest", "run", "grid", *over[:4], "-p", "step=0.5", "--json")[1]
+    assert json.loads(ran)["name"] in {each["name"] for each in searched["best"]}
+    walked = typed("walkforward", "grid", *over, "--train", "200", "--test", "100")
+    assert json.loads(walked[1])["steps"], walked[2]
     code, _, err = typed("backtest", "run", "ema-cross", "--data", str(file), "--inside", "1m")
     assert (code, "inside: 1m came beside --data" in " ".join(err.split())) == (1, True)
     code, _, err = typed("backtest", "run", "ema-cross", "--data", str(file), "--inside", "nothing.csv")
