@@ -12,6 +12,7 @@ from pilothouse.core.instrument import Instrument
 from pilothouse.core.quote import Quote
 from pilothouse.core.stops import StopWay, TrailRange
 from pilothouse.execution.activity import DaySums
+from pilothouse.execution.elapsed import Elapsed
 from pilothouse.execution.fence import Writers
 from pilothouse.execution.lanes import Lanes
 from pilothouse.kit.db import Database
@@ -81,6 +82,7 @@ class Desk:
     when_unprotected: str = "flatten"
     trail_at: str = "venue"
     day_sums: DaySums = field(default_factory=DaySums)
+    elapsed: Elapsed = field(default_factory=Elapsed)
     exits_denied: dict[str, datetime] = field(default_factory=dict)
     bodies_heard: dict[tuple[str, str], tuple[str, float]] = field(default_factory=dict)
 

@@ -167,6 +167,8 @@ def _send_run(desk: Desk, venue: Venue, lane: Lane, run: Sequence[Stamped]) -> N
             outcome=type(outcome).__name__.lower(),
         )
         desk.meters.outcomes.labels(one.venue, type(outcome).__name__.lower()).inc()
+        if isinstance(outcome, Unknown):
+            desk.elapsed.now(desk.clock, one.order_id)
         if not one.protects and (isinstance(outcome, Unknown) or _may_come_later(outcome)):
             desk.lanes.doubt(lane, is_so=True)
         sent = Sent(one.order_id, request, handed, left_at, type(outcome).__name__, wire)
@@ -321,7 +323,7 @@ def _ask(desk: Desk, venue_name: str, order: store.OrderRecord) -> timedelta | N
     venue = desk.venue(venue_name)
     account = VenueAccount(order.account_id, order.owner_id)
     # "No such order" proves something only if the question was asked after the window: so look at the clock first.
-    asked_at = desk.clock.now()
+    asked_at = desk.elapsed.now(desk.clock, order.id)
     with taped() as wire:
         answer = venue.find(account, order.terms.symbol, order.client_order_id)
     asked = {"order": order.id, "at": asked_at, "answer": type(answer).__name__, "wire": wire}
@@ -336,6 +338,7 @@ def _ask(desk: Desk, venue_name: str, order: store.OrderRecord) -> timedelta | N
     match answer:
         case Accepted(report):
             take_in("settle", lambda tx: adopt(tx, desk, order, report))
+            desk.elapsed.over(order.id)
             return None
         case Absent() if order.state.is_resting or order.state.is_final:
             return None
@@ -343,6 +346,7 @@ def _ask(desk: Desk, venue_name: str, order: store.OrderRecord) -> timedelta | N
             never_after = _never_after(desk, venue.card.acceptance_window_s, order)
             if never_after is not None and asked_at >= never_after:
                 take_in("deny", lambda tx: _denied(tx, desk, order.id))
+                desk.elapsed.over(order.id)
                 return timedelta(0)
             reason = "the venue does not know it, which proves nothing yet"
             again = _back_off(desk, order.asked)

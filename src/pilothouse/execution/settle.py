@@ -121,7 +121,8 @@ def _fold(
     if order.terms.whole_position and state is OrderState.PARTLY_FILLED and filled == order.terms.quantity:
         state = after(state, OrderEvent.FILL_REST)  # it closed less than was held when it was placed
         lines.append((OrderEvent.FILL_REST, state, "it closed all that was held"))
-    ends = _ENDS.get(report.status)
+    # Not over before every fill is here that the venue counts: what it opened would count as opened by nobody.
+    ends = _ENDS.get(report.status) if report.filled_quantity <= filled else None
     if ends is not None and state is not OrderState.FILLED:
         was, state = state, after(state, ends)
         if was is not state:

@@ -78,6 +78,7 @@ class Life:
     lookout     hears of each request: (life, request) right before it leaves
     heard       hears of what came back
     while_away  is called with the seconds that pass on the wire
+    chance      draws from 0 to 1: where in its period each periodic thing begins
     """
 
     sea: Sea
@@ -89,6 +90,7 @@ class Life:
     lookout: Callable[["Life", Request], None]
     heard: Callable[[Request, Reply | None], None]
     while_away: Callable[[float], None]
+    chance: Callable[[], float]
     twice: bool = True
     is_over: bool = False
     hands: list[Hand] = field(default_factory=list)
@@ -100,6 +102,7 @@ class Life:
         self.errands = Errands()
         self.loop = TurnedLoop(self.sea.now, self.errands)
         variables = {"PILOTHOUSE_DATA": str(self.place), "PILOTHOUSE_DATABASE_URL": f"sqlite:///{self.place}/books.db"}
+        variables["PILOTHOUSE_RECONCILE_S"] = "5"  # often, or a life is over before it was done once
         parts = Parts(
             clock=self.clock,
             ids=FreshIds(self.clock, self.noise),
@@ -181,7 +184,7 @@ class Life:
 
     def _scheduled(self, name: str, periodics: list[Periodic]) -> Hand:
         """Return the thread of some periodic work, as `Embedded` runs it."""
-        due = {each.name: self.sea.now() + each.first.total_seconds() for each in periodics}
+        due = {each.name: self.sea.now() + self.chance() * each.first.total_seconds() for each in periodics}
 
         def turn() -> None:
             for each in periodics:

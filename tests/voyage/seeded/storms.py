@@ -69,8 +69,9 @@ class Storm:
 class Storms:
     """Draws what goes wrong next, and lets it."""
 
-    def __init__(self, chance: Chance, sea: Sea, clock: HouseClock) -> None:
-        """Strike at the exchange, the time and the house's clock."""
+    def __init__(self, chance: Chance, sea: Sea, clock: HouseClock, clock_most_s: float) -> None:
+        """Strike at the exchange, the time and the house's clock, which is off by so much at most."""
+        self._clock_most_s = clock_most_s
         self._chance, self._sea, self._clock = chance.of("storms"), sea, clock
         self.struck: Counter[str] = Counter()
         self._all = (
@@ -141,7 +142,7 @@ class Storms:
         return f"the exchange's clock is off by {self._sea.front.skew_us / 1_000_000:.3f} s"
 
     def _clock_jumps(self) -> str:
-        most = self._chance.choice((0.5, 3.0))
+        most = self._chance.choice((0.5, self._clock_most_s))
         self._clock.off = timedelta(seconds=self._chance.uniform(-most, most))
         return f"the house's clock is off by {self._clock.off.total_seconds():.3f} s"
 

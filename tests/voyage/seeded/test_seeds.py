@@ -5,11 +5,12 @@ make soak SOAK="-k voyage"                                               thousan
 """
 
 import os
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
-from tests.voyage.seeded.voyage import Course, Ended, sail
+from tests.voyage.seeded.voyage import Course, Ended, Voyage, sail
 
 SEEDS = (1, 2, 3)
 _IN_ONE = 50
@@ -40,6 +41,23 @@ def test_the_same_seed_is_the_same_voyage(template: Path) -> None:
     first, again, other = (sail(seed, template, _SHORT) for seed in (2, 2, 3))
     assert first.trace == again.trace
     assert first.digest == again.digest != other.digest
+
+
+def test_a_clock_that_is_set_forward_makes_no_request_too_old_to_arrive(template: Path) -> None:
+    """By the wall clock its window would be over after ten seconds; sent again, an order could be there twice."""
+    fair = Course(alerts=2, storm_s=60.0, storm_every_s=1e9, crash_every=(0,), dies=False)
+    voyage = Voyage(1, template.parent / "sea", template, fair)
+    voyage.place.mkdir()
+    for alert in voyage.alerts:
+        alert.due = 3.0
+    voyage.sea.front.faults.add({"kind": "unknown_undone", "method": "POST", "path": "order"})
+    voyage.sea.later(20.0, lambda: setattr(voyage.clock, "off", timedelta(minutes=1)))
+
+    ended = voyage.sail()
+
+    _holds(ended)
+    names = [line.rpartition(" ")[2] for line in ended.trace if "> POST /fapi/v3/order " in line]
+    assert len(names) > len(set(names)), "one of them was sent again, in the end"
 
 
 @pytest.mark.soak

@@ -56,6 +56,8 @@ class Course:
     storm_every_s  mean time between two things that go wrong
     crash_every  mean numbers of commits between two deaths, each seen before and after, housekeeping left out; 0: none;
                  one of them is drawn, since a house that dies often never comes to what it does rarely
+    clock_most_s how far the house's clock jumps
+    dies         whether the house is stopped and killed at all
     rest_s       how long it may take at most, after the storm, until everything has come to rest
     """
 
@@ -63,6 +65,8 @@ class Course:
     storm_s: float = 40.0
     storm_every_s: float = 1.5
     crash_every: tuple[int, ...] = (20, 60, 250)
+    clock_most_s: float = 3.0
+    dies: bool = True
     rest_s: float = 400.0
 
 
@@ -107,7 +111,7 @@ class Voyage:
         self.clock = HouseClock(self.sea)
         self.alerts = drawn(self.chance, self.course.alerts, self.course.storm_s)
         self.laws = Laws(self.sea, self.alerts)
-        self.storms = Storms(self.chance, self.sea, self.clock)
+        self.storms = Storms(self.chance, self.sea, self.clock, self.course.clock_most_s)
         self.life: Life | None = None
         self.lives = 0
         self.steps = 0
@@ -166,14 +170,14 @@ class Voyage:
     def _storm(self, what: float) -> None:
         """Let something go wrong: with the house as a whole, now and then, else outside of it."""
         weather = self.chance.of("weather")
-        if what < 0.04:
+        if what < 0.04 and self.course.dies:
             self._note("stopped in order")
             self._guarded(self._stop)
         elif what < 0.10:
             span = weather.choice((1.0, 6.0, 20.0))
             self._note(f"frozen for {span} s")
             self.sea.pass_time(span)
-        elif what < 0.14:
+        elif what < 0.14 and self.course.dies:
             self._note("killed")
             self._lose()
         else:
@@ -274,6 +278,7 @@ class Voyage:
             self._leaves,
             self._came_back,
             self._while_away,
+            self._order.random,
         )
         self.sea.pass_time(0.01)
         life.open()
@@ -289,9 +294,9 @@ class Voyage:
             self.life.stop()
             self.life = None
 
-    def _next_crash(self) -> int:
+    def _next_crash(self) -> float:
         every = self._crash_every
-        return 1 + int(self.chance.of("crash").expovariate(1 / every)) if every else -1
+        return 1 + int(self.chance.of("crash").expovariate(1 / every)) if every else float("inf")
 
     def _fuse(self, name: str) -> None:
         """See a commit, right before and right after; die of it when it is time."""
