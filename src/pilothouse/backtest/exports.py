@@ -49,15 +49,16 @@ def period_rows(periods: Iterable[Period]) -> list[tuple[Any, ...]]:
 
 def trade_rows(result: Result, symbol: str) -> list[tuple[Any, ...]]:
     """Return trades as rows of TRADE_NAMES, in the order in which they ended; money, prices and sizes are decimals."""
-    scale, trades = result.scale, result.trades
-    per_lot = scale.unit / scale.lot  # value over size: the average price of several fills
+    trades = result.trades
     rows = []
     for place in range(len(trades)):
+        scale = result.scale_of(place)
+        per_lot = scale.unit / scale.lot  # value over size: the average price of several fills
         lots = int(trades.lots[place])
         opened, closed = int(trades.opened_value[place]), int(trades.closed_value[place])
         result_units, tag = int(trades.pnl[place]), int(trades.tag[place])
         rows.append((
-            place + 1, symbol, "long" if trades.side[place] > 0 else "short",
+            place + 1, result.symbol_of(place, symbol), "long" if trades.side[place] > 0 else "short",
             time_of(int(result.opened_ms[trades.opened_bar[place]])),
             time_of(int(result.opened_ms[trades.closed_bar[place]]) + result.span_ms),
             int(trades.closed_bar[place] - trades.opened_bar[place]), lots * scale.lot,

@@ -24,16 +24,15 @@ class Measured:
     kinds: list[Period]
 
 
-def measured(result: Result, candles: Candles, symbols: tuple[str, ...] | None = None) -> Measured:
+def measured(result: Result, candles: Candles) -> Measured:
     """Return what a run was worth.
 
-    candles   of the instrument, which is the benchmark: holding it from the first open on
-    symbols   of each trade, where there are several instruments; else all are of the candles' own
+    candles   of the instrument, which is the benchmark: holding it from the first open on; of several, `held_alike`
     """
     curve, table = result.curve(), result.table()
     exposed = result.exposed / len(result) if len(result) else None
     found = measure(curve, table, exposed=exposed, benchmark=_held(candles))
-    names = symbols if symbols is not None else (candles.symbol,) * len(result.trades)
+    names = tuple(result.symbol_of(trade, candles.symbol) for trade in range(len(result.trades)))
     closed = result.opened_ms[result.trades.closed_bar] + result.span_ms
     ended = Ended(closed, table.result, table.fees, result.trades.side, names)
     days, months, years = (by_time(curve, ended, unit) for unit in ("day", "month", "year"))

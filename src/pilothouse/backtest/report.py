@@ -20,6 +20,7 @@ from pilothouse.backtest.exports import TRADE_NAMES, json_cell, time_of, trade_r
 from pilothouse.backtest.metrics import CATALOGUE
 from pilothouse.backtest.periods import Period
 from pilothouse.backtest.result import Result
+from pilothouse.backtest.result_of_many import Portfolio
 from pilothouse.core.candles import Candles
 
 DRAWN_MOST: Final = 6_000
@@ -74,7 +75,7 @@ def page(
         f"<h1>{_text(told.title)}</h1><div class=dim>{_text(told.subtitle)}</div>",
         _warnings(result, told),
         f"<div class=cards>{''.join(_card(name, metrics.get(name)) for name in _FIRST)}</div>",
-        f"<h2>Price, entries and exits</h2>{_thinned(candles)}<div id=price class=chart></div>",
+        f"<h2>{_text(_drawn_price(result))}, entries and exits</h2>{_thinned(candles)}<div id=price class=chart></div>",
         "<h2>Equity <span class=dim>beside holding the instrument (grey)</span> and drawdown</h2>",
         "<div id=equity class=chart></div><div id=drawdown class='chart low'></div>",
         _heat(months),
@@ -88,6 +89,12 @@ def page(
         f"<script>{_asset('lightweight-charts.js')}</script><script>{_asset('report.js')}</script></body></html>",
     ]
     return "".join(parts)
+
+
+def _drawn_price(result: Result) -> str:
+    if isinstance(result, Portfolio):
+        return f"All at equal weights ({', '.join(result.symbols)})"
+    return "Price"
 
 
 def _text(words: str) -> str:

@@ -4,12 +4,12 @@ Pure. What was not said has a default that is stated on the result, never one th
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Any, Final
 
 from pilothouse.backtest.inside import Finer
-from pilothouse.backtest.spec import BacktestSpec, Costs, Fills, Margin, Market, Slip, inside_key
+from pilothouse.backtest.spec import BacktestSpec, Costs, Fills, Margin, Market, Ranking, Slip, inside_key
 from pilothouse.core.candles import Candles
 from pilothouse.core.errors import Invalid, Problem
 from pilothouse.strategies.parameters import Params, resolve
@@ -32,6 +32,8 @@ class Wish:
     venue               where the candles are from; `file` for a file
     timeframe           of the candles
     lot                 smallest step of a size, base; None: so small that rounding to it hardly matters
+    markets             symbols that are traded on one account; empty: the first alone
+    positions           how many may be open at once; 0: one for each market, two where it is hedged
     """
 
     strategy: str
@@ -47,6 +49,43 @@ class Wish:
     rules: Rules | None = None
     lot: Decimal | None = None
     notional_min: Decimal = Decimal(0)
+    markets: tuple[str, ...] = ()
+    positions: int = 0
+    ranking: Ranking = Ranking.COLUMN
+    hedge: bool = False
+
+
+def spec_of_many(wish: Wish, strategy: Columns | Turns, candles: Mapping[str, Candles]) -> tuple[BacktestSpec, Params]:
+    """Return the spec of the markets that a wish names, on one account; all candles may be looked at.
+
+    Raises Invalid that names every field which does not fit.
+    """
+    missing = [symbol for symbol in wish.markets if symbol not in candles]
+    if missing:
+        there = ", ".join(candles)
+        raise Invalid([Problem("market", f"no candles of {', '.join(missing)}", f"of {there}", "unknown")])
+    if not isinstance(strategy, Columns):
+        allowed = "a strategy by columns: one in turns says itself what it trades"
+        raise Invalid([Problem("market", f"{wish.strategy} is written in turns", allowed, "in_turns")])
+    traded = {symbol: candles[symbol] for symbol in wish.markets}
+    # One that was listed late may be too short to warm up; it then is not traded, and that is no mistake.
+    longest = max(traded.values(), key=len)
+    others = {symbol: each for symbol, each in candles.items() if symbol != longest.symbol}
+    spec, params = spec_of(wish, strategy, longest, others)
+    markets = tuple(
+        Market(wish.venue, symbol, wish.lot or usual_lot(each, wish.capital), notional_min=wish.notional_min)
+        for symbol, each in traded.items()
+    )
+    spec = replace(
+        spec,
+        markets=markets,
+        start_ms=min(int(each.opened_ms[0]) for each in traded.values()),
+        until_ms=max(int(each.closed_ms[-1]) for each in traded.values()),
+        positions_most=wish.positions or len(markets) * (2 if wish.hedge else 1),
+        ranking=wish.ranking,
+        hedge=wish.hedge,
+    )
+    return spec, params
 
 
 def spec_of(

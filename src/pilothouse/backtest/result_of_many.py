@@ -5,12 +5,17 @@ worth the same in each instrument; a unit of money is.
 """
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Final
 
 import numpy as np
 
 from pilothouse.backtest.result import Result, Scale
-from pilothouse.core.candles import Ints
+from pilothouse.core.candles import Candles, Floats, Ints
+
+_BEGINS: Final = 1_000.0
+_DIGITS: Final = 4
 
 
 def _none() -> Ints:
@@ -49,3 +54,23 @@ class Portfolio(Result):
         for column in (self.trade_market, self.fill_market):
             digest.update(np.ascontiguousarray(column, dtype="<i8").data)
         return digest.hexdigest()
+
+
+def held_alike(bars: Sequence[Candles], calendar: Ints) -> Candles:
+    """Return what holding several instruments at equal weights was worth, as candles over the calendar of all.
+
+    It begins with 1,000, a part for each instrument; the part of one that is not listed yet lies in cash, and one that
+    has no bar is worth its last close. Between two closes it is not known: high and low are those of the two.
+    """
+    worth = np.zeros(len(calendar))
+    for each in bars:
+        at = np.searchsorted(each.opened_ms, calendar, side="right") - 1
+        close: Floats = each.price("close") / float(each.price("open")[0])
+        worth += np.where(at >= 0, close[np.maximum(at, 0)], 1.0)
+    last = np.maximum(np.rint(worth / len(bars) * _BEGINS * 10**_DIGITS), 1).astype(np.int64)
+    first = np.concatenate((np.array([int(_BEGINS) * 10**_DIGITS]), last[:-1]))
+    none = np.zeros(len(calendar), np.int64)
+    return Candles(
+        f"{len(bars)} instruments", bars[0].span_ms, calendar, first, np.maximum(first, last), np.minimum(first, last),
+        last, none, _DIGITS, 0,
+    )  # fmt: skip

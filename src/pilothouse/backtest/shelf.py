@@ -20,12 +20,14 @@ from pyarrow import parquet
 
 from pilothouse.backtest.denials import NONE, Denials
 from pilothouse.backtest.result import FILL_COLUMNS, TRADE_COLUMNS, FillTable, Result, Scale, Trades
+from pilothouse.backtest.result_of_many import Portfolio
 from pilothouse.core.candles import Candles
 from pilothouse.core.errors import Broken, Invalid, NotFound, Problem
 
 _FORM: Final = 1
 _CANDLES: Final = ("opened_ms", "open", "high", "low", "close", "volume")
 _NAME_LEAST: Final = 6
+_MARKET: Final = "market"
 
 
 class NoSuchRun(NotFound):
@@ -168,7 +170,7 @@ def _write(draft: Path, card: Card, spec: str, result: Result, candles: Candles)
         "capital": result.capital, "span_ms": result.span_ms, "skipped": result.skipped, "exposed": result.exposed,
         "costless": result.costless, "tags": list(result.tags), "symbol": candles.symbol,
         "price_digits": candles.price_digits, "volume_digits": candles.volume_digits, "extra": sorted(candles.extra),
-        "denials": result.denials.plain(),
+        "denials": result.denials.plain(), "many": _of_many(result),
     }  # fmt: skip
     texts = {
         "spec.json": spec,
@@ -179,6 +181,8 @@ def _write(draft: Path, card: Card, spec: str, result: Result, candles: Candles)
     }
     trades = {name: getattr(result.trades, name) for name in TRADE_COLUMNS}
     fills = {name: getattr(result.fills, name) for name in FILL_COLUMNS}
+    if isinstance(result, Portfolio):
+        trades, fills = trades | {_MARKET: result.trade_market}, fills | {_MARKET: result.fill_market}
     bars = {name: getattr(candles, name) for name in _CANDLES} | {
         f"x.{name}": candles.extra[name] for name in candles.extra
     }
@@ -190,6 +194,14 @@ def _write(draft: Path, card: Card, spec: str, result: Result, candles: Candles)
     for path in draft.iterdir():
         _sync(path)
     _sync(draft)
+
+
+def _of_many(result: Result) -> dict[str, Any] | None:
+    """Return what is to be known of several instruments on one account; None where there is one."""
+    if not isinstance(result, Portfolio):
+        return None
+    scales = [[str(scale.tick), str(scale.lot), str(scale.unit)] for scale in result.scales]
+    return {"symbols": list(result.symbols), "scales": scales, "crowded": result.crowded}
 
 
 def _sync(path: Path) -> None:
@@ -211,10 +223,24 @@ def _result(place: Path, shape: dict[str, Any]) -> Result:
     fills = FillTable(*_columns(place / "fills.parquet", FILL_COLUMNS))
     (equity,) = _columns(place / "equity.parquet", ("equity",))
     (opened,) = _columns(place / "candles.parquet", ("opened_ms",))
-    return Result(
+    many = shape.get("many")
+    kind: Any = Result if many is None else Portfolio
+    found: Result = kind(
         scale, shape["capital"], opened, shape["span_ms"], trades, fills, equity, shape["skipped"], shape["exposed"],
         shape["costless"], tuple(shape["tags"]), Denials.from_plain(shape["denials"]) if "denials" in shape else NONE,
+        **({} if many is None else _many(place, many)),
     )  # fmt: skip
+    return found
+
+
+def _many(place: Path, many: dict[str, Any]) -> dict[str, Any]:
+    """Return what a result over several instruments has besides."""
+    of = {name: _columns(place / f"{name}s.parquet", (_MARKET,))[0] for name in ("trade", "fill")}
+    scales = tuple(Scale(*(Decimal(each) for each in scale)) for scale in many["scales"])
+    return {
+        "symbols": tuple(many["symbols"]), "scales": scales, "crowded": many["crowded"],
+        "trade_market": of["trade"], "fill_market": of["fill"],
+    }  # fmt: skip
 
 
 def _candles(place: Path, shape: dict[str, Any]) -> Candles:

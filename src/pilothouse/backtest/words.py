@@ -7,6 +7,8 @@ import re
 from collections.abc import Iterable
 from dataclasses import replace
 from decimal import Decimal
+from enum import StrEnum
+from typing import TypeVar
 
 from pilothouse.backtest.request import ppm_of
 from pilothouse.backtest.spec import Costs, FillAt, Fills, Slip
@@ -14,6 +16,8 @@ from pilothouse.core.errors import Invalid, Problem
 from pilothouse.core.rounding import NotExact, exact
 from pilothouse.strategies import rules_text
 from pilothouse.strategies.rules import Rules
+
+Kind = TypeVar("Kind", bound=StrEnum)
 
 
 def pairs(given: Iterable[str], field: str) -> dict[str, str]:
@@ -81,3 +85,18 @@ def changed_rules(
     if trail:
         exits = replace(exits, trail=rules_text.distance(trail, "trail"))
     return replace(rules, exits=exits, size=rules_text.size(size) if size else rules.size)
+
+
+def one_of(kind: type[Kind], word: str, field: str) -> Kind:
+    """Return the member of a kind that a word names. Raises Invalid (field `field`)."""
+    try:
+        return kind(word)
+    except ValueError:
+        raise Invalid([Problem(field, f"{word[:40]!r} came", f"one of {', '.join(kind)}", "unknown")]) from None
+
+
+def whole_of(number: int, field: str) -> int:
+    """Return a whole number, zero or more. Raises Invalid (field `field`)."""
+    if number < 0:
+        raise Invalid([Problem(field, str(number), "zero or more", "out_of_range")])
+    return number

@@ -73,6 +73,16 @@ Take = Annotated[str | None, typer.Option("--take", metavar="AWAY", help="4%, or
 Trail = Annotated[str | None, typer.Option("--trail", metavar="AWAY", help="A stop that follows the best price.")]
 
 
+Markets = Annotated[
+    list[str] | None,
+    typer.Option("--market", "-m", metavar="SYMBOL", help="Trade several on one account: once for each of them."),
+]
+Positions = Annotated[int, typer.Option("--positions", metavar="N", help="Open at once; 0: one for each market.")]
+RankBy = Annotated[str, typer.Option("--rank", metavar="HOW", help="Who goes first: column (the strategy's), first.")]
+Hedge = Annotated[bool, typer.Option("--hedge", help="Hold an instrument long and short at once, as two positions.")]
+MarginBy = Annotated[str, typer.Option("--margin", metavar="KIND", help="isolated, or cross: all for all.")]
+
+
 @app.command("run")
 def run(
     strategy: Annotated[str, typer.Argument(metavar="STRATEGY", help="Its name: pilothouse strategy list.")],
@@ -80,6 +90,10 @@ def run(
     data: Data = None,
     venue: Venue = "",
     symbols: Symbols = None,
+    markets: Markets = None,
+    positions: Positions = 0,
+    rank: RankBy = "column",
+    hedge: Hedge = False,
     length: Length = "",
     since: Since = None,
     until: Until = None,
@@ -92,6 +106,7 @@ def run(
     taker: Taker = "0.05",
     slippage: Slippage = "0.01",
     leverage: Leverage = 1,
+    margin: MarginBy = "isolated",
     lot: Lot = None,
     fill: FillAt = "open",
     latency: Latency = "0",
@@ -106,14 +121,26 @@ def run(
 ) -> None:
     """Run a strategy over candles. The same run is found again instead of being made anew."""
     from pilothouse.backtest.request import Wish
-    from pilothouse.backtest.words import amount, changed_rules, costs, fills_of, latency_of, pairs
+    from pilothouse.backtest.spec import Margin, Ranking
+    from pilothouse.backtest.words import (
+        amount,
+        changed_rules,
+        costs,
+        fills_of,
+        latency_of,
+        one_of,
+        pairs,
+        whole_of,
+    )
     from pilothouse.cli import backtest_data, show, talk
     from pilothouse.wiring.backtest_run import carry_out
     from pilothouse.wiring.strategies import named
 
     settings = talk.settings()
     described = named(settings, strategy)
-    asked = backtest_data.asked(data, venue, symbols, length, zone, span, since, until, leave_out=leave_out)
+    traded = tuple(markets or ())
+    looked_at = [*traded, *(each for each in symbols or () if each not in traded)]
+    asked = backtest_data.asked(data, venue, looked_at, length, zone, span, since, until, leave_out=leave_out)
     found = backtest_data.find(settings, asked, inside)
     bars, ms = latency_of(latency)
     wish = Wish(
@@ -124,6 +151,11 @@ def run(
         timeframe=found.timeframe,
         capital=amount(capital, "capital"),
         leverage=leverage,
+        margin=one_of(Margin, margin, "margin"),
+        markets=traded or (tuple(found.candles)[:1] if hedge else ()),
+        positions=whole_of(positions, "positions"),
+        ranking=one_of(Ranking, rank, "rank"),
+        hedge=hedge,
         costs=costs(maker, taker, slippage),
         fills=fills_of(fill, bars, share, latency_ms=ms),
         lot=amount(lot, "lot") if lot else None,
@@ -296,6 +328,8 @@ def _draw(screen: "Console", card: "Card", *, found: bool, page: Path | None, wh
     for metric in metrics:
         table.add_row(metric.label, shown(metric.unit, card.metrics.get(metric.name)), metric.formula if whole else "")
     screen.print(table)
+    if told.get("crowded"):
+        screen.print(f"{told['crowded']:,} entries found no place, because as many were open as may be.")
     for note in told.get("notes", []):
         screen.print(note, style="dim")
     if told.get("luck"):

@@ -9,8 +9,9 @@ from pilothouse.backtest.curves import returns_of
 from pilothouse.backtest.luck import judge, moments
 from pilothouse.backtest.measured import measured
 from pilothouse.backtest.report import span_words
-from pilothouse.backtest.request import Wish, spec_of
+from pilothouse.backtest.request import Wish, spec_of, spec_of_many
 from pilothouse.backtest.result import Result
+from pilothouse.backtest.result_of_many import Portfolio, held_alike
 from pilothouse.backtest.run import run_any
 from pilothouse.backtest.shelf import Card, Shelf
 from pilothouse.backtest.spec import BacktestSpec
@@ -51,9 +52,11 @@ def prepare(described: Described, wish: Wish, found: Found, changed: Changed) ->
         wish = replace(wish, rules=changed(strategy.rules(resolve(strategy.parameters, wish.params))))
     elif changed(Rules()) is not None:
         raise Refused(f"{described.name} is written in turns: its exits and sizes are its own parameters")
-    symbol, candles, others = traded(found)
     if found.inside:
         wish = replace(wish, fills=replace(wish.fills, finer=found.inside))
+    if wish.markets:
+        return spec_of_many(wish, strategy, found.candles)
+    symbol, candles, others = traded(found)
     return spec_of(wish, strategy, candles, others, found.finer.get(symbol))
 
 
@@ -64,10 +67,12 @@ def traded(found: Found) -> tuple[str, Candles, dict[str, Candles]]:
 
 
 def carry_out(settings: Settings, described: Described, wish: Wish, found: Found, changed: Changed) -> Done:
-    """Return the run of one strategy over the first of the candles that were found; raises as `prepare`."""
+    """Return the run of one strategy over the markets of the wish, or the first that was found; raises as `prepare`."""
     started = time.monotonic()
     spec, params = prepare(described, wish, found, changed)
     symbol, candles, _ = traded(found)
+    if wish.markets:
+        symbol = ", ".join(sorted(wish.markets))
     shelf = Shelf(settings.data / FOLDER)
     if shelf.has(spec.name):
         return Done(shelf.card(spec.name), True, time.monotonic() - started)
@@ -77,6 +82,9 @@ def carry_out(settings: Settings, described: Described, wish: Wish, found: Found
         "symbol": symbol, "timeframe": found.timeframe, "costless": result.costless, "engine": engine,
         "notes": [*found.notes, *backtest_inside.told(found, result.pessimistic)], "pessimistic": result.pessimistic,
     }  # fmt: skip
+    if isinstance(result, Portfolio):
+        candles = held_alike([found.candles[each] for each in result.symbols], result.opened_ms)
+        told |= {"crowded": result.crowded, "symbols": list(result.symbols)}
     metrics = measured(result, candles).metrics
     ledger = Trials(settings.data / FOLDER / TRIALS)
     count = ledger.count(described.name, [Trial(spec.name, _sharpe(result))])

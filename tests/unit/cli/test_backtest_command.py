@@ -370,3 +370,34 @@ def test_a_strategy_is_examined_and_what_is_right_is_kept(typed: Typed, tmp_path
     told = json.loads(out)
     assert (code, told["passed"], told["answers"][-1]["outcome"]) == (1, False, "failed")
     assert "instead of" in told["answers"][-1]["words"]
+
+
+def test_several_markets_share_an_account_and_each_trade_says_whose_it_is(typed: Typed, tmp_path: Path) -> None:
+    """Kept, found, exported and drawn like any other run; one was listed later, and lacks bars."""
+    draw = np.random.default_rng(5)
+    words = ["backtest", "run", "momentum-rotation", "-p", "lookback=20", "-p", "every=720", "-p", "top=1"]
+    for place, symbol in enumerate(("AAA", "BBB", "CCC")):
+        close = 50 * np.exp(np.cumsum(draw.normal(0.0, 0.01, 400)))
+        lines = ["date,open,high,low,close,volume"]
+        for bar in range(100 * place, 400):
+            if place != 1 or not 250 < bar < 260:
+                o, c = close[bar - 1] if bar else close[0], close[bar]
+                at = 1_704_067_200_000 + bar * 3_600_000
+                lines.append(f"{at},{o:.2f},{max(o, c) + 0.1:.2f},{min(o, c) - 0.1:.2f},{c:.2f},900")
+        (tmp_path / f"{symbol}.csv").write_text("\n".join(lines) + "\n")
+        words += ["--data", f"{symbol}={symbol}.csv", "--market", symbol]
+    code, out, err = typed(*words, "--positions", "1", "--json")
+    assert code == 0, err
+    told = json.loads(out)
+    assert told["symbols"] == ["AAA", "BBB", "CCC"]
+    assert json.loads(typed(*words, "--positions", "1", "--json")[1])["found"]
+    assert json.loads(typed(*words, "--positions", "1", "--hedge", "--json")[1])["name"] != told["name"]
+    _, rows, _ = typed("backtest", "export", told["name"])
+    symbols = {row.split(",")[1] for row in rows.splitlines()[1:]}
+    assert len(symbols) > 1
+    assert symbols <= {"AAA", "BBB", "CCC"}
+    _, path, _ = typed("backtest", "report", told["name"])
+    page = Path(path.strip()).read_text(encoding="utf-8")
+    assert "All at equal weights (AAA, BBB, CCC)" in page
+    assert typed(*words, "--market", "ZZZ")[0] != 0
+    assert "market: no candles of ZZZ; of AAA, BBB, CCC" in typed(*words, "--market", "ZZZ")[2]
