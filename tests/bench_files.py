@@ -1,6 +1,5 @@
 """What the benches of the tests know: a file of candles, a strategy that waits to be told, and one that is broken."""
 
-import math
 from pathlib import Path
 from typing import Any, Self
 
@@ -10,6 +9,7 @@ from pilothouse.kit.settings import Settings
 from pilothouse.wiring.benches import Benches
 
 CANDLES = "BTC_USDT-1h.csv"
+FINER = "BTC_USDT-30m.csv"
 BARS = 600
 
 _PATIENT = '''"""Waits until it may go on."""
@@ -48,6 +48,7 @@ class SharedBenches(Benches):
         """Return benches over a fresh data folder."""
         (folder / "files").mkdir()
         (folder / "files" / CANDLES).write_text(_swing())
+        (folder / "files" / FINER).write_text(_swing(halves=True))
         (folder / "strategies").mkdir()
         (folder / "strategies" / "patient.py").write_text(_PATIENT)
         (folder / "strategies" / "spoilt.py").write_text("import math\n\n\ndef (\n")
@@ -75,13 +76,17 @@ def request(**changed: Any) -> dict[str, Any]:
     return {"strategy": "ema-cross", "files": [CANDLES], "params": {"fast": 5, "slow": 20}} | changed
 
 
-def _swing() -> str:
-    """Return 600 hours that swing, as a file."""
+def _swing(*, halves: bool = False) -> str:
+    """Return 600 hours that swing, as a file; or the same as half hours."""
     close = 100 + 10 * np.sin(np.arange(BARS) / 25) + np.random.default_rng(1).normal(0, 0.5, BARS)
     first = np.concatenate((close[:1], close[:-1]))
     lines = ["date,open,high,low,close,volume"]
     for bar, (o, c) in enumerate(zip(first, close, strict=True)):
-        assert math.isfinite(o), "a price"
         at = 1_704_067_200_000 + bar * 3_600_000
-        lines.append(f"{at},{o:.2f},{max(o, c) + 0.2:.2f},{min(o, c) - 0.2:.2f},{c:.2f},100")
+        high, low, middle = max(o, c) + 0.2, min(o, c) - 0.2, (o + c) / 2
+        if halves:
+            lines.append(f"{at},{o:.2f},{high:.2f},{low:.2f},{middle:.2f},50")
+            lines.append(f"{at + 1_800_000},{middle:.2f},{max(middle, c):.2f},{min(middle, c):.2f},{c:.2f},50")
+        else:
+            lines.append(f"{at},{o:.2f},{high:.2f},{low:.2f},{c:.2f},100")
     return "\n".join(lines) + "\n"

@@ -37,6 +37,7 @@ from pilothouse.ledger import positions
 from pilothouse.venues.paper_faults import PaperFaults
 from pilothouse.venues.port import VenueAccount
 from pilothouse.wiring import first_steps
+from pilothouse.wiring.benches import Benches
 from pilothouse.wiring.build import Parts, build
 from pilothouse.wiring.house import House
 
@@ -88,6 +89,7 @@ class Stepped:
     faults: PaperFaults = field(default_factory=PaperFaults)
     patience: Patience = field(default_factory=Patience)
     alarm_urls: str = ""
+    benches: Benches | None = None
     _house: House | None = None
     _lives: "itertools.count[int]" = field(default_factory=itertools.count)
     _numbers: "itertools.count[int]" = field(default_factory=lambda: itertools.count(1))
@@ -110,6 +112,7 @@ class Stepped:
             paper_witness=self.fuse.paper,
             paper_faults=self.faults,
             patience=self.patience,
+            benches=self.benches,
             writers=1,
         )
         self._house = build(Settings.from_environment(variables), parts)

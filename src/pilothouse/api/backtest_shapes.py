@@ -57,6 +57,12 @@ class RunAsked(CheckAsked):
     lot: Wanted | None = Field(default=None, description="Smallest step of a size, base.")
     fill: Literal["open", "close"] = Field(default="open", description="Open of the next bar, or close of the same.")
     latency: int = Field(default=0, ge=0, le=1_000, description="Bars between a decision and its order.")
+    latency_ms: int = Field(default=0, ge=0, le=86_400_000, description="The same in milliseconds; needs `inside`.")
+    inside: Word | None = Field(
+        default=None,
+        examples=["1m"],
+        description="Walk inside the bars of a run: a length of kept candles, the name of a file, or trades:NAME.",
+    )
     volume_share: Wanted | None = Field(default=None, description="At most so much of a bar's volume fills, percent.")
     size: Word | None = Field(default=None, examples=["1% risk"])
     stop: Word | None = Field(default=None, examples=["2%"])
@@ -72,6 +78,7 @@ class SweepAsked(RunAsked):
         examples=[["fast=5..50:5", "slow=50,100"]],
     )  # fmt: skip
     random: int = Field(default=0, ge=0, le=1_000_000, description="Draw so many combinations; 0: try all.")
+    optuna: int = Field(default=0, ge=0, le=100_000, description="Let Optuna choose so many; sweeps only.")
     seed: int = Field(default=0, ge=0, le=2**32 - 1)
     score: str = Field(default="sharpe", max_length=40)
 

@@ -18,6 +18,7 @@ from pilothouse.strategies.registry import Described
 from pilothouse.strategies.rules import Rules
 from pilothouse.strategies.sdk import Columns
 from pilothouse.wiring.backtest_data import Asked, Found, of_files
+from pilothouse.wiring.backtest_inside import add_file, add_kept, is_length
 from pilothouse.wiring.backtest_kept import of_folder
 from pilothouse.wiring.backtest_run import Changed, traded
 from pilothouse.wiring.backtest_search import Tried
@@ -81,6 +82,15 @@ def read_request(asked: dict[str, Any], settings: Settings, database: Callable[[
     """Return a request with its candles. Raises Invalid, NotFound, CandlesUnsound, CandlesMissing."""
     where = _where(asked, settings)
     found = of_files(where) if where.files else of_folder(database(), settings, where)
+    inside = asked["inside"]
+    if inside and is_length(inside):
+        if where.files:
+            allowed = "a file of finer candles or trades:NAME; kept candles stand below kept ones (venue)"
+            raise Invalid([Problem("inside", f"{inside} came beside files", allowed, "no_venue")])
+        add_kept(database(), settings, found, inside)
+    elif inside:
+        kind, mark, name = inside.rpartition(":")
+        add_file(found, where, f"{kind}{mark}{_file(name, settings.data / FILES, 'inside')}")
     return Request(asked, found)
 
 
@@ -96,7 +106,7 @@ def wish_of(request: Request, described: Described) -> Wish:
         capital=amount(asked["capital"], "capital"),
         leverage=asked["leverage"],
         costs=costs(asked["maker"], asked["taker"], asked["slippage"]),
-        fills=fills_of(asked["fill"], asked["latency"], asked["volume_share"]),
+        fills=fills_of(asked["fill"], asked["latency"], asked["volume_share"], latency_ms=asked["latency_ms"]),
         lot=amount(asked["lot"], "lot") if asked["lot"] else None,
     )
 
@@ -113,7 +123,7 @@ def changed_by(request: Request) -> Changed:
 
 def tried_by(asked: dict[str, Any]) -> Tried:
     """Return what a search tries."""
-    return Tried(tuple(asked["over"]), asked["random"], asked["seed"], asked["score"])
+    return Tried(tuple(asked["over"]), asked["random"], asked["seed"], asked["score"], asked["optuna"])
 
 
 def _where(asked: dict[str, Any], settings: Settings) -> Asked:
@@ -137,13 +147,13 @@ def _where(asked: dict[str, Any], settings: Settings) -> Asked:
     )
 
 
-def _file(given: str, folder: Path) -> str:
+def _file(given: str, folder: Path, field: str = "files") -> str:
     """Return the path of a file that may be named: one of the folder itself, and nothing that leads elsewhere."""
     symbol, named, rest = given.partition("=")
     name = rest if named else given
     path = folder / name
     if not _FILE.fullmatch(name):
-        raise Invalid([Problem("files", f"{given[:60]!a} came", f"the name of a file in {FILES}/ of the data folder")])
+        raise Invalid([Problem(field, f"{given[:60]!a} came", f"the name of a file in {FILES}/ of the data folder")])
     if path.is_symlink() or not path.is_file():
         raise NotFound(f"there is no file {name[:60]!a} in {FILES}/ of the data folder")
     return f"{symbol}={path}" if named else str(path)
@@ -155,7 +165,7 @@ def _wishes(asked: dict[str, Any]) -> list[Callable[[], object]]:
         lambda: costs(asked["maker"], "0", "0"),
         lambda: costs("0", asked["taker"], "0"),
         lambda: costs("0", "0", asked["slippage"]),
-        lambda: fills_of(asked["fill"], asked["latency"], asked["volume_share"]),
+        lambda: fills_of(asked["fill"], asked["latency"], asked["volume_share"], latency_ms=asked["latency_ms"]),
         lambda: amount(asked["lot"], "lot") if asked["lot"] else None,
     ]
 

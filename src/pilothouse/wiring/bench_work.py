@@ -27,7 +27,7 @@ from pilothouse.backtest.splits import Split, walk_forward
 from pilothouse.backtest.trials import Trial, Trials
 from pilothouse.backtest.verdict import weigh
 from pilothouse.backtest.walk import walk
-from pilothouse.core.errors import PilothouseError, Refused
+from pilothouse.core.errors import Invalid, PilothouseError, Problem, Refused
 from pilothouse.core.rounding import plain
 from pilothouse.kit.settings import Settings
 from pilothouse.sandbox.load import find
@@ -36,7 +36,7 @@ from pilothouse.strategies import foresight
 from pilothouse.strategies.registry import Described
 from pilothouse.strategies.sdk import Columns
 from pilothouse.wiring.backtest_run import FOLDER, TRIALS, carry_out, prepare, traded
-from pilothouse.wiring.backtest_search import Plan, fresh, plan, told_search, told_walk
+from pilothouse.wiring.backtest_search import Plan, chosen, fresh, plan, told_search, told_walk
 from pilothouse.wiring.bench_requests import Request, changed_by, read_request, tried_by, wish_of
 from pilothouse.wiring.data_only import DataHouse, open_data
 from pilothouse.wiring.strategies import OwnStrategy, all_of, folder_of, named
@@ -140,6 +140,7 @@ class Bench:
             if self._shelf.has(spec.name):
                 told["kept"] = _kept(self._shelf.card(spec.name))
         else:
+            _refuse_unfit_search(kind, asked)
             ready = plan(described, wish_of(request, described), request.found, changed_by(request), tried_by(asked))
             told = {"spec": ready.task.spec.canonical(), "name": ready.name, "bars": ready.bars}
             lessons = len(_splits(ready, asked)) if kind == "walkforward" else 1
@@ -170,9 +171,9 @@ class Bench:
         _same(_search_id("sweep", ready, asked["asked"]), asked["name"])
         step = _Steps(ready.count, told)
         with SearchFile(self._settings.data / FOLDER / SEARCHES, ready.name) as file:
-            for outcome in search(
-                ready.task, fresh(ready, file.known, step), workers=_workers(ready.count * ready.bars)
-            ):
+            workers = _workers(ready.count * ready.bars)
+            learnt = chosen(ready, dict(file.known), workers=workers) if tried.guided else None
+            for outcome in learnt or search(ready.task, fresh(ready, file.known, step), workers=workers):
                 file.add(outcome)
                 step(1)
             outcomes = list(file.known.values())
@@ -279,13 +280,22 @@ def _same(found: str, wanted: str) -> None:
 
 
 def _search_id(kind: str, ready: Plan, asked: Plain) -> str:
-    more = [asked.get(name) for name in ("train", "test", "anchored", "purge")] if kind == "walkforward" else []
+    names = ("train", "test", "anchored", "purge") if kind == "walkforward" else ("optuna",)
+    more = [asked[name] for name in names]
     return _digest(f"{kind} {ready.name} {asked.get('score')} {more}")
 
 
 def _splits(ready: Plan, asked: Plain) -> list[Split]:
     sizes = {name: asked[name] for name in ("train", "test", "purge")}
     return walk_forward(ready.bars, **sizes, anchored=asked["anchored"])
+
+
+def _refuse_unfit_search(kind: str, asked: Plain) -> None:
+    """Raise Invalid for what only a run, or only a sweep, can do."""
+    if asked["inside"]:
+        raise Invalid([Problem("inside", "beside a search", "a single run: a search walks over bars", "not_here")])
+    if kind == "walkforward" and asked["optuna"]:
+        raise Invalid([Problem("optuna", "beside a walk forward", "a sweep", "not_here")])
 
 
 def _by_columns(described: Described) -> Columns:

@@ -15,7 +15,7 @@ from pilothouse.backtest import store
 from pilothouse.backtest.store import State
 from pilothouse.kit import outbox
 from pilothouse.kit.db import Tx
-from tests.bench_files import BARS, CANDLES, SharedBenches, request
+from tests.bench_files import BARS, CANDLES, FINER, SharedBenches, request
 from tests.slices.api.conftest import Served
 
 _TURNS = itertools.count(1)
@@ -110,12 +110,14 @@ def test_a_backtest_is_asked_for_followed_and_looked_at(running: Served) -> None
     chance = _follow(running, running.api.post(f"{done['address']}/chance", json={"runs": 20}).json())
     assert chance["result"]["trades_drawn_anew"]["runs"] == 20
     dearer = _follow(running, running.api.post("/api/v1/backtests", json=wanted | {"taker": "0.5"}).json())
+    inside = _follow(running, running.api.post("/api/v1/backtests", json=wanted | {"inside": FINER}).json())
+    assert (inside["state"], json.loads(inside["spec"])["fills"]["finer"]) == ("done", "30m"), inside["error"]
     beside = running.api.get("/api/v1/backtests/compare", params={"id": [done["id"], dearer["id"]]}).json()
     fees = beside["metrics"]["fees"]
     assert float(fees[0]) < float(fees[1])
     assert running.api.delete(done["address"]).status_code == 200
     assert running.api.get(done["address"]).status_code == 404
-    assert 'pilothouse_backtests{state="done"} 2.0' in running.api.get("/metrics").text
+    assert 'pilothouse_backtests{state="done"} 3.0' in running.api.get("/metrics").text
 
 
 @pytest.mark.slow
@@ -146,6 +148,7 @@ def test_sweeps_walks_and_checks_are_jobs_too(running: Served) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.soak_on("postgresql")
 def test_strategies_are_shown_with_what_a_form_needs(served: Served) -> None:
     """A broken file is told with its line, and hurts no other."""
     listed = served.api.get("/api/v1/strategies").json()
@@ -162,6 +165,7 @@ def test_strategies_are_shown_with_what_a_form_needs(served: Served) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.soak_on("postgresql")
 def test_every_field_that_does_not_fit_is_named(served: Served) -> None:
     """A form marks them all at once; nothing is stored."""
     wrong = request(params={"fast": "x", "slwo": 1}, capital="0", stop="far", fill="open")
@@ -174,12 +178,16 @@ def test_every_field_that_does_not_fit_is_named(served: Served) -> None:
     assert (misspelt.status_code, misspelt.json()["errors"][0]["field"]) == (400, "leverag")
     both = served.api.post("/api/v1/backtests", json=request(venue="paper"))
     assert (both.status_code, both.json()["errors"][0]["field"]) == (422, "venue")
+    lessons = request(train=100, test=50, optuna=5)
+    walk = served.api.post("/api/v1/backtests/walkforwards", json=lessons)
+    assert (walk.status_code, walk.json()["errors"][0]["field"]) == (422, "optuna")
     missing = served.api.post("/api/v1/backtests", json=request(files=["none.csv"]))
     assert missing.status_code == 404
     assert served.api.get("/api/v1/backtests").json()["items"] == []
 
 
 @pytest.mark.slow
+@pytest.mark.soak_on("postgresql")
 def test_a_limit_is_told_by_number_and_set_by_the_operator(served: Served) -> None:
     """The tighter of house and user holds, and the answer says which number was passed."""
     limits = served.api.get("/api/v1/backtests/limits").json()
