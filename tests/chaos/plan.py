@@ -64,6 +64,7 @@ class Plan:
     rate          alerts in a second
     gives_up_s    a sender waits so long for its answer; TradingView waits 3 s
     again_after_s and sends again so long after an answer that asks for it; TradingView 5 s
+    deliveries_most   so often at most; TradingView 4 times
     settle_s      so long the house has, once nothing is broken any more, until everything has come to rest
     raised        so many times its usual rate limits the exchange grants
     fault_every_s one more thing goes wrong at the exchange as often as this
@@ -78,6 +79,7 @@ class Plan:
     rate: float = 50.0
     gives_up_s: float = 3.0
     again_after_s: float = 5.0
+    deliveries_most: int = 4
     settle_s: float = 400.0
     raised: int = 10
     fault_every_s: float = 0.7
@@ -88,9 +90,13 @@ class Plan:
 
     @classmethod
     def of_environment(cls, place: Path) -> Self:
-        """Return the plan that ALERTS, SEED and VENUES ask for."""
+        """Return the plan that ALERTS, SEED, VENUES and PATIENT ask for."""
         venues = tuple(os.environ.get("VENUES", f"{ASTER},{FUTURES}").split(","))
-        return cls(place, int(os.environ.get("ALERTS", "10000")), int(os.environ.get("SEED", "1")), venues)
+        alerts, seed = int(os.environ.get("ALERTS", "10000")), int(os.environ.get("SEED", "1"))
+        patient = float(os.environ.get("PATIENT", "1"))
+        return cls(
+            place, alerts, seed, venues, gives_up_s=cls.gives_up_s * patient, again_after_s=cls.again_after_s * patient
+        )
 
     def chance(self, of: str) -> random.Random:
         """Return a source of chance of its own for one part of the run."""

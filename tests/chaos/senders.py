@@ -15,7 +15,6 @@ from urllib.parse import urlsplit
 from tests.chaos.plan import Alert, Plan
 from tests.chaos.record import ACKNOWLEDGED, SENT, Record
 
-DELIVERIES_MOST = 4
 _MORE_RATE = 5.0
 
 
@@ -37,17 +36,17 @@ async def _send_all(
             await asyncio.sleep(max(0.0, due - time.monotonic()))
             # What is sent beyond the plan only lets the last faults strike: slowly, so that everything comes to rest.
             due += 1 / (plan.rate if alert.number < plan.alerts else min(plan.rate, _MORE_RATE))
-            all_of_them.create_task(_deliver(post, record, alert, plan.again_after_s))
+            all_of_them.create_task(_deliver(post, record, alert, plan))
 
 
 Post = Callable[[str, bytes], Awaitable[tuple[int, Any]]]
 
 
-async def _deliver(post: Post, record: Record, alert: Alert, again_after_s: float) -> None:
+async def _deliver(post: Post, record: Record, alert: Alert, plan: Plan) -> None:
     content = json.dumps(alert.body).encode()
     known = {"n": alert.number, "venue": alert.venue, "kind": alert.kind}
     asked = {"quantity": alert.quantity, "side": alert.side, "path": alert.path}
-    for delivery in range(DELIVERIES_MOST):
+    for delivery in range(plan.deliveries_most):
         record.write(SENT, **known, **asked, delivery=delivery, at=time.time(), body=_public(alert))
         status, told = await post(alert.path, content)
         if status < 500:
@@ -55,7 +54,7 @@ async def _deliver(post: Post, record: Record, alert: Alert, again_after_s: floa
             return
         if status == 504:
             return
-        await asyncio.sleep(again_after_s)
+        await asyncio.sleep(plan.again_after_s)
 
 
 async def _post(host: str, port: int, gives_up_s: float, path: str, content: bytes) -> tuple[int, Any]:

@@ -23,12 +23,13 @@ def test_five_hundred_alerts_survive_every_death_and_every_fault(tmp_path: Path)
         alerts=500,
         venues=(FUTURES,),
         gives_up_s=60.0,
-        again_after_s=15.0,
+        deliveries_most=60,
         settle_s=240.0,
+        raised=4,
         fault_every_s=0.2,
         deaths=DEATHS,
         deaths_most=4,
-        alive_s=(0.5, 2.5),
+        alive_s=(1.0, 2.5),
     )
 
     run(plan)
