@@ -54,8 +54,8 @@ class Denials:
                 listed.append(one)
         return cls(count, dict(sorted(codes.items())), tuple(listed))
 
-    def plain(self) -> dict[str, Any]:
-        """Return them as plain data, for JSON."""
+    def plain(self, most: int = LISTED_MOST) -> dict[str, Any]:
+        """Return them as plain data, for JSON; at most so many word for word."""
         listed = [
             {
                 "at_ms": one.at_ms, "symbol": one.symbol, "side": one.side.value, "quantity": plain(one.quantity),
@@ -64,7 +64,7 @@ class Denials:
                     for why in one.reasons
                 ],
             }
-            for one in self.listed
+            for one in self.listed[:most]
         ]  # fmt: skip
         return {"count": self.count, "codes": dict(self.codes), "listed": listed}
 

@@ -12,6 +12,7 @@ from pilothouse.backtest.inside import Finer
 from pilothouse.backtest.spec import BacktestSpec, Costs, Fills, Margin, Market, Ranking, Slip, inside_key
 from pilothouse.core.candles import Candles
 from pilothouse.core.errors import Invalid, Problem
+from pilothouse.core.limits import NOTHING, Limits
 from pilothouse.strategies.parameters import Params, resolve
 from pilothouse.strategies.rules import Rules
 from pilothouse.strategies.sdk import Columns, Turns
@@ -31,6 +32,7 @@ class Wish:
     params              as they came, by name
     venue               where the candles are from; `file` for a file
     timeframe           of the candles
+    limits              what the risk gate lets through
     lot                 smallest step of a size, base; None: so small that rounding to it hardly matters
     markets             symbols that are traded on one account; empty: the first alone
     positions           how many may be open at once; 0: one for each market, two where it is hedged
@@ -47,6 +49,7 @@ class Wish:
     costs: Costs = USUAL
     fills: Fills = field(default_factory=Fills)
     rules: Rules | None = None
+    limits: Limits = NOTHING
     lot: Decimal | None = None
     notional_min: Decimal = Decimal(0)
     markets: tuple[str, ...] = ()
@@ -123,6 +126,7 @@ def spec_of(
         costs=wish.costs,
         fills=wish.fills,
         rules=wish.rules,
+        limits=wish.limits,
     )
     return spec, params
 

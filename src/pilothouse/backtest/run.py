@@ -16,6 +16,7 @@ from pilothouse.backtest.simulate import Funding, simulate
 from pilothouse.backtest.spec import BacktestSpec, inside_key
 from pilothouse.core.candles import Candles
 from pilothouse.core.errors import Invalid, Problem
+from pilothouse.core.limits import NOTHING
 from pilothouse.strategies.parameters import resolve
 from pilothouse.strategies.sdk import Columns, Turns
 from pilothouse.strategies.view import View
@@ -107,5 +108,9 @@ def _checked(
             problems.append(Problem(f"data.{symbol}", "other candles", allowed, "other_data"))
     empty = [market.symbol for market in spec.markets if market.symbol in data and not len(data[market.symbol])]
     problems += [Problem("data", f"no candle of {symbol}", "one or more", "missing") for symbol in empty]
+    shares = len(spec.markets) > 1 or spec.hedge
+    if isinstance(strategy, Columns) and shares and spec.limits != NOTHING:
+        came, allowed = "beside several positions on one account", "none there; or one market; or a strategy in turns"
+        problems.append(Problem("limits", came, allowed, "not_asked"))
     if problems:
         raise Invalid(problems)

@@ -67,6 +67,10 @@ Inside = Annotated[
 Share = Annotated[
     str | None, typer.Option("--volume-share", metavar="PERCENT", help="At most so much of a bar's volume is filled.")
 ]
+Limit = Annotated[
+    list[str] | None,
+    typer.Option("--limit", metavar="NAME=VALUE", help="A limit of the risk gate: pilothouse limits rules."),
+]
 Size = Annotated[str | None, typer.Option("--size", metavar="SIZE", help="100%, '1% risk', '500 quote', '0.01 base'.")]
 Stop = Annotated[str | None, typer.Option("--stop", metavar="AWAY", help="2%, 1.5atr or 100: instead of its own.")]
 Take = Annotated[str | None, typer.Option("--take", metavar="AWAY", help="4%, or a ladder: 2%:0.5,4%:0.5.")]
@@ -116,6 +120,7 @@ def run(
     stop: Stop = None,
     take: Take = None,
     trail: Trail = None,
+    limit: Limit = None,
     report: Annotated[Path | None, typer.Option("--report", metavar="FILE", help="Write the page here too.")] = None,
     as_json: Json = False,
 ) -> None:
@@ -133,6 +138,7 @@ def run(
         whole_of,
     )
     from pilothouse.cli import backtest_data, show, talk
+    from pilothouse.core.limits_text import limits_of
     from pilothouse.wiring.backtest_run import carry_out
     from pilothouse.wiring.strategies import named
 
@@ -158,6 +164,7 @@ def run(
         hedge=hedge,
         costs=costs(maker, taker, slippage),
         fills=fills_of(fill, bars, share, latency_ms=ms),
+        limits=limits_of(pairs(limit or [], "limit")),
         lot=amount(lot, "lot") if lot else None,
     )
     done = carry_out(settings, described, wish, found, lambda rules: changed_rules(rules, size, stop, take, trail))

@@ -1,7 +1,7 @@
 """What a confined process can be asked. An order goes in; an answer, or what went wrong in words, comes out."""
 
-from collections.abc import Callable
-from dataclasses import asdict
+from collections.abc import Callable, Iterable
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -10,8 +10,19 @@ from pilothouse.core.errors import Invalid
 from pilothouse.sandbox.frames import Frame
 from pilothouse.sandbox.load import FileBroken, import_file, import_installed, run_in
 from pilothouse.sandbox.plain_strategies import rules_to_plain, signals_to_plain, view_from_plain
-from pilothouse.strategies.parameters import resolve
-from pilothouse.strategies.sdk import Columns
+from pilothouse.sandbox.plain_turns import bars_from_plain, happening_from_plain, turn_to_plain
+from pilothouse.strategies.parameters import Params, resolve
+from pilothouse.strategies.sdk import Columns, Happening, Turn
+
+
+@dataclass(slots=True)
+class _Run:
+    """A strategy in turns that is being played, and its state."""
+
+    number: int
+    strategy: Any
+    params: Params
+    state: dict[str, Any]
 
 
 class Server:
@@ -20,6 +31,7 @@ class Server:
     def __init__(self) -> None:
         """Know no file yet."""
         self._modules: dict[Path, ModuleType] = {}
+        self._run: _Run | None = None
 
     def answer(self, order: Frame) -> Frame:
         """Return what an order led to."""
@@ -28,6 +40,8 @@ class Server:
             "describe": self._describe,
             "rules": self._rules,
             "signals": self._signals,
+            "begin": self._begin,
+            "turns": self._turns,
         }
         path = Path(str(order.data.get("file", "")))
         try:
@@ -48,13 +62,13 @@ class Server:
             module = self._modules[path] = import_installed(path, named, root) if named else import_file(path)
         return module
 
-    def _strategies(self, path: Path, order: Frame) -> dict[str, Columns]:
-        """Return the strategies of a file by name: its own classes by columns, each made once."""
+    def _strategies(self, path: Path, order: Frame) -> dict[str, Any]:
+        """Return the strategies of a file by name: its own classes by columns or in turns, each made once."""
         module = self._module(path, order)
         kinds = [
             each
             for each in vars(module).values()
-            if isinstance(each, type) and issubclass(each, Columns) and each.__module__ == module.__name__
+            if isinstance(each, type) and each.__module__ == module.__name__ and (_is_columns(each) or _is_turns(each))
         ]
         found = {}
         for kind in kinds:
@@ -71,6 +85,7 @@ class Server:
                 "name": name,
                 "title": strategy.title,
                 "kind": type(strategy).__name__,
+                "turns": not isinstance(strategy, Columns),
                 "rule": (type(strategy).__doc__ or "").strip(),
                 "parameters": {key: asdict(parameter) for key, parameter in strategy.parameters.items()},
             }
@@ -78,7 +93,30 @@ class Server:
         ]
         return Frame({"strategies": told})
 
-    def _one(self, path: Path, order: Frame) -> Columns:
+    def _begin(self, path: Path, order: Frame) -> Frame:
+        strategy = self._one(path, order)
+        params = resolve(strategy.parameters, order.data["params"])
+        state: Any = run_in(path, lambda: strategy.begin(params))
+        if not isinstance(state, dict):
+            raise FileBroken(path, 0, f"begin returned {type(state).__name__}, not a dict")
+        self._run = _Run(int(order.data["run"]), strategy, params, state)
+        return Frame({"begun": True})
+
+    def _turns(self, path: Path, order: Frame) -> Frame:
+        """Decide on one happening, or on bars up to the first at which something is wanted; the state is kept."""
+        run = self._run
+        if run is None or run.number != order.data.get("run"):
+            raise FileBroken(path, 0, "this run has not begun here: one process plays one run at a time")
+        if "happening" in order.data:
+            happenings: Iterable[Happening] = [happening_from_plain(order.data["happening"])]
+        else:
+            happenings = bars_from_plain(order.data, order.arrays)
+        passed, turn = run_in(path, lambda: _decided(run, happenings))
+        told = turn_to_plain(turn)
+        run.state = turn.state
+        return Frame({**told, "passed": passed})
+
+    def _one(self, path: Path, order: Frame) -> Any:
         name = str(order.data.get("name"))
         try:
             return self._strategies(path, order)[name]
@@ -103,3 +141,23 @@ class Server:
             raise FileBroken(path, 0, f"signals returned {type(signals).__name__}, not Signals")
         data, arrays = signals_to_plain(signals.checked(len(view)))
         return Frame(data, arrays)
+
+
+def _is_columns(kind: type) -> bool:
+    return issubclass(kind, Columns)
+
+
+def _is_turns(kind: type) -> bool:
+    return callable(getattr(kind, "begin", None)) and callable(getattr(kind, "decide", None))
+
+
+def _decided(run: _Run, happenings: Iterable[Happening]) -> tuple[int, Any]:
+    """Return how many happenings were passed before the last one that was decided on, and its turn."""
+    decide, state, passed = run.strategy.decide, run.state, 0
+    turn: Any = None
+    for passed, happening in enumerate(happenings):
+        turn = decide(state, happening, run.params)
+        if not isinstance(turn, Turn) or turn.wants or turn.cancels:
+            return passed, turn
+        state = turn.state
+    return passed, turn

@@ -8,7 +8,6 @@ from typing import Any, Final
 from pilothouse.sandbox.frames import Array, Frame
 from pilothouse.sandbox.load import FileBroken, SourceFile
 from pilothouse.sandbox.plain_strategies import (
-    parameters_from_plain,
     rules_from_plain,
     signals_from_plain,
     view_to_plain,
@@ -79,21 +78,6 @@ class Walled(Columns):
             self._prisoner = Prisoner(self._cell)
         order = {**data, **where(self.source), "name": self.about.name}
         return heard(self._prisoner.ask(order, arrays, within_s=within_s))
-
-
-def describe(source: SourceFile, cell: Cell, prisoner: Prisoner) -> list[Walled]:
-    """Return the strategies of a file, described by a confined process. Raises FileBroken and as `Walled.warm_up`."""
-    answer = heard(prisoner.ask({"do": "describe", **where(source)}, within_s=DESCRIBE_S))
-    found = []
-    for told in answer.data["strategies"]:
-        if source.kind and told["kind"] != source.kind:
-            continue
-        about = About(
-            str(told["name"])[:60], str(told["title"])[:200], str(told["rule"])[:4_000],
-            parameters_from_plain(told["parameters"]),
-        )  # fmt: skip
-        found.append(Walled(source, about, cell, prisoner))
-    return found
 
 
 def where(source: SourceFile) -> dict[str, str]:

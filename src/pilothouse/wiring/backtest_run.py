@@ -1,7 +1,7 @@
 """One backtest: a wish and candles go in; the kept run comes out, made now or found. For every door alike."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -12,7 +12,7 @@ from pilothouse.backtest.report import span_words
 from pilothouse.backtest.request import Wish, spec_of, spec_of_many
 from pilothouse.backtest.result import Result
 from pilothouse.backtest.result_of_many import Portfolio, held_alike
-from pilothouse.backtest.run import run_any
+from pilothouse.backtest.run import in_turns, run_any
 from pilothouse.backtest.shelf import Card, Shelf
 from pilothouse.backtest.spec import BacktestSpec
 from pilothouse.backtest.trials import Trial, Trials
@@ -20,7 +20,7 @@ from pilothouse.core.candles import Candles
 from pilothouse.core.errors import Refused
 from pilothouse.kit.settings import Settings
 from pilothouse.strategies.parameters import Params, resolve
-from pilothouse.strategies.registry import Described
+from pilothouse.strategies.registry import Described, Strategy
 from pilothouse.strategies.rules import Rules
 from pilothouse.strategies.sdk import Columns
 from pilothouse.wiring import backtest_inside
@@ -28,6 +28,7 @@ from pilothouse.wiring.backtest_data import Found
 
 FOLDER: Final = "backtests"
 TRIALS: Final = "trials"
+_DENIALS_TOLD: Final = 20
 
 Changed = Callable[[Rules], Rules | None]
 """The strategy's rules go in; those to use instead come out, or None."""
@@ -70,6 +71,7 @@ def carry_out(settings: Settings, described: Described, wish: Wish, found: Found
     """Return the run of one strategy over the markets of the wish, or the first that was found; raises as `prepare`."""
     started = time.monotonic()
     spec, params = prepare(described, wish, found, changed)
+    strategy = described.strategy
     symbol, candles, _ = traded(found)
     if wish.markets:
         symbol = ", ".join(sorted(wish.markets))
@@ -80,7 +82,8 @@ def carry_out(settings: Settings, described: Described, wish: Wish, found: Found
     told = {
         "title": described.strategy.title, "strategy": described.name, "params": words_of(params),
         "symbol": symbol, "timeframe": found.timeframe, "costless": result.costless, "engine": engine,
-        "notes": [*found.notes, *backtest_inside.told(found, result.pessimistic)], "pessimistic": result.pessimistic,
+        "notes": [*found.notes, *backtest_inside.told(found, result.pessimistic), *_gated(spec, strategy, result)],
+        "pessimistic": result.pessimistic, "denials": result.denials.plain(most=_DENIALS_TOLD),
     }  # fmt: skip
     if isinstance(result, Portfolio):
         candles = held_alike([found.candles[each] for each in result.symbols], result.opened_ms)
@@ -91,6 +94,16 @@ def carry_out(settings: Settings, described: Described, wish: Wish, found: Found
     told |= {"span": span_words(candles), "trials": count, "luck": luck_of(ledger, described.name, result, count)}
     card = shelf.put(spec.name, spec.canonical(), result, candles, metrics, told)
     return Done(card, False, time.monotonic() - started)
+
+
+def _gated(spec: BacktestSpec, strategy: Strategy, result: Result) -> Iterator[str]:
+    """Yield what a reader must know of the risk gate: what it stopped, and why the run went turn by turn."""
+    slow = in_turns(spec)
+    if slow and isinstance(strategy, Columns):
+        yield f"carried out turn by turn, because no compiled loop asks {', '.join(slow)}"
+    if result.denials.count:
+        codes = ", ".join(f"{code} {count:,}" for code, count in result.denials.codes.items())
+        yield f"the risk gate stopped {result.denials.count:,} orders: {codes}"
 
 
 def words_of(params: Params) -> str:

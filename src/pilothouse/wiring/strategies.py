@@ -11,7 +11,8 @@ from pilothouse.kit.settings import Settings
 from pilothouse.sandbox.installed import find_installed
 from pilothouse.sandbox.load import FileBroken, SourceFile, find
 from pilothouse.sandbox.talk import Cell, Prisoner
-from pilothouse.sandbox.walled import Walled, describe
+from pilothouse.sandbox.walled import Walled
+from pilothouse.sandbox.walled_turns import WalledTurns, describe
 from pilothouse.strategies import registry
 from pilothouse.strategies.registry import Described
 
@@ -32,7 +33,7 @@ class OwnStrategy(Described):
     @property
     def rule(self) -> str:
         """What it does, as its own docstring says."""
-        return self.strategy.about.rule if isinstance(self.strategy, Walled) else ""
+        return self.strategy.about.rule if isinstance(self.strategy, Walled | WalledTurns) else ""
 
 
 @dataclass(frozen=True, slots=True)

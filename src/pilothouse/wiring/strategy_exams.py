@@ -12,6 +12,7 @@ from pilothouse.backtest.exam import Answer, Golden, examine, golden_of
 from pilothouse.core.candles import Candles
 from pilothouse.core.errors import Invalid, Problem, Refused
 from pilothouse.sandbox.walled import Walled
+from pilothouse.sandbox.walled_turns import WalledTurns
 from pilothouse.strategies.parameters import resolve
 from pilothouse.strategies.registry import BUILT_IN, Described
 from pilothouse.strategies.sample_market import sample_market
@@ -30,7 +31,11 @@ def accept(described: Described, chosen: Mapping[str, Any]) -> Path:
     Raises Refused for one of the product's own or of a package: what is right there comes with it. Invalid.
     """
     path = _file_of(described)
-    if described.name in BUILT_IN or path is None or (isinstance(described.strategy, Walled) and _is_packed(described)):
+    if (
+        described.name in BUILT_IN
+        or path is None
+        or (isinstance(described.strategy, Walled | WalledTurns) and _is_packed(described))
+    ):
         raise Refused(f"what is right for {described.name} comes with it; those of your folder are yours to judge")
     settled = _settled(described, chosen)
     kept = [one for one in golden_runs(described) if one["params"] != settled]
@@ -69,13 +74,13 @@ def _settled(described: Described, chosen: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _is_packed(described: Described) -> bool:
-    return isinstance(described.strategy, Walled) and bool(described.strategy.source.module)
+    return isinstance(described.strategy, Walled | WalledTurns) and bool(described.strategy.source.module)
 
 
 def _file_of(described: Described) -> Path | None:
     if described.name in BUILT_IN:
         return OURS
-    if not isinstance(described.strategy, Walled):
+    if not isinstance(described.strategy, Walled | WalledTurns):
         return None
     source = described.strategy.source
     return source.path.with_name(f"{source.path.stem}.{described.strategy.name}.golden.json")

@@ -15,7 +15,8 @@ from pilothouse.core.errors import Invalid
 from pilothouse.sandbox.load import FileBroken, find
 from pilothouse.sandbox.plain_strategies import rules_from_plain, rules_to_plain
 from pilothouse.sandbox.talk import Cell, Prisoner
-from pilothouse.sandbox.walled import Walled, describe
+from pilothouse.sandbox.walled import Walled
+from pilothouse.sandbox.walled_turns import describe
 from pilothouse.strategies.parameters import resolve
 from pilothouse.strategies.registry import BUILT_IN
 from pilothouse.strategies.rules import By, Distance, Exits, Rules, Side, Size, SizeBy, Target
@@ -85,6 +86,7 @@ def prisoner(folder: Path) -> Iterator[Prisoner]:
 def _strategy(folder: Path, prisoner: Prisoner, name: str) -> Walled:
     source = next(each for each in find([folder]) if each.name == name)
     (found,) = describe(source, Cell((folder,)), prisoner)
+    assert isinstance(found, Walled)
     return found
 
 

@@ -13,10 +13,13 @@ from pilothouse.backtest.denials import Denials
 from pilothouse.backtest.gate import beyond_kernels
 from pilothouse.backtest.kernels.gate import has_lost, share_down, share_up
 from pilothouse.backtest.reference import Desk, reference, same
+from pilothouse.backtest.run import run_any
 from pilothouse.backtest.simulate import TooLargeToCount, simulate
+from pilothouse.backtest.spec import BacktestSpec, Market
 from pilothouse.core.errors import Invalid
 from pilothouse.core.limits import BY_LIMIT, KERNELS, Limits
 from pilothouse.core.risk import Activity, lost_percent
+from pilothouse.strategies.registry import find
 from tests.unit.backtest.bar_cases import limited_case, random_case
 
 
@@ -94,6 +97,24 @@ def test_a_limit_that_the_loop_does_not_ask_is_never_left_out() -> None:
             replace(case.spec, limits=limits), case.market, case.candles, case.signals, case.rules, warm_up=0,
             funding=case.funding,
         )  # fmt: skip
+
+
+@pytest.mark.parametrize("change", [{"hedge": True}, {"markets": 2}])
+def test_limits_are_refused_where_no_loop_asks_them(change: dict[str, Any]) -> None:
+    """Several positions on one account by columns: better no run than one whose limits nobody asked."""
+    candles = random_case(5, bars=60).candles
+    markets = tuple(
+        Market("file", symbol, Decimal("0.01")) for symbol in ("BTCUSDT", "ETHUSDT")[: change.get("markets", 1)]
+    )
+    data = {market.symbol: candles for market in markets}
+    described = find("ema-cross")
+    spec = BacktestSpec(
+        "ema-cross", "0", {}, markets, "1h", 0, int(candles.closed_ms[-1]),
+        {symbol: each.fingerprint() for symbol, each in data.items()}, hedge=change.get("hedge", False),
+        limits=Limits(order_notional_max=Decimal(100)),
+    )  # fmt: skip
+    with pytest.raises(Invalid, match="limits: beside several positions on one account"):
+        run_any(spec, data, described.strategy)
 
 
 def test_denials_stand_in_the_result_word_for_word_and_all_are_counted() -> None:

@@ -401,3 +401,22 @@ def test_several_markets_share_an_account_and_each_trade_says_whose_it_is(typed:
     assert "All at equal weights (AAA, BBB, CCC)" in page
     assert typed(*words, "--market", "ZZZ")[0] != 0
     assert "market: no candles of ZZZ; of AAA, BBB, CCC" in typed(*words, "--market", "ZZZ")[2]
+
+
+def test_a_backtest_stops_what_the_risk_gate_would_stop(typed: Typed, file: Path) -> None:
+    """By the loop where it asks the limit by itself, turn by turn where not; the result says which and why."""
+    free = _run(typed, file)
+    small = _run(typed, file, "--limit", "order_notional_max=100")
+    assert (small["engine"], small["denials"]["codes"]) == ("compiled", {"order_size": small["denials"]["count"]})
+    assert small["denials"]["listed"][0]["reasons"][0]["limit"] == "100"
+    assert small["metrics"]["trades"] == 0
+
+    rare = _run(typed, file, "--limit", "orders_per_day_max=1")
+    assert rare["engine"] == "turns"
+    assert any("no compiled loop asks orders_per_day_max" in note for note in rare["notes"])
+    assert 0 < rare["metrics"]["trades"] <= free["metrics"]["trades"]
+
+    words = ("backtest", "run", "ema-cross", "--data", str(file), "--limit", "hours=never")
+    code, _, err = typed(*words)
+    assert code == 1
+    assert "limits.hours" in err
