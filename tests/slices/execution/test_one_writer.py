@@ -106,6 +106,7 @@ def test_leverage_and_margin_type_are_changed_only_by_the_process_that_may_send(
         with Living(tmp_path / "one", f"sqlite:///{tmp_path / 'books.sqlite'}", exchange.base) as house:
             assert within(15, house.is_heard)
             desk, trader = house.house.desk, Trader.of(house.account)
+            assert within(15, lambda: desk.writers.may_send(trader.venue, trader.account_id))
             instrument = desk.instrument_of(house.key, "BTCUSDT")
             assert portfolio.set_leverage(desk, trader, instrument, 7) == 7
             elsewhere = replace(desk, writers=Writers(desk.clock))  # another process: it holds nothing
