@@ -67,9 +67,9 @@ def spec_of_many(wish: Wish, strategy: Columns | Turns, candles: Mapping[str, Ca
     if missing:
         there = ", ".join(candles)
         raise Invalid([Problem("market", f"no candles of {', '.join(missing)}", f"of {there}", "unknown")])
-    if not isinstance(strategy, Columns):
-        allowed = "a strategy by columns: one in turns says itself what it trades"
-        raise Invalid([Problem("market", f"{wish.strategy} is written in turns", allowed, "in_turns")])
+    if not isinstance(strategy, Columns) and len(wish.markets) > 1 and not getattr(strategy, "many", False):
+        allowed = "a strategy by columns, or one in turns that says `many = True`"
+        raise Invalid([Problem("market", f"{wish.strategy} trades one instrument", allowed, "in_turns")])
     traded = {symbol: candles[symbol] for symbol in wish.markets}
     # One that was listed late may be too short to warm up; it then is not traded, and that is no mistake.
     longest = max(traded.values(), key=len)

@@ -64,7 +64,7 @@ class Gate:
         terms = self._terms(order, lane)
         symbol, unit = lane.market.symbol, lane.scale.unit
         rest = [each for each in orders if not each.reduces]
-        position = 0 if ticket is not None and leg.pos * order.sign < 0 else leg.pos
+        position = _position(order, orders)
         buys, sells = (_lots(rest, lane, sign) * lane.scale.lot for sign in (1, -1))
         exposure = Exposure(
             position * lane.scale.lot, buys, sells, equity * unit, self._midnight(decided, now_ms, equity) * unit,
@@ -156,6 +156,24 @@ class Gate:
 
 
 _NOWHERE: Final = Elsewhere()
+
+
+def _position(order: Order, orders: Iterable[Order]) -> int:
+    """Return the position that an order adds to: less what leaves at the market before it.
+
+    Else whoever turns round with two orders, one that closes and one that opens, would be asked for nothing: beside
+    what is still held the second looks as if it only reduced.
+    """
+    leg = order.leg
+    if order.ticket is not None:
+        return 0 if leg.pos * order.sign < 0 else leg.pos
+    side = (leg.pos > 0) - (leg.pos < 0)
+    leaves = sum(
+        each.lots
+        for each in orders
+        if each.leg is leg and each.reduces and each.sign == -side and each.limit is None and each.trigger is None
+    )
+    return side * max(abs(leg.pos) - leaves, 0)
 
 
 def _lots(orders: Iterable[Order], lane: Lane, sign: int) -> int:

@@ -16,7 +16,7 @@ from pilothouse.core.errors import Invalid, Problem
 def lanes_of(
     spec: BacktestSpec, data: Mapping[str, Candles], funding: Mapping[str, Funding], pieces: Pieces | None = None
 ) -> list[Lane]:
-    """Return a lane for each market, in the order of the spec, all in the same unit of money.
+    """Return a lane for each market, in order of name, all in the same unit of money.
 
     pieces   of the one market, where the run walks inside its bars: then these are what the lane is made of
     Raises Invalid.
@@ -27,7 +27,7 @@ def lanes_of(
         told = ", ".join(str(span) for span in sorted(spans))
         raise Invalid([Problem("markets", f"bars of {told} ms", "bars of one length", "spans")])
     found = []
-    for market in spec.markets:
+    for market in sorted(spec.markets, key=lambda each: each.symbol):
         candles, costs = data[market.symbol], spec.costs_of(market)
         if costs.funding and market.symbol not in funding:
             came, allowed = f"no history of funding for {market.symbol}", "its history, or costs without it"

@@ -14,6 +14,7 @@ import numpy as np
 from pilothouse.backtest.denials import NONE
 from pilothouse.backtest.inside import Pieces, on_bars
 from pilothouse.backtest.result import FILL_COLUMNS, TRADE_COLUMNS, FillTable, Reason, Result, Trades
+from pilothouse.backtest.result_of_many import Portfolio
 from pilothouse.backtest.simulate import TooLargeToCount
 from pilothouse.backtest.spec import BacktestSpec, FillAt
 from pilothouse.backtest.turn_account import Account
@@ -327,14 +328,22 @@ class TurnRun(Walk):
                 account.write(leg, leg.trade, leg.lane.last, Reason.OPEN)
         rows, candles = account.table(), self.lanes[0].candles
         opened = self.calendar if self.pieces is None else candles.opened_ms
+        denials = self.gate.denials() if self.gate is not None else NONE
         try:
-            found = Result(
+            told = (
                 self.lanes[0].scale, account.capital, opened, self.span,
                 Trades.of(np.array(rows["trades"], np.int64).reshape(-1, len(TRADE_COLUMNS))),
                 FillTable.of(np.array(rows["fills"], np.int64).reshape(-1, len(FILL_COLUMNS))),
                 np.array(account.equity, np.int64), account.skipped, account.exposed, self.spec.costless,
-                denials=self.gate.denials() if self.gate is not None else NONE,
             )  # fmt: skip
+            found = Result(*told, denials=denials)
+            if len(account.legs) > 1:
+                found = Portfolio(
+                    *told, denials=denials, symbols=tuple(lane.market.symbol for lane in self.lanes),
+                    scales=tuple(lane.scale for lane in self.lanes),
+                    trade_market=np.array(account.trade_lane, np.int64),
+                    fill_market=np.array(account.fill_lane, np.int64),
+                )  # fmt: skip
         except OverflowError:
             words = "an amount of this run does not fit 64 bits: a larger lot, or less capital, would"
             raise TooLargeToCount(words) from None

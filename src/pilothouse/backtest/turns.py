@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pilothouse.backtest.inside import Finer, pieces_of
 from pilothouse.backtest.result import Result
 from pilothouse.backtest.simulate import Funding
-from pilothouse.backtest.spec import BacktestSpec
+from pilothouse.backtest.spec import BacktestSpec, Margin
 from pilothouse.backtest.turn_calm import CalmRun
 from pilothouse.backtest.turn_lanes import lanes_of
 from pilothouse.core.candles import Candles
@@ -38,7 +38,7 @@ def run_turns(
     """
     by_symbol = {spec.markets[0].symbol: data} if isinstance(data, Candles) else dict(data)
     symbol, below = spec.markets[0].symbol, finer or {}
-    _checked(spec, by_symbol, below)
+    _checked(spec, by_symbol, below, many=bool(getattr(strategy, "many", False)))
     has_pieces = spec.fills.finer is not None or spec.fills.latency_ms > 0
     pieces = pieces_of(by_symbol[symbol], below.get(symbol)) if has_pieces else None
     run = CalmRun(spec, lanes_of(spec, by_symbol, funding or {}, pieces), strategy, p, pieces)
@@ -46,13 +46,16 @@ def run_turns(
     return run.result()
 
 
-def _checked(spec: BacktestSpec, data: Mapping[str, Candles], finer: Mapping[str, Finer]) -> None:
+def _checked(spec: BacktestSpec, data: Mapping[str, Candles], finer: Mapping[str, Finer], *, many: bool) -> None:
     """Refuse what would otherwise be left out without a word."""
-    fills = spec.fills
+    fills, several = spec.fills, len(spec.markets) > 1
+    walks_inside = fills.finer is not None or fills.latency_ms > 0
     unknown = [
         ("rules", spec.rules is not None, "none: its exits and sizes are its own parameters"),
-        ("markets", len(spec.markets) != 1, "one market"),
-        ("hedge", spec.hedge and (fills.finer is not None or fills.latency_ms > 0), "false beside a walk inside bars"),
+        ("markets", several and not many, "one market, or a strategy that says `many = True`"),
+        ("markets", several and walks_inside, "one market beside a walk inside bars"),
+        ("hedge", spec.hedge and walks_inside, "false beside a walk inside bars"),
+        ("margin", (several or spec.hedge) and spec.margin is Margin.CROSS, "isolated, where there are more positions"),
         ("fills.latency", fills.latency > 0 and fills.finer is not None, "0, or a latency in milliseconds"),
     ]
     unknown += [

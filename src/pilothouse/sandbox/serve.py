@@ -86,6 +86,7 @@ class Server:
                 "title": strategy.title,
                 "kind": type(strategy).__name__,
                 "turns": not isinstance(strategy, Columns),
+                "many": bool(getattr(strategy, "many", False)),
                 "rule": (type(strategy).__doc__ or "").strip(),
                 "parameters": {key: asdict(parameter) for key, parameter in strategy.parameters.items()},
             }

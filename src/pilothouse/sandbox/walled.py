@@ -31,6 +31,7 @@ class About:
     title: str
     rule: str
     parameters: dict[str, Parameter]
+    many: bool = False
 
 
 class Walled(Columns):

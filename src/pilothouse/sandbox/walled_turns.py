@@ -33,6 +33,7 @@ class WalledTurns(Turns):
         self.name = about.name
         self.title = about.title
         self.parameters = about.parameters
+        self.many = about.many
         self._prisoner = prisoner
         self._run = 0
         self._candles: Candles | None = None
@@ -89,7 +90,7 @@ def describe(source: SourceFile, cell: Cell, prisoner: Prisoner) -> list[Walled 
             continue
         about = About(
             str(told["name"])[:60], str(told["title"])[:200], str(told["rule"])[:4_000],
-            parameters_from_plain(told["parameters"]),
+            parameters_from_plain(told["parameters"]), bool(told.get("many")),
         )  # fmt: skip
         kind = WalledTurns if told.get("turns") else Walled
         found.append(kind(source, about, cell, prisoner))

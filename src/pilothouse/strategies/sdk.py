@@ -217,7 +217,11 @@ class Turn(NamedTuple):
 
 @runtime_checkable
 class Turns(Protocol):
-    """A strategy turn by turn. State is plain data (numbers as text where they are money), so that it can be saved."""
+    """A strategy turn by turn. State is plain data (numbers as text where they are money), so that it can be saved.
+
+    One that says `many = True` may be given several instruments on one account: it is told the bars of each, those of
+    one moment in order of name, and its orders name theirs.
+    """
 
     name: ClassVar[str]
     title: ClassVar[str]

@@ -8,19 +8,25 @@ from decimal import Decimal
 from typing import Any, ClassVar
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pilothouse.backtest.result import Reason, Result
-from pilothouse.backtest.spec import BacktestSpec, Fills
+from pilothouse.backtest.result_of_many import Portfolio
+from pilothouse.backtest.spec import BacktestSpec, Costs, Fills, Margin
 from pilothouse.backtest.turn_calm import CalmRun
 from pilothouse.backtest.turn_lanes import lanes_of
 from pilothouse.backtest.turn_run import TurnRun
+from pilothouse.backtest.turns import run_turns
+from pilothouse.core.candles import Candles
+from pilothouse.core.errors import Invalid
 from pilothouse.core.hours import Hours
 from pilothouse.core.limits import NAMES, RULES, Limits
 from pilothouse.strategies.parameters import Parameter, Params
 from pilothouse.strategies.sdk import Bar, Denied, Happening, Quoted, Turn, Want
 from tests.unit.backtest.bar_cases import Case, random_case
+from tests.unit.backtest.test_turns_and_loop import Flipping
 
 KEYS = ("a", "b", "c", "d")
 
@@ -31,6 +37,7 @@ class Anything:
     name: ClassVar[str] = "random"
     title: ClassVar[str] = "Anything"
     parameters: ClassVar[Mapping[str, Parameter]] = {}
+    many: ClassVar[bool] = True
 
     def __init__(self, seed: int, often: float, size: int) -> None:
         self.seed, self.often, self.size = seed, often, size
@@ -121,6 +128,85 @@ def test_the_books_are_whole_and_no_fill_knows_what_comes_after_it(seed: int, of
     part = ran(CalmRun, spec, case, Anything(seed, often, 400), cut)
     assert fills_of(part) == [fill for fill in fills_of(whole) if fill[0] < cut]
     assert part.equity.tolist() == whole.equity[:cut].tolist()
+
+
+def two_of(seed: int, bars: int | None = None, **changes: Any) -> tuple[BacktestSpec, dict[str, Candles]]:
+    """Return two instruments on one account: ticks, lots, costs and missing bars of each its own."""
+    cases = {symbol: random_case(seed * 2 + place, bars=60) for place, symbol in enumerate(("BBB", "AAA"))}
+    data = {symbol: replace(case.candles, symbol=symbol) for symbol, case in cases.items()}
+    if bars is not None:
+        until = sorted({at for each in data.values() for at in each.opened_ms.tolist()})[bars]
+        data = {symbol: each.before(int(np.searchsorted(each.opened_ms, until))) for symbol, each in data.items()}
+    markets = tuple(
+        replace(case.market, symbol=symbol, costs=replace(case.spec.costs, funding=False, borrow_ppm_year=0))
+        for symbol, case in cases.items()
+    )
+    spec = replace(spec_of(cases["BBB"], seed), markets=markets, margin=Margin.ISOLATED, **changes)
+    return spec, data
+
+
+def test_several_instruments_share_an_account_and_its_books() -> None:
+    """Each trade says whose it is; equity is what all of them earned; no fill knows what comes after it."""
+    seen: Counter[int] = Counter()
+    for seed in range(40):
+        spec, data = two_of(seed)
+        whole = run_turns(spec, data, Anything(seed, 0.4, 300), Params({}))
+        assert isinstance(whole, Portfolio)
+        assert whole.symbols == ("AAA", "BBB")
+        assert int(whole.equity[-1]) == whole.capital + int(whole.trades.pnl.sum()), f"seed {seed}"
+        fees = [int(whole.fills.fee[whole.fills.trade == trade].sum()) for trade in range(len(whole.trades))]
+        assert fees == whole.trades.fees.tolist()
+        seen.update(whole.trade_market.tolist())
+        cut = 30
+        part = run_turns(spec, two_of(seed, cut)[1], Anything(seed, 0.4, 300), Params({}))
+        assert part.equity.tolist() == whole.equity[: len(part.equity)].tolist(), f"seed {seed}"
+        assert fills_of(part) == fills_of(whole)[: len(part.fills)]
+    assert min(seen[0], seen[1]) > 50
+
+
+class EachOnce(Anything):
+    """Buys at the first bar of each instrument, for the same worth."""
+
+    def decide(self, state: dict[str, Any], happening: Happening, p: Params) -> Turn:
+        """Return one order for each symbol."""
+        if not isinstance(happening, Bar) or happening.symbol in state:
+            return Turn(state)
+        quantity = self.size / happening.close
+        return Turn({**state, happening.symbol: True}, (Want(happening.symbol, happening.symbol, quantity),))
+
+
+def test_limits_of_the_whole_account_see_every_instrument() -> None:
+    """What is held elsewhere counts: each purchase alone would be small enough, the second is too much."""
+    spec, data = two_of(7)
+    limits = Limits(gross_notional_max=spec.capital / 2, position_notional_max=spec.capital / 2)
+    spec = replace(spec, limits=limits, hedge=False, fills=Fills(), leverage=1)
+    markets = tuple(replace(each, lots_min=1, lots_most=None, notional_min=Decimal(0)) for each in spec.markets)
+    spec = replace(spec, markets=markets)
+    result = run_turns(spec, data, EachOnce(0, 0, int(spec.capital * 3 / 10)), Params({}))
+    assert result.denials.codes == {"gross_exposure": 1}
+    assert len(result.fills) == 1
+    with pytest.raises(Invalid, match="says `many = True`"):
+        run_turns(spec, data, Flipping(np.zeros(200), Decimal(1)), Params({}))
+    with pytest.raises(Invalid, match="margin: is not known"):
+        run_turns(replace(spec, margin=Margin.CROSS), data, Anything(7, 0.9, 300), Params({}))
+
+
+def test_whoever_turns_round_with_two_orders_is_asked_for_the_second_too() -> None:
+    """What leaves at the market is gone for the gate: else the order that opens would look as if it only reduced."""
+    case = random_case(4, bars=60)
+    told = np.zeros(60, np.int64)
+    told[5], told[20] = 1, -1
+    market = replace(case.market, lots_min=1, lots_most=None, notional_min=Decimal(0))
+    spec = replace(case.spec, markets=(market,), costs=Costs(), fills=Fills(), capital=Decimal(1_000_000), leverage=1)
+    worth = Decimal(str(case.candles.price("close")[5])) * Decimal("1.5")
+    free = run_turns(spec, case.candles, Flipping(told, Decimal(1)), Params({}))
+    assert free.trades.side.tolist() == [1, -1]
+    # The first is small enough; the second is twice as large, of which half would close what is held.
+    told[20] = -2
+    limited = replace(spec, limits=Limits(position_notional_max=worth))
+    result = run_turns(limited, case.candles, Flipping(told, Decimal(1)), Params({}))
+    assert result.denials.codes == {"position_notional": 1}
+    assert result.trades.side.tolist() == [1]
 
 
 def limits_of(name: str, case: Case) -> Limits:
