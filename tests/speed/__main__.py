@@ -28,6 +28,7 @@ from tests.speed import (
     candles,
     ccxt_orders,
     floor,
+    portfolio,
     reconciling,
     record,
     recording,
@@ -155,6 +156,7 @@ def main() -> None:
         print("\n  A year of minutes from the disk\n")
         candles.measure(figures.add)
         backtest.measure(figures.add)
+        portfolio.measure(figures.add)
         backtest_turns.measure(figures.add)
         with HouseProcess(place / "house") as house:
             _bench(house, figures, hurried, paced)

@@ -11,13 +11,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pilothouse.backtest.kernels import columns as c
+from pilothouse.backtest.kernels import rotation as r
 from pilothouse.backtest.kernels import shared as h
 from pilothouse.backtest.kernels import slots as k
 from pilothouse.backtest.kernels.portfolio import run_portfolio
+from pilothouse.backtest.kernels.rotation import is_rotation, openings, rotate
 from pilothouse.backtest.result import FillTable, Trades
 from pilothouse.backtest.result_of_many import Portfolio
 from pilothouse.backtest.simulate import Funding, Plan, TooLargeToCount, interest_of, planned, scale_of, tiers_of
-from pilothouse.backtest.spec import BacktestSpec, Margin, Market, Ranking
+from pilothouse.backtest.spec import BacktestSpec, Costs, Margin, Market, Ranking
 from pilothouse.core.candles import Candles, Ints
 from pilothouse.core.errors import Invalid, Problem
 from pilothouse.core.limits import NOTHING
@@ -37,6 +39,7 @@ class Leg:
     place: int
     candles: Candles
     signals: Signals
+    followed: Side
     plan: Plan
 
 
@@ -48,12 +51,14 @@ def simulate_many(
     *,
     warm_up: int,
     funding: Mapping[str, Funding] | None = None,
+    quick: bool = True,
 ) -> Portfolio:
     """Return what trading `signals` by `rules` on one account would have led to.
 
     data, signals   by symbol, for every market of the spec
     warm_up         bars of each instrument before which nothing is carried out in it
     funding         its history by symbol, where costs want it
+    quick           False takes the general loop for every account; the result is the same, more slowly
 
     Raises Invalid that names what does not fit, TooLargeToCount.
     """
@@ -64,6 +69,54 @@ def simulate_many(
     calendar = calendar_of(bars)
     places = [None if len(each) == len(calendar) else np.searchsorted(calendar, each.opened_ms) for each in bars]
     table, kept = _table(spec, legs, places)
+    equity = np.empty(len(calendar), np.int64)
+    ran = None
+    if quick and all(place is None for place in places) and is_rotation(
+        [leg.plan.settings for leg in legs], [leg.plan.wanted.kinds for leg in legs], [leg.plan.tiers for leg in legs]
+    ) and _is_long(spec, legs):  # fmt: skip
+        ran = _quickly(spec, legs, table, equity)
+    if ran is None:
+        ran = _in_general(spec, legs, calendar, places, table, equity)
+    del kept  # until here the loops were reading from them
+    trades, fills, skipped, exposed, crowded = ran
+    market_of = np.array([leg.place for leg in legs], np.int64)
+    scales = {leg.place: leg.plan.scale for leg in legs}
+    return Portfolio(
+        legs[0].plan.scale, int(legs[0].plan.settings[k.CAPITAL]), calendar, bars[0].span_ms, Trades.of(trades),
+        FillTable.of(fills), equity, skipped, exposed, spec.costless, legs[0].signals.tags,
+        symbols=tuple(market.symbol for market in markets),
+        scales=tuple(scales[place] for place in range(len(markets))),
+        trade_market=market_of[trades[:, h.TRADE_LEG]], fill_market=market_of[fills[:, h.FILL_LEG]], crowded=crowded,
+    )  # fmt: skip
+
+
+_Ran = tuple[NDArray[np.int64], NDArray[np.int64], int, int, int]
+"""Trades and fills with their legs; how many were skipped, bars with a position, how many found no place."""
+
+
+def _is_long(spec: BacktestSpec, legs: list[Leg]) -> bool:
+    """Say whether nothing is sold short, lent or resized: then nothing but a wish ends a position."""
+    borrows = any(spec.costs_of(leg.market).borrow_ppm_year for leg in legs)
+    plain = all(leg.signals.target is None and (leg.followed is Side.LONG or leg.signals.short is None) for leg in legs)
+    return plain and not borrows and not spec.hedge
+
+
+def _quickly(spec: BacktestSpec, legs: list[Leg], table: NDArray[np.int64], equity: Ints) -> _Ran | None:
+    """Return what the quick loop leads to; None where the general one has to count."""
+    wishes = sum(int(openings(leg.plan.flags)) for leg in legs)
+    counts = np.zeros(r.COUNTS, np.int64)
+    settings = np.stack([leg.plan.settings for leg in legs])
+    places = min(spec.positions_most, len(legs))
+    trades, fills = rotate(len(equity), table, settings, _tiers(legs), places, equity, wishes + 1, counts)
+    if counts[r.TRADES] < 0:
+        return None
+    return trades, fills, int(counts[r.SKIPPED]), int(counts[r.EXPOSED]), wishes - int(counts[r.CROWDED])
+
+
+def _in_general(
+    spec: BacktestSpec, legs: list[Leg], calendar: Ints, places: list[Any], table: NDArray[np.int64], equity: Ints
+) -> _Ran:
+    """Return what the general loop leads to. Raises TooLargeToCount."""
     due, owed_row, where = _interest(spec, legs, calendar)
     wishes = _wishes(legs, places)
     days = calendar // _DAY_MS if any(len(leg.plan.tiers) > 1 for leg in legs) else np.zeros(0, np.int64)
@@ -72,27 +125,17 @@ def simulate_many(
     shares = np.zeros((len(legs), _SHARES), np.int64)
     for row, leg in enumerate(legs):
         shares[row, : len(leg.plan.wanted.shares)] = leg.plan.wanted.shares
-    kinds, equity = np.stack([leg.plan.wanted.kinds for leg in legs]), np.empty(len(calendar), np.int64)
+    kinds = np.stack([leg.plan.wanted.kinds for leg in legs])
     trades, fills, account = run_portfolio(
         calendar, days, due, owed_row, *wishes, table, where, settings, kinds, shares, _tiers(legs),
         min(spec.positions_most, len(legs)), equity,
     )  # fmt: skip
-    del kept  # until here the loop was reading from them
     if account[h.A_STATUS] == k.OVERFLOW:
         raise TooLargeToCount(
             "an amount of this run does not fit 64 bits: a larger lot, or less capital or leverage, would"
         )
     h.matched(table, fills, trades)
-    market_of = where[:, h.INSTRUMENT]
-    scales = {leg.place: leg.plan.scale for leg in legs}
-    return Portfolio(
-        legs[0].plan.scale, int(settings[0, k.CAPITAL]), calendar, bars[0].span_ms, Trades.of(trades),
-        FillTable.of(fills), equity, int(account[h.A_SKIPPED]), int(account[h.A_EXPOSED]), spec.costless,
-        legs[0].signals.tags, symbols=tuple(market.symbol for market in markets),
-        scales=tuple(scales[place] for place in range(len(markets))),
-        trade_market=market_of[trades[:, h.TRADE_LEG]], fill_market=market_of[fills[:, h.FILL_LEG]],
-        crowded=int(account[h.A_CROWDED]),
-    )  # fmt: skip
+    return trades, fills, int(account[h.A_SKIPPED]), int(account[h.A_EXPOSED]), int(account[h.A_CROWDED])
 
 
 def calendar_of(bars: list[Candles]) -> Ints:
@@ -121,20 +164,22 @@ def legs_of(
     unit = min(scale_of(data[market.symbol], market).unit for market in markets)
     sharing = min(spec.positions_most, len(markets) * (2 if spec.hedge else 1))
     alone = replace(spec, markets=spec.markets[:1])
-    found = []
+    found, specs = [], dict[Costs, BacktestSpec]()
     for place, market in enumerate(markets):
-        costs = replace(spec.costs_of(market), borrow_ppm_year=0, tiers=())
+        costs = spec.costs_of(market)
+        if costs not in specs:
+            specs[costs] = replace(alone, costs=replace(costs, borrow_ppm_year=0, tiers=()))
         candles, every = data[market.symbol], [(signals[market.symbol], rules)]
         if spec.hedge:
             sides = zip(sides_of(signals[market.symbol]), (Side.LONG, Side.SHORT), strict=True)
             every = [(wishes, replace(rules, side=side)) for wishes, side in sides if rules.side in {Side.BOTH, side}]
         for wishes, followed in every:
             plan = planned(
-                replace(alone, costs=costs), market, candles, wishes, followed, warm_up=warm_up,
+                specs[costs], market, candles, wishes, followed, warm_up=warm_up,
                 funding=funding.get(market.symbol), unit=unit, sharing=sharing,
             )  # fmt: skip
-            plan = replace(plan, tiers=tiers_of(spec.costs_of(market), plan.scale))
-            found.append(Leg(market, place, candles, wishes, plan))
+            plan = replace(plan, tiers=tiers_of(costs, plan.scale))
+            found.append(Leg(market, place, candles, wishes, followed.side, plan))
     return found
 
 

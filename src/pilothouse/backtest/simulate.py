@@ -280,6 +280,8 @@ def _event_rows(
         days = opened // _DAY_MS
         places[k.ROW_DAY] = rows.add(days)
         flags[np.flatnonzero(np.diff(days, prepend=-1))] |= k.EVENT
+    if not costs.funding and not costs.borrow_ppm_year:
+        return
     at_open, inside, interest = due_of(costs, candles, funding)
     for slot, row, is_asked in (
         (k.ROW_FUNDING_OPEN, at_open, costs.funding), (k.ROW_FUNDING, inside, costs.funding),

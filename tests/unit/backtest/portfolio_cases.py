@@ -6,9 +6,9 @@ from decimal import Decimal
 import numpy as np
 
 from pilothouse.backtest.simulate import Funding
-from pilothouse.backtest.spec import BacktestSpec, Margin, Market, Ranking
+from pilothouse.backtest.spec import BacktestSpec, Costs, Fills, Margin, Market, Ranking, Slip
 from pilothouse.core.candles import Candles, Ints
-from pilothouse.strategies.rules import Rules, Size, SizeBy
+from pilothouse.strategies.rules import Rules, Side, Size, SizeBy
 from pilothouse.strategies.sdk import Signals
 from tests.unit.backtest.bar_cases import HOUR_MS, random_candles, random_case, random_costs, random_signals
 
@@ -73,3 +73,34 @@ def _funding(rng: np.random.Generator, candles: Candles) -> Funding:
         np.concatenate((candles.opened_ms[:: int(rng.integers(3, 9))], candles.opened_ms[1::5] + 900_000))
     )
     return Funding(at, rng.integers(-3_000_000, 3_000_000, len(at)).astype(np.int64))
+
+
+def random_rotation(seed: int) -> Many:
+    """Return a run that the quick loop can do: long only, at the market, no exits, every instrument with every bar."""
+    rng = np.random.default_rng(seed)
+    case = random_many(seed)
+    bars = int(rng.integers(20, 90))
+    at = np.arange(1, bars + 1, dtype=np.int64) * HOUR_MS
+    data = {
+        symbol: replace(random_candles(rng, bars), symbol=symbol, opened_ms=at, price_digits=int(rng.integers(1, 4)))
+        for symbol in case.data
+    }
+    ranks = rng.random() < 0.7
+    signals = {}
+    for symbol in data:
+        long, leave = rng.random(bars) < 0.2, rng.random(bars) < 0.15
+        rank = np.where(rng.random(bars) < 0.1, np.nan, np.rint(rng.normal(0, 2, bars)))
+        signals[symbol] = Signals(long=long, leave_long=leave, rank=rank if ranks else None)
+    slip = list(Slip)[int(rng.integers(0, 3))]
+    costs = Costs(
+        0, int(rng.choice([0, 400, 999])), (), slip, int(rng.choice([0, 150, 20_000])), int(rng.integers(0, 3))
+    )
+    by = (SizeBy.FIXED, SizeBy.QUOTE, SizeBy.PERCENT)[int(rng.integers(0, 3))]
+    value = {SizeBy.FIXED: 0.5, SizeBy.QUOTE: 900.0, SizeBy.PERCENT: 40.0}[by] * float(rng.choice([0.1, 1.0, 2.0]))
+    markets = tuple(
+        replace(market, costs=None, notional_min=Decimal(int(rng.choice([0, 20])))) for market in case.spec.markets
+    )
+    spec = replace(
+        case.spec, markets=markets, costs=costs, fills=Fills(latency=case.spec.fills.latency), hedge=False, leverage=1
+    )
+    return Many(spec, data, signals, Rules(size=Size(round(value, 3), by), side=Side.LONG), {}, case.warm_up)

@@ -22,7 +22,7 @@ from pilothouse.core.limits import Limits
 from pilothouse.strategies.rules import Rules, Side, Size, SizeBy
 from pilothouse.strategies.sdk import Signals
 from tests.unit.backtest.bar_cases import HOUR_MS, random_case
-from tests.unit.backtest.portfolio_cases import Many, random_many
+from tests.unit.backtest.portfolio_cases import Many, random_many, random_rotation
 
 
 def run(case: Many) -> Portfolio:
@@ -90,6 +90,25 @@ def test_an_account_with_one_instrument_equals_the_loop_for_one() -> None:
 
         assert Result.digest(many) == one.digest(), f"seed {seed}"
         assert many.crowded == 0, f"seed {seed}"
+
+
+def test_the_quick_loop_for_rotations_equals_the_general_one_to_the_unit() -> None:
+    """Most rotations take it: it may differ in speed alone; the oracle is asked as well."""
+    trades = crowded = 0
+    for seed in range(80):
+        case = random_rotation(seed)
+        told = (case.spec, case.data, case.signals, case.rules)
+        try:
+            quick = simulate_many(*told, warm_up=case.warm_up)
+        except TooLargeToCount:
+            continue
+        general = simulate_many(*told, warm_up=case.warm_up, quick=False)
+        assert quick.digest() == general.digest(), f"seed {seed}"
+        if seed % 4 == 0:
+            assert same_many(reference_many(*told, warm_up=case.warm_up), quick) == "", f"seed {seed}"
+        trades, crowded = trades + len(quick.trades), crowded + quick.crowded
+    assert trades > 300
+    assert crowded > 50
 
 
 def test_what_the_trades_earned_is_what_the_account_has_more() -> None:
