@@ -223,6 +223,7 @@ PLANTED: Mapping[str, Callable[[], Any]] = {
         resend_before_the_window_is_over,
         book_a_fill_twice,
         forget_the_sibling,
+        take_a_failed_query_as_flat,
         ignore_a_partial_fill,
         answer_before_the_commit,
         place_the_stop_too_large,

@@ -54,7 +54,7 @@ STREAM_FAULTS: tuple[Mapping[str, Any], ...] = (
     {"kind": "reorder", "stream": True},
     {"kind": "delay", "stream": True, "value": 900},
 )
-QUESTIONS = ("positionRisk", "positionRisk", "openOrders", "order", "userTrades", "income", "allOrders")
+QUESTIONS = (*["positionRisk"] * 4, "openOrders", "order", "userTrades", "income", "allOrders")
 
 
 @dataclass(frozen=True)
@@ -92,6 +92,10 @@ class Storms:
         storm = self._chance.choices(self._all, [each.share for each in self._all])[0]
         self.struck[storm.name] += 1
         return f"{storm.name}: {storm.strike()}"
+
+    def swell(self) -> str:
+        """Let a question go unanswered, or a stream be cut: what costs a house nothing but patience."""
+        return self._question() if self._chance.random() < 0.7 else self._sockets()
 
     def end(self) -> None:
         """Let nothing go wrong any more; the clocks are right again."""

@@ -14,6 +14,7 @@ CAUGHT_BY = {
     "resend_before_the_window_is_over": {"never resent before its window is over"},
     "book_a_fill_twice": {"what is booked has happened"},
     "forget_the_sibling": {"protection stands", "nothing is left behind"},
+    "take_a_failed_query_as_flat": {"nothing is halted without a reason"},
     "ignore_a_partial_fill": {"nothing is halted without a reason", "every fill is booked once"},
     "answer_before_the_commit": {"no alert is lost"},
     "place_the_stop_too_large": {"protection stands"},
@@ -29,7 +30,12 @@ CAUGHT_BY = {
 }
 """Which laws may find it out."""
 
-BEGINS_AT: dict[str, int] = {}
+BEGINS_AT = {
+    "resend_on_time_out_with_a_new_id": 2,
+    "resend_before_the_window_is_over": 2,
+    "take_a_failed_query_as_flat": 3,
+    "send_anew_what_a_dead_process_had_in_hand": 3,
+}
 """With which seed to begin, where the first ones happen not to touch it; else with 1."""
 
 

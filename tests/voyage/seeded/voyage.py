@@ -30,7 +30,7 @@ from tests.voyage.seeded.alerts import Alert, drawn
 from tests.voyage.seeded.books import HandDatabase
 from tests.voyage.seeded.chance import Chance, no_other_chance
 from tests.voyage.seeded.laws import Laws, Wrong
-from tests.voyage.seeded.life import Crash, Hand, Life, afloat
+from tests.voyage.seeded.life import KEY, Crash, Hand, Life, afloat
 from tests.voyage.seeded.sea import STRIDE_S, HouseClock, Sea
 from tests.voyage.seeded.storms import Storms
 
@@ -40,6 +40,10 @@ WALLET_KEY = "0xac0974bec39a17e36ba4a6b4d238ff944bacb478cbed5efcae784d7bf4f2ff80
 _STEPS_MOST = 60_000
 _DEPTH_MOST = 2
 _AGAIN_S = 5.0
+_SWELL_S = 16.0
+_RESTS_S = 12.0
+"""Longer than it takes until an account is compared with its exchange again."""
+
 _HOUSEKEEPING = frozenset({"claim", "again", "done", "alarms", "writers", "stream", "budgets", "heard", "standing"})
 """Names of commits that change nothing that a law is about: messages, leases, budgets."""
 
@@ -156,6 +160,8 @@ class Voyage:
         life = self._at_sea()
         self.laws.account = life.new_account(WALLET, WALLET, WALLET_KEY)
         self.token = life.new_hook(self.laws.account)
+        while not life.house.instruments.all(KEY):  # whoever adds an account has it examined first
+            self._guarded(self._step)
         self._is_storm = True
 
     def _through_the_storm(self) -> None:
@@ -184,13 +190,26 @@ class Voyage:
             self._note(self.storms.strike())
 
     def _to_rest(self) -> None:
-        """Let nothing go wrong any more, and wait until nothing moves for a while."""
+        """Let nothing go wrong any more; then let questions go unanswered while positions are held; then rest."""
         self._note("the storm is over")
         self._is_storm = False
         self.storms.end()
         self.laws.clock_jumped = bool(self.storms.struck["clock"])
+        self._until_nothing_moves(2.0)
+        ends = self.sea.now() + _SWELL_S
+        while self.sea.now() < ends:
+            self._note(self.storms.swell())
+            until = self.sea.now() + _SWELL_S / 4
+            while self.sea.now() < until:
+                self._guarded(self._step)
+        self.storms.end()
+        self._until_nothing_moves(_RESTS_S)
+        self.laws.at_rest(self._at_sea())
+
+    def _until_nothing_moves(self, for_s: float) -> None:
+        """Go on until nothing has moved for so many seconds."""
         ends, rests_since = self.sea.now() + self.course.rest_s, float("inf")
-        while self.sea.now() < rests_since + 35:
+        while self.sea.now() < rests_since + for_s:
             self._guarded(self._step)
             unrest = self.laws.unrest(self._at_sea()) if self.life is not None else "no house is open"
             if unrest:
@@ -199,7 +218,6 @@ class Voyage:
                     raise Wrong("it comes to rest", unrest)
             elif rests_since == float("inf"):
                 rests_since = self.sea.now()
-        self.laws.at_rest(self._at_sea())
 
     # ── One step ──────────────────────────────────────────────────────────────────────────────────
 
