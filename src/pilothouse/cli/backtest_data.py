@@ -47,7 +47,7 @@ def find(settings: "Settings", asked: "Asked", inside: str | None = None) -> "Fo
 
 def _with_inside(settings: "Settings", asked: "Asked", inside: str) -> "Found":
     from pilothouse.core.errors import Invalid, Problem
-    from pilothouse.wiring.backtest_inside import add_file, add_kept, is_length
+    from pilothouse.wiring.backtest_inside import add_file, is_length
 
     found = find(settings, asked)
     if not is_length(inside):
@@ -57,6 +57,7 @@ def _with_inside(settings: "Settings", asked: "Asked", inside: str) -> "Found":
         allowed = "a file of finer candles or trades:FILE; kept candles stand below kept ones (--venue)"
         raise Invalid([Problem("inside", f"{inside} came beside --data", allowed, "no_venue")])
     from pilothouse.cli.candle_reach import opened
+    from pilothouse.wiring.backtest_kept import add_kept
 
     with opened(settings) as (house, _):
         add_kept(house.database, settings, found, inside)

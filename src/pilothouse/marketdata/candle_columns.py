@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pilothouse.core.candle import Candle
+from pilothouse.core.candles import Candles
 from pilothouse.core.clock import from_micros, millis
 from pilothouse.core.errors import Refused
 from pilothouse.core.rounding import EXACT, plain
@@ -257,3 +258,13 @@ def _coarser(columns: list[Ints], digits: int) -> tuple[list[Ints], int]:
 def _tens(column: Ints) -> bool:
     """Say whether every number is a multiple of ten; the first few mostly tell."""
     return not (column[:64] % 10).any() and not (column % 10).any()
+
+
+def candles_of(symbol: str, span_ms: int, bars: Bars) -> Candles:
+    """Return bars as what strategies see and backtests run over; nothing is copied.
+
+    span_ms   how long each is; months have no fixed length and are refused
+
+    Raises Invalid that names the first row which no market could have had.
+    """
+    return Candles(symbol, span_ms, *bars.columns, price_digits=bars.price_digits, volume_digits=bars.volume_digits)

@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from pilothouse.core.candles import Candles
 from pilothouse.core.errors import NotFound
 from pilothouse.kit.db import Database, Tx
 from pilothouse.marketdata import candle_records
@@ -87,16 +86,6 @@ def load(database: Database, files: CandleFiles, series: Series, start_ms: int, 
         unsure = merged((each.start_ms, each.until_ms) for each in missing if each.why is not Why.VENUE_HAS_NONE)
         bars = _put_together(bars, long, (start, until), unsure)
     return Columns(series, source.timeframe, start, until, bars, missing)
-
-
-def candles_of(symbol: str, span_ms: int, bars: Bars) -> Candles:
-    """Return bars as what strategies see and backtests run over; nothing is copied.
-
-    span_ms   how long each is; months have no fixed length and are refused
-
-    Raises Invalid that names the first row which no market could have had.
-    """
-    return Candles(symbol, span_ms, *bars.columns, price_digits=bars.price_digits, volume_digits=bars.volume_digits)
 
 
 def _source(tx: Tx, series: Series) -> tuple[Series, list[Span], list[Span]]:

@@ -9,7 +9,7 @@ from pathlib import Path
 from pilothouse.backtest.inside import Finer
 from pilothouse.core.candles import Candles
 from pilothouse.core.errors import Invalid, Problem
-from pilothouse.marketdata.candles import candles_of
+from pilothouse.marketdata.candle_columns import candles_of
 from pilothouse.marketdata.foreign_candles import read_candles, sound, symbol_of
 from pilothouse.marketdata.timeframes import timeframe
 

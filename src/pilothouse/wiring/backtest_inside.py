@@ -9,14 +9,11 @@ from pathlib import Path
 from pilothouse.backtest.inside import TRADES, Finer, Tape
 from pilothouse.core.candles import Candles
 from pilothouse.core.errors import Invalid, Problem
-from pilothouse.kit.db import Database
-from pilothouse.kit.settings import Settings
-from pilothouse.marketdata.candles import candles_of, load
+from pilothouse.marketdata.candle_columns import candles_of
 from pilothouse.marketdata.foreign_candles import read_candles, sound
 from pilothouse.marketdata.foreign_series import read_trades
 from pilothouse.marketdata.timeframes import timeframe
 from pilothouse.wiring.backtest_data import Asked, Found
-from pilothouse.wiring.candle_desk import files_of, kept_series
 
 
 def is_length(words: str) -> bool:
@@ -25,15 +22,6 @@ def is_length(words: str) -> bool:
         return timeframe(words).span_ms > 0
     except Invalid:
         return False
-
-
-def add_kept(database: Database, settings: Settings, found: Found, length: str) -> None:
-    """Put kept candles of this length below the bars of the market that is traded. Raises Invalid."""
-    symbol, candles = next(iter(found.candles.items()))
-    series = kept_series(found.venue, symbol, length)
-    first, last = int(candles.opened_ms[0]), int(candles.closed_ms[-1])
-    columns = load(database, files_of(settings), series, first, last)
-    _put(found, candles_of(symbol, series.each.span_ms, columns.bars), length, f"inside the bars: {series}")
 
 
 def add_file(found: Found, asked: Asked, words: str) -> None:
@@ -50,14 +38,15 @@ def add_file(found: Found, asked: Asked, words: str) -> None:
         tape = Tape(
             symbol, trades.at_ms, trades.price, trades.quantity, trades.price_digits, trades.quantity_digits
         )  # fmt: skip
-        _put(found, tape, TRADES, f"inside the bars: trades of {path.name}")
+        put(found, tape, TRADES, f"inside the bars: trades of {path.name}")
         return
     clean = sound(read_candles(path, zone=asked.zone), leave_out=asked.leave_out)
     finer = candles_of(symbol, timeframe(clean.timeframe).span_ms, clean.bars)
-    _put(found, finer, clean.timeframe, f"inside the bars: {clean.timeframe} of {path.name}")
+    put(found, finer, clean.timeframe, f"inside the bars: {clean.timeframe} of {path.name}")
 
 
-def _put(found: Found, finer: Finer, named: str, note: str) -> None:
+def put(found: Found, finer: Finer, named: str, note: str) -> None:
+    """Put finer data below the bars of the market that is traded. Raises Invalid."""
     candles = next(iter(found.candles.values()))
     if not len(finer):
         raise Invalid([Problem("inside", f"no {named} below the bars", "data of the same time as the bars", "empty")])

@@ -7,8 +7,10 @@ from pilothouse.core.clock import millis
 from pilothouse.core.errors import Invalid, Problem
 from pilothouse.kit.db import Database
 from pilothouse.kit.settings import Settings
-from pilothouse.marketdata.candles import Why, candles_of, load
+from pilothouse.marketdata.candle_columns import candles_of
+from pilothouse.marketdata.candles import Why, load
 from pilothouse.wiring.backtest_data import Asked, Found, whole
+from pilothouse.wiring.backtest_inside import put
 from pilothouse.wiring.candle_desk import files_of, kept_series, overview
 
 
@@ -29,6 +31,15 @@ def of_folder(database: Database, settings: Settings, asked: Asked) -> Found:
         gaps = len(columns.missing)
         found.notes.append(f"{series}: {gaps} gaps that the venue has itself" if gaps else f"{series}: no gaps")
     return whole(found)
+
+
+def add_kept(database: Database, settings: Settings, found: Found, length: str) -> None:
+    """Put kept candles of this length below the bars of the market that is traded. Raises Invalid."""
+    symbol, candles = next(iter(found.candles.items()))
+    series = kept_series(found.venue, symbol, length)
+    first, last = int(candles.opened_ms[0]), int(candles.closed_ms[-1])
+    columns = load(database, files_of(settings), series, first, last)
+    put(found, candles_of(symbol, series.each.span_ms, columns.bars), length, f"inside the bars: {series}")
 
 
 def _kept_span(rows: list[dict[str, Any]]) -> tuple[int, int]:

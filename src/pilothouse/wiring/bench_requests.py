@@ -18,8 +18,8 @@ from pilothouse.strategies.registry import Described
 from pilothouse.strategies.rules import Rules
 from pilothouse.strategies.sdk import Columns
 from pilothouse.wiring.backtest_data import Asked, Found, of_files
-from pilothouse.wiring.backtest_inside import add_file, add_kept, is_length
-from pilothouse.wiring.backtest_kept import of_folder
+from pilothouse.wiring.backtest_inside import add_file, is_length
+from pilothouse.wiring.backtest_kept import add_kept, of_folder
 from pilothouse.wiring.backtest_run import Changed, traded
 from pilothouse.wiring.backtest_search import Tried
 

@@ -14,8 +14,8 @@ from pilothouse.marketdata.candle_backfill import Shelf
 from pilothouse.marketdata.candle_series import Series
 from pilothouse.strategies.registry import BUILT_IN
 from pilothouse.wiring.backtest_data import Asked
-from pilothouse.wiring.backtest_inside import add_kept, is_length, told
-from pilothouse.wiring.backtest_kept import of_folder
+from pilothouse.wiring.backtest_inside import is_length, told
+from pilothouse.wiring.backtest_kept import add_kept, of_folder
 from pilothouse.wiring.backtest_run import carry_out
 from pilothouse.wiring.candle_desk import files_of
 from tests.conftest import NOON

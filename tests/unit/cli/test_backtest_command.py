@@ -1,6 +1,8 @@
 """`pilothouse backtest` and `pilothouse strategy`, as somebody types them."""
 
 import json
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -420,3 +422,10 @@ def test_a_backtest_stops_what_the_risk_gate_would_stop(typed: Typed, file: Path
     code, _, err = typed(*words)
     assert code == 1
     assert "limits.hours" in err
+
+
+def test_a_backtest_of_a_file_loads_no_database_layer() -> None:
+    """A third of a short run was spent on starting what it never asked."""
+    words = "import sys; from pilothouse.wiring import backtest_data, backtest_run; print('sqlalchemy' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", words], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "False"
