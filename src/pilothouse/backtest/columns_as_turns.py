@@ -62,7 +62,7 @@ class ColumnsAsTurns:
     name: ClassVar[str] = "columns"
     title: ClassVar[str] = "Columns, turn by turn"
     parameters: ClassVar[Mapping[str, Parameter]] = {}
-    quotes: Final = True
+    carries_rules: Final = True
 
     def __init__(self, plan: Plan) -> None:
         """Read the plan."""

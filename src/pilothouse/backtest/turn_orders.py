@@ -140,11 +140,11 @@ class Order:
     best: int = 0
     ticket: Ticket | None = None
     frozen: bool = False
+    key: str = field(init=False)
 
-    @property
-    def key(self) -> str:
-        """Return its name."""
-        return self.want.key
+    def __post_init__(self) -> None:
+        """Take its name from what was wanted."""
+        self.key = self.want.key
 
     def level(self, at: int) -> int:
         """Return the price at which the market reaches it; `at` where it is reached at once."""

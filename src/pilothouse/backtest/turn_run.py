@@ -7,6 +7,7 @@ Orders at the market fill at the next open, or at the close where the run fills 
 from bisect import bisect_left
 from dataclasses import replace
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any, Final
 
 import numpy as np
@@ -34,6 +35,12 @@ OPEN, INSIDE, CLOSE = range(3)
 """Where in a bar a run is."""
 
 
+@lru_cache(maxsize=1_024)
+def _lots_of(quantity: Decimal, lot: Decimal) -> int:
+    """Return whole lots, rounded down; most strategies ask for the same few sizes again and again."""
+    return int(divided(quantity, lot, _ONE))
+
+
 class TurnRun(Walk):
     """One run: the strategy decides, orders stand and are met, the account keeps the books."""
 
@@ -46,7 +53,7 @@ class TurnRun(Walk):
         self.spec, self.lanes, self.p = spec, lanes, p
         self.by_symbol = {lane.market.symbol: lane for lane in lanes}
         self.strategy, self.decide = strategy, strategy.decide
-        self.quotes = bool(getattr(strategy, "quotes", False))
+        self.quotes = self.has_rules = bool(getattr(strategy, "carries_rules", False))
         seat = getattr(strategy, "seat", None)
         if seat is not None:
             seat(self)
@@ -107,7 +114,7 @@ class TurnRun(Walk):
         for leg in legs:
             if leg.pos or leg.orders:
                 account.pay_inside(leg)
-                self.walk(leg, self.enter_inside(leg))
+                self.walk(leg, self.enter_inside(leg) if self.has_rules else leg.lane.first)
         self._closes(legs, here)
 
     def _opens(self, legs: list[Leg], here: list[Lane]) -> None:
@@ -146,6 +153,11 @@ class TurnRun(Walk):
         for leg in legs:
             self._end_of_bar(leg)
         account = self.account
+        if len(account.legs) == 1:
+            leg = account.legs[0]
+            account.exposed += leg.pos != 0
+            account.equity.append(account.cash + leg.pos * leg.lane.last * leg.lane.units)
+            return
         account.exposed += any(leg.pos for leg in account.legs)
         account.equity.append(account.worth())
 
@@ -262,7 +274,7 @@ class TurnRun(Walk):
         if want.trail is not None and (want.stop is not None or want.price is not None or want.trail <= 0):
             allowed = "a distance above zero, without price and stop"
             raise Invalid([Problem(f"wants.{want.key}.trail", "does not stand alone", allowed, "trail")])
-        lots = int(divided(abs(want.quantity), lot, _ONE))
+        lots = _lots_of(abs(want.quantity), lot)
         limit = None if want.price is None else int(divided(want.price, tick, _ONE, upward=not buys))
         trigger = None if want.stop is None else int(divided(want.stop, tick, _ONE, upward=buys))
         trail = 0 if want.trail is None else max(int(divided(want.trail, tick, _ONE, upward=True)), 1)

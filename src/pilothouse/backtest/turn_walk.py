@@ -24,6 +24,8 @@ class Walk:
         self.account = account
         self.reach = 1 if through else 0
         self.orders: dict[str, Order] = {}
+        self.has_rules = False
+        """Whether orders are those of rules: `Ticket`."""
 
     def heard(self, leg: Leg, key: str, lots: int, price: int) -> None:
         """Let the strategy take the turn that follows a fill."""
@@ -46,16 +48,20 @@ class Walk:
             liquid = self.account.liquidation(leg)
             if liquid is not None and (liquid - at) * side >= 0:
                 self._liquidate(leg, liquid, at)
-        if LEAVE in leg.orders and leg.orders[LEAVE].ticket is not None:
+        if self.has_rules:
+            self._rules_at_open(leg, at)
+        for order in list(leg.orders.values()):
+            waits = order.limit is None and order.trigger is None and order.ticket is None
+            if waits and leg.orders.get(order.key) is order:
+                self.take(order, at)
+
+    def _rules_at_open(self, leg: Leg, at: int) -> None:
+        if LEAVE in leg.orders:
             self.take(leg.orders[LEAVE], at)
         elif leg.pos:
             self._stops_passed(leg, at)
         if leg.pos:
             self._targets(leg, at)
-        for order in list(leg.orders.values()):
-            waits = order.limit is None and order.trigger is None and order.ticket is None
-            if waits and leg.orders.get(order.key) is order:
-                self.take(order, at)
 
     def _stops_passed(self, leg: Leg, at: int) -> None:
         for order in list(leg.orders.values()):

@@ -48,7 +48,7 @@ def bars_from_plain(told: Mapping[str, Any], columns: Mapping[str, Array]) -> It
 def happening_to_plain(happening: Happening) -> dict[str, Any]:
     """Return one happening as data."""
     kind = next(name for name, each in _KINDS.items() if isinstance(happening, each))
-    names = Bar._fields if isinstance(happening, Bar) else tuple(happening.__slots__)
+    names = happening._fields if isinstance(happening, Bar | Filled) else tuple(happening.__slots__)
     values = {name: getattr(happening, name) for name in names}
     return {"kind": kind, **{name: plain(value) if name in _MONEY else value for name, value in values.items()}}
 

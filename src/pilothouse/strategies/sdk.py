@@ -148,9 +148,8 @@ class Bar(NamedTuple):
     volume: Decimal
 
 
-@dataclass(frozen=True, slots=True)
-class Filled:
-    """An order that a turn asked for was filled, in part or whole; signed `quantity`, base."""
+class Filled(NamedTuple):
+    """An order that a turn asked for was filled, in part or whole; signed `quantity`, base. A tuple, as a bar is."""
 
     key: str
     symbol: str
