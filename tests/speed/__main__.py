@@ -34,6 +34,7 @@ from tests.speed import (
     recording,
     simexchange_orders,
     stream_to_book,
+    sweep,
 )
 from tests.speed.load import Plan
 
@@ -157,6 +158,7 @@ def main() -> None:
         candles.measure(figures.add)
         backtest.measure(figures.add)
         portfolio.measure(figures.add)
+        sweep.measure(figures.add)
         backtest_turns.measure(figures.add)
         with HouseProcess(place / "house") as house:
             _bench(house, figures, hurried, paced)

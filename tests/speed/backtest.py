@@ -92,13 +92,16 @@ class PlainLoop:
         self._call.restype = ctypes.c_int64
         self._call.argtypes = [ctypes.c_int64, *[ctypes.c_void_p] * 5, *[ctypes.c_int64] * 9, *[ctypes.c_void_p] * 3]
 
-    def run(self, candles: Candles, units: int, capital: int, distances: tuple[int, int, int]) -> tuple[Any, Any, Any]:
+    def run(
+        self, candles: Candles, units: int, capital: int, distances: tuple[int, int, int],
+        pair: tuple[int, int] = (FAST, SLOW),
+    ) -> tuple[Any, Any, Any]:  # fmt: skip
         """Return trades, equity and the eight numbers."""
         equity, numbers = np.empty(len(candles), np.int64), np.empty(8)
         trades = np.empty(len(candles) // 4, TRADE)
         columns = (candles.opened_ms, candles.open, candles.high, candles.low, candles.close)
         count = self._call(
-            len(candles), *(column.ctypes.data for column in columns), FAST, SLOW, LOTS, units, FEE_PPM, *distances,
+            len(candles), *(column.ctypes.data for column in columns), *pair, LOTS, units, FEE_PPM, *distances,
             capital, equity.ctypes.data, trades.ctypes.data, numbers.ctypes.data,
         )  # fmt: skip
         return trades[:count], equity, numbers

@@ -29,6 +29,7 @@ def run_any(
     *,
     funding: Mapping[str, Funding] | None = None,
     finer: Mapping[str, Finer] | None = None,
+    known: bool = False,
 ) -> tuple[Result, str]:
     """Return what a strategy of either kind would have done on its markets, and which engine ran it.
 
@@ -36,9 +37,10 @@ def run_any(
     Raises as `run` and `run_ladders`.
     """
     if isinstance(strategy, Columns):
-        found = run(spec, data, strategy, funding=funding, finer=finer)
+        found = run(spec, data, strategy, funding=funding, finer=finer, known=known)
         return found, IN_TURNS if in_turns(spec) else COMPILED
-    _checked(spec, data, strategy, finer or {})
+    if not known:
+        _checked(spec, data, strategy, finer or {})
     return run_ladders(
         spec, {market.symbol: data[market.symbol] for market in spec.markets}, strategy,
         resolve(strategy.parameters, spec.params), funding=funding, finer=finer,
@@ -57,6 +59,7 @@ def run(
     *,
     funding: Mapping[str, Funding] | None = None,
     finer: Mapping[str, Finer] | None = None,
+    known: bool = False,
 ) -> Result:
     """Return what the strategy would have done on its market, or on several that share an account.
 
@@ -67,11 +70,13 @@ def run(
     strategy  the one that the spec names
     funding   its history by symbol, where the spec wants it paid
     finer     shorter candles or trades by symbol, where the spec walks inside the bars
+    known     whether a spec with the same data and markets was run over them before: then they are not hashed again
 
     With a limit that only the whole gate asks it is carried out turn by turn, to the same result but more slowly.
     Raises Invalid that names what does not fit, TooLargeToCount.
     """
-    _checked(spec, data, strategy, finer or {})
+    if not known:
+        _checked(spec, data, strategy, finer or {})
     p = resolve(strategy.parameters, spec.params)
     rules = spec.rules if spec.rules is not None else strategy.rules(p)
     signals = {

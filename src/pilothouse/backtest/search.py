@@ -82,8 +82,10 @@ def search(task: Task, combinations: Iterable[Params], *, workers: int = 1) -> I
     workers   processes; 1 works in this one
     """
     if workers <= 1:
+        known = False
         for params in combinations:
-            yield trial(task, params)
+            yield trial(task, params, known=known)
+            known = True
         return
     context = multiprocessing.get_context("spawn")
     waiting = iter(combinations)
@@ -102,11 +104,14 @@ def search(task: Task, combinations: Iterable[Params], *, workers: int = 1) -> I
             pool.shutdown(wait=False, cancel_futures=True)
 
 
-def trial(task: Task, params: Params) -> Outcome:
-    """Run one combination; what it cannot run is an outcome with its reason, not an end of the search."""
+def trial(task: Task, params: Params, *, known: bool = False) -> Outcome:
+    """Run one combination; what it cannot run is an outcome with its reason, not an end of the search.
+
+    known   whether another combination was run over the same data before
+    """
     spec = task.spec_of(params)
     try:
-        result, engine = run_any(spec, task.data, task.strategy, finer=task.finer)
+        result, engine = run_any(spec, task.data, task.strategy, finer=task.finer, known=known)
     except PilothouseError as error:
         return Outcome(spec.name, dict(params), dict.fromkeys(TOLD), math.nan, 365.0, np.zeros(0), str(error)[:300])
     curve = result.curve()
@@ -128,4 +133,4 @@ def begin(task: Task) -> None:
 def trials_of(portion: list[Params]) -> list[Outcome]:
     """Return the outcomes of some combinations of the search that this process knows."""
     (task,) = _TASK
-    return [trial(task, params) for params in portion]
+    return [trial(task, params, known=at > 0) for at, params in enumerate(portion)]
