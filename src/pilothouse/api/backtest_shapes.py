@@ -54,6 +54,18 @@ class RunAsked(CheckAsked):
     taker: Wanted = Field(default="0.05", description="Fee of orders that take, percent.")
     slippage: Wanted = Field(default="0.01", description="How much worse than the price one fills, percent.")
     leverage: int = Field(default=1, ge=1, le=200)
+    margin: Literal["isolated", "cross"] = "isolated"
+    markets: list[SymbolText] = Field(
+        default=[], max_length=100, description="Trade these on one account; the first of the candles alone if empty."
+    )
+    positions: int = Field(default=0, ge=0, le=10_000, description="Open at once; 0: one for each market.")
+    rank: Literal["column", "first"] = Field(default="column", description="Who goes first where not all fit.")
+    hedge: bool = Field(default=False, description="Hold an instrument long and short at once.")
+    limits: dict[Annotated[str, StringConstraints(max_length=60)], Annotated[str, StringConstraints(max_length=60)]] = (
+        Field(
+            default={}, max_length=50, description="Limits of the risk gate, as `pilothouse limits rules` names them."
+        )
+    )
     lot: Wanted | None = Field(default=None, description="Smallest step of a size, base.")
     fill: Literal["open", "close"] = Field(default="open", description="Open of the next bar, or close of the same.")
     latency: int = Field(default=0, ge=0, le=1_000, description="Bars between a decision and its order.")

@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import Any, Final, TypeVar
 
 from pilothouse.backtest.request import Wish
+from pilothouse.backtest.spec import Margin, Ranking
 from pilothouse.backtest.words import amount, changed_rules, costs, fills_of
-from pilothouse.core.candles import Candles
 from pilothouse.core.errors import Invalid, NotFound, Problem
+from pilothouse.core.limits_text import limits_of
 from pilothouse.kit.db import Database
 from pilothouse.kit.settings import Settings
 from pilothouse.strategies import rules_text
@@ -44,17 +45,15 @@ class Request:
 
     @property
     def bars(self) -> int:
-        """Return how many bars are traded."""
-        return len(self._traded)
-
-    @property
-    def _traded(self) -> Candles:
-        return traded(self.found)[1]
+        """Return how many bars are traded, over all markets."""
+        every = [self.found.candles[symbol] for symbol in self.asked["markets"] if symbol in self.found.candles]
+        return sum(len(each) for each in every or [traded(self.found)[1]])
 
     def fixed(self) -> dict[str, Any]:
         """Return the request with its span of time as it is now: candles that come later do not change it."""
-        candles = self._traded
-        return self.asked | {"start_ms": int(candles.opened_ms[0]), "until_ms": int(candles.closed_ms[-1])}
+        every = self.found.candles.values()
+        first, last = min(int(each.opened_ms[0]) for each in every), max(int(each.closed_ms[-1]) for each in every)
+        return self.asked | {"start_ms": first, "until_ms": last}
 
     def prints(self) -> dict[str, str]:
         """Return the fingerprints of the candles by symbol."""
@@ -97,6 +96,7 @@ def read_request(asked: dict[str, Any], settings: Settings, database: Callable[[
 def wish_of(request: Request, described: Described) -> Wish:
     """Return what was wished for. Raises Invalid."""
     asked, found = request.asked, request.found
+    traded = tuple(asked["markets"])
     return Wish(
         strategy=described.name,
         version=described.version,
@@ -105,6 +105,12 @@ def wish_of(request: Request, described: Described) -> Wish:
         timeframe=found.timeframe,
         capital=amount(asked["capital"], "capital"),
         leverage=asked["leverage"],
+        margin=Margin(asked["margin"]),
+        markets=traded or (tuple(found.candles)[:1] if asked["hedge"] else ()),
+        positions=asked["positions"],
+        ranking=Ranking(asked["rank"]),
+        hedge=asked["hedge"],
+        limits=limits_of(asked["limits"]),
         costs=costs(asked["maker"], asked["taker"], asked["slippage"]),
         fills=fills_of(asked["fill"], asked["latency"], asked["volume_share"], latency_ms=asked["latency_ms"]),
         lot=amount(asked["lot"], "lot") if asked["lot"] else None,
@@ -137,7 +143,7 @@ def _where(asked: dict[str, Any], settings: Settings) -> Asked:
     return Asked(
         files=tuple(_file(each, settings.data / FILES) for each in asked["files"]),
         venue=asked["venue"],
-        symbols=tuple(asked["symbols"]),
+        symbols=tuple(dict.fromkeys([*asked["markets"], *asked["symbols"]])),
         timeframe=asked["timeframe"],
         zone=asked["timezone"],
         span=asked["bar"],
@@ -167,6 +173,7 @@ def _wishes(asked: dict[str, Any]) -> list[Callable[[], object]]:
         lambda: costs("0", "0", asked["slippage"]),
         lambda: fills_of(asked["fill"], asked["latency"], asked["volume_share"], latency_ms=asked["latency_ms"]),
         lambda: amount(asked["lot"], "lot") if asked["lot"] else None,
+        lambda: limits_of(asked["limits"]),
     ]
 
 

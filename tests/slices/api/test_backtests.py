@@ -112,12 +112,16 @@ def test_a_backtest_is_asked_for_followed_and_looked_at(running: Served) -> None
     dearer = _follow(running, running.api.post("/api/v1/backtests", json=wanted | {"taker": "0.5"}).json())
     inside = _follow(running, running.api.post("/api/v1/backtests", json=wanted | {"inside": FINER}).json())
     assert (inside["state"], json.loads(inside["spec"])["fills"]["finer"]) == ("done", "30m"), inside["error"]
+    pair = wanted | {"files": [f"BTC={CANDLES}", f"ETH={CANDLES}"], "markets": ["BTC", "ETH"], "positions": 1}
+    many = _follow(running, running.api.post("/api/v1/backtests", json=pair).json())
+    assert (many["state"], many["bars"]) == ("done", 2 * BARS), many["error"]
+    assert {each["symbol"] for each in _pages(running, f"{many['address']}/trades", 100)} <= {"BTC", "ETH"}
     beside = running.api.get("/api/v1/backtests/compare", params={"id": [done["id"], dearer["id"]]}).json()
     fees = beside["metrics"]["fees"]
     assert float(fees[0]) < float(fees[1])
     assert running.api.delete(done["address"]).status_code == 200
     assert running.api.get(done["address"]).status_code == 404
-    assert 'pilothouse_backtests{state="done"} 3.0' in running.api.get("/metrics").text
+    assert 'pilothouse_backtests{state="done"} 4.0' in running.api.get("/metrics").text
 
 
 @pytest.mark.slow
@@ -168,10 +172,10 @@ def test_strategies_are_shown_with_what_a_form_needs(served: Served) -> None:
 @pytest.mark.soak_on("postgresql")
 def test_every_field_that_does_not_fit_is_named(served: Served) -> None:
     """A form marks them all at once; nothing is stored."""
-    wrong = request(params={"fast": "x", "slwo": 1}, capital="0", stop="far", fill="open")
+    wrong = request(params={"fast": "x", "slwo": 1}, capital="0", stop="far", limits={"nope": "1"})
     answer = served.api.post("/api/v1/backtests", json=wrong)
     assert answer.status_code == 422
-    assert {each["field"] for each in answer.json()["errors"]} == {"fast", "slwo", "capital", "stop"}
+    assert {each["field"] for each in answer.json()["errors"]} == {"fast", "slwo", "capital", "stop", "limits.nope"}
     outside = served.api.post("/api/v1/backtests", json=request(files=["../secrets.csv"]))
     assert (outside.status_code, outside.json()["errors"][0]["field"]) == (422, "files")
     misspelt = served.api.post("/api/v1/backtests", json=_mine(leverag=2))
