@@ -359,9 +359,13 @@ def _ask(desk: Desk, venue_name: str, order: store.OrderRecord) -> timedelta | N
 
 
 def adopt(tx: Tx, desk: Desk, order: store.OrderRecord, report: OrderReport) -> None:
-    """Take in an order found at the venue, if it is the one that was sent: same symbol, side and size."""
+    """Take in an order found at the venue, if it is the one that was sent: same symbol, side and size.
+
+    One that closes all that is held was sent without a size, and the venue tells none.
+    """
     ours, theirs = order.terms, report.terms
-    if (ours.symbol, ours.side, ours.quantity) != (theirs.symbol, theirs.side, theirs.quantity):
+    is_same_size = ours.whole_position or ours.quantity == theirs.quantity
+    if (ours.symbol, ours.side) != (theirs.symbol, theirs.side) or not is_same_size:
         settle.stop(
             tx,
             desk,

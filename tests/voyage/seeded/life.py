@@ -3,10 +3,12 @@
 One is moved at a time, in whatever order; a hand that is in the middle of something is not moved again.
 """
 
+import contextlib
 import contextvars
 from collections.abc import Callable, Iterator, MutableMapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, NoReturn
 from unittest import mock
@@ -16,8 +18,11 @@ import structlog
 
 from pilothouse.accounts import hooks, trading_accounts, venue_keys
 from pilothouse.accounts.trading_accounts import Mode, TradingAccount
-from pilothouse.core.errors import PilothouseError
+from pilothouse.core.errors import PilothouseError, Unavailable
 from pilothouse.execution import send
+from pilothouse.execution.submit import Trader
+from pilothouse.fleet import protections
+from pilothouse.fleet.escalate import escalate
 from pilothouse.jobs import embedded
 from pilothouse.jobs import streams as jobs_streams
 from pilothouse.jobs import writers as jobs_writers
@@ -78,6 +83,7 @@ class Life:
     lookout     hears of each request: (life, request) right before it leaves
     heard       hears of what came back
     while_away  is called with the seconds that pass on the wire
+    watched     whether a watcher asks once a second
     chance      draws from 0 to 1: where in its period each periodic thing begins
     """
 
@@ -91,6 +97,7 @@ class Life:
     heard: Callable[[Request, Reply | None], None]
     while_away: Callable[[float], None]
     chance: Callable[[], float]
+    watched: bool = False
     twice: bool = True
     is_over: bool = False
     hands: list[Hand] = field(default_factory=list)
@@ -169,6 +176,7 @@ class Life:
             Hand("follower", self._missed_due, self._follow),
             self._scheduled("schedule", [each for each in SCHEDULE if not each.aside and each.name not in _LEFT_OUT]),
             self._scheduled("alarm-watch", list(ALARMS)),
+            *([self._every("watcher", 1.0, self._watch)] if self.watched else []),
         ]
 
     def _every(self, name: str, seconds: float, work: Callable[[], object], *, at_once: bool = False) -> Hand:
@@ -217,6 +225,17 @@ class Life:
                 pass
 
         return turn
+
+    def _watch(self) -> None:
+        """Ask for each position what the watcher asks the house for: the next step, if its stop is away for long."""
+        house = self.house
+        accounts = {one.id: one for one in house.database.read(trading_accounts.active_accounts)}
+        for record in house.database.read(protections.every):
+            trader = Trader.of(accounts[record.account_id])
+            with contextlib.suppress(Unavailable):  # then the watcher is answered 503
+                house.database.write(
+                    partial(escalate, desk=house.desk, trader=trader, symbol=record.symbol), name="watch"
+                )
 
     def _lane_due(self) -> float:
         lanes = self.house.desk.lanes

@@ -36,6 +36,11 @@ def test_one_seed_of_a_voyage_comes_to_rest_with_every_law_whole(seed: int, temp
     _holds(sail(seed, template))
 
 
+def test_a_seed_that_found_a_stop_without_a_size_finds_it_no_more(template: Path) -> None:
+    """A stop that closes all that is held has no size at the exchange: asked about, it halted the account."""
+    _holds(sail(5, template, Course(watched=True)))
+
+
 def test_the_same_seed_is_the_same_voyage(template: Path) -> None:
     """What a seed found can be looked at again, as often as it takes."""
     first, again, other = (sail(seed, template, _SHORT) for seed in (2, 2, 3))

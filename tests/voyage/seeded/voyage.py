@@ -61,6 +61,7 @@ class Course:
     crash_every  mean numbers of commits between two deaths, each seen before and after, housekeeping left out; 0: none;
                  one of them is drawn, since a house that dies often never comes to what it does rarely
     clock_most_s how far the house's clock jumps
+    watched      whether a watcher asks for what is unprotected
     dies         whether the house is stopped and killed at all
     rest_s       how long it may take at most, after the storm, until everything has come to rest
     """
@@ -71,6 +72,7 @@ class Course:
     crash_every: tuple[int, ...] = (20, 60, 250)
     clock_most_s: float = 3.0
     dies: bool = True
+    watched: bool = False
     rest_s: float = 400.0
 
 
@@ -297,6 +299,7 @@ class Voyage:
             self._came_back,
             self._while_away,
             self._order.random,
+            self.course.watched,
         )
         self.sea.pass_time(0.01)
         life.open()
