@@ -192,7 +192,10 @@ class Leg(Desk):
             trade.best, trade.worst = self._better(trade, better), self._worse(trade, worse)
         if trade is not None:
             trade.fresh = False
-        if waits is not None and (waits.limit is not None or waits.trigger is not None) and bar.index >= waits.until:
+        waited = (
+            waits is not None and (waits.limit is not None or waits.trigger is not None) and bar.index >= waits.until
+        )
+        if waited or bar.index + 1 == len(self.feed.bars):
             self.waiting = None
 
     # ── the margin that all share ─────────────────────────────────────────────────────────────────

@@ -285,7 +285,9 @@ def ended(s: Array, p: Array, kinds: Array, a: Array, active: Array, queue: Arra
         if where[leg, h.CALM] != ABSENT:
             if of[k.POS] != 0:
                 seen(leg, at, s, p, kinds, table, where)
-            if of[k.E_SIDE] != 0 and of[k.E_LIMIT] + of[k.E_TRIGGER] > 0 and at >= of[k.E_UNTIL]:
+            # An entry waits for its time, and not for an instrument that has no further bar: it would keep its place.
+            waited = of[k.E_LIMIT] + of[k.E_TRIGGER] > 0 and at >= of[k.E_UNTIL]
+            if waited or at + 1 >= where[leg, h.COUNT]:
                 of[k.E_SIDE] = 0
         if of[k.POS] != 0:
             held = True
