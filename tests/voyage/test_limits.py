@@ -8,6 +8,7 @@ import pytest
 
 from pilothouse.accounts import hooks
 from pilothouse.core.errors import Invalid
+from pilothouse.core.instrument import Side
 from pilothouse.core.limits import Limits
 from pilothouse.execution import limit_sets, limits
 from pilothouse.execution import store as orders_store
@@ -274,3 +275,30 @@ def test_a_default_of_the_account_comes_back_when_its_limit_is_taken_away(steppe
         lambda tx: limits.of_account(tx, stepped.account.id, stepped.account.owner_id, stepped.clock.now())
     )
     assert read.price_collar_percent == 10
+
+
+def test_what_turns_a_position_round_is_asked_as_what_opens_it(stepped: Stepped) -> None:
+    """Beside what is still held, the order that opens the other way must not look as if it only reduced."""
+    assert stepped.alert(**OPEN).state is AnswerState.FILLED
+    stepped.limit(order_notional_max="10")
+
+    turned = stepped.alert(order_action="sell", symbol="BTCUSDT", contracts="0.02", position_size="-0.01")
+    stepped.pass_time(1)
+
+    assert _codes(stepped.outcome(turned.signal.id)) == ["order_size"]
+    assert stepped.position("BTCUSDT") == stepped.venue_position("BTCUSDT") == 0
+
+
+def test_an_order_by_hand_beside_a_close_on_its_way_is_asked_as_what_opens(stepped: Stepped) -> None:
+    """The close takes out what is held: whatever else is sold then goes short, and no limit may miss it."""
+    assert stepped.alert(**OPEN).state is AnswerState.FILLED
+    stepped.limit(order_notional_max="10")
+    stepped.faults.arm(Fault.LOSE_ANSWER)
+    stepped.faults.arm(Fault.LOSE_ANSWER, "find", times=50)
+    stepped.alert(**CLOSE)
+    assert [order.terms.reduce_only for order in stepped.unknown()] == [True]
+
+    with pytest.raises(DeniedByRisk) as denied:
+        stepped.by_hand("BTCUSDT", "0.010", Side.SELL)
+
+    assert [one.code for one in denied.value.reasons] == ["order_size"]

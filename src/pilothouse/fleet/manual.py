@@ -71,7 +71,7 @@ def place(tx: Tx, desk: Desk, trader: Trader, ticket: Ticket, *, by: str) -> Ord
     )
     if not terms.reduce_only and hearing.deaf_since(tx, trader.account_id, desk.clock.now()) is not None:
         raise AccountNotHeard("the account is not heard at its venue: what happened meanwhile is being asked for")
-    return submit(tx, desk, trader, intent, scene.basis())
+    return submit(tx, desk, trader, intent, scene.basis(terms.side))
 
 
 def change(
@@ -92,7 +92,7 @@ def change(
     tx.lock(f"account:{trader.account_id}")
     scene = look(tx, desk, trader, order.terms.symbol)
     known = orders_store.get(tx, order.id) or order
-    basis = scene.basis()
+    basis = scene.basis(known.terms.side)
     adds = amend.ask(tx, desk, trader, known, basis, price=price, stop_price=stop_price, quantity=quantity, by=by)
     if adds and not order.terms.reduce_only and hearing.deaf_since(tx, trader.account_id, desk.clock.now()) is not None:
         raise AccountNotHeard("the account is not heard at its venue: what happened meanwhile is being asked for")

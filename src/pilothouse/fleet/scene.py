@@ -7,7 +7,7 @@ from decimal import Decimal
 
 from pilothouse.bots.follow import LiveOrder, View
 from pilothouse.core.instrument import Side
-from pilothouse.core.order import OrderState, OrderTerms
+from pilothouse.core.order import OrderState, OrderTerms, OrderType
 from pilothouse.core.rounding import EXACT
 from pilothouse.execution import store as orders_store
 from pilothouse.execution.desk import Desk
@@ -92,8 +92,9 @@ class Scene:
     def basis(self, side: Side | None = None) -> Basis:
         """Return what the risk gate is shown.
 
-        side   of the order to come: what stops of unknown outcome may have closed on that side counts as closed, so
-               that an order which turns the position round is measured by the most it could open
+        side   of the order to come: what leaves at the market on that side, and what stops of unknown outcome may have
+               closed there, counts as closed, so that an order which turns the position round is measured by the most
+               it could open; else it would look as if it only reduced what is still held
         """
         return Basis(
             instrument=self.view.instrument,
@@ -110,8 +111,9 @@ class Scene:
         held = self.view.position.quantity
         if side is None or held == 0 or Side.of(held) is side:
             return held
-        doubted = sum((order.remaining for order in self.doubted_stops(side)), Decimal(0))
-        return held + side.sign * min(doubted, abs(held))
+        gone = (*self.doubted_stops(side), *(order for order in self.records if _leaves(order, side)))
+        closes = sum((order.remaining for order in gone), Decimal(0))
+        return held + side.sign * min(closes, abs(held))
 
 
 def look(tx: Tx, desk: Desk, trader: Trader, symbol: str) -> Scene:
@@ -135,6 +137,13 @@ def look(tx: Tx, desk: Desk, trader: Trader, symbol: str) -> Scene:
         pairs=desk.has_pairs(trader.venue),
     )
     return Scene(view, records, held, now, marks)
+
+
+def _leaves(order: OrderRecord, side: Side) -> bool:
+    """Say whether an order closes at the market on this side, and is no protection."""
+    terms = order.terms
+    at_market = terms.type is OrderType.MARKET and terms.reduce_only
+    return at_market and terms.side is side and not order.purpose.protects
 
 
 def _only_protects(order: OrderRecord) -> bool:
