@@ -295,7 +295,7 @@ def _submit(tx: Tx, desk: Desk, trader: Trader, scene: Scene, record: SignalReco
     scene = scene.with_order(submit(tx, desk, trader, intent, scene.basis(planned.terms.side), alert_at=alert_at))
     opens = planned.purpose is Purpose.ENTRY and Side.of(expected or Decimal(1)) is planned.terms.side
     if opens and signal.guards:
-        protect_with(tx, desk, trader, record, planned.terms)
+        protect_with(tx, desk, trader, scene, record, planned.terms)
         scene.protection_changed = True
     return scene
 

@@ -27,6 +27,7 @@ from pilothouse.execution.submit import DeniedByRisk, Trader, submit, submit_pai
 from pilothouse.fleet import protections
 from pilothouse.fleet.protections import Made, Policy, ProtectionRecord, Then
 from pilothouse.fleet.scene import Scene
+from pilothouse.fleet.sides import entries_of, of_the_held_side, want
 from pilothouse.fleet.store import SignalRecord
 from pilothouse.kit.chain import judgement
 from pilothouse.kit.db import Tx
@@ -54,13 +55,14 @@ class Turn:
     now: datetime
 
 
-def protect_with(tx: Tx, desk: Desk, trader: Trader, record: SignalRecord, terms: OrderTerms) -> None:
+def protect_with(tx: Tx, desk: Desk, trader: Trader, scene: Scene, record: SignalRecord, terms: OrderTerms) -> None:
     """Set the protection that a signal asks for, for the position that its order `terms` opens or adds to."""
     signal = record.signal
     assert signal is not None, "only alerts that were understood open anything"
     now = desk.clock.now()
-    protections.put(
+    want(
         tx,
+        scene,
         ProtectionRecord(
             id=desk.ids.fresh("prt"),
             account_id=trader.account_id,
@@ -88,7 +90,7 @@ def guard_position(
     may_exit     whether the position is known well enough to close it at the market
     """
     symbol = scene.view.instrument.symbol
-    record = of_this_position(tx, desk, trader, scene, protections.of(tx, trader.account_id, symbol))
+    record = of_this_position(tx, desk, trader, scene, of_the_held_side(tx, desk, trader, scene))
     if record is None:
         due = guard(None, scene.view, entry_pending=False)
         _cancel(tx, desk, scene, due.cancels)
@@ -99,7 +101,7 @@ def guard_position(
         record.protection,
         scene.view,
         turn.progress,
-        entry_pending=bool(_entries(record, scene)),
+        entry_pending=bool(entries_of(record, scene)),
         exit_waits=exit_waits,
         now=now,
         may_exit=may_exit,
@@ -110,7 +112,7 @@ def guard_position(
             "protection": record.protection,
             "view": scene.view,
             "progress": turn.progress,
-            "entry_pending": bool(_entries(record, scene)),
+            "entry_pending": bool(entries_of(record, scene)),
             "exit_waits": exit_waits,
             "now": now,
             "may_exit": may_exit,
@@ -156,7 +158,7 @@ def of_this_position(
         return None
     now, held = desk.clock.now(), scene.view.held()
     if held == 0 or Side.of(held) is not record.protection.side:
-        entries = _entries(record, scene)
+        entries = entries_of(record, scene)
         if record.position_opened_at is not None and entries:
             for order in entries:
                 cancel.ask(tx, desk, order, by="protection: its position was closed")
@@ -165,7 +167,7 @@ def of_this_position(
         return record
     opened_at = positions.opened_at(tx, trader.account_id, record.symbol)
     if record.position_opened_at is None:
-        if any(order.signal_id == record.signal_id and not order.terms.rests for order in _entries(record, scene)):
+        if any(order.signal_id == record.signal_id and not order.terms.rests for order in entries_of(record, scene)):
             return record  # the entry that it came with is on its way, and may open another position than this one
         protections.change(tx, record, now, position_opened_at=opened_at)
         return replace(record, position_opened_at=opened_at)
@@ -191,15 +193,6 @@ def _trailed(tx: Tx, scene: Scene, record: ProtectionRecord, now: datetime) -> P
 def _cancel(tx: Tx, desk: Desk, scene: Scene, order_ids: Sequence[str]) -> None:
     for order_id in order_ids:
         cancel.ask(tx, desk, scene.order(order_id), by="protection")
-
-
-def _entries(record: ProtectionRecord, scene: Scene) -> list[OrderRecord]:
-    """Return the orders that could still open the protected position."""
-    return [
-        order
-        for order in scene.records
-        if order.terms.side is record.protection.side and not order.terms.reduce_only and not order.purpose.protects
-    ]
 
 
 # ── Placing ───────────────────────────────────────────────────────────────────────────────────────

@@ -42,6 +42,7 @@ def unprotect(tx: Tx, account_id: str) -> list[ProtectionRecord]:
     """Keep no position of an account protected any more; return what was wanted, for `protect_again`."""
     wanted = protections.every(tx, [account_id])
     for each in wanted:
+        protections.forget_awaited(tx, account_id, each.symbol)
         protections.forget(tx, account_id, each.symbol)
     return wanted
 

@@ -19,6 +19,7 @@ from pilothouse.fleet import protections
 from pilothouse.fleet.guard import guard_position, in_place, policy_of
 from pilothouse.fleet.protections import Policy, ProtectionRecord
 from pilothouse.fleet.scene import Scene, look
+from pilothouse.fleet.sides import want
 from pilothouse.kit.db import Tx
 from pilothouse.ledger import positions
 
@@ -88,7 +89,7 @@ def set_by_hand(tx: Tx, desk: Desk, trader: Trader, symbol: str, guards: Guards,
     problems = [*_wrong(record, scene)]
     if problems:
         raise Invalid(problems)
-    protections.put(tx, record)
+    want(tx, scene, record)
     guard_position(tx, desk, trader, scene)
 
 

@@ -7,7 +7,7 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import Row, bindparam, delete, insert, select, update
+from sqlalchemy import ColumnElement, Row, Table, and_, bindparam, delete, insert, select, update
 
 from pilothouse.bots.bracket import TARGET, Protection
 from pilothouse.bots.ladder import Progress
@@ -16,7 +16,7 @@ from pilothouse.core.order import OrderState
 from pilothouse.execution import store as orders_store
 from pilothouse.execution.store import OrderRecord
 from pilothouse.fleet.store import guards_data, guards_from
-from pilothouse.fleet.tables import protection_policies, protections, protective_orders
+from pilothouse.fleet.tables import awaited_protections, protection_policies, protections, protective_orders
 from pilothouse.kit.db import Tx
 from pilothouse.kit.hot import hot
 
@@ -121,8 +121,8 @@ def every(tx: Tx, account_ids: Iterable[str] | None = None) -> list[ProtectionRe
 
 
 def put(tx: Tx, record: ProtectionRecord) -> None:
-    """Set the protection of one instrument; what stood before is forgotten."""
-    forget(tx, record.account_id, record.symbol)
+    """Set the protection of one instrument; what stood before is forgotten, and what is awaited is left as it is."""
+    tx.execute(delete(protections).where(_of_one(protections, record.account_id, record.symbol)))
     tx.execute(
         insert(protections).values(
             id=record.id,
@@ -153,14 +153,88 @@ def change(tx: Tx, record: ProtectionRecord, at: datetime, **values: Any) -> Non
     """Set columns of one protection."""
     if "kept_here" in values:
         values["kept_here"] = sorted(values["kept_here"])
-    which = (protections.c.account_id == record.account_id) & (protections.c.symbol == record.symbol)
+    which = _of_one(protections, record.account_id, record.symbol)
     tx.execute(update(protections).where(which).values(updated_at=at, **values))
 
 
 def forget(tx: Tx, account_id: str, symbol: str) -> None:
-    """Delete the protection of one instrument."""
-    which = (protections.c.account_id == account_id) & (protections.c.symbol == symbol)
-    tx.execute(delete(protections).where(which))
+    """Delete the protection of one instrument; one that is awaited takes its place."""
+    tx.execute(delete(protections).where(_of_one(protections, account_id, symbol)))
+    behind = awaited(tx, account_id, symbol)
+    if behind is not None:
+        forget_awaited(tx, account_id, symbol)
+        put(tx, behind)
+
+
+def _of_one(table: Table, account_id: str, symbol: str) -> ColumnElement[bool]:
+    return and_(table.c.account_id == account_id, table.c.symbol == symbol)
+
+
+# ── Behind it: the protection of the other side ───────────────────────────────────────────────────
+
+_AWAITED = hot(
+    select(awaited_protections).where(
+        awaited_protections.c.account_id == bindparam("account_id"),
+        awaited_protections.c.symbol == bindparam("symbol"),
+    )
+)
+
+
+def awaited(tx: Tx, account_id: str, symbol: str) -> ProtectionRecord | None:
+    """Return the protection that is wanted once the position of one instrument was turned round, or None."""
+    row = tx.execute(_AWAITED, {"account_id": account_id, "symbol": symbol}).first()
+    return _awaited(row) if row else None
+
+
+def every_awaited(tx: Tx) -> list[ProtectionRecord]:
+    """Return every protection that is wanted once a position was turned round."""
+    order = awaited_protections.c.account_id, awaited_protections.c.symbol
+    return [_awaited(row) for row in tx.execute(select(awaited_protections).order_by(*order))]
+
+
+def _awaited(row: Row[Any]) -> ProtectionRecord:
+    return ProtectionRecord(
+        id=row.id,
+        account_id=row.account_id,
+        symbol=row.symbol,
+        owner_id=row.owner_id,
+        hook_id=row.hook_id,
+        signal_id=row.signal_id,
+        asked_by=row.asked_by,
+        asked_at=row.asked_at,
+        protection=Protection(Side(row.side), guards_from(row.guards)),
+        updated_at=row.asked_at,
+        placed=row.placed,
+        way=row.way,
+        kept_here=frozenset(row.kept_here),
+    )
+
+
+def put_awaited(tx: Tx, record: ProtectionRecord) -> None:
+    """Keep a protection for the time when the position was turned round; another that was awaited is forgotten."""
+    forget_awaited(tx, record.account_id, record.symbol)
+    tx.execute(
+        insert(awaited_protections).values(
+            account_id=record.account_id,
+            symbol=record.symbol,
+            owner_id=record.owner_id,
+            id=record.id,
+            hook_id=record.hook_id,
+            signal_id=record.signal_id,
+            asked_by=record.asked_by,
+            asked_at=record.asked_at,
+            side=record.protection.side.value,
+            guards=guards_data(record.protection.guards),
+            placed=record.placed,
+            way=record.way,
+            kept_here=sorted(record.kept_here),
+        )
+    )
+
+
+def forget_awaited(tx: Tx, account_id: str, symbol: str) -> None:
+    """Delete the protection that is awaited in one instrument, if there is one."""
+    tx.execute(delete(awaited_protections).where(_of_one(awaited_protections, account_id, symbol)))
 
 
 # ── The orders made for it ────────────────────────────────────────────────────────────────────────

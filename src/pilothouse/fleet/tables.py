@@ -98,6 +98,27 @@ protections = Table(
     Column("updated_at", Instant, nullable=False),
 )
 
+awaited_protections = Table(
+    "awaited_protections",
+    metadata,
+    # What is wanted behind the protection of the other side: an order on its way may turn the position round, and until
+    # it has, what is held keeps its own. `fleet/protections.py` says when the two change places.
+    Column("account_id", Id, primary_key=True),
+    Column("symbol", String(32), primary_key=True),
+    Column("owner_id", Id, nullable=False),
+    Column("id", Id, nullable=False),
+    Column("hook_id", Id),
+    Column("signal_id", Id),
+    Column("asked_by", String(64), nullable=False),
+    Column("asked_at", Instant, nullable=False),
+    Column("side", String(4), nullable=False),
+    Column("guards", JsonText, nullable=False),
+    # Of one that was in force before: its orders are counted on, and what the venue did not take is remembered.
+    Column("placed", BigInteger, nullable=False),
+    Column("way", Integer, nullable=False),
+    Column("kept_here", JsonText, nullable=False),
+)
+
 protective_orders = Table(
     "protective_orders",
     metadata,

@@ -20,7 +20,7 @@ HALTS_AFTER = timedelta(seconds=60)
 def check(tx: Tx, looking: Looking) -> list[Finding]:
     """Return positions that have been without the protection they should have for too long."""
     found = []
-    for record in protections.every(tx):
+    for record in (*protections.every(tx), *protections.every_awaited(tx)):
         since = _naked_since(tx, record)
         if since is None:
             continue
