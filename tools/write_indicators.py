@@ -27,10 +27,10 @@ bit unless a tolerance is stated.
 from pilothouse.strategies.indicators.averages import Sma, sma
 from pilothouse.strategies.indicators.catalogue import find
 
-line = sma(close, 20)                                   # float64[n]; NaN for the first 19 bars
-bands = find("bollinger").calculate({{"close": close}}, period=20, width=2.0)   # by name, bounds checked
+line = sma(close, 20)  # float64[n]; NaN for the first 19 bars
+bands = find("bollinger").calculate({{"close": close}}, period=20, width=2.0)  # by name, bounds checked
 average = Sma(20)
-average.update(101.5)                                   # one bar; `save()` is what JSON can carry, `load()` takes it up
+average.update(101.5)  # one bar; `save()` is what JSON can carry, `load()` takes it up
 ```
 
 Rules for all of them:
