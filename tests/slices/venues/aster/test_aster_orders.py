@@ -9,12 +9,14 @@ from typing import Any
 import pytest
 from coincurve import PublicKey
 
+from pilothouse.core.errors import Unavailable
 from pilothouse.core.instrument import Side
 from pilothouse.core.order import OrderType
 from pilothouse.kit.sealed import Secret
 from pilothouse.venues.aster.adapter import AsterVenue
 from pilothouse.venues.aster.sign import AsterKeys, Signer, address_of
 from pilothouse.venues.port import Absent, Accepted, Gone, Rejected, Replaced, Unknown, VenueStatus
+from tests.living import within_one_minute
 from tests.slices.venues.aster.conftest import ACCOUNT, ADDRESS, KEY, limit, open_venue, order_row, stop, trade_row
 from tests.slices.venues.aster.recorder import Heard, Recorder, Say
 
@@ -429,8 +431,9 @@ def test_reads_leave_a_part_of_the_budget_to_orders(venue: AsterVenue, recorder:
     used = {"X-MBX-USED-WEIGHT-1M": "1900"}
     recorder.on("GET", "/fapi/v3/openOrders", Say([], headers=used))
     recorder.on("POST", ORDER, Say(order_row(), headers=used))
+    within_one_minute()
     venue.open_orders(ACCOUNT)
-    with pytest.raises(Exception, match="budget"):
+    with pytest.raises(Unavailable, match="budget"):
         venue.open_orders(ACCOUNT)
 
     assert isinstance(venue.place(ACCOUNT, [limit()])[0], Accepted)

@@ -28,6 +28,7 @@ from pilothouse.venues.ccxt.known import quirks_of
 from pilothouse.venues.ccxt.names import OrderNames
 from pilothouse.venues.ccxt.quirks.binance import Binance
 from pilothouse.venues.port import Accepted, OrderRequest, Rejected, Unknown
+from tests.living import within_one_minute
 from tests.slices.simexchange.sim_house import RunningExchange
 from tests.slices.venues.aster.recorder import Heard, Recorder, Say
 from tests.slices.venues.ccxt import ccxt_house
@@ -419,6 +420,7 @@ def test_reads_give_way_to_orders(venue: CcxtVenue, recorder: Recorder) -> None:
     used = {"X-MBX-USED-WEIGHT-1M": "5999" if venue.card.venue == "binance" else "2399"}
     for path in ("/fapi/v1/klines", "/api/v3/klines"):
         recorder.on("GET", path, Say([], 200, used))
+    within_one_minute()
     now = SystemClock().now()
     venue.candles("BTCUSDT", "1m", now, now)
 
