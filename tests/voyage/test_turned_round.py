@@ -126,3 +126,17 @@ def test_a_death_between_the_two_sides_changes_nothing(short: Stepped) -> None:
     _price(short, "61900.0")
     _go_on(short, 3)
     assert _stops(short) == [("SELL", Decimal("0.020"), Decimal(58000))]
+
+
+def test_an_order_of_the_old_side_at_rest_is_not_cancelled_when_the_position_turns_round(short: Stepped) -> None:
+    """It was asked for as well, and what it fills has the protection of its side again."""
+    short.alert(**{**SHORT, "order_type": "LIMIT", "price": "66000", "quantity": "0.040"})
+    _go_on(short)
+    _price(short, "61900.0")
+    _go_on(short, 3)
+    assert short.position(BTC) == Decimal("0.020")
+
+    _price(short, "66100.0")
+    _go_on(short, 3)
+    assert short.position(BTC) == short.venue_position(BTC) == Decimal("-0.020")
+    assert _stops(short) == [("BUY", Decimal("0.020"), Decimal(70000))]

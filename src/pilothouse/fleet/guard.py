@@ -90,7 +90,7 @@ def guard_position(
     may_exit     whether the position is known well enough to close it at the market
     """
     symbol = scene.view.instrument.symbol
-    record = of_this_position(tx, desk, trader, scene, of_the_held_side(tx, desk, trader, scene))
+    record = of_this_position(tx, desk, trader, scene, of_the_held_side(tx, trader, scene))
     if record is None:
         due = guard(None, scene.view, entry_pending=False)
         _cancel(tx, desk, scene, due.cancels)

@@ -1,8 +1,6 @@
 """Which of two protections is in force where an order on its way may turn a position round: that of the side held."""
 
 from pilothouse.core.instrument import Side
-from pilothouse.execution import cancel
-from pilothouse.execution.desk import Desk
 from pilothouse.execution.store import OrderRecord
 from pilothouse.execution.submit import Trader
 from pilothouse.fleet import protections
@@ -39,23 +37,23 @@ def _await(tx: Tx, scene: Scene, record: ProtectionRecord) -> None:
         protections.forget_awaited(tx, record.account_id, record.symbol)
 
 
-def of_the_held_side(tx: Tx, desk: Desk, trader: Trader, scene: Scene) -> ProtectionRecord | None:
+def of_the_held_side(tx: Tx, trader: Trader, scene: Scene) -> ProtectionRecord | None:
     """Return the protection of one instrument, the awaited one in its place once the position was turned round."""
     symbol, held = scene.view.instrument.symbol, scene.view.held()
     record = protections.of(tx, trader.account_id, symbol)
     behind = protections.awaited(tx, trader.account_id, symbol)
     if behind is None:
         return record
-    if held == 0 or Side.of(held) is not behind.protection.side:
-        if not entries_of(behind, scene):
-            protections.forget_awaited(tx, trader.account_id, symbol)
+    was_closed = held == 0 and record is not None and record.position_opened_at is not None
+    may_open = bool(entries_of(behind, scene))
+    is_held = held != 0 and Side.of(held) is behind.protection.side
+    if not is_held and not may_open:
+        protections.forget_awaited(tx, trader.account_id, symbol)
+    if not is_held and not (was_closed and may_open):
         return record
     protections.put(tx, behind)
     protections.forget_awaited(tx, trader.account_id, symbol)
-    if record is not None:
-        if record.position_opened_at is not None:
-            for order in entries_of(record, scene):
-                cancel.ask(tx, desk, order, by="protection: its position was closed")
+    if record is not None:  # an order of its side that is still on its way was asked for, too: it is not cancelled
         _await(tx, scene, record)
     return behind
 
