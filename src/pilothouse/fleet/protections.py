@@ -1,7 +1,7 @@
 """Every query over what positions are to be protected with, the orders made for it, and what accounts want done."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
@@ -83,6 +83,20 @@ _ITS_LATEST = hot(_ORDERS.order_by(protective_orders.c.order_id.desc()).limit(10
 
 
 def _record(row: Row[Any]) -> ProtectionRecord:
+    return replace(
+        _asked(row),
+        updated_at=row.updated_at,
+        position_opened_at=row.position_opened_at,
+        best_price=row.best_price,
+        trail_floor=row.trail_floor,
+        unprotected_since=row.unprotected_since,
+        unprotected_us=row.unprotected_us,
+        watched_step=row.watched_step,
+    )
+
+
+def _asked(row: Row[Any]) -> ProtectionRecord:
+    """Return a protection with what both tables keep of it."""
     return ProtectionRecord(
         id=row.id,
         account_id=row.account_id,
@@ -93,17 +107,29 @@ def _record(row: Row[Any]) -> ProtectionRecord:
         asked_by=row.asked_by,
         asked_at=row.asked_at,
         protection=Protection(Side(row.side), guards_from(row.guards)),
-        updated_at=row.updated_at,
+        updated_at=row.asked_at,
         placed=row.placed,
-        position_opened_at=row.position_opened_at,
-        best_price=row.best_price,
         way=row.way,
-        trail_floor=row.trail_floor,
         kept_here=frozenset(row.kept_here),
-        unprotected_since=row.unprotected_since,
-        unprotected_us=row.unprotected_us,
-        watched_step=row.watched_step,
     )
+
+
+def _asked_values(record: ProtectionRecord) -> dict[str, Any]:
+    return {
+        "id": record.id,
+        "account_id": record.account_id,
+        "symbol": record.symbol,
+        "owner_id": record.owner_id,
+        "hook_id": record.hook_id,
+        "signal_id": record.signal_id,
+        "asked_by": record.asked_by,
+        "asked_at": record.asked_at,
+        "side": record.protection.side.value,
+        "guards": guards_data(record.protection.guards),
+        "placed": record.placed,
+        "way": record.way,
+        "kept_here": sorted(record.kept_here),
+    }
 
 
 def of(tx: Tx, account_id: str, symbol: str) -> ProtectionRecord | None:
@@ -125,22 +151,10 @@ def put(tx: Tx, record: ProtectionRecord) -> None:
     tx.execute(delete(protections).where(_of_one(protections, record.account_id, record.symbol)))
     tx.execute(
         insert(protections).values(
-            id=record.id,
-            account_id=record.account_id,
-            symbol=record.symbol,
-            owner_id=record.owner_id,
-            hook_id=record.hook_id,
-            signal_id=record.signal_id,
-            asked_by=record.asked_by,
-            asked_at=record.asked_at,
-            side=record.protection.side.value,
-            guards=guards_data(record.protection.guards),
-            placed=record.placed,
+            **_asked_values(record),
             position_opened_at=record.position_opened_at,
             best_price=record.best_price,
-            way=record.way,
             trail_floor=record.trail_floor,
-            kept_here=sorted(record.kept_here),
             unprotected_since=record.unprotected_since,
             unprotected_us=record.unprotected_us,
             watched_step=record.watched_step,
@@ -183,53 +197,19 @@ _AWAITED = hot(
 def awaited(tx: Tx, account_id: str, symbol: str) -> ProtectionRecord | None:
     """Return the protection that is wanted once the position of one instrument was turned round, or None."""
     row = tx.execute(_AWAITED, {"account_id": account_id, "symbol": symbol}).first()
-    return _awaited(row) if row else None
+    return _asked(row) if row else None
 
 
 def every_awaited(tx: Tx) -> list[ProtectionRecord]:
     """Return every protection that is wanted once a position was turned round."""
     order = awaited_protections.c.account_id, awaited_protections.c.symbol
-    return [_awaited(row) for row in tx.execute(select(awaited_protections).order_by(*order))]
-
-
-def _awaited(row: Row[Any]) -> ProtectionRecord:
-    return ProtectionRecord(
-        id=row.id,
-        account_id=row.account_id,
-        symbol=row.symbol,
-        owner_id=row.owner_id,
-        hook_id=row.hook_id,
-        signal_id=row.signal_id,
-        asked_by=row.asked_by,
-        asked_at=row.asked_at,
-        protection=Protection(Side(row.side), guards_from(row.guards)),
-        updated_at=row.asked_at,
-        placed=row.placed,
-        way=row.way,
-        kept_here=frozenset(row.kept_here),
-    )
+    return [_asked(row) for row in tx.execute(select(awaited_protections).order_by(*order))]
 
 
 def put_awaited(tx: Tx, record: ProtectionRecord) -> None:
     """Keep a protection for the time when the position was turned round; another that was awaited is forgotten."""
     forget_awaited(tx, record.account_id, record.symbol)
-    tx.execute(
-        insert(awaited_protections).values(
-            account_id=record.account_id,
-            symbol=record.symbol,
-            owner_id=record.owner_id,
-            id=record.id,
-            hook_id=record.hook_id,
-            signal_id=record.signal_id,
-            asked_by=record.asked_by,
-            asked_at=record.asked_at,
-            side=record.protection.side.value,
-            guards=guards_data(record.protection.guards),
-            placed=record.placed,
-            way=record.way,
-            kept_here=sorted(record.kept_here),
-        )
-    )
+    tx.execute(insert(awaited_protections).values(**_asked_values(record)))
 
 
 def forget_awaited(tx: Tx, account_id: str, symbol: str) -> None:
