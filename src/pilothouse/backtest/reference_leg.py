@@ -105,21 +105,11 @@ class Leg(Desk):
         if not trade.held:
             self.shared.closed.append(self)
 
-    def _affordable(self, quantity: Decimal, price: Decimal) -> Decimal:
-        """Return the largest quantity that the equity of the account carries beside all that is held."""
-        times, held = self.spec.leverage, self.trade.held if self.trade else ZERO
-        side = self.trade.side if self.trade else 0
+    def _room(self, price: Decimal) -> Decimal:
+        """Return what the equity of the whole account still carries beside all that it holds."""
+        held, side = (self.trade.held, self.trade.side) if self.trade else (ZERO, 0)
         worth = self.cash + side * held * price + sum((leg.value for leg in self.others), ZERO)
-        room = times * worth - held * price - sum((abs(leg.value) for leg in self.others), ZERO)
-        least, most = 0, int(quantity / self.lot)
-        while least < most:
-            middle = (least + most + 1) // 2
-            value = middle * self.lot * price
-            if value + times * up(value * self.taker, self.unit) <= room:
-                least = middle
-            else:
-                most = middle - 1
-        return least * self.lot
+        return self.spec.leverage * worth - held * price - sum((abs(leg.value) for leg in self.others), ZERO)
 
     # ── steps of a bar ────────────────────────────────────────────────────────────────────────────
 

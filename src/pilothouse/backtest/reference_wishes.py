@@ -221,10 +221,7 @@ class Wishes(Account):
 
     def _affordable(self, quantity: Decimal, price: Decimal) -> Decimal:
         """Return the largest quantity up to `quantity` that equity carries with its fee, beside what is held."""
-        times, trade = self.spec.leverage, self.trade
-        held = trade.held if trade else ZERO
-        worth = self.cash + (trade.side * held * price if trade else ZERO)
-        room = times * worth - held * price
+        times, room = self.spec.leverage, self._room(price)
         least, most = 0, int(quantity / self.lot)
         while least < most:
             middle = (least + most + 1) // 2
@@ -234,3 +231,10 @@ class Wishes(Account):
             else:
                 most = middle - 1
         return least * self.lot
+
+    def _room(self, price: Decimal) -> Decimal:
+        """Return what equity still carries at `price` beside what is held, with leverage."""
+        trade = self.trade
+        held = trade.held if trade else ZERO
+        worth = self.cash + (trade.side * held * price if trade else ZERO)
+        return self.spec.leverage * worth - held * price
