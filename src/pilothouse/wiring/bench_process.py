@@ -16,29 +16,10 @@ from dataclasses import fields
 from pathlib import Path
 from typing import IO, Any, Final
 
-from pilothouse.core.errors import (
-    Broken,
-    Conflict,
-    Forbidden,
-    Invalid,
-    NotFound,
-    PilothouseError,
-    Refused,
-    Unavailable,
-)
+from pilothouse.core.errors import PilothouseError
 from pilothouse.kit.settings import Settings
+from pilothouse.wiring import bench_answers
 from pilothouse.wiring.bench_work import Bench
-
-KINDS: Final[tuple[type[PilothouseError], ...]] = (
-    Invalid,
-    NotFound,
-    Conflict,
-    Forbidden,
-    Refused,
-    Unavailable,
-    Broken,
-)
-"""How an error is told; the first that fits."""
 
 _NAMES: Final = {each.name: each.type for each in fields(Settings)}
 
@@ -64,15 +45,7 @@ def _answered(bench: Bench, question: dict[str, Any], answers: IO[str]) -> dict[
     try:
         return {"answer": bench.answer(question["do"], question["asked"], told)}
     except PilothouseError as error:
-        return {"error": _told(error)}
-
-
-def _told(error: PilothouseError) -> dict[str, Any]:
-    kind = next((each for each in KINDS if isinstance(error, each)), Refused)
-    told: dict[str, Any] = {"kind": kind.__name__, "code": error.code, "message": str(error)}
-    if isinstance(error, Invalid):
-        told["problems"] = [[each.field, each.came, each.allowed, each.code] for each in error.problems]
-    return told
+        return {"error": bench_answers.told(error)}
 
 
 def _say(answers: IO[str], told: dict[str, Any]) -> None:

@@ -18,18 +18,9 @@ from contextlib import contextmanager
 from dataclasses import asdict, replace
 from typing import Any, Final
 
-from pilothouse.core.errors import (
-    Broken,
-    Conflict,
-    Forbidden,
-    Invalid,
-    NotFound,
-    PilothouseError,
-    Problem,
-    Refused,
-    Unavailable,
-)
+from pilothouse.core.errors import Refused, Unavailable
 from pilothouse.kit.settings import Settings
+from pilothouse.wiring import bench_answers
 
 DOOR_S: Final = 120.0
 """So long a door waits for an answer; the first one begins a process, and compiles where nothing was compiled yet."""
@@ -40,9 +31,6 @@ IDLE_S: Final = 900.0
 _DOOR_NICE, _WORK_NICE = 5, 19
 _CLOSING_S = 2.0
 _OURS = "PILOTHOUSE_"
-_KINDS: Final[dict[str, type[PilothouseError]]] = {
-    each.__name__: each for each in (NotFound, Conflict, Forbidden, Refused, Unavailable, Broken)
-}
 
 
 class BenchGone(Unavailable):
@@ -96,7 +84,7 @@ class Bench:
         try:
             self._asked += 1
             self._send({"id": self._asked, "do": do, "asked": asked})
-            return _found(self._wait(deadline, look, every_s))
+            return bench_answers.found(self._wait(deadline, look, every_s))
         finally:
             self.used_at = time.monotonic()
             self._turn.release()
@@ -276,14 +264,3 @@ def _how(process: "subprocess.Popen[bytes]") -> str:
         with contextlib.suppress(ValueError):
             return f"signal {signal.Signals(-code).name}"
     return f"exit code {code}"
-
-
-def _found(told: dict[str, Any]) -> Any:
-    """Return an answer; raises the error that it tells of."""
-    error = told.get("error")
-    if error is None:
-        return told["answer"]
-    if error["kind"] == "Invalid":
-        raise Invalid([Problem(*each) for each in error["problems"]])
-    base = _KINDS.get(error["kind"], Refused)
-    raise type(base.__name__, (base,), {"code": error["code"]})(error["message"])
