@@ -40,6 +40,11 @@ NOON = datetime(2026, 1, 5, 12, tzinfo=UTC)
 SOURCE = Path(__file__).parent.parent / "src" / "pilothouse"
 TEMPLATE = "every_table"
 
+# Hundreds of processes import the house in a run, and compiling it anew takes each a second and more. So bytecode is
+# kept, even where the environment says otherwise.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
+
 # No deadline and no complaint about slowness: a machine shared by others is slow at times, and no test asserts a time.
 hypothesis.settings.register_profile(
     "house", deadline=None, print_blob=True, suppress_health_check=[hypothesis.HealthCheck.too_slow]
