@@ -6,7 +6,6 @@ take many such turns at once (`decide_bars`), if asking it one by one costs more
 
 from bisect import bisect_left
 from collections.abc import Iterator
-from functools import partial
 from itertools import repeat
 from operator import mul
 from typing import Any, Final
@@ -99,8 +98,8 @@ class CalmRun(TurnRun):
         decide, passed, turn = self.decide, 0, Turn(state)
         for passed, happening in enumerate(self._bars(bars)):
             turn = decide(state, happening, p)
-            state, wants, cancels, _note = turn
-            if wants or cancels:
+            state = turn.state
+            if turn.wants or turn.cancels:
                 return bars.start + passed, turn
         return bars.start + passed, turn
 
@@ -110,8 +109,7 @@ class CalmRun(TurnRun):
         part, tick = slice(bars.start, bars.stop), lane.scale.tick
         prices = (map(mul, column[part], repeat(tick)) for column in self.columns)
         volumes = map(mul, self.volumes[part], repeat(lane.candles.volume_step))
-        rows = zip(repeat(lane.market.symbol), self.opened[part], self.closed[part], *prices, volumes, strict=False)
-        return map(partial(tuple.__new__, Bar), rows)
+        return map(Bar, repeat(lane.market.symbol), self.opened[part], self.closed[part], *prices, volumes)
 
     def _lived(self, lane: Lane, step: int, until: int) -> None:
         """Account for bars that passed without anything."""

@@ -16,8 +16,7 @@ LEAVE: Final = "leave"
 """The key of what closes a position at the market, where rules are carried out."""
 
 
-@dataclass(frozen=True, slots=True)
-class Ticket(Want):
+class Ticket(Want, frozen=True, gc=False):
     """An order of rules rather than of a strategy: counted in lots and ticks already, and met as the kernels meet it.
 
     sign             1 buys, -1 sells

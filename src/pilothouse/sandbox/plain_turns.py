@@ -42,14 +42,13 @@ def bars_from_plain(told: Mapping[str, Any], columns: Mapping[str, Array]) -> It
     prices = (map(mul, columns[name].tolist(), repeat(tick)) for name in _PRICES)
     volumes = map(mul, columns["volume"].tolist(), repeat(step))
     closed = (opened + told["span_ms"]).tolist()
-    return map(Bar._make, zip(repeat(told["symbol"]), opened.tolist(), closed, *prices, volumes, strict=False))
+    return map(Bar, repeat(told["symbol"]), opened.tolist(), closed, *prices, volumes)
 
 
 def happening_to_plain(happening: Happening) -> dict[str, Any]:
     """Return one happening as data."""
     kind = next(name for name, each in _KINDS.items() if isinstance(happening, each))
-    names = happening._fields if isinstance(happening, Bar | Filled) else tuple(happening.__slots__)
-    values = {name: getattr(happening, name) for name in names}
+    values = {name: getattr(happening, name) for name in happening.__struct_fields__}
     return {"kind": kind, **{name: plain(value) if name in _MONEY else value for name, value in values.items()}}
 
 

@@ -21,8 +21,9 @@ entries and running bots.
 from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any, ClassVar, NamedTuple, Protocol, runtime_checkable
+from typing import Any, ClassVar, Protocol, runtime_checkable
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -132,10 +133,11 @@ class Columns:
         return Rules()
 
 
-class Bar(NamedTuple):
+class Bar(msgspec.Struct, frozen=True, gc=False):
     """A candle that closed: exact prices, quote per base; volume, base.
 
-    A tuple, because one is made for each bar of a history, and a frozen dataclass takes three times as long.
+    One is made for each bar of a history, so that these values are structs: a frozen dataclass takes fifteen times as
+    long, a named tuple three times.
     """
 
     symbol: str
@@ -148,8 +150,8 @@ class Bar(NamedTuple):
     volume: Decimal
 
 
-class Filled(NamedTuple):
-    """An order that a turn asked for was filled, in part or whole; signed `quantity`, base. A tuple, as a bar is."""
+class Filled(msgspec.Struct, frozen=True, gc=False):
+    """An order that a turn asked for was filled, in part or whole; signed `quantity`, base."""
 
     key: str
     symbol: str
@@ -158,8 +160,7 @@ class Filled(NamedTuple):
     at_ms: int
 
 
-@dataclass(frozen=True, slots=True)
-class Denied:
+class Denied(msgspec.Struct, frozen=True, gc=False):
     """An order that a turn asked for was not made: `code` names the limit of the risk gate that it met."""
 
     key: str
@@ -169,8 +170,7 @@ class Denied:
     at_ms: int
 
 
-@dataclass(frozen=True, slots=True)
-class Quoted:
+class Quoted(msgspec.Struct, frozen=True, gc=False):
     """The best prices changed."""
 
     symbol: str
@@ -182,8 +182,7 @@ class Quoted:
 Happening = Bar | Filled | Denied | Quoted
 
 
-@dataclass(frozen=True, slots=True)
-class Want:
+class Want(msgspec.Struct, frozen=True, gc=False):
     """An order that should exist. The same key is the same order: told again, it is changed; left out, it stays.
 
     quantity     base, signed: above zero buys
@@ -202,11 +201,8 @@ class Want:
     trail: Decimal | None = None
 
 
-class Turn(NamedTuple):
-    """What a turn led to: the state to be kept, orders that should exist, keys of orders that should not; a note.
-
-    A tuple, as a bar is: one is made for each.
-    """
+class Turn(msgspec.Struct, frozen=True, gc=False):
+    """What a turn led to: the state to be kept, orders that should exist, keys of orders that should not; a note."""
 
     state: dict[str, Any]
     wants: tuple[Want, ...] = ()
