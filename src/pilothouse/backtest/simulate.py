@@ -96,7 +96,7 @@ def _carried_out(plan: Plan, candles: Candles, *, quick: bool, costless: bool, t
     bars, p = plan.candles, plan.settings
     kinds, shares = plan.wanted.kinds, plan.wanted.shares
     equity = np.empty(len(bars), np.int64)
-    if quick and is_plain(p, kinds, plan.tiers, plan.flags):
+    if quick and is_plain(p, kinds, plan.tiers, shares, plan.flags):
         room = int(np.count_nonzero(plan.flags)) + 1
         trades, fills = np.empty((room, k.TRADE_WIDTH), np.int64), np.empty((2 * room, k.FILL_WIDTH), np.int64)
         counts = np.zeros(5, np.int64)

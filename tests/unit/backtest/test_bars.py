@@ -64,13 +64,22 @@ def test_the_quick_loop_for_plain_rules_equals_the_general_one_to_the_unit() -> 
     for seed in range(300):
         case = plain_case(seed)
         plan = planned(case.spec, case.market, case.candles, case.signals, case.rules, warm_up=case.warm_up)
-        plain += is_plain(plan.settings, plan.wanted.kinds, plan.tiers, plan.flags)
+        plain += is_plain(plan.settings, plan.wanted.kinds, plan.tiers, plan.wanted.shares, plan.flags)
         result = run(case)
         assert result.digest() == run(case, quick=False).digest(), f"seed {seed}"
         told = measure(result.curve(), result.table())
         for name, value in result.core().items():
             assert value == (None if told[name] is None else pytest.approx(told[name], rel=1e-5, abs=1e-8)), name
     assert plain == 300, "what they all have in common is that the quick loop can do them"
+
+
+def test_a_single_target_for_a_part_leaves_the_rest_open_in_the_quick_run_too() -> None:
+    """Half is taken at the target and half stays: whoever closed all of it there would tell of another result."""
+    for seed in range(40):
+        case = plain_case(seed)
+        exits = replace(case.rules.exits, targets=(Target(Distance(0.3), 0.5),))
+        case = replace(case, rules=replace(case.rules, exits=exits))
+        assert run(case).digest() == run(case, quick=False).digest(), f"seed {seed}"
 
 
 @pytest.mark.soak

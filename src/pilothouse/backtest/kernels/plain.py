@@ -18,7 +18,7 @@ Flags = NDArray[np.uint8]
 TRADES, FILLS, SKIPPED, EXPOSED, STATUS = range(5)
 
 
-def is_plain(p: Array, kinds: Array, tiers: Array, flags: Flags) -> bool:
+def is_plain(p: Array, kinds: Array, tiers: Array, shares: Array, flags: Flags) -> bool:
     """Say whether a plan asks for no more than this loop can."""
     rows = (k.ROW_LIMIT, k.ROW_TRIGGER, k.ROW_WEIGHT, k.ROW_SIZE, k.ROW_TAG, k.ROW_VOLUME)
     due = (k.ROW_FUNDING_OPEN, k.ROW_FUNDING, k.ROW_BORROW, k.ROW_DAY, k.ROW_BAR)
@@ -27,7 +27,7 @@ def is_plain(p: Array, kinds: Array, tiers: Array, flags: Flags) -> bool:
         and p[k.FLIPS]
         and p[k.SIZE_BY] == k.SIZE_LOTS
         and p[k.SLIP] in {k.SLIP_NONE, k.SLIP_FIXED, k.SLIP_SPREAD}
-        and p[k.TARGETS] <= 1
+        and (p[k.TARGETS] == 0 or (p[k.TARGETS] == 1 and shares[1] == k.MILLION))  # a part would leave the rest open
         and all(p[slot] < 0 for slot in (*rows, *due))
         and (kinds[:, k.D_ROW] < 0).all()
         and not kinds[[k.D_AFTER, k.D_EVEN], : k.D_ROW].any()
