@@ -9,12 +9,15 @@ from typing import Any, Literal, cast
 from sqlalchemy import Engine, create_engine, event, make_url
 from sqlalchemy.exc import DBAPIError, OperationalError, StatementError
 from sqlalchemy.exc import TimeoutError as PoolExhausted
+from sqlalchemy.sql.compiler import Compiled
+from sqlalchemy.util import LRUCache
 
 from pilothouse.core.errors import Broken, Unavailable, Unknown
 
 Dialect = Literal["sqlite", "postgresql"]
 
 _BUSY_MS = 10_000
+_STATEMENTS_MOST = 2_000
 
 # SQLite: busy, locked, out of memory, I/O error, full, cannot open.
 _SQLITE_UNAVAILABLE = {5, 6, 7, 10, 13, 14}
@@ -60,6 +63,27 @@ def sqlite_file(url: str) -> Path:
     return Path(name)
 
 
+class _Statements:
+    """Compiled statements of every engine of this process: what one has compiled, the others need not.
+
+    A statement costs more to compile than to run, and readers, writers and the paper venue's journal would each do it
+    for themselves. All engines of one dialect are opened alike, below, so they compile alike.
+    """
+
+    def __init__(self) -> None:
+        self._kept: LRUCache[Any, Compiled] = LRUCache(_STATEMENTS_MOST)
+
+    def get(self, key: tuple[Any, ...]) -> Compiled | None:
+        """Return a statement under the key that SQLAlchemy makes: the engine's dialect, then what is asked."""
+        return self._kept.get((key[0].name, *key[1:]))
+
+    def __setitem__(self, key: tuple[Any, ...], compiled: Compiled) -> None:
+        self._kept[(key[0].name, *key[1:])] = compiled
+
+
+_STATEMENTS = _Statements()
+
+
 def open_engine(url: str, *, size: int, read_only: bool = False) -> Engine:
     """Return an engine with at most `size` connections.
 
@@ -81,6 +105,7 @@ def _sqlite_engine(url: str, size: int, *, read_only: bool) -> Engine:
         pool_size=size,
         max_overflow=0,
         pool_reset_on_return=None,
+        execution_options={"compiled_cache": _STATEMENTS},
         hide_parameters=True,  # an error must not carry what was to be stored into a log
     )
 
@@ -114,6 +139,7 @@ def _postgres_engine(url: str, size: int, *, read_only: bool) -> Engine:
         isolation_level="REPEATABLE READ" if read_only else "READ COMMITTED",
         pool_size=size,
         max_overflow=0,
+        execution_options={"compiled_cache": _STATEMENTS},
         hide_parameters=True,  # as above
         connect_args=dict(settings),
     )
