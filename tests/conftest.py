@@ -39,6 +39,8 @@ if TYPE_CHECKING:
 NOON = datetime(2026, 1, 5, 12, tzinfo=UTC)
 SOURCE = Path(__file__).parent.parent / "src" / "pilothouse"
 TEMPLATE = "every_table"
+MEMORY = "/dev/shm"  # noqa: S108 - pytest makes a folder in it that is ours alone
+MEMORY_BYTES_MIN = 4_000_000_000
 
 # Hundreds of processes import the house in a run, and compiling it anew takes each a second and more. So bytecode is
 # kept, even where the environment says otherwise.
@@ -119,8 +121,15 @@ def pytest_configure(config: pytest.Config) -> None:
         config.stash[SERVERS] = servers.Servers(Path(config.workerinput["servers"]))
         return
     servers.sweep()
+    _write_into_memory()
     config.stash[SERVERS] = servers.Servers(servers.new_folder())
     signal.signal(signal.SIGTERM, _end_orderly)
+
+
+def _write_into_memory() -> None:
+    """Let tests write into memory, where there is room: none asks what a disk forgets without power."""
+    if os.access(MEMORY, os.W_OK) and shutil.disk_usage(MEMORY).free >= MEMORY_BYTES_MIN:
+        os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", MEMORY)
 
 
 def _end_orderly(_signal: int, _frame: FrameType | None) -> NoReturn:
