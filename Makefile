@@ -42,10 +42,10 @@ check: $(VENV)/.dev ## format, lint, types, import contracts, house rules
 	$(BIN)/python tools/tidy.py
 
 test: $(VENV)/.dev check ## check, and every test on SQLite and on a real PostgreSQL
-	$(BIN)/python -m pytest -n auto
+	$(BIN)/python -m pytest -n auto --dist worksteal
 
 soak: $(VENV)/.dev ## the long runs: thousands of seeds, every death; hours if you let it (SOAK="-k word" for some)
-	$(BIN)/python -m pytest -n auto --soak $(SOAK)
+	$(BIN)/python -m pytest -n auto --dist worksteal --soak $(SOAK)
 
 chaos: $(VENV)/.dev ## kill the product again and again at an exchange that fails, and count (ALERTS=10000 SEED=n)
 	$(BIN)/python -m tests.chaos

@@ -89,12 +89,14 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Keep the tests marked soak out of an ordinary run, and all others out of a soak."""
+    """Keep the tests marked soak out of an ordinary run, and all others out of a soak; begin with the slow ones."""
     wanted = bool(config.getoption("--soak"))
     others = [item for item in items if _is_soak(item) is not wanted]
     if others:
         config.hook.pytest_deselected(items=others)
         items[:] = [item for item in items if _is_soak(item) is wanted]
+    # One that begins last would be waited for by all other workers.
+    items.sort(key=lambda item: item.get_closest_marker("slow") is None)
 
 
 def _is_soak(item: pytest.Item) -> bool:
