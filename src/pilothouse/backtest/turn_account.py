@@ -110,6 +110,8 @@ class Account:
     def liquidation(self, leg: Leg) -> int | None:
         """Return the first price at which a position is worth less than it must be, None where there is none."""
         side = 1 if leg.pos > 0 else -1
+        if side > 0 and self.spec.leverage == 1 and self.spec.margin is not Margin.CROSS:
+            return None
         keep = PPM - side * leg.lane.costs.maintenance_ppm
         if self.spec.margin is Margin.CROSS:
             aside = sum(other.worth for other in self.legs if other is not leg and other.pos)
@@ -119,8 +121,6 @@ class Account:
                 return _up(_up(owed * PPM, size), keep) if owed > 0 else None
             return max(self.cash + aside, 0) * PPM // size // keep
         times = self.spec.leverage
-        if times == 1 and side > 0:
-            return None
         average = self.average(leg)
         if side > 0:
             level = -(-average * (times - 1) * PPM // (times * keep))
@@ -140,9 +140,10 @@ class Account:
     def affordable(self, leg: Leg, lots: int, price: int, fee_ppm: int) -> int:
         """Return the most of `lots` that equity carries at `price` with its fee, beside what is held."""
         each, times = price * leg.lane.units, self.spec.leverage
-        aside = [other for other in self.legs if other is not leg and other.pos]
-        worth = self.cash + leg.pos * each + sum(other.worth for other in aside)
-        room = times * worth - abs(leg.pos) * each - sum(abs(other.worth) for other in aside)
+        room = times * (self.cash + leg.pos * each) - abs(leg.pos) * each
+        if len(self.legs) > 1:
+            aside = [other.worth for other in self.legs if other is not leg and other.pos]
+            room += times * sum(aside) - sum(map(abs, aside))
         if room <= 0:
             return 0
         least, most = 0, min(lots, room // each)
@@ -184,7 +185,7 @@ class Account:
             trade = leg.trade = Open(order.sign, self.step, price, order.reason, tag, price, price)
             trade.fresh = self.step if fresh else -1
         fee = self._book(leg, order.sign * lots, price, order.reason, maker=maker)
-        _seen(trade, price)
+        _seen(trade, price, price)
         leg.pos += order.sign * lots
         trade.lots += lots
         trade.opened_value += lots * price * leg.lane.units
@@ -202,7 +203,7 @@ class Account:
         leg.pos -= trade.side * lots
         trade.fees += fee
         trade.closed_value += value
-        _seen(trade, price)
+        _seen(trade, price, price)
         if not leg.pos:
             self.write(leg, trade, price, reason)
 
@@ -241,8 +242,7 @@ class Account:
         trade = leg.trade
         if trade is None or trade.fresh == self.step:
             return
-        _seen(trade, leg.lane.high)
-        _seen(trade, leg.lane.low)
+        _seen(trade, leg.lane.high, leg.lane.low)
 
     def table(self) -> dict[str, Any]:
         """Return trades and fills as rows of whole numbers."""
@@ -250,11 +250,12 @@ class Account:
         return {"trades": self.trades, "fills": fills}
 
 
-def _seen(trade: Open, price: int) -> None:
-    if trade.side > 0:
-        trade.best, trade.worst = max(trade.best, price), min(trade.worst, price)
-    else:
-        trade.best, trade.worst = min(trade.best, price), max(trade.worst, price)
+def _seen(trade: Open, high: int, low: int) -> None:
+    better, worse = (high, low) if trade.side > 0 else (low, high)
+    if (better - trade.best) * trade.side > 0:
+        trade.best = better
+    if (trade.worst - worse) * trade.side > 0:
+        trade.worst = worse
 
 
 def _up(amount: int, by: int) -> int:

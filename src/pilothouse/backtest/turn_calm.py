@@ -6,15 +6,17 @@ take many such turns at once (`decide_bars`), if asking it one by one costs more
 
 from bisect import bisect_left
 from collections.abc import Iterator
-from itertools import repeat
+from itertools import chain, repeat
 from operator import mul
 from typing import Any, Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from pilothouse.backtest.spec import Margin
 from pilothouse.backtest.turn_orders import ALL, Lane, Leg
 from pilothouse.backtest.turn_run import CLOSE, TurnRun
+from pilothouse.core.candles import Ints
 from pilothouse.strategies.sdk import Bar, Turn
 
 _LEAST: Final = 64
@@ -29,10 +31,12 @@ class CalmRun(TurnRun):
         """Begin flat, before the first bar; as the run that it is."""
         super().__init__(*arguments)
         lane = self.lanes[0]
-        self.columns, self.volumes = lane.columns, lane.candles.volume.tolist()
+        self.columns = lane.columns
         self.dues = sorted(lane.due)
         self.decide_bars = getattr(self.strategy, "decide_bars", self._one_by_one)
         self.at_once = _LEAST
+        self.told: Iterator[Bar] | None = None
+        """The bars in order, each made when it is told; None where they are told otherwise."""
 
     def through(self) -> None:
         """Walk all bars."""
@@ -40,6 +44,8 @@ class CalmRun(TurnRun):
             super().through()
             return
         lane, count, step = self.lanes[0], len(self.opened), 0
+        if self.decide_bars == self._one_by_one:
+            self.told = self._bars(lane)
         while step < count:
             until = self._calm_until(lane, step, count)
             if until > step:
@@ -76,9 +82,9 @@ class CalmRun(TurnRun):
             return count
         if lane.columns[2][step] <= floor or lane.columns[1][step] >= ceiling:
             return step
-        candles = lane.candles
-        met = np.flatnonzero((candles.low[step:count] <= floor) | (candles.high[step:count] >= ceiling))
-        return step + int(met[0]) if len(met) else count
+        if floor:
+            count = _first(lane.candles.low[step:count] <= floor, step, count)
+        return count if ceiling == ALL else _first(lane.candles.high[step:count] >= ceiling, step, count)
 
     def _pass(self, lane: Lane, step: int, until: int) -> int:
         """Take the turns of the bars from `step` up to `until`, or to the first that asks for something."""
@@ -95,21 +101,23 @@ class CalmRun(TurnRun):
 
     def _one_by_one(self, state: dict[str, Any], bars: range, p: Any) -> tuple[int, Turn]:
         """Return the first turn that asks for something, and its bar; else the last turn."""
-        decide, passed, turn = self.decide, 0, Turn(state)
-        for passed, happening in enumerate(self._bars(bars)):
+        assert self.told is not None, "whoever decides one by one is told so"
+        decide, turn = self.decide, Turn(state)
+        for bar, happening in zip(bars, self.told, strict=False):
             turn = decide(state, happening, p)
             state = turn.state
             if turn.wants or turn.cancels:
-                return bars.start + passed, turn
-        return bars.start + passed, turn
+                return bar, turn
+        return bars.stop - 1, turn
 
-    def _bars(self, bars: range) -> Iterator[Bar]:
-        """Yield these bars as a strategy is told; one is made only when the one before it has been decided on."""
-        lane = self.lanes[0]
-        part, tick = slice(bars.start, bars.stop), lane.scale.tick
-        prices = (map(mul, column[part], repeat(tick)) for column in self.columns)
-        volumes = map(mul, self.volumes[part], repeat(lane.candles.volume_step))
-        return map(Bar, repeat(lane.market.symbol), self.opened[part], self.closed[part], *prices, volumes)
+    def _bars(self, lane: Lane) -> Iterator[Bar]:
+        """Yield all bars as a strategy is told; one is made only when the one before it has been decided on."""
+        prices = (map(mul, column, repeat(lane.tick)) for column in self.columns)
+        volumes = map(mul, chain.from_iterable(_lists(lane.candles.volume)), repeat(lane.step))
+        return map(Bar, repeat(lane.market.symbol), self.opened, self.closed, *prices, volumes)
+
+    def _bar_of(self, lane: Lane) -> Bar:
+        return super()._bar_of(lane) if self.told is None else next(self.told)
 
     def _lived(self, lane: Lane, step: int, until: int) -> None:
         """Account for bars that passed without anything."""
@@ -139,6 +147,17 @@ class CalmRun(TurnRun):
         account.begin_day(account.now_ms // _DAY_MS)
         self.follow(turn)
         self.end_of_step(lane.legs)
+
+
+def _first(met: NDArray[np.bool_], start: int, otherwise: int) -> int:
+    """Return the first place that is met, counted from `start`."""
+    place = int(met.argmax()) if len(met) else 0
+    return start + place if len(met) and met[place] else otherwise
+
+
+def _lists(column: Ints) -> Iterator[list[int]]:
+    for start in range(0, len(column), _MOST):
+        yield column[start : start + _MOST].tolist()
 
 
 def _lived_through(leg: Leg, highest: int, lowest: int) -> None:

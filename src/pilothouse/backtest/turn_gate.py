@@ -6,7 +6,7 @@ at midnight and at its highest, what was made lately, and losses. An order decid
 
 from bisect import bisect_right
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from decimal import Decimal
 from typing import Final, NamedTuple
 
@@ -36,7 +36,7 @@ class _Made(NamedTuple):
 class Gate:
     """Asked before each order; remembers what was made and what was denied."""
 
-    def __init__(self, account: Account, limits: Limits, closed_ms: list[int]) -> None:
+    def __init__(self, account: Account, limits: Limits, closed_ms: Sequence[int]) -> None:
         """Begin with nothing made. `closed_ms`: the end of each bar."""
         self._account, self._limits, self._closed_ms = account, limits, closed_ms
         self._instruments = {lane.market.symbol: instrument_of(lane.market, lane.scale.tick) for lane in account.lanes}

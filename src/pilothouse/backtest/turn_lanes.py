@@ -1,5 +1,6 @@
 """Instruments of a run in turns: candles, costs and funding go in; lanes of plain numbers come out. Pure."""
 
+from array import array
 from collections.abc import Mapping
 from dataclasses import replace
 
@@ -34,7 +35,7 @@ def lanes_of(
             raise Invalid([Problem("costs.funding", came, allowed, "missing")])
         scale = replace(scale_of(candles, market), unit=unit)
         walked: Candles | Pieces = candles if pieces is None else pieces
-        columns = (walked.open.tolist(), walked.high.tolist(), walked.low.tolist(), walked.close.tolist())
+        columns = (numbers_of(walked.open), numbers_of(walked.high), numbers_of(walked.low), numbers_of(walked.close))
         counts = spec.fills.volume_ppm is not None or costs.slip in {Slip.VOLUME, Slip.IMPACT}
         volume = volume_lots(walked, market).tolist() if counts else []
         due = _due(walked, costs, funding.get(market.symbol))
@@ -48,6 +49,11 @@ def calendar_of(lanes: list[Lane]) -> Ints:
         return lanes[0].candles.opened_ms
     found: Ints = np.unique(np.concatenate([lane.candles.opened_ms for lane in lanes]))
     return found
+
+
+def numbers_of(column: Ints) -> "array[int]":
+    """Return a column as plain numbers of Python, one at a time."""
+    return array("q", column.astype(np.int64, copy=False).tobytes())
 
 
 def _due(candles: Candles | Pieces, costs: Costs, funding: Funding | None) -> dict[int, tuple[int, int, int]]:

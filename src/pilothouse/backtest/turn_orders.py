@@ -1,7 +1,11 @@
 """Orders, positions and instruments of a run in turns, in whole lots and ticks: what they are, and no more. Pure."""
 
+from array import array
 from dataclasses import dataclass, field
+from decimal import Decimal
 from typing import Final
+
+import msgspec
 
 from pilothouse.backtest.result import Reason, Scale
 from pilothouse.backtest.spec import PPM, Costs, Market
@@ -42,9 +46,12 @@ class Ticket(Want, frozen=True, gc=False):
 class Lane:
     """One instrument and its bars.
 
-    columns    opens, highs, lows, closes, ticks
+    columns    opens, highs, lows, closes, ticks; arrays, because a list of a year's minutes is looked through by
+               every collection of garbage
     volume     lots of each bar, where fills depend on them
     due        by bar: (funding at the open, funding inside, interest), ppb, where something is
+    tick       what a tick is worth, quote
+    step       what a step of the candles' volume is worth, base
     budget     lots that may still be filled in this bar
     last       the last price, ticks
     """
@@ -54,9 +61,11 @@ class Lane:
     candles: Candles
     scale: Scale
     units: int
-    columns: tuple[list[int], list[int], list[int], list[int]]
+    columns: tuple["array[int]", "array[int]", "array[int]", "array[int]"]
     volume: list[int]
     due: dict[int, tuple[int, int, int]]
+    tick: Decimal = field(init=False)
+    step: Decimal = field(init=False)
     bar: int = -1
     first: int = 0
     high: int = 0
@@ -68,6 +77,10 @@ class Lane:
     taker_ppm: int = 0
     legs: list["Leg"] = field(default_factory=list)
 
+    def __post_init__(self) -> None:
+        """Keep what each bar is told with."""
+        self.tick, self.step = self.scale.tick, self.candles.volume_step
+
     def go_to(self, bar: int, share: int | None) -> None:
         """Stand at a bar; `share`: ppm of its volume that may be filled, None for all that is asked for."""
         self.bar = bar
@@ -76,8 +89,7 @@ class Lane:
         self.budget = self.volume[bar] * share // PPM if share else ALL
 
 
-@dataclass(slots=True, eq=False)
-class Open:
+class Open(msgspec.Struct, eq=False, gc=False):
     """The trade that is open, from flat to flat; `fresh`: the bar in which it was opened behind the open."""
 
     side: int
@@ -116,8 +128,7 @@ class Leg:
         return self.pos * self.lane.last * self.lane.units
 
 
-@dataclass(slots=True, eq=False)
-class Order:
+class Order(msgspec.Struct, eq=False):
     """An order that stands: lots left, prices in ticks.
 
     since     bar in which it was asked for in this form
@@ -139,7 +150,7 @@ class Order:
     best: int = 0
     ticket: Ticket | None = None
     frozen: bool = False
-    key: str = field(init=False)
+    key: str = ""
 
     def __post_init__(self) -> None:
         """Take its name from what was wanted."""

@@ -20,7 +20,7 @@ from pilothouse.backtest.simulate import TooLargeToCount
 from pilothouse.backtest.spec import BacktestSpec, FillAt
 from pilothouse.backtest.turn_account import Account
 from pilothouse.backtest.turn_gate import Gate
-from pilothouse.backtest.turn_lanes import calendar_of
+from pilothouse.backtest.turn_lanes import calendar_of, numbers_of
 from pilothouse.backtest.turn_orders import LEAVE, Lane, Leg, Order, Ticket, is_limited, reason_of
 from pilothouse.backtest.turn_walk import Walk
 from pilothouse.core.errors import Invalid, Problem, Refused
@@ -59,14 +59,14 @@ class TurnRun(Walk):
             seat(self)
         self.state: dict[str, Any] = strategy.begin(p)
         self.calendar = calendar_of(lanes)
-        self.opened: list[int] = self.calendar.tolist()
+        self.opened = numbers_of(self.calendar)
         self.span = lanes[0].candles.span_ms
-        self.closed: list[int] = (self.calendar + self.span).tolist()
+        self.closed = numbers_of(self.calendar + self.span)
         self.pieces = pieces
         self.ends: dict[int, int] = {}
         """Of each piece that ends a bar, the bar."""
         if pieces is not None:
-            self.opened, self.closed = pieces.opened_ms.tolist(), pieces.closed_ms.tolist()
+            self.opened, self.closed = numbers_of(pieces.opened_ms), numbers_of(pieces.closed_ms)
             self.ends = {last: bar for bar, last in enumerate(pieces.last.tolist())}
         self.gate = Gate(self.account, spec.limits, self.closed) if is_limited(spec.limits) else None
         self.phase = CLOSE
@@ -106,7 +106,7 @@ class TurnRun(Walk):
             lane.go_to(lane.bar, share)
             lane.last = lane.first
         account.begin_day(now // _DAY_MS)
-        legs = [leg for lane in here for leg in lane.legs]
+        legs = here[0].legs if len(here) == 1 else [leg for lane in here for leg in lane.legs]
         if self.later:
             self._arrive(step)
         self._opens(legs, here)
@@ -163,7 +163,7 @@ class TurnRun(Walk):
 
     def _bar_of(self, lane: Lane) -> Bar:
         """Return the bar that closes now, as the strategy is told."""
-        tick, candles = lane.scale.tick, lane.candles
+        tick, candles = lane.tick, lane.candles
         bar, opened = lane.bar, self.account.now_ms
         prices = (lane.first, lane.high, lane.low, lane.close)
         if self.pieces is not None:
@@ -175,7 +175,7 @@ class TurnRun(Walk):
             prices = (first, high, low, last)
         return Bar(
             lane.market.symbol, opened, opened + self.span, prices[0] * tick, prices[1] * tick, prices[2] * tick,
-            prices[3] * tick, int(candles.volume[bar]) * candles.volume_step,
+            prices[3] * tick, int(candles.volume[bar]) * lane.step,
         )  # fmt: skip
 
     def _fill_at_close(self, legs: list[Leg]) -> None:
@@ -212,17 +212,14 @@ class TurnRun(Walk):
         """Let the strategy take the turn that follows a fill."""
         lane = leg.lane
         at = self.account.ends_ms
-        self.turn(Filled(key, lane.market.symbol, lots * lane.scale.lot, price * lane.scale.tick, at))
+        self.turn(Filled(key, lane.market.symbol, lots * lane.scale.lot, price * lane.tick, at))
 
     def follow(self, turn: Turn) -> None:
         """Take over the orders of a turn, at once or when they arrive."""
-        late, step = self.spec.fills.latency or self.spec.fills.latency_ms, self.account.step
-        due = step + late + (self.phase == CLOSE and not self.at_close)
-        if self.spec.fills.latency_ms:
-            # What follows a fill inside is decided when the piece has ended: nothing tells when it was.
-            due = max(bisect_left(self.opened, self.closed[step] + late), step + 1)
+        late = 0 if self.quotes else self.spec.fills.latency or self.spec.fills.latency_ms
+        due = self._arrives(late) if late else 0
         for key in turn.cancels:
-            if late and not self.quotes:
+            if late:
                 self.later.append((due, key))
             elif key in self.orders:
                 self.forget(self.orders[key])
@@ -230,10 +227,18 @@ class TurnRun(Walk):
             order = self._ticket(want) if isinstance(want, Ticket) else self._made(want)
             if order is None or not self._passes(order):
                 continue
-            if late and not self.quotes:
+            if late:
                 self.later.append((due, order))
             else:
                 self._stand(order)
+
+    def _arrives(self, late: int) -> int:
+        """Return the bar in which what is decided now arrives."""
+        step = self.account.step
+        if self.spec.fills.latency_ms:
+            # What follows a fill inside is decided when the piece has ended: nothing tells when it was.
+            return max(bisect_left(self.opened, self.closed[step] + late), step + 1)
+        return step + late + (self.phase == CLOSE and not self.at_close)
 
     def _arrive(self, step: int, *, at_close: bool = False) -> None:
         """Let what was under way arrive: before the open, or before the close where orders fill there."""
