@@ -12,12 +12,30 @@ from pathlib import Path
 from typing import Any
 
 from tests.chaos.plan import LANES, PROTECTED, STRATEGY
-from tests.chaos.record import ACKNOWLEDGED, BOOKS, EVENTS, SENT, TRUTH, lines
+from tests.chaos.record import (
+    ACKNOWLEDGED,
+    BOOKS,
+    CUT,
+    EVENTS,
+    FAILED,
+    REFUSED,
+    SENT,
+    SILENT,
+    TOLD,
+    TRUTH,
+    lines,
+)
 
 ACKNOWLEDGED_LEAST = Decimal(95)
 """Percent of the alerts that are to be acknowledged in the end."""
 
 _KIND_OF = {symbol: kind for kind, (symbol, _) in LANES.items()}
+_GIVEN_UP = {
+    SILENT: "because no answer came in time",
+    REFUSED: "after nobody was there the last time",
+    CUT: "after it died over the last answer",
+    TOLD: "after it was asked to come again the last time",
+}
 _SHOWN = 25
 Row = dict[str, Any]
 
@@ -29,6 +47,7 @@ class Run:
     place: Path
     sent: dict[int, Row] = field(default_factory=dict)
     acknowledged: dict[int, Row] = field(default_factory=dict)
+    given_up: Counter[str] = field(default_factory=Counter)
     events: list[Row] = field(default_factory=list)
     orders_there: list[Row] = field(default_factory=list)
     fills_there: list[Row] = field(default_factory=list)
@@ -49,6 +68,8 @@ class Run:
         for row in lines(place, ACKNOWLEDGED):
             if row["status"] == 200:
                 run.acknowledged[row["n"]] = row
+        last = {row["n"]: row["why"] for row in lines(place, FAILED)}
+        run.given_up = Counter(_GIVEN_UP[last[n]] for n in run.sent if n not in run.acknowledged and n in last)
         run.events = list(lines(place, EVENTS))
         for row in lines(place, TRUTH):
             match row["row"]:
@@ -93,7 +114,7 @@ class Table:
 
     def __str__(self) -> str:
         """Return the table for a terminal."""
-        told = [f"  {what:<46} {figure:>14}   {aim}" for what, figure, aim in self.rows]
+        told = [f"  {what:<49} {figure:>14}   {aim}" for what, figure, aim in self.rows]
         differs = [f"  WRONG  {each}" for each in self.wrong[:_SHOWN]]
         if len(self.wrong) > _SHOWN:
             differs.append(f"  WRONG  and {len(self.wrong) - _SHOWN} more")
@@ -129,6 +150,8 @@ def _alerts(run: Run, table: Table) -> None:
     few = [] if share >= ACKNOWLEDGED_LEAST else [f"{share:.2f} %"]
     table.add("alerts sent", len(run.sent))
     table.add("acknowledged in the end, percent", f"{share:.2f}", aim=f"{ACKNOWLEDGED_LEAST} or more", wrong=few)
+    for ended, number in sorted(run.given_up.items()):
+        table.add(f"  given up, {ended}", number)
     again = sum(1 for each in run.acknowledged.values() if each["answer"]["duplicate"])
     table.add("of these: known already when they came again", again)
     outcomes = Counter(each["outcome"] for each in run.signals.values())
@@ -368,6 +391,10 @@ def _times(run: Run, table: Table) -> None:
     table.add("seconds until it is ready again, p50", f"{_at(ready, 50):.2f}")
     table.add("seconds until it is ready again, p99", f"{_at(ready, 99):.2f}")
     died = [each["at"] for each in run.events if each["what"] == "death" and each["kind"] in {"kill", "term"}]
+    taken = sorted(each["at"] for each in run.acknowledged.values())
+    open_again = sorted(next((at - death for at in taken if at > death + 0.05), 0.0) for death in died)
+    table.add("seconds until an alert is acknowledged again, p50", f"{_at(open_again, 50):.2f}")
+    table.add("seconds until an alert is acknowledged again, p99", f"{_at(open_again, 99):.2f}")
     traded = sorted(int(each["time"]) / 1000 for each in run.fills_there)
     until = sorted(next((at - death for at in traded if at > death + 0.2), 0.0) for death in died)
     table.add("seconds until it trades again, p50", f"{_at(until, 50):.2f}")

@@ -6,10 +6,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-SENT, ACKNOWLEDGED, EVENTS = "sent", "acknowledged", "events"
+SENT, ACKNOWLEDGED, FAILED, EVENTS = "sent", "acknowledged", "failed", "events"
 TRUTH, BOOKS = "truth", "books"
-"""Names of the files: what was sent and what was answered with success; deaths and faults; the exchange's own truth,
-and our books, as they were at the end."""
+"""Names of the files: what was sent, what was answered with success and what was not, and why; deaths and faults; the
+exchange's own truth, and our books, as they were at the end."""
+
+REFUSED, CUT, SILENT, TOLD = "refused", "cut", "silent", "answered"
+"""Why a delivery failed: nobody was there, who was there died over it, no answer came in time, or it was a 5xx."""
 
 
 class Record:
@@ -22,7 +25,7 @@ class Record:
         self._lock = threading.Lock()
         self._files = {
             name: (place / f"{name}.jsonl").open("w", encoding="utf-8")
-            for name in (SENT, ACKNOWLEDGED, EVENTS, TRUTH, BOOKS)
+            for name in (SENT, ACKNOWLEDGED, FAILED, EVENTS, TRUTH, BOOKS)
         }
 
     def write(self, name: str, **row: Any) -> None:

@@ -13,7 +13,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from tests.chaos.plan import Alert, Plan
-from tests.chaos.record import ACKNOWLEDGED, SENT, Record
+from tests.chaos.record import ACKNOWLEDGED, CUT, FAILED, REFUSED, SENT, SILENT, TOLD, Record
 
 _MORE_RATE = 5.0
 
@@ -48,7 +48,11 @@ async def _deliver(post: Post, record: Record, alert: Alert, plan: Plan) -> None
     asked = {"quantity": alert.quantity, "side": alert.side, "path": alert.path}
     for delivery in range(plan.deliveries_most):
         record.write(SENT, **known, **asked, delivery=delivery, at=time.time(), body=_public(alert))
+        begun = time.time()
         status, told = await post(alert.path, content)
+        if status >= 500:
+            why = told if isinstance(told, str) else TOLD
+            record.write(FAILED, n=alert.number, delivery=delivery, at=begun, status=status, why=why)
         if status < 500:
             record.write(ACKNOWLEDGED, **known, delivery=delivery, at=time.time(), status=status, answer=told)
             return
@@ -71,9 +75,9 @@ async def _post(host: str, port: int, gives_up_s: float, path: str, content: byt
         status = int(answer.split(b" ", 2)[1])
         return status, json.loads(answer.partition(b"\r\n\r\n")[2]) if status < 500 else None
     except TimeoutError:
-        return 504, None
-    except (OSError, IndexError, ValueError):  # nobody there, or it died over the answer
-        return 502, None
+        return 504, SILENT
+    except (OSError, IndexError, ValueError):
+        return 502, REFUSED if writer is None else CUT
     finally:
         if writer is not None:
             writer.close()

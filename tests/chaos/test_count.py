@@ -10,7 +10,7 @@ import pytest
 
 from tests.chaos.count import count
 from tests.chaos.plan import LANES, ORDERS, PROTECTED, STRATEGY
-from tests.chaos.record import ACKNOWLEDGED, BOOKS, EVENTS, SENT, TRUTH
+from tests.chaos.record import ACKNOWLEDGED, BOOKS, EVENTS, FAILED, SENT, TRUTH
 
 Row = dict[str, Any]
 Files = dict[str, list[Row]]
@@ -24,14 +24,14 @@ ALERTS = [
 
 
 def _a_run_in_which_all_went_well() -> Files:
-    files: Files = {name: [] for name in (SENT, ACKNOWLEDGED, EVENTS, TRUTH, BOOKS)}
+    files: Files = {name: [] for name in (SENT, ACKNOWLEDGED, FAILED, EVENTS, TRUTH, BOOKS)}
     held: dict[str, Decimal] = {}
     for number, (kind, side, quantity) in enumerate(ALERTS):
         symbol = LANES[kind][0]
         known = {"n": number, "venue": VENUE, "kind": kind}
         files[SENT].append({**known, "quantity": quantity, "side": side})
         answer = {"signal_id": f"sig_{number}", "duplicate": False}
-        files[ACKNOWLEDGED].append({**known, "status": 200, "answer": answer})
+        files[ACKNOWLEDGED].append({**known, "at": number, "status": 200, "answer": answer})
         moves = Decimal(quantity) - (held.get(symbol, Decimal(0)) if kind == STRATEGY else Decimal(0))
         outcome = "filled" if moves else "noop"
         signal = {"id": f"sig_{number}", "state": "decided", "outcome": outcome, "outcome_message": "", "code": None}
