@@ -13,14 +13,15 @@ from threading import Lock
 from typing import Any, Final, Self
 from urllib.parse import urlsplit
 
-import ccxt
 import msgspec
 
 from pilothouse.core.clock import from_micros
 from pilothouse.core.errors import NotFound, Refused
 from pilothouse.kit.sealed import Secret
 from pilothouse.kit.throttle import Use
+from pilothouse.venues.ccxt.card import exchange_ids
 from pilothouse.venues.ccxt.codes import Outcome
+from pilothouse.venues.ccxt.library import ccxt
 from pilothouse.venues.ccxt.names import OrderNames
 
 TROUBLE: Final = (ccxt.BaseError, ArithmeticError, LookupError, TypeError, ValueError, AttributeError)
@@ -185,7 +186,7 @@ class Session:
 @cache
 def _tamed(exchange: str) -> Any:
     """Return ccxt's class of an exchange with its hands tied. Raises NotFound."""
-    base: Any = getattr(ccxt, exchange, None) if exchange in ccxt.exchanges else None
+    base: Any = getattr(ccxt, exchange, None) if exchange in exchange_ids() else None
     if base is None:
         raise NotFound(f"ccxt knows no exchange {exchange[:40]!r}")
 

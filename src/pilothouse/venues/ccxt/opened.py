@@ -2,13 +2,12 @@
 
 from collections.abc import Mapping
 
-import ccxt
-
 from pilothouse.kit.sealed import Secret
 from pilothouse.venues.ccxt.adapter import Accounts, CcxtVenue
 from pilothouse.venues.ccxt.card import SPOT, TESTNET, Part, card_of
 from pilothouse.venues.ccxt.exchange import Endpoint, Keys
 from pilothouse.venues.ccxt.known import quirks_of
+from pilothouse.venues.ccxt.library import ccxt
 from pilothouse.venues.ccxt.plain import label
 from pilothouse.venues.ccxt.rest import Tools
 from pilothouse.venues.ccxt.sheets import sheet_of

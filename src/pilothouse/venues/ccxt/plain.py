@@ -12,8 +12,6 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any, ClassVar, Final, Protocol
 
-import ccxt
-
 from pilothouse.core.candle import Candle
 from pilothouse.core.clock import Clock, from_micros, millis
 from pilothouse.core.errors import NotFound, Refused
@@ -27,6 +25,7 @@ from pilothouse.venues.bounds import Rules
 from pilothouse.venues.ccxt import words
 from pilothouse.venues.ccxt.codes import Fault, Outcome, plain_outcome
 from pilothouse.venues.ccxt.exchange import Endpoint, Failed, NotDone, Outgoing, Session
+from pilothouse.venues.ccxt.library import ccxt
 from pilothouse.venues.ccxt.words import Traded
 from pilothouse.venues.held_streams import AccountSpeech
 from pilothouse.venues.port import (

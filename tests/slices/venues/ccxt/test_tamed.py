@@ -173,6 +173,26 @@ def test_a_house_on_paper_does_not_load_the_library() -> None:
     assert done.returncode == 0, done.stderr
 
 
+def test_a_house_at_an_exchange_loads_that_exchange_alone() -> None:
+    """A hundred others are loaded with it otherwise, just when a house that was killed is to trade again."""
+    code = (
+        "import sys\n"
+        "from pilothouse.venues.ccxt import opened\n"
+        "from pilothouse.venues.ccxt.exchange import _tamed\n"
+        "tamed = _tamed('binanceusdm')\n"
+        "found = {name for name in ('kraken', 'okx', 'bybit') if f'ccxt.{name}' in sys.modules}\n"
+        "assert not found, found\n"
+        "import ccxt, ccxt.pro\n"  # whoever else uses the library finds all of it, and the same of each
+        "assert issubclass(tamed, ccxt.binanceusdm) and issubclass(ccxt.binanceusdm, ccxt.binance)\n"
+        "assert 'kraken' in ccxt.exchanges and ccxt.kraken.__name__ == 'kraken' and ccxt.Precise\n"
+        "assert issubclass(ccxt.NetworkError, ccxt.BaseError) and ccxt.pro.binance.__name__ == 'binance'\n"
+        "assert not hasattr(ccxt, 'nothing_of_the_kind')"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+
+    assert done.returncode == 0, done.stderr
+
+
 # ── Numbers ───────────────────────────────────────────────────────────────────────────────────────
 
 

@@ -8,8 +8,6 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, ClassVar, Final
 
-import ccxt
-
 from pilothouse.core.candle import Candle
 from pilothouse.core.clock import Clock, from_micros, millis
 from pilothouse.core.errors import NotFound
@@ -31,6 +29,7 @@ from pilothouse.venues.ccxt.codes_binance import (
     outcome_of,
 )
 from pilothouse.venues.ccxt.exchange import Endpoint, Failed, NotDone, Outgoing, Session
+from pilothouse.venues.ccxt.library import ccxt
 from pilothouse.venues.ccxt.names import OrderNames
 from pilothouse.venues.ccxt.plain import Ask, Quirks, Trial, label
 from pilothouse.venues.held_streams import AccountSpeech
