@@ -108,8 +108,13 @@ class HouseProcess:
 
     def start(self) -> Self:
         """Start it and wait until it is ready. Raises NotUp with its own words."""
-        begun = time.monotonic()
-        process = self.begin()
+        self.begin()
+        return self.until_ready()
+
+    def until_ready(self) -> Self:
+        """Wait until what has begun is ready. Raises NotUp with its own words."""
+        begun, process = time.monotonic(), self._process
+        assert process is not None, "it has not begun"
         while not self._is_ready():
             if process.poll() is not None or time.monotonic() - begun > READY_SECONDS_MAX:
                 words = f"{self.said('err')}\n{self.said('out')}"[-3000:]

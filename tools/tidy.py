@@ -31,9 +31,9 @@ CATCH_ALL = {
     "kit/db.py": "one unit of work fails alone; its error goes to whoever waits for it",
     "jobs/dispatch.py": "one message fails alone; it is tried again or parked",
     "jobs/embedded.py": "a thread that runs the house must not die of one turn",
-    "api/app.py": "the door: what nobody expected becomes a problem answer",
+    "api/doorway.py": "the door: what nobody expected becomes a problem answer",
     "sandbox/load.py": "a file of a user may raise anything in its own process; it is told and goes no further",
-    "cli/main.py": "the door: what nobody expected becomes a sentence on the terminal",
+    "cli/ending.py": "the door: what nobody expected becomes a sentence on the terminal",
 }
 
 # A name without an end: whatever is called so grows until nobody knows what it does.

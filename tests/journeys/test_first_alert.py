@@ -10,7 +10,9 @@ import subprocess
 import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from decimal import Decimal
+from http.client import HTTPResponse
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +25,8 @@ from tests.journeys.dying_up import lay
 pytestmark = pytest.mark.timeout(240)
 
 NewHouse = Callable[..., HouseProcess]
+OPEN_ONE = {"action": "open", "symbol": "BTCUSDT", "side": "BUY", "quantity": "0.01"}
+SENT_AGAIN_MAX = 100
 KEYS = ["url", "operator_token", "hook_url", "webhook_secret", "account"]
 
 
@@ -302,6 +306,42 @@ def test_a_port_that_is_taken_is_refused_with_the_reason(new_house: NewHouse) ->
 
     house.start()
     assert _pasted(_curl_lines(house)[0])["state"] == "filled"
+
+
+def test_an_alert_that_comes_while_it_starts_again_is_answered_and_carried_out_once(new_house: NewHouse) -> None:
+    """TradingView sends four times in all: each time that nobody is there is one of them."""
+    house = new_house().start()
+    house.kill()
+    body = {**OPEN_ONE, "webhook_secret": house.secret, "alert_id": "while it starts"}
+    house.begin()
+
+    answers = [_answer_of_who_opens(house, body)]
+    while answers[-1].status_code == 503:
+        answers.append(house.send(body))
+        assert len(answers) < SENT_AGAIN_MAX
+
+    assert answers[-1].status_code == 200, answers[-1].text
+    assert all(each.headers["retry-after"] == "1" for each in answers[:-1])
+    house.until_ready().settle(answers[-1].json()["signal_id"])
+    assert [order["filled_quantity"] for order in house.orders()] == ["0.01"]
+
+
+def _answer_of_who_opens(house: HouseProcess, body: dict[str, str]) -> httpx.Response:
+    """Return what an alert is answered that comes as soon as somebody listens; who has let it in answers it."""
+
+    def let_in() -> socket.socket | None:
+        with suppress(ConnectionRefusedError):
+            return socket.create_connection(("127.0.0.1", house.port), timeout=60)
+        return None
+
+    guest: socket.socket = eventually(let_in, "somebody listens")
+    with guest:
+        content = json.dumps(body).encode()
+        guest.sendall(b"POST /webhook/tradingview HTTP/1.1\r\nHost: house\r\nConnection: close\r\n")
+        guest.sendall(b"Content-Length: %d\r\n\r\n%s" % (len(content), content))
+        answer = HTTPResponse(guest)
+        answer.begin()
+        return httpx.Response(answer.status, headers=answer.getheaders(), content=answer.read())
 
 
 def test_every_setting_that_is_wrong_is_named(new_house: NewHouse) -> None:

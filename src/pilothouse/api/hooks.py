@@ -22,7 +22,7 @@ from pilothouse.api.outcomes import Outcomes, Waiter
 from pilothouse.api.rates import Rates
 from pilothouse.bots import alert as alerts
 from pilothouse.bots.alert import Alert
-from pilothouse.core.errors import Invalid, PilothouseError
+from pilothouse.core.errors import Invalid, PilothouseError, Unavailable
 from pilothouse.execution.portfolio import PositionView
 from pilothouse.fleet import inbox
 from pilothouse.fleet.answer import AnswerState, Outcome, outcome_of
@@ -38,6 +38,9 @@ _log = structlog.get_logger("pilothouse.hooks")
 
 BODY_SECONDS_MAX = 10.0
 PRICE_SECONDS_MAX = 2.0
+STORED_SECONDS_MAX = 1.5
+"""Whoever waits longer for his turn is told to send again: TradingView does that, and never after 3 s of silence."""
+
 WAIT_MS_DEFAULT = 1_000
 WAIT_MS_MAX = 2_500
 
@@ -55,6 +58,12 @@ _WAITING = frozenset({SignalState.PENDING, SignalState.ACTIVE})
 
 class Gone(Exception):
     """The sender hung up before its alert was here."""
+
+
+class TooBusy(Unavailable):
+    """The alert's turn to be stored did not come in time; nothing of it was stored."""
+
+    code = "too_busy"
 
 
 class Intake:
@@ -180,7 +189,16 @@ class Intake:
                 tx.after_commit(partial(self.outcomes.join, taken.signal.id, waiter))
             return taken
 
-        return await asyncio.wrap_future(self.house.database.submit(work, name="alert", lane=known_as))
+        stored = self.house.database.submit(work, name="alert", lane=known_as)
+        too_late = waiter.loop.call_later(STORED_SECONDS_MAX, stored.cancel)  # in vain, once it has been begun
+        try:
+            return await asyncio.wrap_future(stored)
+        except asyncio.CancelledError:
+            if not stored.cancelled():
+                raise
+            raise TooBusy("too much waits to be stored, and nothing of this was: send it again") from None
+        finally:
+            too_late.cancel()
 
     async def _priced(self, missing: QuoteMissing) -> bool:
         """Say whether a price that nobody followed until now has come within a moment."""

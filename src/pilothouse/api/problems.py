@@ -183,11 +183,11 @@ def old_body(said: Told, request_id: str, clock: Clock) -> dict[str, Any]:
     return document
 
 
-def answer(request: Request, said: Told) -> Response:
-    """Return the answer to a request that cannot be granted."""
+def answer(request: Request, said: Told, clock: Clock | None = None) -> Response:
+    """Return the answer to a request that cannot be granted; `clock`: of the house, where no application knows it."""
     request_id = str(request.scope["state"].get("request_id", ""))
     if speaks_old(request.scope["path"]):
-        content = old_body(said, request_id, request.app.state.house.clock)
+        content = old_body(said, request_id, clock or request.app.state.house.clock)
     else:
         content = body(said, request_id)
     plain = is_hook(request.scope["path"])

@@ -1,16 +1,8 @@
-"""The `pilothouse` command: words in, one of five exit codes out.
+"""The `pilothouse` command: words in, one of the exit codes in `ending.py` out.
 
-    0   it was done
-    1   it was refused or went wrong; the reason stands on standard error
-    2   the words were not understood
-    3   Pilothouse is not running
-    130 stopped with Ctrl-C
-
-With `--json`, standard output carries one JSON value and nothing else, also when it goes wrong. Every command imports
-what it needs when it runs, so that help and version answer at once.
+Every command imports what it needs when it runs, so that help and version answer at once.
 """
 
-import os
 import sys
 from collections.abc import Sequence
 from typing import Any, Final
@@ -48,10 +40,8 @@ from pilothouse.cli import (
     token,
     venues,
 )
+from pilothouse.cli.ending import DONE, complain, ended, print_json
 from pilothouse.cli.options import Json
-from pilothouse.core.errors import Invalid, PilothouseError
-
-DONE, REFUSED, NOT_UNDERSTOOD, NOT_RUNNING, STOPPED = 0, 1, 2, 3, 130
 
 _SETTINGS: Final = {"help_option_names": ["-h", "--help"]}
 
@@ -71,7 +61,7 @@ app = typer.Typer(
 @app.command("up", rich_help_panel="Run")
 def up() -> None:
     """Start the trading desk: API, jobs, database and simulated market in one process; Ctrl-C stops it."""
-    from pilothouse.cli.talk import environment, settings
+    from pilothouse.cli.environment import environment, settings
     from pilothouse.cli.up import run
 
     raise typer.Exit(run(settings(), environment=environment()))
@@ -80,7 +70,7 @@ def up() -> None:
 @app.command("watcher", rich_help_panel="Run")
 def watcher() -> None:
     """Watch over the protection of every position beside a desk; 'pilothouse up' starts it by itself."""
-    from pilothouse.cli.talk import settings
+    from pilothouse.cli.environment import settings
     from pilothouse.cli.watcher import run
 
     raise typer.Exit(run(settings()))
@@ -138,11 +128,16 @@ def main(words: Sequence[str] | None = None) -> None:
 
 
 def _run(words: list[str]) -> int:
-    """Return the exit code of one command; the only place of the command line that catches everything."""
+    """Return the exit code of one command."""
     as_json = "--json" in words
     if words in (["version"], ["version", "--json"]):
         version(as_json=as_json)  # deploy scripts ask often: reading words the long way takes half of the time
         return DONE
+    return ended(lambda: _read(words, as_json=as_json), as_json=as_json)
+
+
+def _read(words: list[str], *, as_json: bool) -> int:
+    """Read the words of one command and run it."""
     try:
         left = app(args=words, prog_name="pilothouse", standalone_mode=False)
         sys.stdout.flush()
@@ -150,38 +145,8 @@ def _run(words: list[str]) -> int:
     except typer.TyperException as misread:
         _tell_misread(misread, as_json=as_json)
         return misread.exit_code
-    except (typer.Abort, KeyboardInterrupt):
-        print("stopped", file=sys.stderr)
-        return STOPPED
-    except BrokenPipeError:
-        # Whoever read us (`| head`) has seen enough. Python would complain once more when it flushes at the end.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return DONE
-    except PilothouseError as error:
-        return _tell(error, as_json=as_json)
-    except Exception as error:
-        if os.environ.get("PILOTHOUSE_LOG_LEVEL", "").upper() == "DEBUG":
-            raise
-        wrong = f"{type(error).__name__}: {error}"
-        _complain(wrong, "this should not happen. With PILOTHOUSE_LOG_LEVEL=DEBUG it shows where", as_json=as_json)
-        return REFUSED
-
-
-def _tell(error: PilothouseError, *, as_json: bool) -> int:
-    """Say an error of ours and return its exit code."""
-    from pilothouse.cli.talk import Answered, NotRunning
-
-    if as_json:
-        body: dict[str, Any] = {"error": error.code, "detail": str(error)}
-        if isinstance(error, Answered):
-            body = {**error.body, "detail": str(error.body.get("detail") or error)}
-        if isinstance(error, Invalid):
-            body["errors"] = [{"field": one.field, "message": str(one), "type": one.code} for one in error.problems]
-        _print_json(body)
-    else:
-        words = "\n".join(str(one) for one in error.problems) if isinstance(error, Invalid) else str(error)
-        _complain(words, "", as_json=False)
-    return NOT_RUNNING if isinstance(error, NotRunning) else REFUSED
+    except typer.Abort:
+        raise KeyboardInterrupt from None
 
 
 def _tell_misread(misread: typer.TyperException, *, as_json: bool) -> None:
@@ -191,30 +156,9 @@ def _tell_misread(misread: typer.TyperException, *, as_json: bool) -> None:
     context: Any = getattr(misread, "ctx", None)
     path = context.command_path if context is not None else "pilothouse"
     if as_json:
-        _print_json({"error": "not_understood", "detail": misread.format_message(), "help": f"{path} --help"})
+        print_json({"error": "not_understood", "detail": misread.format_message(), "help": f"{path} --help"})
         return
-    _complain(misread.format_message(), f"see '{path} --help'", as_json=False)
-
-
-def _complain(what: str, hint: str, *, as_json: bool) -> None:
-    """Say on standard error what went wrong, and what to do."""
-    if as_json:
-        _print_json({"error": "failed", "detail": f"{what}; {hint}" if hint else what})
-        return
-    from rich.text import Text
-
-    from pilothouse.cli.show import complaints
-
-    screen = complaints()
-    screen.print(Text("✗ ", style="bold red").append(Text(what, style="default")), soft_wrap=True)
-    if hint:
-        screen.print(Text(f"  {hint}", style="dim"), soft_wrap=True)
-
-
-def _print_json(body: dict[str, Any]) -> None:
-    from pilothouse.cli.show import print_json
-
-    print_json(body)
+    complain(misread.format_message(), f"see '{path} --help'", as_json=False)
 
 
 if __name__ == "__main__":

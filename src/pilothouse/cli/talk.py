@@ -5,7 +5,6 @@ house that does not answer is NotRunning, an answer that is no success is Answer
 """
 
 import json
-import os
 import socket
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -16,9 +15,9 @@ from urllib.parse import urlsplit
 
 import httpx
 
+from pilothouse.cli.environment import environment as environment  # noqa: PLC0414  (commands know it from here)
+from pilothouse.cli.environment import settings as settings  # noqa: PLC0414  (as above)
 from pilothouse.core.errors import Invalid, Problem, Refused, Unavailable, Unknown
-from pilothouse.kit.env_file import read_env_file
-from pilothouse.kit.settings import Settings
 
 FIRST_STEPS: Final = "first-steps.json"
 _PAGE: Final = 200
@@ -83,17 +82,6 @@ class Way:
     hook_url: str = ""
     webhook_secret: str = ""
     account: str = ""
-
-
-def environment() -> dict[str, str]:
-    """Return the variables of this process, over those of a `.env` file in the folder it runs in."""
-    file = read_env_file(Path.cwd())
-    return dict(os.environ) if file is None else file.under(os.environ)
-
-
-def settings() -> Settings:
-    """Return what the environment says; raises Invalid naming every variable that is wrong."""
-    return Settings.from_environment(environment())
 
 
 def find(url: str | None, token: str | None) -> Way:

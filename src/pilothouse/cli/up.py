@@ -1,15 +1,16 @@
 """Everything in one process on one machine: API, jobs, SQLite and a simulated market. The newcomer's command."""
 
+import asyncio
 import gc
 import os
 import signal
 import socket
 import sys
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
 
 import structlog
 import uvicorn
@@ -17,7 +18,8 @@ import uvicorn
 from pilothouse import __version__
 from pilothouse.accounts import trading_accounts
 from pilothouse.accounts.trading_accounts import Mode
-from pilothouse.api.app import create_app
+from pilothouse.api.threshold import Threshold
+from pilothouse.cli.porch import Porch, listen_on
 from pilothouse.cli.watched import Watched
 from pilothouse.core.clock import iso
 from pilothouse.core.errors import PilothouseError
@@ -42,26 +44,34 @@ _CLOCK_BEHIND_MOST = timedelta(seconds=60)
 _stop_wanted = threading.Event()
 
 
-def run(settings: Settings, parts: Parts | None = None, environment: Mapping[str, str] | None = None) -> int:
+def run(
+    settings: Settings,
+    parts: Parts | None = None,
+    environment: Mapping[str, str] | None = None,
+    porch: Porch | None = None,
+) -> int:
     """Run until SIGINT or SIGTERM; returns the exit code. What cannot start says why in one line.
 
     environment   the variables in which accounts may stand; none without it
+    porch         where senders wait already; made here without it
     """
-    try:
-        bridge = variables.read(environment or {})
-        given_accounts.ready(bridge)  # what does not fit together stops the start before anything is made
-        settings.data.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with house_lock(settings.data), _address_of(settings) as listener:
+    with ExitStack() as stack:
+        if porch is not None:
+            stack.enter_context(porch)
+        try:
+            bridge = variables.read(environment or {})
+            given_accounts.ready(bridge)  # what does not fit together stops the start before anything is made
+            settings.data.mkdir(mode=0o700, parents=True, exist_ok=True)
+            stack.enter_context(house_lock(settings.data))
+            porch = porch or stack.enter_context(Porch(listen_on(settings.host, settings.port)))
             _log_to_file(settings)
-            return _run(settings, listener, parts or Parts(), bridge, environment)
-    except (PilothouseError, OSError) as reason:
-        print(f"Pilothouse cannot start: {reason}", file=sys.stderr)
-        return 1
+            return _run(settings, porch, parts or Parts(), bridge, environment)
+        except (PilothouseError, OSError) as reason:
+            print(f"Pilothouse cannot start: {reason}", file=sys.stderr)
+            return 1
 
 
-def _run(
-    settings: Settings, listener: socket.socket, parts: Parts, bridge: Bridge, environment: Mapping[str, str] | None
-) -> int:
+def _run(settings: Settings, porch: Porch, parts: Parts, bridge: Bridge, environment: Mapping[str, str] | None) -> int:
     # Before uvicorn listens for signals itself, one is kept until the server looks. And uvicorn raises the signal that
     # stopped it once more when it is done; it must then find a handler that lets the house be closed in order.
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -76,12 +86,15 @@ def _run(
         notes = [*_about_env_file(), *clock_notes, *given_accounts.take(house, bridge)]
         jobs = Embedded(house)
         jobs.start()
+        gc.enable()
         gc.collect()
         gc.freeze()
         try:
-            app = create_app(house)
+            threshold = Threshold(house)
             config = uvicorn.Config(
-                app,
+                threshold,
+                lifespan="off",
+                ws="none",
                 log_config=None,
                 access_log=False,
                 server_header=False,
@@ -89,15 +102,20 @@ def _run(
                 timeout_keep_alive=75,
             )
             welcome = _welcome(settings, facts, _real_accounts(house), notes, is_first=is_first)
-            watched = None
-            if settings.watcher == "yes" and environment is not None:
-                watched = Watched(house, environment)
-                watched.start()
+            watched: list[Watched] = []
+
+            def open_wide() -> None:
+                print(welcome, flush=True)
+                if settings.watcher == "yes" and environment is not None:
+                    watched.append(Watched(house, environment))
+                    watched[0].start()
+
             try:
-                _Server(config, app, welcome).run(sockets=[listener])
+                _Server(config, threshold, porch, open_wide).serve_until_stopped()
             finally:
-                if watched is not None:
-                    watched.stop()
+                for one in watched:
+                    one.stop()
+                threshold.close()
         finally:
             jobs.stop()
             _anchor(house)
@@ -115,41 +133,44 @@ def _anchor(house: House) -> None:
 
 
 class _Server(uvicorn.Server):
-    """uvicorn, with a word to the person in front of it once it listens."""
+    """uvicorn, which lets in who waits on the porch, and loads what is not needed for alerts once it serves."""
 
-    def __init__(self, config: uvicorn.Config, app: Any, welcome: str) -> None:
+    def __init__(
+        self, config: uvicorn.Config, threshold: Threshold, porch: Porch, open_wide: Callable[[], None]
+    ) -> None:
         super().__init__(config)
-        self._app, self._welcome = app, welcome
+        self._threshold, self._porch, self._open_wide = threshold, porch, open_wide
+        self._opening: asyncio.Task[None] | None = None
+
+    def serve_until_stopped(self) -> None:
+        """Serve, and raise what kept the rest from being loaded."""
+        self.run(sockets=[self._porch.listener])
+        if self._opening is not None and not self._opening.cancelled():
+            self._opening.result()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        if self._opening is not None:
+            self._opening.cancel()
         # A stream of events ends only when it is told; asked to wait for it, the server would wait in vain.
-        self._app.state.end_streams()
+        self._threshold.end_streams()
         await super().shutdown(sockets)
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        self._porch.leave()
         await super().startup(sockets)
-        print(self._welcome, flush=True)
         if _stop_wanted.is_set():
             self.should_exit = True
+            return
+        self._opening = asyncio.create_task(self._open())
+        self._opening.add_done_callback(self._opened)
 
+    async def _open(self) -> None:
+        await self._threshold.load()
+        await asyncio.to_thread(self._open_wide)
 
-def _address_of(settings: Settings) -> socket.socket:
-    """Return a socket that holds the wanted address; raises OSError with the reason and a way out."""
-    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
-    listener = socket.socket(family, socket.SOCK_STREAM)
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        listener.bind((settings.host, settings.port))
-    except OSError as error:
-        listener.close()
-        raise OSError(
-            f"{settings.host}:{settings.port} cannot be listened on ({error.strerror}); "
-            "stop what uses it, or choose another PILOTHOUSE_PORT"
-        ) from error
-    # Nobody is let in before the house can answer: TradingView sends again what is refused, and never what it waited
-    # for in vain. The server begins to listen when it serves.
-    listener.set_inheritable(True)
-    return listener
+    def _opened(self, opening: "asyncio.Task[None]") -> None:
+        if not opening.cancelled() and opening.exception() is not None:
+            self.should_exit = True
 
 
 def _log_to_file(settings: Settings) -> None:

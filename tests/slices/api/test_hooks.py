@@ -1,7 +1,9 @@
 """Alerts at their doors: what is stored, what is answered, and what is done once."""
 
+import hashlib
 import json
 import socket
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -13,7 +15,7 @@ from hypothesis import strategies as st
 from pilothouse.api.hooks import WAIT_MS_DEFAULT, WAIT_MS_MAX, wait_ms
 from pilothouse.bots import follow
 from pilothouse.fleet import drive
-from tests.slices.api.conftest import Served, until
+from tests.slices.api.conftest import PATIENCE_S, Served, until
 
 OPEN: dict[str, Any] = {"action": "open", "side": "BUY", "quantity": "0.01"}
 
@@ -359,4 +361,20 @@ def test_an_alert_that_cannot_even_be_kept_is_refused_and_may_come_again(
     assert running.signals() == []
 
     assert running.alert(**OPEN, alert_id="short-2").json()["state"] == "filled"
+    assert [order["filled_quantity"] for order in running.orders()] == ["0.01"]
+
+
+def test_an_alert_whose_turn_does_not_come_in_time_is_refused_and_stored_when_it_comes_again(running: Served) -> None:
+    """TradingView hangs up after three seconds and never sends that alert again; after a 503 it does."""
+    come, lane = threading.Event(), hashlib.sha256(running.secret.encode()).hexdigest()
+    before = running.house.database.submit(lambda _: come.wait(PATIENCE_S), name="slow", lane=lane)
+
+    refused = running.alert(**OPEN, alert_id="late")
+    come.set()
+    before.result()
+
+    assert (refused.status_code, refused.json()["code"]) == (503, "TOO_BUSY")
+    assert refused.headers["retry-after"] == "1"
+    assert running.signals() == []
+    assert running.alert(**OPEN, alert_id="late").json()["state"] == "filled"
     assert [order["filled_quantity"] for order in running.orders()] == ["0.01"]

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from pilothouse.accounts.hook_settings import _CHECKS
-from pilothouse.cli import alert, hooks, main, talk
+from pilothouse.cli import alert, ending, hooks, main, talk
 from pilothouse.cli.hooks import parse_size, size_text
 from tools import write_command_line
 
@@ -53,7 +53,7 @@ def test_every_command_says_when_pilothouse_does_not_run(
     words: tuple[str, ...], capsys: pytest.CaptureFixture[str]
 ) -> None:
     """It is the most common reason, and the remedy is one command."""
-    assert run(*words) == main.NOT_RUNNING
+    assert run(*words) == ending.NOT_RUNNING
 
     told = capsys.readouterr()
     assert told.out == ""
@@ -65,7 +65,7 @@ def test_with_json_a_failure_is_one_object_and_nothing_else(
     words: tuple[str, ...], capsys: pytest.CaptureFixture[str]
 ) -> None:
     """A script reads standard output, whatever happens."""
-    assert run(*words, "--json") == main.NOT_RUNNING
+    assert run(*words, "--json") == ending.NOT_RUNNING
 
     told = capsys.readouterr()
     assert json.loads(told.out)["error"] == "never_started"
@@ -91,7 +91,7 @@ def test_with_json_a_failure_is_one_object_and_nothing_else(
 )
 def test_words_that_mean_nothing_end_with_two(words: tuple[str, ...], capsys: pytest.CaptureFixture[str]) -> None:
     """A script tells its own mistake from the desk's."""
-    assert run(*words) == main.NOT_UNDERSTOOD
+    assert run(*words) == ending.NOT_UNDERSTOOD
     assert capsys.readouterr().out == ""
 
 
@@ -101,13 +101,13 @@ def test_a_wrong_setting_is_named_with_what_was_meant(
     """A mistyped variable would otherwise be ignored in silence."""
     monkeypatch.setenv("PILOTHOUSE_PROT", "8001")
 
-    assert run("orders") == main.REFUSED
+    assert run("orders") == ending.REFUSED
     assert "PILOTHOUSE_PORT" in capsys.readouterr().err
 
 
 def test_version_is_one_object_with_json(capsys: pytest.CaptureFixture[str]) -> None:
     """Deploy scripts ask for it first."""
-    assert run("version", "--json") == main.DONE
+    assert run("version", "--json") == ending.DONE
     assert set(json.loads(capsys.readouterr().out)) == {"version", "python"}
 
 
@@ -174,7 +174,7 @@ def test_two_samples_are_two_alerts(shape: str) -> None:
 
 def test_a_sample_to_paste_keeps_its_placeholders(capsys: pytest.CaptureFixture[str]) -> None:
     """The chart fills them when the alert fires."""
-    assert run("alert", "sample", "order") == main.DONE
+    assert run("alert", "sample", "order") == ending.DONE
     assert "{{ticker}}" in capsys.readouterr().out
 
 
