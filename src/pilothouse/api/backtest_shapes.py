@@ -16,6 +16,7 @@ StrategyName = Annotated[
 Word = Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]+$")]
 Hash = Annotated[str, Field(examples=["d95aff906ec6cd078f1f7894fb4276fad203f20667a68b6f090f66f3eb55cf2a"])]
 Number = Annotated[str | None, Field(description="A number as text; null where it is not defined.", examples=["1.5"])]
+Slippage = Literal["fixed", "spread", "volume", "impact"]
 Value = StrictBool | StrictInt | StrictFloat | StrictStr
 
 
@@ -45,6 +46,27 @@ class CheckAsked(Asked):
     leave_out: list[Word] = Field(default=[], max_length=20, description="Kinds of faulty rows of files to leave out.")
 
 
+class TierAsked(Asked):
+    """Other fees for who trades much."""
+
+    volume: Wanted = Field(description="Quote currency traded in 30 days, from which on they hold.")
+    maker: Wanted = Field(description="Percent.")
+    taker: Wanted = Field(description="Percent.")
+
+
+class CostsAsked(Asked):
+    """What differs in one market; null: as for the whole run."""
+
+    maker: Wanted | None = None
+    taker: Wanted | None = None
+    slippage: Wanted | None = None
+    slip: Slippage | None = None
+    slip_ticks: int | None = Field(default=None, ge=0, le=1_000_000)
+    borrow: Wanted | None = None
+    maintenance: Wanted | None = None
+    liquidation: Wanted | None = None
+
+
 class RunAsked(CheckAsked):
     """A backtest: what `pilothouse backtest run` takes, by the same names."""
 
@@ -52,7 +74,25 @@ class RunAsked(CheckAsked):
     capital: Wanted = "10000"
     maker: Wanted = Field(default="0.02", description="Fee of orders that rest, percent.")
     taker: Wanted = Field(default="0.05", description="Fee of orders that take, percent.")
+    tiers: list[TierAsked] = Field(default=[], max_length=20, description="The smallest volume first.")
     slippage: Wanted = Field(default="0.01", description="How much worse than the price one fills, percent.")
+    slip: Slippage = Field(
+        default="fixed",
+        description="Of slippage: fixed; spread: half of it; volume, impact: by the square, the root of the share that "
+        "an order has in the volume of its bar.",
+    )
+    slip_ticks: int = Field(default=0, ge=0, le=1_000_000, description="Ticks of slippage besides: fixed or spread.")
+    borrow: Wanted = Field(default="0", description="Interest on what is borrowed, percent a year.")
+    maintenance: Wanted = Field(
+        default="0.5", description="Share of its worth that a position must keep, or it is liquidated, percent."
+    )
+    liquidation: Wanted = Field(default="0", description="What a forced close costs beside the fee, percent.")
+    market_costs: dict[SymbolText, CostsAsked] = Field(
+        default={},
+        max_length=100,
+        description="Of single markets, where they differ.",
+        examples=[{"ETHUSDT": {"taker": "0.04"}}],
+    )
     leverage: int = Field(default=1, ge=1, le=200)
     margin: Literal["isolated", "cross"] = "isolated"
     markets: list[SymbolText] = Field(
@@ -73,7 +113,7 @@ class RunAsked(CheckAsked):
     inside: Word | None = Field(
         default=None,
         examples=["1m"],
-        description="Walk inside the bars of a run: a length of kept candles, the name of a file, or trades:NAME.",
+        description="Walk inside the bars: a length of kept candles, the name of a file, or trades:NAME.",
     )
     volume_share: Wanted | None = Field(default=None, description="At most so much of a bar's volume fills, percent.")
     size: Word | None = Field(default=None, examples=["1% risk"])
@@ -126,6 +166,10 @@ def plain_of(asked: CheckAsked, strategy: str = "") -> dict[str, Any]:
     whole = asked if isinstance(asked, RunAsked) else RunAsked(strategy=strategy, **asked.model_dump())
     told = whole.model_dump()
     told["params"] = {name: repr(each) if isinstance(each, float) else each for name, each in whole.params.items()}
+    told["market_costs"] = {
+        symbol: {name: each for name, each in own.items() if each is not None}
+        for symbol, own in told["market_costs"].items()
+    }
     for name in ("start", "until"):
         told[f"{name}_ms"] = _millis(name, told.pop(name))
     return told

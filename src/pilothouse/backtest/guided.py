@@ -82,8 +82,8 @@ def _optuna() -> Any:
 
 
 def _params(task: Task, asked: "Trial", over: Over, words: Sequence[str]) -> Params:
-    """Return what Optuna wants to try, with everything else as it is by default."""
-    declared, chosen = task.strategy.parameters, {}
+    """Return what Optuna wants to try, with everything else as the spec has it."""
+    declared, chosen = task.strategy.parameters, dict(task.spec.params)
     for word in words:
         name, has_values, _ = (part.strip() for part in word.partition("="))
         chosen[name] = _one_of(asked, name, over[name]) if has_values else _between(asked, name, declared[name])

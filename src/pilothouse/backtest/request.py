@@ -3,7 +3,7 @@
 Pure. What was not said has a default that is stated on the result, never one that flatters it.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Any, Final
@@ -36,6 +36,7 @@ class Wish:
     lot                 smallest step of a size, base; None: so small that rounding to it hardly matters
     markets             symbols that are traded on one account; empty: the first alone
     positions           how many may be open at once; 0: one for each market, two where it is hedged
+    own_costs           of the markets whose costs differ from `costs`, by symbol
     """
 
     strategy: str
@@ -56,6 +57,25 @@ class Wish:
     positions: int = 0
     ranking: Ranking = Ranking.COLUMN
     hedge: bool = False
+    own_costs: Mapping[str, Costs] = field(default_factory=dict)
+
+    def market(self, candles: Candles) -> Market:
+        """Return an instrument as it is traded: its step of a size, and its costs where it has its own."""
+        lot = self.lot if self.lot is not None else usual_lot(candles, self.capital)
+        own = self.own_costs.get(candles.symbol)
+        costs = None if own == self.costs else own
+        return Market(self.venue, candles.symbol, lot, notional_min=self.notional_min, costs=costs)
+
+    def refuse_unknown_costs(self, traded: Iterable[str]) -> None:
+        """Raise Invalid for costs of a market that is not traded: whoever set them believes that they hold."""
+        there = list(traded)
+        problems = [
+            Problem(f"market_costs.{symbol}", "it is not traded", f"one of {', '.join(there)}", "unknown")
+            for symbol in self.own_costs
+            if symbol not in there
+        ]
+        if problems:
+            raise Invalid(problems)
 
 
 def spec_of_many(wish: Wish, strategy: Columns | Turns, candles: Mapping[str, Candles]) -> tuple[BacktestSpec, Params]:
@@ -74,11 +94,9 @@ def spec_of_many(wish: Wish, strategy: Columns | Turns, candles: Mapping[str, Ca
     # One that was listed late may be too short to warm up; it then is not traded, and that is no mistake.
     longest = max(traded.values(), key=len)
     others = {symbol: each for symbol, each in candles.items() if symbol != longest.symbol}
-    spec, params = spec_of(wish, strategy, longest, others)
-    markets = tuple(
-        Market(wish.venue, symbol, wish.lot or usual_lot(each, wish.capital), notional_min=wish.notional_min)
-        for symbol, each in traded.items()
-    )
+    wish.refuse_unknown_costs(traded)
+    spec, params = spec_of(replace(wish, own_costs={}), strategy, longest, others)
+    markets = tuple(wish.market(each) for each in traded.values())
     spec = replace(
         spec,
         markets=markets,
@@ -106,7 +124,7 @@ def spec_of(
     if len(candles) < least:
         came = f"{len(candles)} bars"
         raise Invalid([Problem("candles", came, f"at least {least}: {wish.strategy} warms up first", "too_few")])
-    lot = wish.lot if wish.lot is not None else usual_lot(candles, wish.capital)
+    wish.refuse_unknown_costs([candles.symbol])
     data = {candles.symbol: candles.fingerprint()}
     data |= {symbol: other.fingerprint() for symbol, other in others.items()}
     if finer is not None:
@@ -115,7 +133,7 @@ def spec_of(
         strategy=wish.strategy,
         version=wish.version,
         params=dict(params),
-        markets=(Market(wish.venue, candles.symbol, lot, notional_min=wish.notional_min),),
+        markets=(wish.market(candles),),
         timeframe=wish.timeframe,
         start_ms=int(candles.opened_ms[0]),
         until_ms=int(candles.closed_ms[-1]),

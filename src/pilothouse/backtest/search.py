@@ -14,7 +14,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from pilothouse.backtest.curves import Floats, returns_of
+from pilothouse.backtest.curves import Curve, Floats, returns_of
 from pilothouse.backtest.inside import Finer
 from pilothouse.backtest.luck import moments
 from pilothouse.backtest.metrics import measure
@@ -104,19 +104,21 @@ def search(task: Task, combinations: Iterable[Params], *, workers: int = 1) -> I
             pool.shutdown(wait=False, cancel_futures=True)
 
 
-def trial(task: Task, params: Params, *, known: bool = False) -> Outcome:
+def trial(task: Task, params: Params, *, known: bool = False, skip: int = 0) -> Outcome:
     """Run one combination; what it cannot run is an outcome with its reason, not an end of the search.
 
     known   whether another combination was run over the same data before
+    skip    so many bars at the beginning, in which nothing was traded, are not measured
     """
     spec = task.spec_of(params)
     try:
         result, engine = run_any(spec, task.data, task.strategy, finer=task.finer, known=known)
     except PilothouseError as error:
         return Outcome(spec.name, dict(params), dict.fromkeys(TOLD), math.nan, 365.0, np.zeros(0), str(error)[:300])
-    curve = result.curve()
+    whole = result.curve()
+    curve = Curve(whole.at_ms[skip:], whole.equity[skip:])
     returns, per_year = returns_of(curve)
-    found = measure(curve, result.table(), exposed=result.exposed / max(len(result), 1))
+    found = measure(curve, result.table(), exposed=result.exposed / max(len(result) - skip, 1))
     sharpe = moments(returns).sharpe if len(returns) > 1 else math.nan
     told = {name: found[name] for name in TOLD}
     return Outcome(spec.name, dict(params), told, sharpe, per_year, returns.astype(np.float32), engine=engine)

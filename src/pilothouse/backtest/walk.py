@@ -3,18 +3,19 @@
 Nothing that is traded was known in the lesson; between the two lies a purge, so that no open trade reaches over.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from types import MappingProxyType
 
 import numpy as np
 
 from pilothouse.backtest.curves import Floats
+from pilothouse.backtest.portfolio import calendar_of
 from pilothouse.backtest.search import Outcome, Task, search, trial
-from pilothouse.backtest.spec import BacktestSpec, inside_key
+from pilothouse.backtest.spec import inside_key
 from pilothouse.backtest.splits import Split
 from pilothouse.backtest.verdict import ranked
-from pilothouse.core.candles import Candles
+from pilothouse.core.candles import Candles, Ints
 from pilothouse.strategies.parameters import Params, resolve
 from pilothouse.strategies.sdk import Columns
 
@@ -48,13 +49,18 @@ class Walk:
 
 def walk(
     task: Task, combinations: Sequence[Params], splits: Sequence[Split], score: str, *, workers: int = 1,
-    told: Callable[[int], None] = lambda _: None,
+    told: Callable[[int], None] = lambda _: None, known: Mapping[str, Outcome] = MappingProxyType({}),
+    keep: Callable[[Outcome], None] = lambda _: None,
 ) -> Walk:  # fmt: skip
     """Return what would have been earned by always trading the winner of the lesson before.
 
-    told   is called with 1 for each trial that is done
+    splits   rows of `calendar`
+    told     is called with 1 for each trial that is done
+    known    trials of lessons by name, which are not made again
+    keep     is called with each trial of a lesson that was made
     """
-    steps = [step for split in splits for step in _step(task, combinations, split, score, workers, told)]
+    search_in = _Lessons(task, combinations, score, workers, told, known, keep)
+    steps = [step for split in splits for step in search_in.step(split)]
     returns = np.concatenate([step.examined.returns for step in steps]) if steps else np.zeros(0)
     inside = [step.learned.metrics["cagr"] for step in steps]
     behind = [step.examined.metrics["cagr"] for step in steps]
@@ -64,45 +70,74 @@ def walk(
     return Walk(tuple(steps), returns.astype(np.float64), efficiency)
 
 
-def _step(
-    task: Task, combinations: Sequence[Params], split: Split, score: str, workers: int, told: Callable[[int], None]
-) -> Iterator[Step]:
-    (first, end), (begins, ends) = split.train[0], split.test[0]
-    lesson = part(task, first, end)
-    outcomes = []
-    for outcome in search(lesson, combinations, workers=workers):
-        outcomes.append(outcome)
-        told(1)
-    best = ranked(outcomes, score)[0]
-    if best.error or best.metrics.get(score) is None:
-        return  # nothing traded in this lesson, so nothing is traded behind it
-    params = resolve(task.strategy.parameters, best.params)
-    # The examination needs the bars before it to warm up in; nothing that is decided in them counts.
-    warm_up = task.strategy.warm_up(params) if isinstance(task.strategy, Columns) else 0
-    examined = trial(part(task, max(0, begins - warm_up), ends), params)
-    yield Step(split, best, examined, len(outcomes))
+@dataclass(frozen=True, slots=True, eq=False)
+class _Lessons:
+    """What is the same in every lesson; see `walk`."""
+
+    task: Task
+    combinations: Sequence[Params]
+    score: str
+    workers: int
+    told: Callable[[int], None]
+    known: Mapping[str, Outcome]
+    keep: Callable[[Outcome], None]
+
+    def step(self, split: Split) -> Iterator[Step]:
+        """Yield a lesson and its examination; nothing where nothing traded in the lesson."""
+        best = ranked(self._outcomes(part(self.task, *split.train[0])), self.score)[0]
+        if best.error or best.metrics.get(self.score) is None:
+            return
+        begins, ends = split.test[0]
+        params = resolve(self.task.strategy.parameters, best.params)
+        # The examination needs the bars before it to warm up in; nothing that is decided in them counts.
+        first = max(0, begins - _warm_up(self.task, params))
+        examined = trial(part(self.task, first, ends), params, skip=begins - first)
+        yield Step(split, best, examined, len(self.combinations))
+
+    def _outcomes(self, lesson: Task) -> list[Outcome]:
+        outcomes, fresh = [], []
+        for params in self.combinations:
+            made = self.known.get(lesson.spec_of(params).name)
+            if made is None:
+                fresh.append(params)
+            else:
+                outcomes.append(made)
+                self.told(1)
+        for outcome in search(lesson, fresh, workers=self.workers):
+            self.keep(outcome)
+            outcomes.append(outcome)
+            self.told(1)
+        return outcomes
+
+
+def _warm_up(task: Task, params: Params) -> int:
+    span_ms = task.data[task.spec.markets[0].symbol].span_ms
+    return task.strategy.warm_up_bars(params, span_ms) if isinstance(task.strategy, Columns) else 0
+
+
+def calendar(task: Task) -> Ints:
+    """Return every opening of the markets that are traded, rising; int64[n], milliseconds since 1970."""
+    return calendar_of([task.data[market.symbol] for market in task.spec.markets])
 
 
 def part(task: Task, first: int, end: int) -> Task:
-    """Return the task over some of its bars; other instruments are cut at the same instants."""
-    symbol = task.spec.markets[0].symbol
-    candles = task.data[symbol].rows(slice(first, end))
-    begins, ends = int(candles.opened_ms[0]), int(candles.closed_ms[-1])
-    data = {symbol: candles} | {
-        name: _between(other, begins, ends) for name, other in task.data.items() if name != symbol
-    }
-    spec = _spec_of(task.spec, data, begins, ends)
+    """Return the task over some rows of its calendar; other instruments are cut at the same instants.
+
+    A market that has no bar in them is not traded there.
+    """
+    opened = calendar(task)
+    begins = int(opened[first])
+    ends = int(opened[end - 1]) + task.data[task.spec.markets[0].symbol].span_ms
+    data = {symbol: _between(candles, begins, ends) for symbol, candles in task.data.items()}
+    markets = tuple(market for market in task.spec.markets if len(data[market.symbol]))
+    prints: dict[str, str] = {symbol: candles.fingerprint() for symbol, candles in data.items()}
     # What is below the bars stays whole: each bar takes its own part of it.
-    below = {inside_key(name): finer.fingerprint() for name, finer in task.finer.items()}
-    return replace(task, spec=replace(spec, data={**spec.data, **below}), data=data)
+    prints |= {inside_key(symbol): finer.fingerprint() for symbol, finer in task.finer.items()}
+    spec = replace(task.spec, markets=markets, start_ms=begins, until_ms=ends, data=prints)
+    return replace(task, spec=spec, data=data)
 
 
 def _between(candles: Candles, begins: int, ends: int) -> Candles:
     first = int(np.searchsorted(candles.opened_ms, begins))
     last = int(np.searchsorted(candles.closed_ms, ends, side="right"))
     return candles.rows(slice(first, last))
-
-
-def _spec_of(spec: BacktestSpec, data: dict[str, Candles], begins: int, ends: int) -> BacktestSpec:
-    prints: dict[str, Any] = {symbol: candles.fingerprint() for symbol, candles in data.items()}
-    return replace(spec, start_ms=begins, until_ms=ends, data=prints)

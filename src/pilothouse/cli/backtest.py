@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from pilothouse.cli.backtest_options import CANDLES, WISHES, takes
 from pilothouse.cli.options import Json
 
 if TYPE_CHECKING:
@@ -18,156 +19,28 @@ app = typer.Typer(
 )
 
 Name = Annotated[str, typer.Argument(metavar="NAME", help="A kept backtest, by the first letters of its name.")]
-Data = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--data",
-        metavar="FILE",
-        help="CSV, Parquet, Feather or JSON of freqtrade, Binance's archive, TradingView, Yahoo; or SYMBOL=FILE. "
-        "The first is traded, others may be looked at.",
-        show_default=False,
-    ),
-]
-Venue = Annotated[
-    str, typer.Option("--venue", metavar="VENUE", help="Candles that `data download` keeps of this venue.")
-]
-Symbols = Annotated[list[str] | None, typer.Option("--symbol", "-s", metavar="SYMBOL", help="With --venue: which.")]
-Length = Annotated[str, typer.Option("--timeframe", "-t", metavar="LENGTH", help="With --venue: how long a bar is.")]
-Since = Annotated[str | None, typer.Option("--from", metavar="TIME", help="2024-01-01, an ISO 8601 instant, or 30d.")]
-Until = Annotated[str | None, typer.Option("--until", metavar="TIME", help="As --from.")]
-Zone = Annotated[str | None, typer.Option("--timezone", metavar="ZONE", help="Of files whose times name none.")]
-Span = Annotated[str | None, typer.Option("--bar", metavar="LENGTH", help="How long a bar of a file is, if not told.")]
-LeaveOut = Annotated[
-    list[str] | None,
-    typer.Option("--leave-out", metavar="KIND", help="Faulty rows to leave out: duplicates, impossible, blank ..."),
-]
-Given = Annotated[
-    list[str] | None, typer.Option("--param", "-p", metavar="NAME=VALUE", help="A parameter of the strategy.")
-]
-Capital = Annotated[str, typer.Option("--capital", metavar="AMOUNT", help="Quote currency at the start.")]
-Maker = Annotated[str, typer.Option("--maker", metavar="PERCENT", help="Fee of orders that rest.")]
-Taker = Annotated[str, typer.Option("--taker", metavar="PERCENT", help="Fee of orders that take.")]
-Slippage = Annotated[
-    str, typer.Option("--slippage", metavar="PERCENT", help="How much worse than the price one fills.")
-]
-Leverage = Annotated[int, typer.Option("--leverage", metavar="TIMES", help="How many times equity may be held.")]
-Lot = Annotated[str | None, typer.Option("--lot", metavar="SIZE", help="Smallest step of a size, base.")]
-FillAt = Annotated[str, typer.Option("--fill", metavar="WHEN", help="open: of the next bar; close: of the same bar.")]
-Latency = Annotated[
-    str, typer.Option("--latency", metavar="TIME", help="Between a decision and its order: 1 (bars), 250ms or 1.5s.")
-]
-Inside = Annotated[
-    str | None,
-    typer.Option(
-        "--inside",
-        metavar="WHAT",
-        help="Walk inside the bars: 1m (kept candles of --venue), a file of finer candles, or trades:FILE.",
-    ),
-]
-Share = Annotated[
-    str | None, typer.Option("--volume-share", metavar="PERCENT", help="At most so much of a bar's volume is filled.")
-]
-Limit = Annotated[
-    list[str] | None,
-    typer.Option("--limit", metavar="NAME=VALUE", help="A limit of the risk gate: pilothouse limits rules."),
-]
-Size = Annotated[str | None, typer.Option("--size", metavar="SIZE", help="100%, '1% risk', '500 quote', '0.01 base'.")]
-Stop = Annotated[str | None, typer.Option("--stop", metavar="AWAY", help="2%, 1.5atr or 100: instead of its own.")]
-Take = Annotated[str | None, typer.Option("--take", metavar="AWAY", help="4%, or a ladder: 2%:0.5,4%:0.5.")]
-Trail = Annotated[str | None, typer.Option("--trail", metavar="AWAY", help="A stop that follows the best price.")]
-
-
-Markets = Annotated[
-    list[str] | None,
-    typer.Option("--market", "-m", metavar="SYMBOL", help="Trade several on one account: once for each of them."),
-]
-Positions = Annotated[int, typer.Option("--positions", metavar="N", help="Open at once; 0: one for each market.")]
-RankBy = Annotated[str, typer.Option("--rank", metavar="HOW", help="Who goes first: column (the strategy's), first.")]
-Hedge = Annotated[bool, typer.Option("--hedge", help="Hold an instrument long and short at once, as two positions.")]
-MarginBy = Annotated[str, typer.Option("--margin", metavar="KIND", help="isolated, or cross: all for all.")]
 
 
 @app.command("run")
+@takes(CANDLES, WISHES)
 def run(
     strategy: Annotated[str, typer.Argument(metavar="STRATEGY", help="Its name: pilothouse strategy list.")],
     *,
-    data: Data = None,
-    venue: Venue = "",
-    symbols: Symbols = None,
-    markets: Markets = None,
-    positions: Positions = 0,
-    rank: RankBy = "column",
-    hedge: Hedge = False,
-    length: Length = "",
-    since: Since = None,
-    until: Until = None,
-    zone: Zone = None,
-    span: Span = None,
-    leave_out: LeaveOut = None,
-    given: Given = None,
-    capital: Capital = "10000",
-    maker: Maker = "0.02",
-    taker: Taker = "0.05",
-    slippage: Slippage = "0.01",
-    leverage: Leverage = 1,
-    margin: MarginBy = "isolated",
-    lot: Lot = None,
-    fill: FillAt = "open",
-    latency: Latency = "0",
-    inside: Inside = None,
-    share: Share = None,
-    size: Size = None,
-    stop: Stop = None,
-    take: Take = None,
-    trail: Trail = None,
-    limit: Limit = None,
     report: Annotated[Path | None, typer.Option("--report", metavar="FILE", help="Write the page here too.")] = None,
     as_json: Json = False,
+    **said: Any,
 ) -> None:
     """Run a strategy over candles. The same run is found again instead of being made anew."""
-    from pilothouse.backtest.request import Wish
-    from pilothouse.backtest.spec import Margin, Ranking
-    from pilothouse.backtest.words import (
-        amount,
-        changed_rules,
-        costs,
-        fills_of,
-        latency_of,
-        one_of,
-        pairs,
-        whole_of,
-    )
-    from pilothouse.cli import backtest_data, show, talk
-    from pilothouse.core.limits_text import limits_of
+    from pilothouse.cli import show, talk
+    from pilothouse.cli.backtest_asked import request_of
     from pilothouse.wiring.backtest_run import carry_out
+    from pilothouse.wiring.backtest_wishes import changed_by, wish_of
     from pilothouse.wiring.strategies import named
 
     settings = talk.settings()
     described = named(settings, strategy)
-    traded = tuple(markets or ())
-    looked_at = [*traded, *(each for each in symbols or () if each not in traded)]
-    asked = backtest_data.asked(data, venue, looked_at, length, zone, span, since, until, leave_out=leave_out)
-    found = backtest_data.find(settings, asked, inside)
-    bars, ms = latency_of(latency)
-    wish = Wish(
-        strategy=described.name,
-        version=described.version,
-        params=pairs(given or [], "param"),
-        venue=found.venue,
-        timeframe=found.timeframe,
-        capital=amount(capital, "capital"),
-        leverage=leverage,
-        margin=one_of(Margin, margin, "margin"),
-        markets=traded or (tuple(found.candles)[:1] if hedge else ()),
-        positions=whole_of(positions, "positions"),
-        ranking=one_of(Ranking, rank, "rank"),
-        hedge=hedge,
-        costs=costs(maker, taker, slippage),
-        fills=fills_of(fill, bars, share, latency_ms=ms),
-        limits=limits_of(pairs(limit or [], "limit")),
-        lot=amount(lot, "lot") if lot else None,
-    )
-    done = carry_out(settings, described, wish, found, lambda rules: changed_rules(rules, size, stop, take, trail))
+    request = request_of(settings, described, said)
+    done = carry_out(settings, described, wish_of(request, described), request.found, changed_by(request))
     if report is not None:
         _write_page(report, _shelf().get(done.card.name))
     told = _told(done.card) | {"found": done.found, "seconds": round_ms(done.seconds)}

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from pilothouse.cli.backtest import Data, Given, LeaveOut, Length, Since, Span, Symbols, Until, Venue, Zone
+from pilothouse.cli.backtest_options import Data, Given, LeaveOut, Length, Since, Span, Symbols, Until, Venue, Zone
 from pilothouse.cli.options import Json
 
 if TYPE_CHECKING:

@@ -1,33 +1,13 @@
 """`pilothouse sweep` and `pilothouse walkforward`: search over parameters without fooling oneself."""
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from pilothouse.cli.backtest import (
-    Capital,
-    Data,
-    Inside,
-    LeaveOut,
-    Length,
-    Leverage,
-    Maker,
-    Since,
-    Size,
-    Slippage,
-    Span,
-    Stop,
-    Symbols,
-    Take,
-    Taker,
-    Trail,
-    Until,
-    Venue,
-    Zone,
-)
+from pilothouse.cli.backtest_options import CANDLES, WISHES, takes
 from pilothouse.cli.options import Json
 
 if TYPE_CHECKING:
@@ -35,52 +15,72 @@ if TYPE_CHECKING:
 
     from pilothouse.backtest.verdict import Verdict
     from pilothouse.backtest.walk import Walk
-    from pilothouse.wiring.backtest_data import Asked
+    from pilothouse.kit.settings import Settings
     from pilothouse.wiring.backtest_search import Plan, Tried
 
 Name = Annotated[str, typer.Argument(metavar="STRATEGY", help="Its name: pilothouse strategy list.")]
 Over = Annotated[
     list[str] | None,
-    typer.Option("--over", "-o", metavar="WHAT", help="fast=5..50:5, slow=20,50,100, or fast for its declared steps."),
+    typer.Option(
+        "--over",
+        "-o",
+        metavar="WHAT",
+        help="fast=5..50:5, slow=20,50,100, or fast for its declared steps. Without it: all that -p does not fix.",
+        rich_help_panel="Search",
+    ),
 ]
-Score = Annotated[str, typer.Option("--score", metavar="METRIC", help="What is searched for: sharpe, calmar ...")]
-Workers = Annotated[int, typer.Option("--workers", metavar="N", help="Processes; 0: one for each core.")]
-Random = Annotated[int, typer.Option("--random", metavar="N", help="Draw so many combinations instead of trying all.")]
+Score = Annotated[
+    str,
+    typer.Option(
+        "--score", metavar="METRIC", help="What is searched for: sharpe, calmar ...", rich_help_panel="Search"
+    ),
+]
+Workers = Annotated[
+    int, typer.Option("--workers", metavar="N", help="Processes; 0: one for each core.", rich_help_panel="Search")
+]
+Random = Annotated[
+    int,
+    typer.Option(
+        "--random", metavar="N", help="Draw so many combinations instead of trying all.", rich_help_panel="Search"
+    ),
+]
 Guided = Annotated[
-    int, typer.Option("--optuna", metavar="N", help="Let Optuna choose so many, which learns from each (an extra).")
+    int,
+    typer.Option(
+        "--optuna",
+        metavar="N",
+        help="Let Optuna choose so many, which learns from each (an extra).",
+        rich_help_panel="Search",
+    ),
 ]
-Seed = Annotated[int, typer.Option("--seed", metavar="N", help="Of the draw: the same seed draws the same.")]
+Seed = Annotated[
+    int,
+    typer.Option("--seed", metavar="N", help="Of the draw: the same seed draws the same.", rich_help_panel="Search"),
+]
+Bars = Annotated[int, typer.Option("--train", metavar="BARS", help="Length of a lesson.", rich_help_panel="Search")]
+Test = Annotated[
+    int, typer.Option("--test", metavar="BARS", help="Length of an examination.", rich_help_panel="Search")
+]
+Anchored = Annotated[
+    bool, typer.Option("--anchored", help="Lessons begin with the first bar and grow.", rich_help_panel="Search")
+]
+Purge = Annotated[
+    int, typer.Option("--purge", metavar="BARS", help="Left out between the two.", rich_help_panel="Search")
+]
 
 
+@takes(CANDLES, WISHES)
 def sweep(
     strategy: Name,
     *,
-    data: Data = None,
-    venue: Venue = "",
-    symbols: Symbols = None,
-    length: Length = "",
-    since: Since = None,
-    until: Until = None,
-    zone: Zone = None,
-    span: Span = None,
-    leave_out: LeaveOut = None,
-    inside: Inside = None,
     over: Over = None,
     score: Score = "sharpe",
     draws: Random = 0,
     guided: Guided = 0,
     seed: Seed = 0,
     workers: Workers = 0,
-    capital: Capital = "10000",
-    maker: Maker = "0.02",
-    taker: Taker = "0.05",
-    slippage: Slippage = "0.01",
-    leverage: Leverage = 1,
-    size: Size = None,
-    stop: Stop = None,
-    take: Take = None,
-    trail: Trail = None,
     as_json: Json = False,
+    **said: Any,
 ) -> None:
     """Try many combinations of parameters. Ctrl-C keeps what is done; the same command goes on where it stopped.
 
@@ -89,20 +89,17 @@ def sweep(
     """
     from pilothouse.backtest.search import search
     from pilothouse.backtest.search_files import SearchFile
-    from pilothouse.backtest.trials import Trial, Trials
+    from pilothouse.backtest.trials import Trials
     from pilothouse.backtest.verdict import weigh
-    from pilothouse.cli import backtest_data, show, talk
+    from pilothouse.cli import show, talk
     from pilothouse.wiring.backtest_run import FOLDER, TRIALS
-    from pilothouse.wiring.backtest_search import Tried, chosen, fresh, told_search
+    from pilothouse.wiring.backtest_search import SEARCHES, Tried, chosen, fresh, told_search, trials_in
 
     settings = talk.settings()
-    asked = backtest_data.asked(data, venue, symbols, length, zone, span, since, until, leave_out=leave_out)
-    money = (capital, maker, taker, slippage, leverage)
-    tried = Tried(tuple(over or ()), draws, seed, score, guided)
-    ready = _plan(strategy, asked, tried, money, (size, stop, take, trail), inside)
+    ready = _plan(settings, strategy, said, Tried(tuple(over or ()), draws, seed, score, guided))
     ledger = Trials(settings.data / FOLDER / TRIALS)
     stopped = False
-    folder = settings.data / FOLDER / "searches"
+    folder = settings.data / FOLDER / SEARCHES
     with SearchFile(folder, ready.name) as file, _progress(ready.count, as_json=as_json) as told:
         try:
             many = workers or os.cpu_count() or 1
@@ -113,7 +110,7 @@ def sweep(
         except KeyboardInterrupt:
             stopped = True
     outcomes = list(file.known.values())
-    count = ledger.count(strategy, (Trial(each.name, each.sharpe) for each in outcomes if not each.error))
+    count = ledger.count(strategy, trials_in(outcomes))
     verdict = weigh(outcomes, score, ledger.sharpes(strategy), count)
     found = told_search(verdict, score, ready, stopped=stopped)
     show.out(found, as_json=as_json, draw=lambda screen: _draw(screen, verdict, found, score))
@@ -121,81 +118,48 @@ def sweep(
         raise typer.Exit(130)
 
 
+@takes(CANDLES, WISHES)
 def walkforward(
     strategy: Name,
     *,
-    data: Data = None,
-    venue: Venue = "",
-    symbols: Symbols = None,
-    length: Length = "",
-    since: Since = None,
-    until: Until = None,
-    zone: Zone = None,
-    span: Span = None,
-    leave_out: LeaveOut = None,
-    inside: Inside = None,
     over: Over = None,
-    train: Annotated[int, typer.Option("--train", metavar="BARS", help="Length of a lesson.")],
-    test: Annotated[int, typer.Option("--test", metavar="BARS", help="Length of an examination.")],
-    anchored: Annotated[bool, typer.Option("--anchored", help="Lessons begin with the first bar and grow.")] = False,
-    purge: Annotated[int, typer.Option("--purge", metavar="BARS", help="Left out between the two.")] = 0,
+    train: Bars,
+    test: Test,
+    anchored: Anchored = False,
+    purge: Purge = 0,
     score: Score = "sharpe",
     draws: Random = 0,
     seed: Seed = 0,
     workers: Workers = 0,
-    capital: Capital = "10000",
-    maker: Maker = "0.02",
-    taker: Taker = "0.05",
-    slippage: Slippage = "0.01",
-    leverage: Leverage = 1,
-    size: Size = None,
-    stop: Stop = None,
-    take: Take = None,
-    trail: Trail = None,
     as_json: Json = False,
+    **said: Any,
 ) -> None:
-    """Search in each lesson, trade the winner in the time behind it, and show what that would have earned."""
-    from pilothouse.backtest.splits import walk_forward
-    from pilothouse.backtest.walk import walk
-    from pilothouse.cli import backtest_data, show
-    from pilothouse.wiring.backtest_search import Tried, told_walk
+    """Search in each lesson, trade the winner in the time behind it, and show what that would have earned.
 
-    asked = backtest_data.asked(data, venue, symbols, length, zone, span, since, until, leave_out=leave_out)
-    money = (capital, maker, taker, slippage, leverage)
-    ready = _plan(
-        strategy, asked, Tried(tuple(over or ()), draws, seed, score), money, (size, stop, take, trail), inside
-    )
+    Ctrl-C keeps what is done; the same command goes on where it stopped.
+    """
+    from pilothouse.backtest.splits import walk_forward
+    from pilothouse.cli import show, talk
+    from pilothouse.wiring.backtest_search import Tried, told_walk, walked
+
+    settings = talk.settings()
+    ready = _plan(settings, strategy, said, Tried(tuple(over or ()), draws, seed, score))
     splits = walk_forward(ready.bars, train=train, test=test, anchored=anchored, purge=purge)
     with _progress(ready.count * len(splits), as_json=as_json) as told:
-        found = walk(
-            ready.task, list(ready.combinations), splits, score, workers=workers or os.cpu_count() or 1, told=told
-        )
-    shown = told_walk(found, score)
+        found, count = walked(settings, ready, splits, told, workers=workers or os.cpu_count() or 1)
+    shown = told_walk(found, score, count)
     show.out(shown, as_json=as_json, draw=lambda screen: _draw_walk(screen, found, shown, score))
 
 
-def _plan(
-    name: str,
-    asked: "Asked",
-    tried: "Tried",
-    money: tuple[str, str, str, str, int],
-    rules: tuple[str | None, str | None, str | None, str | None],
-    inside: str | None,
-) -> "Plan":
-    from pilothouse.backtest.request import Wish
-    from pilothouse.backtest.words import amount, changed_rules, costs
-    from pilothouse.cli import backtest_data, talk
+def _plan(settings: "Settings", name: str, said: Mapping[str, Any], tried: "Tried") -> "Plan":
+    from pilothouse.cli.backtest_asked import request_of
     from pilothouse.wiring.backtest_search import plan
+    from pilothouse.wiring.backtest_wishes import changed_by, wish_of
     from pilothouse.wiring.strategies import named
 
-    described = named(talk.settings(), name)
-    found = backtest_data.find(talk.settings(), asked, inside)
-    capital, maker, taker, slippage, leverage = money
-    wish = Wish(
-        strategy=name, version=described.version, params={}, venue=found.venue, timeframe=found.timeframe,
-        capital=amount(capital, "capital"), leverage=leverage, costs=costs(maker, taker, slippage),
-    )  # fmt: skip
-    return plan(described, wish, found, lambda own: changed_rules(own, *rules), tried)
+    described = named(settings, name)
+    request = request_of(settings, described, said)
+    return plan(described, wish_of(request, described), request.found, changed_by(request), tried)
 
 
 @contextmanager

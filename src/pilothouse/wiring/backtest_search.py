@@ -1,7 +1,7 @@
 """Searches over parameters for every door: what stays the same and what is tried go in; plain data to show come out."""
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -11,15 +11,19 @@ from pilothouse.backtest import space
 from pilothouse.backtest.guided import guided
 from pilothouse.backtest.request import Wish
 from pilothouse.backtest.search import TOLD, Outcome, Task
-from pilothouse.backtest.search_files import search_name
+from pilothouse.backtest.search_files import SearchFile, search_name
+from pilothouse.backtest.splits import Split
+from pilothouse.backtest.trials import Trial, Trials
 from pilothouse.backtest.verdict import Verdict
-from pilothouse.backtest.walk import Walk
+from pilothouse.backtest.walk import Walk, calendar, walk
 from pilothouse.core.errors import Invalid, Problem
-from pilothouse.strategies.parameters import Params
+from pilothouse.kit.settings import Settings
+from pilothouse.strategies.parameters import Parameter, Params, resolve
 from pilothouse.strategies.registry import Described
 from pilothouse.wiring.backtest_data import Found
-from pilothouse.wiring.backtest_run import Changed, prepare
+from pilothouse.wiring.backtest_run import FOLDER, TRIALS, Changed, prepare
 
+SEARCHES = "searches"
 SHOWN_MOST = 20
 
 
@@ -59,8 +63,8 @@ class Plan:
 
     @property
     def bars(self) -> int:
-        """Return how many bars each trial runs over."""
-        return len(self.task.data[self.task.spec.markets[0].symbol])
+        """Return how many bars each trial runs over; of several markets, how many openings they have in all."""
+        return len(calendar(self.task))
 
 
 def plan(described: Described, wish: Wish, found: Found, changed: Changed, tried: Tried) -> Plan:
@@ -68,29 +72,41 @@ def plan(described: Described, wish: Wish, found: Found, changed: Changed, tried
     strategy = described.strategy
     if tried.score not in TOLD:
         raise Invalid([Problem("score", f"{tried.score[:40]!r} came", f"one of {', '.join(TOLD)}", "unknown")])
-    over = space.space(tried.over or list(strategy.parameters), strategy.parameters)
     if tried.guided and tried.draws:
         raise Invalid([Problem("optuna", "beside --random", "one of the two: chosen, or drawn", "both")])
+    fixed = _fixed(strategy.parameters, wish, tried)
+    over = space.space(tried.over or [each for each in strategy.parameters if each not in fixed], strategy.parameters)
+    whole = {**fixed, **over}
     each: Iterator[Params]
     if tried.guided:
         count, each = tried.guided, iter(())
     elif tried.draws:
-        drawn = space.drawn(strategy.parameters, over, tried.draws, tried.seed)
+        drawn = space.drawn(strategy.parameters, whole, tried.draws, tried.seed)
         count, each = len(drawn), iter(drawn)
     else:
-        count, each = space.grid(strategy.parameters, over)
+        count, each = space.grid(strategy.parameters, whole)
     spec, _ = prepare(described, wish, found, changed)
-    words = f"{sorted(over.items())} {tried.draws} {tried.seed}"
+    words = f"{sorted(whole.items())} {tried.draws} {tried.seed}"
     if tried.guided:
         # Not how many: whoever wants more goes on where the search stopped.
-        words = f"optuna {tried.over} {tried.score} {tried.seed}"
+        words = f"optuna {tried.over} {tried.score} {tried.seed}" + (f" {sorted(fixed.items())}" if fixed else "")
     return Plan(Task(spec, strategy, found.candles, finer=found.finer), words, count, each, found.notes, over, tried)
+
+
+def _fixed(declared: Mapping[str, Parameter], wish: Wish, tried: Tried) -> space.Over:
+    """Return the parameters that were given one value, by name. Raises Invalid for one that is varied as well."""
+    varied = {word.partition("=")[0].strip() for word in tried.over}
+    both = sorted(varied & set(wish.params))
+    if both:
+        raise Invalid([Problem(name, "fixed, and varied", "a value, or values to try", "both") for name in both])
+    values = resolve(declared, wish.params)
+    return {name: (str(values[name]),) for name in wish.params}
 
 
 def chosen(ready: Plan, known: dict[str, Outcome], *, workers: int) -> Iterator[Outcome]:
     """Yield the trials that Optuna asks for, those that are known already as well. Raises NoOptuna."""
     tried = ready.tried
-    words = tried.over or tuple(ready.task.strategy.parameters)
+    words = tried.over or tuple(ready.over)
     return guided(
         ready.task, ready.over, words, tried.score, trials=tried.guided, seed=tried.seed, workers=workers, known=known
     )  # fmt: skip
@@ -103,6 +119,32 @@ def fresh(ready: Plan, known: dict[str, Outcome], told: Callable[[int], None]) -
             told(1)
         else:
             yield params
+
+
+def walked(
+    settings: Settings, ready: Plan, splits: Sequence[Split], told: Callable[[int], None], *, workers: int
+) -> tuple[Walk, int]:
+    """Return a walk forward, and how many trials of its strategy there ever were.
+
+    Every trial of a lesson is kept as soon as it is made, so the same walk goes on where it was stopped, and counted.
+    """
+    words = f"walkforward {ready.words}"
+    name = search_name(replace(ready.task.spec, params={}).canonical(), words)
+    ledger, strategy = Trials(settings.data / FOLDER / TRIALS), ready.task.spec.strategy
+    with SearchFile(settings.data / FOLDER / SEARCHES, name) as file:
+        try:
+            found = walk(
+                ready.task, list(ready.combinations), splits, ready.tried.score, workers=workers, told=told,
+                known=dict(file.known), keep=file.add,
+            )  # fmt: skip
+        finally:
+            count = ledger.count(strategy, trials_in(file.known.values()))
+    return found, count
+
+
+def trials_in(outcomes: Iterable[Outcome]) -> Iterator[Trial]:
+    """Yield what the ledger counts: everything that could be run."""
+    return (Trial(each.name, each.sharpe) for each in outcomes if not each.error)
 
 
 def told_search(verdict: Verdict, score: str, ready: Plan, *, stopped: bool) -> dict[str, Any]:
@@ -129,13 +171,14 @@ def told_search(verdict: Verdict, score: str, ready: Plan, *, stopped: bool) -> 
     }
 
 
-def told_walk(found: Walk, score: str) -> dict[str, Any]:
-    """Return what a walk forward found as plain data."""
+def told_walk(found: Walk, score: str, trials: int) -> dict[str, Any]:
+    """Return what a walk forward found as plain data; `trials`: of its strategy there ever were."""
     total = float(np.prod(1.0 + found.returns)) - 1.0 if len(found.returns) else None
     return {
         "score": score,
         "total_return": total,
         "efficiency": found.efficiency,
+        "trials_ever": trials,
         "steps": [
             {
                 "train": step.split.train[0], "test": step.split.test[0], "params": step.learned.params,

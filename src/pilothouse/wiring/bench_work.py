@@ -24,9 +24,8 @@ from pilothouse.backtest.search import search
 from pilothouse.backtest.search_files import SearchFile, read
 from pilothouse.backtest.shelf import Card, Shelf
 from pilothouse.backtest.splits import Split, walk_forward
-from pilothouse.backtest.trials import Trial, Trials
+from pilothouse.backtest.trials import Trials
 from pilothouse.backtest.verdict import weigh
-from pilothouse.backtest.walk import walk
 from pilothouse.core.errors import Invalid, PilothouseError, Problem, Refused
 from pilothouse.core.rounding import plain
 from pilothouse.kit.settings import Settings
@@ -36,12 +35,22 @@ from pilothouse.strategies import foresight
 from pilothouse.strategies.registry import Described
 from pilothouse.strategies.sdk import Columns
 from pilothouse.wiring.backtest_run import FOLDER, TRIALS, carry_out, prepare, traded
-from pilothouse.wiring.backtest_search import Plan, chosen, fresh, plan, told_search, told_walk
-from pilothouse.wiring.bench_requests import Request, changed_by, read_request, tried_by, wish_of
+from pilothouse.wiring.backtest_search import (
+    SEARCHES,
+    Plan,
+    chosen,
+    fresh,
+    plan,
+    told_search,
+    told_walk,
+    trials_in,
+    walked,
+)
+from pilothouse.wiring.backtest_wishes import Request, changed_by, wish_of
+from pilothouse.wiring.bench_requests import read_request, tried_by
 from pilothouse.wiring.data_only import DataHouse, open_data
 from pilothouse.wiring.strategies import OwnStrategy, all_of, folder_of, named
 
-SEARCHES: Final = "searches"
 _PPM: Final = 1_000_000
 _LOADED_PPM: Final = 100_000
 _WORTH_PROCESSES: Final = 100_000_000
@@ -177,8 +186,7 @@ class Bench:
                 file.add(outcome)
                 step(1)
             outcomes = list(file.known.values())
-        made = (Trial(each.name, each.sharpe) for each in outcomes if not each.error)
-        count = self._ledger.count(described.name, made)
+        count = self._ledger.count(described.name, trials_in(outcomes))
         verdict = weigh(outcomes, tried.score, self._ledger.sharpes(described.name), count)
         found = told_search(verdict, tried.score, ready, stopped=False)
         return _told(found | {"search": ready.name})
@@ -191,8 +199,8 @@ class Bench:
         splits = _splits(ready, asked["asked"])
         step = _Steps(ready.count * len(splits), told)
         workers = _workers(ready.count * asked["asked"]["train"])
-        found = walk(ready.task, list(ready.combinations), splits, tried.score, workers=workers, told=step)
-        return _told(told_walk(found, tried.score))
+        found, count = walked(self._settings, ready, splits, step, workers=workers)
+        return _told(told_walk(found, tried.score, count))
 
     def _chance(self, asked: Plain, told: Told) -> Plain:
         of = asked["asked"]
@@ -291,9 +299,7 @@ def _splits(ready: Plan, asked: Plain) -> list[Split]:
 
 
 def _refuse_unfit_search(kind: str, asked: Plain) -> None:
-    """Raise Invalid for what only a run, or only a sweep, can do."""
-    if asked["inside"]:
-        raise Invalid([Problem("inside", "beside a search", "a single run: a search walks over bars", "not_here")])
+    """Raise Invalid for what only a sweep can do."""
     if kind == "walkforward" and asked["optuna"]:
         raise Invalid([Problem("optuna", "beside a walk forward", "a sweep", "not_here")])
 

@@ -128,7 +128,7 @@ def test_a_backtest_is_asked_for_followed_and_looked_at(running: Served) -> None
 @pytest.mark.soak_on("postgresql")
 def test_sweeps_walks_and_checks_are_jobs_too(running: Served) -> None:
     """A search takes what a run takes, and says beside its winner what luck would reach."""
-    over = _mine(over=["fast=5,10", "slow=20,40"])
+    over = _mine(params={"stop_loss": 3}, over=["fast=5,10", "slow=20,40"])
     sweep = _follow(running, running.api.post("/api/v1/backtests/sweeps", json=over).json())
     assert sweep["result"]["trials"] == sweep["combinations"] == 4
     assert "luck alone" in sweep["result"]["luck"]
