@@ -130,3 +130,25 @@ def test_the_watcher_acts_alone_only_when_the_lease_of_a_house_that_is_gone_is_o
             beside.close()
         living.start()
         assert within(20, lambda: living.house.desk.writers.may_send(living.key, living.account.id)), "taken at once"
+
+
+def test_a_position_whose_stop_stands_is_not_called_naked_while_its_next_entry_waits(stepped: Stepped) -> None:
+    """A venue may take an order for a minute after it was sent: so long the next one waits behind one in doubt.
+
+    The protection that came with the one that waits is the latest that was asked for, and what is held has its stop.
+    """
+    stepped.send(json.dumps({**OPEN, "stop_loss": "5%", "alert_id": "held"}).encode())
+    stepped.run()
+    for name in ("doubted", "waits"):
+        stepped.send(json.dumps({**OPEN, "stop_loss": "6%", "alert_id": name}).encode())
+    stepped.faults.arm(Fault.LOSE_REQUEST)
+    stepped.faults.arm(Fault.LOSE_ANSWER, "find", times=1_000)
+    stepped.run()
+    entries = [order for order in stepped.orders() if not order.purpose.protects]
+    assert [order.state for order in entries] == [OrderState.FILLED, OrderState.UNKNOWN, OrderState.INTENDED]
+
+    stepped.pass_time(65)
+
+    stands = [order.terms.quantity for order in stepped.orders() if order.purpose.protects and order.state.is_resting]
+    assert stands == [stepped.position(BTC)] == [Decimal("0.010")]
+    assert [one for one in survey(stepped.house) if one.invariant == "protection_stands"] == []

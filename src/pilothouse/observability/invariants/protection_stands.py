@@ -7,6 +7,7 @@ as soon as it can be. What lasts a minute halts new exposure.
 from datetime import datetime, timedelta
 
 from pilothouse.core.instrument import Side
+from pilothouse.execution import store
 from pilothouse.fleet import protections
 from pilothouse.fleet.protections import ProtectionRecord
 from pilothouse.kit.db import Tx
@@ -32,9 +33,16 @@ def check(tx: Tx, looking: Looking) -> list[Finding]:
 
 
 def _naked_since(tx: Tx, record: ProtectionRecord) -> datetime | None:
-    """Return since when a position is without its protection, also where nobody ever looked; None if it is not."""
+    """Return since when a position is without its protection, also where nobody ever looked; None if it is not.
+
+    While the entry that a protection came with is on its way, the protection belongs to no position yet: it may turn
+    out to be another one than what is held now. Who decided that entry looked at what is held, and noted what it lacks.
+    """
     if record.unprotected_since is not None or record.position_opened_at is not None:
         return record.unprotected_since
+    on_their_way = store.on_their_way(tx, record.account_id, record.symbol)
+    if record.signal_id and any(one.signal_id == record.signal_id and not one.terms.rests for one in on_their_way):
+        return None
     held = positions.position(tx, record.account_id, record.symbol).quantity
     opened = positions.opened_at(tx, record.account_id, record.symbol)
     if held == 0 or opened is None or Side.of(held) is not record.protection.side:
