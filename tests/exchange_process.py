@@ -16,6 +16,7 @@ import httpx
 
 from pilothouse.simexchange.given_keys import given_wallet
 from tests.house_process import PROGRAM, SETTLED_SECONDS_MAX, HouseProcess, NotUp, eventually, free_port
+from tests.plain_http import NO_TLS
 
 SEED = 1
 GIVEN = given_wallet(SEED)
@@ -62,7 +63,7 @@ class ExchangeProcess:
         deadline = time.monotonic() + _READY_SECONDS_MAX
         while True:
             try:
-                httpx.get(f"{self.url}/fapi/v1/time", trust_env=False).raise_for_status()
+                httpx.get(f"{self.url}/fapi/v1/time", trust_env=False, verify=NO_TLS).raise_for_status()
             except httpx.HTTPError:
                 if self._process.poll() is not None or time.monotonic() > deadline:
                     self.kill()
@@ -91,6 +92,7 @@ class ExchangeProcess:
         answer = httpx.request(
             method, f"{self.url}/control/{path}", json=body, headers={"X-Control-Token": "control"}, trust_env=False,
             timeout=20,
+            verify=NO_TLS,
         )  # fmt: skip
         assert answer.status_code == 200, answer.text
         return answer.json()
@@ -123,6 +125,7 @@ class ExchangeProcess:
         answer = httpx.get(
             f"{self.url}/api/v3/{name}?{asked}&signature={signature}", headers={"X-MBX-APIKEY": KEY}, trust_env=False,
             timeout=20,
+            verify=NO_TLS,
         )  # fmt: skip
         assert answer.status_code == 200, answer.text
         return answer.json()

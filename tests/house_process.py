@@ -22,6 +22,8 @@ from typing import IO, Any, Self
 
 import httpx
 
+from tests.plain_http import NO_TLS
+
 PROGRAM = Path(sys.executable).parent / "pilothouse"
 DYING_UP = Path(__file__).parent / "journeys" / "dying_up.py"
 
@@ -194,7 +196,7 @@ class HouseProcess:
     def client(self) -> httpx.Client:
         """Return an HTTP client of this house, without any credential."""
         if self._client is None:
-            self._client = httpx.Client(base_url=self.url, timeout=ANSWER_SECONDS_MAX, trust_env=False)
+            self._client = httpx.Client(base_url=self.url, timeout=ANSWER_SECONDS_MAX, trust_env=False, verify=NO_TLS)
         return self._client
 
     @property

@@ -17,6 +17,7 @@ from pilothouse.simulation import exchange as trading
 from pilothouse.simulation.contracts import CONTRACTS
 from pilothouse.venues.port import VenueAccount
 from tests.cards.stand import Stand, There
+from tests.plain_http import NO_TLS
 from tests.slices.simexchange.sim_house import RunningExchange
 
 T = TypeVar("T")
@@ -60,7 +61,7 @@ class SimStand(Stand):
         self.exchange = self._running.sim.exchange
         self.base = self._running.base
         self.clock: ExchangeTime = ExchangeTime(self.exchange)
-        self._http = httpx.Client(base_url=self.base, headers={"X-Control-Token": "control"}, timeout=60, verify=False)  # noqa: S501 - plain http on loopback; loading certificates costs time
+        self._http = httpx.Client(base_url=self.base, headers={"X-Control-Token": "control"}, timeout=60, verify=NO_TLS)
         self._unpaused = 0
         self._contracts = self.exchange.floor.contracts
 

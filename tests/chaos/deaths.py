@@ -16,6 +16,7 @@ import httpx
 from tests.chaos.plan import DISK, KILL, STOP, TERM, Plan
 from tests.chaos.record import EVENTS, Record
 from tests.house_process import READY_SECONDS_MAX, HouseProcess, NotUp
+from tests.plain_http import NO_TLS
 
 STOPPED_S = (2.0, 4.0)
 FULL_S = (2.0, 4.0)
@@ -133,7 +134,7 @@ def until_ready(house: HouseProcess) -> None:
     deadline = time.monotonic() + READY_SECONDS_MAX
     while True:
         with contextlib.suppress(httpx.TransportError):
-            if httpx.get(f"{house.url}/health/ready", trust_env=False, timeout=5).status_code == 200:
+            if httpx.get(f"{house.url}/health/ready", trust_env=False, timeout=5, verify=NO_TLS).status_code == 200:
                 return
         if not house.lives_on() or time.monotonic() > deadline:
             raise NotUp(f"the house is not ready: {house.said('err')[-3000:]}")

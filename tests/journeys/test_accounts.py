@@ -22,6 +22,7 @@ import pytest
 
 from pilothouse.cli import main
 from tests.house_process import PROGRAM, HouseProcess, eventually, free_port
+from tests.plain_http import NO_TLS
 
 pytestmark = pytest.mark.timeout(240)
 
@@ -51,7 +52,12 @@ class Exchange:
     def control(self, method: str, path: str, **body: Any) -> Any:
         """Ask its control."""
         answer = httpx.request(
-            method, f"{self.base}/control/{path}", json=body, headers={"X-Control-Token": "control"}, timeout=30
+            method,
+            f"{self.base}/control/{path}",
+            json=body,
+            headers={"X-Control-Token": "control"},
+            timeout=30,
+            verify=NO_TLS,
         )
         assert answer.status_code == 200, answer.text
         return answer.json()
@@ -64,13 +70,14 @@ class Exchange:
             f"{self.base}/fapi/v1/positionSide/dual?{query}&signature={signature}",
             headers={"X-MBX-APIKEY": "sim-key"},
             timeout=30,
+            verify=NO_TLS,
         )
         assert answer.status_code == 200, answer.text
 
     def answers(self) -> bool:
         """Say whether it listens."""
         with contextlib.suppress(httpx.TransportError):
-            return httpx.get(f"{self.base}/fapi/v1/ping", timeout=5).status_code == 200
+            return httpx.get(f"{self.base}/fapi/v1/ping", timeout=5, verify=NO_TLS).status_code == 200
         return False
 
 

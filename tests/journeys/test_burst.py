@@ -13,6 +13,7 @@ import httpx
 import pytest
 
 from tests.house_process import HouseProcess, eventually
+from tests.plain_http import NO_TLS
 
 pytestmark = [pytest.mark.timeout(300), pytest.mark.slow]
 
@@ -55,7 +56,7 @@ class Sender:
     def _until_known(self, number: int, chance: random.Random) -> None:
         for _ in range(SENT_AGAIN_MAX):
             try:
-                with httpx.Client(base_url=self._house.url, trust_env=False, timeout=20) as client:
+                with httpx.Client(base_url=self._house.url, trust_env=False, timeout=20, verify=NO_TLS) as client:
                     answer = client.post(
                         self._path, content=self._bodies[number], params={"wait_ms": chance.choice([0, 50, 1000])}
                     )

@@ -21,6 +21,7 @@ import pytest
 
 from tests.house_process import DYING_UP, HouseProcess, eventually, fresh
 from tests.journeys.dying_up import lay
+from tests.plain_http import NO_TLS
 
 pytestmark = pytest.mark.timeout(240)
 
@@ -39,8 +40,10 @@ def _pasted(line: str) -> Any:
     url = next(word for word in words if word.startswith("http"))
     headers = dict(words[at + 1].split(": ", 1) for at, word in enumerate(words) if word == "-H")
     if "-d" in words:
-        return httpx.post(url, content=words[words.index("-d") + 1], headers=headers, trust_env=False).json()
-    return httpx.get(url, headers=headers, trust_env=False).json()
+        return httpx.post(
+            url, content=words[words.index("-d") + 1], headers=headers, trust_env=False, verify=NO_TLS
+        ).json()
+    return httpx.get(url, headers=headers, trust_env=False, verify=NO_TLS).json()
 
 
 def _curl_lines(house: HouseProcess) -> list[str]:
@@ -237,7 +240,7 @@ def test_an_end_waits_for_nobody_who_only_listens(new_house: NewHouse) -> None:
     house = new_house().start()
     with (
         socket.create_connection(("127.0.0.1", house.port)),
-        httpx.Client(trust_env=False) as listener,
+        httpx.Client(trust_env=False, verify=NO_TLS) as listener,
         listener.stream("GET", f"{house.url}/api/v1/events", headers=house.bearer, timeout=30) as stream,
     ):
         assert stream.status_code == 200
@@ -252,7 +255,7 @@ def test_what_was_sent_while_it_ended_is_not_lost(new_house: NewHouse) -> None:
     def hail(number: int) -> None:
         body = {"action": "buy", "symbol": "SOLUSDT", "quantity": "0.1", "alert_id": f"{number}-{fresh()}"}
         try:
-            with httpx.Client(base_url=house.url, trust_env=False, timeout=30) as client:
+            with httpx.Client(base_url=house.url, trust_env=False, timeout=30, verify=NO_TLS) as client:
                 answer = client.post(hook, json=body, params={"wait_ms": 0})
         except httpx.TransportError:
             return

@@ -21,6 +21,7 @@ from tests.exchange_process import ASTER, FUTURES, SPOT, ExchangeProcess, add_ac
 from tests.house_process import DYING_UP, HouseProcess, eventually, fresh
 from tests.journeys.dying_up import DIED, lay, put_out
 from tests.journeys.wire import new_hook
+from tests.plain_http import NO_TLS
 
 NewHouse = Callable[..., HouseProcess]
 BUY = {"action": "open", "symbol": "BTCUSDT", "side": "BUY", "quantity": "0.002", "stop_loss": "20%"}
@@ -186,7 +187,7 @@ def test_ten_deliveries_of_one_alert_are_one_order_at_the_exchange(
     body = json.dumps(alert).encode()
 
     def deliver(_: int) -> httpx.Response:
-        return httpx.post(trial.house.url + trial.hook, content=body, trust_env=False, timeout=60)
+        return httpx.post(trial.house.url + trial.hook, content=body, trust_env=False, timeout=60, verify=NO_TLS)
 
     with ThreadPoolExecutor(10) as pool:
         answers = list(pool.map(deliver, range(10)))

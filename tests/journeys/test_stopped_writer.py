@@ -18,6 +18,7 @@ from pilothouse.wiring.sealing_key import KEY_FILE
 from tests.exchange_process import FUTURES, ExchangeProcess, add_account, agree
 from tests.house_process import HouseProcess, eventually, fresh
 from tests.journeys.wire import new_hook
+from tests.plain_http import NO_TLS
 
 pytestmark = [pytest.mark.postgres, pytest.mark.slow, pytest.mark.soak, pytest.mark.timeout(300)]
 
@@ -67,7 +68,12 @@ def _sent_until_stopped(house: HouseProcess, hook: str, alerts: list[dict[str, A
     def deliver(alert: dict[str, Any]) -> bool:
         try:
             return httpx.post(
-                house.url + hook, params={"wait_ms": 0}, content=json.dumps(alert), trust_env=False, timeout=5
+                house.url + hook,
+                params={"wait_ms": 0},
+                content=json.dumps(alert),
+                trust_env=False,
+                timeout=5,
+                verify=NO_TLS,
             ).is_success
         except httpx.TransportError:
             return False

@@ -11,6 +11,7 @@ import pytest
 
 from tests.house_process import ORDER, STRATEGY, HouseProcess, eventually, fresh
 from tests.journeys.wire import BUY, ERROR, named_in, new_hook, price_below
+from tests.plain_http import NO_TLS
 
 pytestmark = pytest.mark.timeout(180)
 
@@ -288,7 +289,7 @@ def test_ten_deliveries_on_ten_connections_make_one_order(door: str, house: Hous
     before = len(house.orders())
 
     def deliver(_: int) -> dict[str, Any]:
-        with httpx.Client(base_url=house.url, trust_env=False, timeout=30) as client:
+        with httpx.Client(base_url=house.url, trust_env=False, timeout=30, verify=NO_TLS) as client:
             answer = client.post(path, content=body, params={"wait_ms": 2500})
         assert answer.status_code == 200, answer.text
         told: dict[str, Any] = answer.json()

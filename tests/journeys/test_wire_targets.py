@@ -9,6 +9,7 @@ import pytest
 
 from tests.house_process import STRATEGY, HouseProcess, fresh
 from tests.journeys.wire import BUY, named_in, new_hook
+from tests.plain_http import NO_TLS
 
 pytestmark = pytest.mark.timeout(180)
 
@@ -157,7 +158,7 @@ def test_many_targets_at_once_end_at_the_one_that_came_last(house: HouseProcess)
 
     def hail(target: str) -> int:
         body = {"order_action": "buy", "symbol": "BTCUSDT", "contracts": 1, "position_size": target, "alert_id": target}
-        with httpx.Client(base_url=house.url, trust_env=False, timeout=30) as client:
+        with httpx.Client(base_url=house.url, trust_env=False, timeout=30, verify=NO_TLS) as client:
             return client.post(hook["path"], json=body, params={"wait_ms": 0}).status_code
 
     with ThreadPoolExecutor(12) as pool:

@@ -29,6 +29,7 @@ from pilothouse.kit.settings import Settings
 from pilothouse.wiring.build import Parts, build, open_paper_account
 from pilothouse.wiring.house import House
 from tests.bench_files import SharedBenches
+from tests.plain_http import NO_TLS
 
 PATIENCE_S = 20.0
 
@@ -59,7 +60,7 @@ class Served:
 
     def client(self, headers: dict[str, str] | None = None) -> httpx.Client:
         """Return a client that shows only what is said."""
-        made = httpx.Client(base_url=self.url, headers=headers, timeout=PATIENCE_S)
+        made = httpx.Client(base_url=self.url, headers=headers, timeout=PATIENCE_S, verify=NO_TLS)
         self.clients.append(made)
         return made
 

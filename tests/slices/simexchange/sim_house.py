@@ -12,6 +12,7 @@ import httpx
 
 from pilothouse.kit.clocks import SystemClock
 from pilothouse.simexchange.serve import Plan, SimulatedExchange
+from tests.plain_http import NO_TLS
 
 # The first of the well-known throw-away keys of every Ethereum test chain; it holds nothing anywhere.
 WALLET_KEY = "0xac0974bec39a17e36ba4a6b4d238ff944bacb478cbed5efcae784d7bf4f2ff80"
@@ -61,6 +62,7 @@ class RunningExchange:
             content=json.dumps(body) if body else None,
             headers={"X-Control-Token": "control"},
             timeout=30,  # it is in a thread of this process, on a machine that others use
+            verify=NO_TLS,
         )
         assert answer.status_code == 200, answer.text
         return answer.json()

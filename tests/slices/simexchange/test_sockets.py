@@ -11,6 +11,7 @@ import pytest
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 
+from tests.plain_http import NO_TLS
 from tests.slices.simexchange.raw_asking import Desk
 from tests.slices.simexchange.sim_house import RunningExchange
 
@@ -53,7 +54,9 @@ def test_a_user_stream_may_be_subscribed_to_by_its_key(running: RunningExchange,
         desk = Desk.__new__(Desk)
         desk.exchange = running.sim.exchange
         body = desk.signed({"symbol": "BTCUSDT", "side": "BUY", "type": "MARKET", "quantity": "0.001"})
-        httpx.post(f"{running.base}/fapi/v1/order", headers={"X-MBX-APIKEY": "K"}, content=body).raise_for_status()
+        httpx.post(
+            f"{running.base}/fapi/v1/order", headers={"X-MBX-APIKEY": "K"}, content=body, verify=NO_TLS
+        ).raise_for_status()
         told = json.loads(socket.recv(timeout=10))
         assert (told["data"] if path.endswith("stream") else told)["e"] == "ORDER_TRADE_UPDATE"
 
@@ -61,7 +64,7 @@ def test_a_user_stream_may_be_subscribed_to_by_its_key(running: RunningExchange,
 def test_changes_of_the_book_follow_on_each_other(running: RunningExchange) -> None:
     """A client that starts from REST and applies what follows has the book; a gap would show."""
     with connect(running.base.replace("http", "ws") + "/public/ws/btcusdt@depth@100ms") as socket:
-        book = httpx.get(f"{running.base}/fapi/v1/depth?symbol=BTCUSDT&limit=1000").json()
+        book = httpx.get(f"{running.base}/fapi/v1/depth?symbol=BTCUSDT&limit=1000", verify=NO_TLS).json()
         last = None
         for _ in range(5):
             told = json.loads(socket.recv(timeout=10))
@@ -139,7 +142,7 @@ def test_the_socket_of_spot_knows_its_own_methods(running: RunningExchange) -> N
 
 def test_a_base_address_may_end_with_a_slash(running: RunningExchange) -> None:
     """Clients put a path behind what they were given; the venue's own doors do not mind two slashes."""
-    assert httpx.get(f"{running.base}//fapi/v1/ping").json() == {}
+    assert httpx.get(f"{running.base}//fapi/v1/ping", verify=NO_TLS).json() == {}
     with connect(running.base.replace("http", "ws") + "//market//ws/btcusdt@aggTrade") as socket:
         assert json.loads(socket.recv(timeout=10))["e"] == "aggTrade"
 

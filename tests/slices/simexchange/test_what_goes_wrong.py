@@ -11,6 +11,7 @@ from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 
 from pilothouse.simexchange.faults import AFTER, KINDS
+from tests.plain_http import NO_TLS
 from tests.slices.simexchange.raw_asking import Desk
 from tests.slices.simexchange.sim_house import RunningExchange
 
@@ -118,7 +119,13 @@ def test_a_connection_may_die_before_or_after(kind: str) -> None:
         running.control("POST", "faults", kind=kind, path="leverage")
         desk = _signed_at(running, {"symbol": "BTCUSDT", "leverage": 3})
         with pytest.raises(httpx.TransportError):
-            httpx.post(f"{running.base}/fapi/v1/leverage", timeout=0.5, headers={"X-MBX-APIKEY": "K"}, content=desk)
+            httpx.post(
+                f"{running.base}/fapi/v1/leverage",
+                timeout=0.5,
+                headers={"X-MBX-APIKEY": "K"},
+                content=desk,
+                verify=NO_TLS,
+            )
         assert running.control("GET", "requests")[0]["fault"] == kind
         leverage = running.sim.exchange.account("binance-K").holding("BTCUSDT").leverage
         assert (leverage == 3) == (kind in AFTER)
@@ -141,13 +148,17 @@ def test_user_events_are_dropped_doubled_and_turned_around() -> None:
             running.control("POST", "faults", kind="duplicate", stream=True, event="ACCOUNT_UPDATE")
             running.control("POST", "faults", kind="reorder", stream=True, event="ORDER_TRADE_UPDATE")
             body = _signed_at(running, _ORDER)
-            httpx.post(f"{running.base}/fapi/v1/order", headers={"X-MBX-APIKEY": "K"}, content=body).raise_for_status()
+            httpx.post(
+                f"{running.base}/fapi/v1/order", headers={"X-MBX-APIKEY": "K"}, content=body, verify=NO_TLS
+            ).raise_for_status()
             heard = [json.loads(socket.recv(timeout=10)) for _ in range(4)]
             names = [f"{each['e']} {each['o']['x']}" if "o" in each else each["e"] for each in heard]
             assert names == ["ACCOUNT_UPDATE", "ACCOUNT_UPDATE", "ORDER_TRADE_UPDATE TRADE", "ORDER_TRADE_UPDATE NEW"]
             running.control("POST", "faults", kind="delay", stream=True, event="ACCOUNT_UPDATE", value=200)
             body = _signed_at(running, _ORDER)
-            httpx.post(f"{running.base}/fapi/v1/order", headers={"X-MBX-APIKEY": "K"}, content=body).raise_for_status()
+            httpx.post(
+                f"{running.base}/fapi/v1/order", headers={"X-MBX-APIKEY": "K"}, content=body, verify=NO_TLS
+            ).raise_for_status()
             heard = [json.loads(socket.recv(timeout=10))["e"] for _ in range(4)]
             assert heard == ["ORDER_TRADE_UPDATE", "TRADE_LITE", "ORDER_TRADE_UPDATE", "ACCOUNT_UPDATE"]
             running.control("POST", "streams", do="expire")
@@ -191,9 +202,9 @@ def test_every_fault_is_described() -> None:
 def test_control_needs_its_token() -> None:
     """Whoever trades here does not set prices here."""
     with RunningExchange() as running:
-        assert httpx.get(f"{running.base}/control/truth").status_code == 401
+        assert httpx.get(f"{running.base}/control/truth", verify=NO_TLS).status_code == 401
         assert running.control("POST", "settings", skewMs=2_000, insurance=5) == {"done": True}
-        skewed = httpx.get(f"{running.base}/fapi/v1/time").json()["serverTime"]
+        skewed = httpx.get(f"{running.base}/fapi/v1/time", verify=NO_TLS).json()["serverTime"]
         assert abs(skewed - running.sim.exchange.clock.now() // 1_000 - 2_000) < 1_000
 
 
