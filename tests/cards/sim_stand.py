@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 import httpx
 
-from pilothouse.core.clock import from_micros
+from pilothouse.core.clock import Tick, from_micros
 from pilothouse.core.instrument import Instrument
 from pilothouse.kit.clocks import SystemClock
 from pilothouse.simexchange.exchange import Exchange
@@ -50,6 +50,10 @@ class ExchangeTime:
     def monotonic(self) -> float:
         """Return seconds of this machine: how long a question takes is real."""
         return SystemClock().monotonic()
+
+    def tick(self) -> Tick:
+        """Return what this machine counts."""
+        return SystemClock().tick()
 
 
 class SimStand(Stand):

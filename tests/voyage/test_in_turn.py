@@ -208,7 +208,8 @@ def test_what_a_venue_is_too_busy_for_is_sent_in_its_turn_a_moment_later(stepped
     busy = Rejected("-1003", "Too many requests.", may_be_repeated=True)
 
     def told(tx: Tx) -> orders_store.OrderRecord:
-        return send._take_in(tx, stepped.house.desk, first.id, busy, settle.Ended(stepped.clock.now(), until))
+        ended = settle.Ended(stepped.clock.now(), until, stepped.clock.tick())
+        return send._take_in(tx, stepped.house.desk, first.id, busy, ended)
 
     batch = stepped.house.desk.lanes.drain()
     held = stepped.house.database.write(told, name="settle")
@@ -244,7 +245,7 @@ def test_a_hold_that_another_process_has_ended_is_not_taken_back(stepped: Steppe
     assert first.sendable_until is not None
     late = first.sendable_until
     stepped.house.database.write(
-        lambda tx: orders_store.end_hand_offs(tx, stepped.clock.now(), first.account_id), name="taken over"
+        lambda tx: orders_store.end_hand_offs(tx, stepped.clock, first.account_id), name="taken over"
     )
     after = stepped.house.database.write(
         lambda tx: settle.put_off(tx, stepped.house.desk, first.id, "never sent", held_until=late), name="late"

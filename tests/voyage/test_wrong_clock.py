@@ -14,6 +14,9 @@ from pilothouse.accounts import hooks
 from pilothouse.cli import up
 from pilothouse.core.clock import iso
 from pilothouse.fleet.answer import AnswerState
+from pilothouse.jobs.embedded import recover
+from pilothouse.jobs.schedule import look_at_clock
+from pilothouse.kit import outbox
 from pilothouse.kit.clocks import SystemClock
 from pilothouse.kit.settings import Settings
 from pilothouse.migrations.migrate import migrate
@@ -171,3 +174,37 @@ def test_the_start_says_that_the_clock_is_behind_the_books(stepped: Stepped) -> 
 
     assert "clock is 600 s behind what these books saw last" in said
     assert "timedatectl" in said
+
+
+def test_what_waits_is_due_as_soon_as_before_when_the_clock_is_set_back(stepped: Stepped) -> None:
+    """A question that is to be asked again in a moment would wait for as long as the clock was wrong, a stop too."""
+    house = stepped.house
+    now = stepped.clock.now()
+    house.database.write(
+        lambda tx: outbox.put(
+            tx, "drive", key="a", payload={}, now=now, available_at=now + timedelta(seconds=30), dedupe_key="a"
+        ),
+        name="put",
+    )
+    stepped.clock.jump(-TEN)
+    stepped.clock.advance(5)
+    look_at_clock(house)
+
+    due = house.database.read(lambda tx: outbox.next_due(tx, frozenset({"drive"})))
+    assert due == stepped.clock.now() + timedelta(seconds=25)
+    look_at_clock(house)
+    assert house.database.read(lambda tx: outbox.next_due(tx, frozenset({"drive"}))) == due, "set back once"
+
+
+def test_what_waits_since_the_future_is_due_when_the_house_starts(stepped: Stepped) -> None:
+    """The clock may be set back while nobody looks; nobody knows then how long it has waited."""
+    now = stepped.clock.now() + TEN
+    stepped.house.database.write(
+        lambda tx: outbox.put(
+            tx, "drive", key="a", payload={}, now=now, available_at=now + timedelta(seconds=5), dedupe_key="a"
+        ),
+        name="put",
+    )
+    recover(stepped.house)
+    due = stepped.house.database.read(lambda tx: outbox.next_due(tx, frozenset({"drive"})))
+    assert due == stepped.clock.now()

@@ -1,9 +1,31 @@
 """Instants and the clock that hands them out. Nothing here reads a wall clock: `kit/clocks.py` does."""
 
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Tick:
+    """An instant as a machine counts it from its start: nobody sets that count, and it outlives every process.
+
+    boot   which start of which machine; ticks of two of them tell nothing of each other
+    us     microseconds since then, also those that the machine slept
+    """
+
+    boot: str
+    us: int
+
+    def later(self, span: timedelta) -> "Tick":
+        """Return the tick that lies so much later."""
+        return Tick(self.boot, self.us + span // timedelta(microseconds=1))
+
+    def until(self, later: "Tick") -> timedelta:
+        """Return how long it is from here to a tick of the same boot; below zero: it has passed."""
+        assert self.boot == later.boot, "ticks of two boots cannot be compared"
+        return timedelta(microseconds=later.us - self.us)
 
 
 class Clock(Protocol):
@@ -15,6 +37,10 @@ class Clock(Protocol):
 
     def monotonic(self) -> float:
         """Return seconds that never run backwards, for measuring spans and nothing else."""
+        ...
+
+    def tick(self) -> Tick:
+        """Return the present instant as this machine counts it, for spans that a process may not live to see end."""
         ...
 
 

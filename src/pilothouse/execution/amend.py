@@ -6,10 +6,11 @@ before the wire is touched; when an answer is lost, the venue is asked for both,
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 from decimal import Decimal
 
 from pilothouse.accounts import trading_accounts
+from pilothouse.core.clock import Tick
 from pilothouse.core.errors import Conflict, Invalid, Problem, Refused
 from pilothouse.core.ids import client_order_id
 from pilothouse.core.intent import OrderIntent
@@ -205,7 +206,9 @@ def carry_out(desk: Desk, venue_name: str, order_id: str) -> timedelta | None:
     if held is None or held.sendable_until is None:
         return None
     request = OrderRequest(held.client_order_id, held.terms_of(order), desk.clock.now())
-    if desk.clock.now() >= held.sendable_until or not desk.writers.may_send(venue_name, order.account_id):
+    assert held.until_tick is not None, "this process has just taken it in hand"
+    is_late = desk.clock.now() >= held.sendable_until or desk.clock.tick().us >= held.until_tick.us
+    if is_late or not desk.writers.may_send(venue_name, order.account_id):
         return timedelta(0)
     with taped() as wire:
         outcome = venue.amend(VenueAccount(order.account_id, order.owner_id), order.client_order_id, request)
@@ -249,9 +252,9 @@ def _hold(tx: Tx, desk: Desk, order_id: str) -> Amendment | None:
     if why:
         _dropped(tx, desk, order_id, None, why)
         return None
-    until = desk.clock.now() + desk.patience.ask_most
-    amendments.hold(tx, order_id, until)
-    return replace(wanted, sendable_until=until)
+    until, tick = desk.clock.now() + desk.patience.ask_most, desk.clock.tick().later(desk.patience.ask_most)
+    amendments.hold(tx, order_id, until, tick)
+    return replace(wanted, sendable_until=until, until_tick=tick)
 
 
 def _is_halted(tx: Tx, order: store.OrderRecord) -> bool:
@@ -305,7 +308,7 @@ def _ask_for_both(desk: Desk, venue: Venue, order: store.OrderRecord, wanted: Am
     """
     account, symbol = VenueAccount(order.account_id, order.owner_id), order.terms.symbol
     is_first = _is_first(venue, order)
-    asked_at = desk.clock.now()
+    asked_at = desk.clock.tick()
     new = venue.find(account, symbol, wanted.client_order_id)
     old = venue.find(account, symbol, order.client_order_id)
     match new, old:
@@ -334,14 +337,15 @@ def _is_first(venue: Venue, order: store.OrderRecord) -> bool:
     return places_first(order.terms, coins=venue.card.has(HOLDINGS))
 
 
-def _too_late(desk: Desk, venue: Venue, wanted: Amendment, asked_at: datetime) -> bool:
+def _too_late(desk: Desk, venue: Venue, wanted: Amendment, asked_at: Tick) -> bool:
     """Say whether the request can no longer be accepted; where a venue never says so, after several minutes."""
-    assert wanted.sendable_until is not None, "only what was sent is asked about"
+    ended = desk.elapsed.ended(wanted.client_order_id, wanted.until_tick, asked_at, desk.patience.ask_most)
     window = venue.card.acceptance_window_s
     if window is None:
-        return asked_at >= wanted.sendable_until + desk.patience.intent_age_most
-    slack = timedelta(microseconds=int(window * 1_000_000)) + desk.patience.window_slack
-    return asked_at >= wanted.sendable_until + slack
+        slack = desk.patience.intent_age_most
+    else:
+        slack = timedelta(microseconds=int(window * 1_000_000)) + desk.patience.window_slack
+    return asked_at.until(ended) + slack <= timedelta(0)
 
 
 def _ended(tx: Tx, desk: Desk, venue: Venue, order_id: str, report: OrderReport) -> None:
@@ -478,6 +482,7 @@ def _successor(tx: Tx, desk: Desk, order: store.OrderRecord, wanted: Amendment, 
         created_at=now,
         sent_at=now,
         sendable_until=wanted.sendable_until,
+        until_tick=wanted.until_tick,
         asked=0,
         updated_at=now,
         amend_quantity=None,

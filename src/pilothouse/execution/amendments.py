@@ -10,6 +10,7 @@ from typing import Any
 
 from sqlalchemy import Row, delete, insert, select, update
 
+from pilothouse.core.clock import Clock, Tick
 from pilothouse.core.order import OrderTerms, OrderType
 from pilothouse.core.rounding import plain
 from pilothouse.execution import store
@@ -26,6 +27,7 @@ class Amendment:
     """One change that is on its way; see `execution/tables.py`.
 
     sendable_until   None: the wire was not touched for it
+    until_tick       the same instant, as the machine counts it that touched the wire
     """
 
     order_id: str
@@ -40,6 +42,7 @@ class Amendment:
     sendable_until: datetime | None
     asked: int
     stop_price: Decimal | None = None
+    until_tick: Tick | None = None
 
     def terms_of(self, order: store.OrderRecord) -> OrderTerms:
         """Return the order's terms as they are wanted; the quantity counts what has filled already."""
@@ -67,6 +70,7 @@ def _amendment(row: Row[Any]) -> Amendment:
         row.sendable_until,
         row.asked,
         row.stop_price,
+        store.tick_of(row),
     )
 
 
@@ -86,6 +90,7 @@ def add(tx: Tx, wanted: Amendment) -> None:
             sendable_until=wanted.sendable_until,
             asked=wanted.asked,
             stop_price=wanted.stop_price,
+            **store.as_columns(wanted.until_tick),
         )
     )
     store.change(tx, wanted.order_id, wanted.asked_at, amend_quantity=wanted.quantity)
@@ -104,15 +109,18 @@ def by_client_id(tx: Tx, account_id: str, client_order_id: str) -> Amendment | N
     return _amendment(row) if row else None
 
 
-def hold(tx: Tx, order_id: str, until: datetime | None) -> None:
+def hold(tx: Tx, order_id: str, until: datetime | None, tick: Tick | None = None) -> None:
     """Know that the wire is about to be touched; None: that nothing sent for it can arrive any more."""
-    tx.execute(update(amendments).where(_CELLS.order_id == order_id).values(sendable_until=until))
+    values = {"sendable_until": until, **store.as_columns(tick)}
+    tx.execute(update(amendments).where(_CELLS.order_id == order_id).values(**values))
 
 
-def end_hand_offs(tx: Tx, now: datetime, account_id: str) -> None:
-    """Say that no process that ran before `now` can still send a change for an account."""
-    late = (_CELLS.account_id == account_id, _CELLS.sendable_until > now)
-    tx.execute(update(amendments).where(*late).values(sendable_until=now))
+def end_hand_offs(tx: Tx, clock: Clock, account_id: str | None = None) -> None:
+    """Say that no process that ran before now can still send a change (for one account, if named)."""
+    now, tick = clock.now(), clock.tick()
+    sent = (_CELLS.sendable_until.is_not(None), *(() if account_id is None else (_CELLS.account_id == account_id,)))
+    tx.execute(update(amendments).where(*sent, store.is_behind(amendments, tick)).values(**store.as_columns(tick)))
+    tx.execute(update(amendments).where(*sent, _CELLS.sendable_until > now).values(sendable_until=now))
 
 
 def count_question(tx: Tx, order_id: str) -> None:

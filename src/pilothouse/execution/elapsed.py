@@ -1,38 +1,43 @@
-"""How late it is at least, for an order in doubt: a clock set forward must not make a request too old to arrive.
+"""From which tick on nothing more of a request leaves, whoever counted it.
 
-In: the order, each time it is asked for. Out: an instant that is not later than the wall clock, nor later than the
-monotonic one makes it, counted from the first question. What passed before this process first asked, the wall clock
-alone tells.
+In: what is kept with the request, each time it is asked for. Out: that, if this machine has counted it since it was
+started; else the tick at which this process first asked, and as much later as somebody may still have it in hand.
 """
 
 import threading
 from collections import OrderedDict
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Final
 
-from pilothouse.core.clock import Clock
+from pilothouse.core.clock import Tick
 
 _KEPT: Final = 10_000
 
 
 class Elapsed:
-    """What this process remembers of the orders that it asks for. Safe for many threads."""
+    """What this process remembers of what it asks for and did not see leave. Safe for many threads."""
 
     def __init__(self) -> None:
         """Remember nothing."""
-        self._first: OrderedDict[str, tuple[datetime, float]] = OrderedDict()
+        self._first: OrderedDict[str, Tick] = OrderedDict()
         self._lock = threading.Lock()
 
-    def now(self, clock: Clock, order_id: str) -> datetime:
-        """Return the instant that it is at least; the first call for an order begins to count."""
-        wall, steady = clock.now(), clock.monotonic()
+    def ended(self, name: str, kept: Tick | None, now: Tick, held_for: timedelta) -> Tick:
+        """Return the tick, of this boot, from which on nothing more of a request leaves.
+
+        name       of the order or the change; the first call for it begins to count, where counting is needed
+        kept       what is stored with it; None: nothing, because it is from before such counts were kept
+        held_for   how long whoever has it in hand may keep it
+        """
+        if kept is not None and kept.boot == now.boot:
+            return kept
         with self._lock:
-            began, since = self._first.setdefault(order_id, (wall, steady))
+            first = self._first.setdefault(name, now.later(held_for))
             while len(self._first) > _KEPT:
                 self._first.popitem(last=False)
-        return min(wall, began + timedelta(seconds=steady - since))
+        return first
 
-    def over(self, order_id: str) -> None:
-        """Forget an order whose outcome is known."""
+    def over(self, name: str) -> None:
+        """Forget a request whose outcome is known."""
         with self._lock:
-            self._first.pop(order_id, None)
+            self._first.pop(name, None)

@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from pilothouse.core.clock import Clock, Tick
 from pilothouse.venues.port import OrderRequest, VenueAccount
 
 Lane = tuple[str, str]
@@ -20,6 +21,7 @@ Lane = tuple[str, str]
 class Outgoing:
     """An order that this process, and nobody else, may put on the wire until `sendable_until`.
 
+    until_tick   the same instant as this machine counts it; the earlier of both counts
     beside   (order id, message id) of the other half of a pair, which leaves by the same request
     """
 
@@ -30,10 +32,15 @@ class Outgoing:
     account: VenueAccount
     request: OrderRequest
     sendable_until: datetime
+    until_tick: Tick
     alert_at: datetime | None
     is_live: bool = False
     protects: bool = False
     beside: tuple[str, str] | None = None
+
+    def is_late(self, clock: Clock) -> bool:
+        """Say whether it may not be put on the wire any more, by the wall clock or by the machine's count."""
+        return clock.now() >= self.sendable_until or clock.tick().us >= self.until_tick.us
 
 
 class Lanes:

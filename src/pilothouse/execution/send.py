@@ -13,6 +13,7 @@ from itertools import groupby
 import structlog
 
 from pilothouse.accounts import trading_accounts
+from pilothouse.core.clock import Tick
 from pilothouse.core.errors import Broken
 from pilothouse.core.order import OrderEvent, OrderState, OrderTerms, Purpose, after
 from pilothouse.core.rounding import plain, ratio
@@ -70,7 +71,6 @@ def send_batch(desk: Desk, batch: Sequence[Outgoing]) -> None:
     lane = (first.account.id, first.request.terms.symbol)
     venue = desk.venue(first.venue)
     stamped = [(one, replace(one.request, stamped_at=desk.clock.now())) for one in batch]
-    now = desk.clock.now()
     if not desk.writers.may_send(first.venue, first.account.id):
         _put_off_before_others(desk, lane, batch, "this process may not send for the account any more")
         return
@@ -81,9 +81,9 @@ def send_batch(desk: Desk, batch: Sequence[Outgoing]) -> None:
         adding = [one for one in batch if _adds(one)]
         _put_off(desk, adding, "trading was halted before it left")
         stamped, batch = [pair for pair in stamped if not _adds(pair[0])], [one for one in batch if not _adds(one)]
-    late = [one for one in batch if now >= one.sendable_until]
+    late = [one for one in batch if one.is_late(desk.clock)]
     _put_off_before_others(desk, lane, late, "it waited too long in this process")
-    ready = [pair for pair in stamped if now < pair[0].sendable_until]
+    ready = [pair for pair in stamped if pair[0] not in late]
     if desk.lanes.is_doubted(lane):
         ready = _behind_a_doubt(desk, lane, ready)
     for run in _runs(ready):
@@ -157,7 +157,7 @@ def _send_run(desk: Desk, venue: Venue, lane: Lane, run: Sequence[Stamped]) -> N
     handed = desk.clock.now()
     with taped() as wire:
         outcomes = venue.place(run[0][0].account, [request for _, request in run])
-    left_at = desk.clock.now()
+    left_at, left_tick = desk.clock.now(), desk.clock.tick()
     for (one, request), outcome in zip(run, outcomes, strict=True):
         _log.info(
             "order_sent",
@@ -167,12 +167,10 @@ def _send_run(desk: Desk, venue: Venue, lane: Lane, run: Sequence[Stamped]) -> N
             outcome=type(outcome).__name__.lower(),
         )
         desk.meters.outcomes.labels(one.venue, type(outcome).__name__.lower()).inc()
-        if isinstance(outcome, Unknown):
-            desk.elapsed.now(desk.clock, one.order_id)
         if not one.protects and (isinstance(outcome, Unknown) or _may_come_later(outcome)):
             desk.lanes.doubt(lane, is_so=True)
         sent = Sent(one.order_id, request, handed, left_at, type(outcome).__name__, wire)
-        _take_in_handed_off(desk, one, outcome, sent, settle.Ended(left_at, one.sendable_until))
+        _take_in_handed_off(desk, one, outcome, sent, settle.Ended(left_at, one.sendable_until, left_tick))
 
 
 def _may_come_later(outcome: PlaceOutcome) -> bool:
@@ -277,10 +275,18 @@ def pursue(desk: Desk, venue_name: str, order_id: str) -> timedelta | None:
         if again is None:
             _send_the_next(desk, venue_name, order)
         return again
-    now = desk.clock.now()
-    if order.state is OrderState.SENDING and order.sendable_until is not None and now < order.sendable_until:
-        return order.sendable_until - now
-    return _ask(desk, venue_name, order)
+    held_for = _held_for(desk, order)
+    return held_for if held_for > timedelta(0) else _ask(desk, venue_name, order)
+
+
+def _held_for(desk: Desk, order: store.OrderRecord) -> timedelta:
+    """Return for how long whoever is to send an order may still do so; not above zero: it may not any more."""
+    if order.state is not OrderState.SENDING or order.sendable_until is None:
+        return timedelta(0)
+    tick = desk.clock.tick()
+    if order.until_tick is not None and order.until_tick.boot == tick.boot:
+        return tick.until(order.until_tick)
+    return order.sendable_until - desk.clock.now()
 
 
 def _send_in_turn(desk: Desk, venue_name: str, order: store.OrderRecord) -> timedelta | None:
@@ -323,7 +329,7 @@ def _ask(desk: Desk, venue_name: str, order: store.OrderRecord) -> timedelta | N
     venue = desk.venue(venue_name)
     account = VenueAccount(order.account_id, order.owner_id)
     # "No such order" proves something only if the question was asked after the window: so look at the clock first.
-    asked_at = desk.elapsed.now(desk.clock, order.id)
+    asked_at, tick = desk.clock.now(), desk.clock.tick()
     with taped() as wire:
         answer = venue.find(account, order.terms.symbol, order.client_order_id)
     asked = {"order": order.id, "at": asked_at, "answer": type(answer).__name__, "wire": wire}
@@ -343,15 +349,15 @@ def _ask(desk: Desk, venue_name: str, order: store.OrderRecord) -> timedelta | N
         case Absent() if order.state.is_resting or order.state.is_final:
             return None
         case Absent():
-            never_after = _never_after(desk, venue.card.acceptance_window_s, order)
-            if never_after is not None and asked_at >= never_after:
+            left = _may_arrive_for(desk, venue.card.acceptance_window_s, order, tick)
+            if left is not None and left <= timedelta(0):
                 take_in("deny", lambda tx: _denied(tx, desk, order.id))
                 desk.elapsed.over(order.id)
                 return timedelta(0)
             reason = "the venue does not know it, which proves nothing yet"
             again = _back_off(desk, order.asked)
-            if never_after is not None:
-                again = min(again, never_after - asked_at)
+            if left is not None:
+                again = min(again, left)
         case Unknown(lost):
             reason, again = lost, _back_off(desk, order.asked)
     take_in("lost", lambda tx: settle.lost(tx, desk, order.id, reason))
@@ -379,11 +385,16 @@ def adopt(tx: Tx, desk: Desk, order: store.OrderRecord, report: OrderReport) -> 
     settle.reported(tx, desk, order.id, report, told_by="question")
 
 
-def _never_after(desk: Desk, window_s: Decimal | None, order: store.OrderRecord) -> datetime | None:
-    """Return the instant from which the last request can no longer be accepted, or None if there is none."""
+def _may_arrive_for(desk: Desk, window_s: Decimal | None, order: store.OrderRecord, tick: Tick) -> timedelta | None:
+    """Return for how long after `tick` the last request may still be accepted, or None if nobody can say.
+
+    Counted as the machine counts: a wall clock that is set forward must make no request too old to arrive.
+    """
     if window_s is None or order.sendable_until is None:
         return None
-    return order.sendable_until + timedelta(microseconds=int(window_s * 1_000_000)) + desk.patience.window_slack
+    held_for = desk.patience.hand_off if order.state is OrderState.SENDING else timedelta(0)
+    ended = desk.elapsed.ended(order.id, order.until_tick, tick, held_for)
+    return tick.until(ended) + timedelta(microseconds=int(window_s * 1_000_000)) + desk.patience.window_slack
 
 
 def _back_off(desk: Desk, asked: int) -> timedelta:
@@ -436,9 +447,11 @@ def _send_again(desk: Desk, venue_name: str, order: store.OrderRecord) -> timede
     if held is None or held.sendable_until is None:
         return timedelta(0)
     until, now = held.sendable_until, desk.clock.now()
+    assert held.until_tick is not None, "this process has just taken it in hand"
     beside = OrderRequest(held_other.client_order_id, held_other.terms, now) if held_other is not None else None
     request = OrderRequest(held.client_order_id, held.terms, now, beside=beside)
-    if desk.clock.now() >= until or not desk.writers.may_send(venue_name, order.account_id):
+    is_late = desk.clock.now() >= until or desk.clock.tick().us >= held.until_tick.us
+    if is_late or not desk.writers.may_send(venue_name, order.account_id):
         why = "its sender was held up, or may not send any more"
 
         def let_go(tx: Tx) -> None:
@@ -451,16 +464,16 @@ def _send_again(desk: Desk, venue_name: str, order: store.OrderRecord) -> timede
     handed = desk.clock.now()
     with taped() as wire:
         outcome = desk.venue(venue_name).place(VenueAccount(order.account_id, order.owner_id), [request])[0]
-    left_at = desk.clock.now()
+    left_at, left_tick = desk.clock.now(), desk.clock.tick()
     sent = Sent(order.id, request, handed, left_at, type(outcome).__name__, wire)
-    ended = settle.Ended(left_at, until)
+    ended = settle.Ended(left_at, until, left_tick)
     desk.meters.outcomes.labels(venue_name, type(outcome).__name__.lower()).inc()
 
     def settle_it(tx: Tx) -> store.OrderRecord:
         tx.record(order.account_id, order.about, "sent", sent)
         if held_other is not None:
             _record_other_half(tx, order.account_id, order.signal_id, held_other.id, sent)
-            its = settle.Ended(left_at, held_other.sendable_until or until)
+            its = settle.Ended(left_at, held_other.sendable_until or until, left_tick)
             _take_in(tx, desk, held_other.id, _of_other_half(outcome), its)
         return _take_in(tx, desk, order.id, outcome, ended)
 
@@ -545,9 +558,11 @@ def _hold(tx: Tx, desk: Desk, venue_name: str, order_id: str) -> store.OrderReco
         state=after(order.state, OrderEvent.SEND),
         sent_at=now,
         sendable_until=now + desk.patience.ask_most,
+        until_tick=desk.clock.tick().later(desk.patience.ask_most),
         updated_at=now,
     )
-    store.change(tx, order.id, now, state=held.state, sent_at=now, sendable_until=held.sendable_until)
+    kept = {"sendable_until": held.sendable_until, **store.as_columns(held.until_tick)}
+    store.change(tx, order.id, now, state=held.state, sent_at=now, **kept)
     how = "sent again under the same id" if order.sent_at is not None else "sent"
     epoch = desk.writers.in_words(venue_name, order.account_id)
     store.note(tx, order, now, (OrderEvent.SEND, held.state, f"{how} by {desk.process}{epoch}"))

@@ -12,6 +12,7 @@ import structlog
 
 from pilothouse.accounts import trading_accounts
 from pilothouse.accounts.trading_accounts import TradingAccount
+from pilothouse.core.clock import Tick
 from pilothouse.core.errors import Broken
 from pilothouse.core.fill import Fill
 from pilothouse.core.order import OrderEvent, OrderState, after
@@ -42,10 +43,14 @@ _ENDS = {
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """A sender is done with its hold of an order: `at` the wire was left, `held_until` tells which hold it was."""
+    """A sender is done with its hold of an order: `at` the wire was left, `held_until` tells which hold it was.
+
+    tick   `at`, as the machine counts it
+    """
 
     at: datetime
     held_until: datetime
+    tick: Tick
 
 
 def reported(tx: Tx, desk: Desk, order_id: str, report: OrderReport, *, told_by: str = "answer") -> store.OrderRecord:
@@ -177,13 +182,16 @@ def lost(tx: Tx, desk: Desk, order_id: str, reason: str, *, ended: Ended | None 
         return order
     now = desk.clock.now()
     state = after(order.state, OrderEvent.LOSE)
-    until = order.sendable_until
+    until, tick = order.sendable_until, order.until_tick
     if ended is not None and ended.held_until == until:
-        until = ended.at  # the venue's window counts from here, not from the end of a hold that nobody uses any more
-    changed = replace(order, state=state, outcome=reason, sendable_until=until, asked=order.asked + 1, updated_at=now)
+        # The venue's window counts from here, not from the end of a hold that nobody uses any more.
+        until, tick = ended.at, ended.tick
+    changed = replace(order, state=state, outcome=reason, asked=order.asked + 1, updated_at=now)
+    changed = replace(changed, sendable_until=until, until_tick=tick)
     silence = {"order": order.id, "at": now, "why": reason, "asked": changed.asked}
     tx.record(order.account_id, order.about, "unanswered", silence)
-    store.change(tx, order.id, now, state=state, outcome=reason, sendable_until=until, asked=changed.asked)
+    kept = {"sendable_until": until, **store.as_columns(tick)}
+    store.change(tx, order.id, now, state=state, outcome=reason, asked=changed.asked, **kept)
     if order.state is not state:
         store.note(tx, order, now, (OrderEvent.LOSE, state, reason))
         told(tx, changed, now)

@@ -6,8 +6,9 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import Row, and_, bindparam, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, Row, Table, and_, bindparam, func, insert, or_, select, update
 
+from pilothouse.core.clock import Clock, Tick
 from pilothouse.core.instrument import Side
 from pilothouse.core.order import OrderEvent, OrderState, OrderTerms, OrderType, Purpose, TimeInForce
 from pilothouse.execution.tables import order_events, orders
@@ -15,6 +16,7 @@ from pilothouse.kit.db import Tx
 from pilothouse.kit.hot import hot
 
 _NOT_SENT = frozenset({OrderState.UNKNOWN, OrderState.INTENDED})
+_IN_DOUBT = (OrderState.UNKNOWN.value, OrderState.SENDING.value)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +48,7 @@ class OrderRecord:
     amend_quantity: Decimal | None = None
     replaced_by: str | None = None
     beside: str | None = None
+    until_tick: Tick | None = None
 
     @property
     def about(self) -> str:
@@ -141,7 +144,18 @@ def _record(row: Row[Any]) -> OrderRecord:
         amend_quantity=row.amend_quantity,
         replaced_by=row.replaced_by,
         beside=row.beside,
+        until_tick=tick_of(row),
     )
+
+
+def tick_of(row: Row[Any]) -> Tick | None:
+    """Return from which tick on nothing more of what a row tells of leaves; None: it tells none."""
+    return None if row.until_boot is None or row.until_us is None else Tick(row.until_boot, row.until_us)
+
+
+def as_columns(tick: Tick | None) -> dict[str, str | int | None]:
+    """Return how a tick is stored."""
+    return {"until_boot": tick.boot if tick else None, "until_us": tick.us if tick else None}
 
 
 # Read for alert after alert while an order lives, so a row that stayed as it was is not made into a record again.
@@ -191,6 +205,7 @@ def add(tx: Tx, order: OrderRecord) -> None:
             "created_at": order.created_at,
             "sent_at": order.sent_at,
             "sendable_until": order.sendable_until,
+            **as_columns(order.until_tick),
             "asked": order.asked,
             "updated_at": order.updated_at,
             "amend_quantity": order.amend_quantity,
@@ -362,12 +377,20 @@ def symbols_since(tx: Tx, account_id: str, since: datetime) -> set[str]:
     return set(tx.execute(query.where(moved).distinct()).scalars())
 
 
-def end_hand_offs(tx: Tx, now: datetime, account_id: str | None = None) -> int:
-    """Say that no process that ran before `now` can still send (for one account, if named); returns how many ended."""
-    query = (
-        update(orders)
-        .where(orders.c.is_live.is_(True), orders.c.state == OrderState.SENDING.value)
-        .where(orders.c.sendable_until > now)
-        .values(sendable_until=now)
-    )
-    return tx.execute(query if account_id is None else query.where(orders.c.account_id == account_id)).rowcount
+def end_hand_offs(tx: Tx, clock: Clock, account_id: str | None = None) -> int:
+    """Say that no process that ran before now can still send (for one account, if named); returns how many ended.
+
+    What was counted by another machine, or before this one was started anew, counts from now.
+    """
+    now, tick = clock.now(), clock.tick()
+    of = () if account_id is None else (orders.c.account_id == account_id,)
+    sending = (orders.c.is_live.is_(True), orders.c.state == OrderState.SENDING.value, *of)
+    in_doubt = (orders.c.is_live.is_(True), orders.c.state.in_(_IN_DOUBT), *of)
+    tx.execute(update(orders).where(*in_doubt, is_behind(orders, tick)).values(**as_columns(tick)))
+    return tx.execute(update(orders).where(*sending, orders.c.sendable_until > now).values(sendable_until=now)).rowcount
+
+
+def is_behind(table: Table, tick: Tick) -> ColumnElement[bool]:
+    """Return the question whether the tick of a row lies behind this one, or cannot be compared with it."""
+    cells = table.c
+    return or_(cells.until_boot.is_(None), cells.until_boot != tick.boot, cells.until_us > tick.us)

@@ -11,6 +11,7 @@ from decimal import Decimal
 from typing import Self
 
 from pilothouse.accounts.trading_accounts import Mode, TradingAccount
+from pilothouse.core.clock import Tick
 from pilothouse.core.errors import Refused
 from pilothouse.core.facts import Fact, FactKind
 from pilothouse.core.halts import HaltKind
@@ -142,6 +143,7 @@ def submit(
         account=VenueAccount(trader.account_id, trader.owner_id),
         request=OrderRequest(client_id, intent.terms, now),
         sendable_until=sendable_until,
+        until_tick=_tick_of(order),
         alert_at=alert_at,
         is_live=trader.is_live,
         protects=intent.purpose.protects,
@@ -190,6 +192,7 @@ def submit_pair(
         account=VenueAccount(trader.account_id, trader.owner_id),
         request=OrderRequest(ids[0], stop.terms, now, beside=OrderRequest(ids[1], target.terms, now)),
         sendable_until=until,
+        until_tick=_tick_of(halves[0]),
         alert_at=None,
         is_live=trader.is_live,
         protects=True,
@@ -197,6 +200,11 @@ def submit_pair(
     )
     tx.after_commit(lambda: desk.lanes.push(outgoing))
     return halves[0], halves[1]
+
+
+def _tick_of(order: store.OrderRecord) -> Tick:
+    assert order.until_tick is not None, "a new order is held by this process"
+    return order.until_tick
 
 
 def _keep_held(
@@ -255,7 +263,7 @@ def _keep_unsent(
     warnings: tuple[Denial, ...],
 ) -> store.OrderRecord:
     """Store an order that leaves later, with the message that brings it there."""
-    order = replace(order, state=OrderState.INTENDED, sent_at=None, sendable_until=None)
+    order = replace(order, state=OrderState.INTENDED, sent_at=None, sendable_until=None, until_tick=None)
     store.add(tx, order)
     tx.record(trader.account_id, order.about, "ordered", _made(order, intent))
     detail = f"{intent.reason}; mark {plain(intent.decided_price)}; {why}"
@@ -296,6 +304,7 @@ def _new_order(desk: Desk, trader: Trader, intent: OrderIntent, client_id: str, 
         sendable_until=now + desk.patience.hand_off,
         asked=0,
         updated_at=now,
+        until_tick=desk.clock.tick().later(desk.patience.hand_off),
     )
 
 

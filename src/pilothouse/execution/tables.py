@@ -37,6 +37,9 @@ orders = Table(
     # Until when the process that holds it may still put it on the wire; only after this, and the venue's
     # acceptance window, is the venue's "no such order" a proof.
     Column("sendable_until", Instant),
+    # The same instant as the machine of that process counts it, since a wall clock may be set meanwhile.
+    Column("until_boot", String(64), doc="which start of which machine"),
+    Column("until_us", BigInteger, doc="microseconds since then"),
     Column("asked", Integer, nullable=False, default=0),
     Column("updated_at", Instant, nullable=False),
     # Set while a change of price or size is on its way: so much it may come to ask for in all.
@@ -68,6 +71,8 @@ amendments = Table(
     Column("asked_at", Instant, nullable=False),
     # Set before the wire is touched: from then on the venue is asked, and nothing is sent a second time.
     Column("sendable_until", Instant),
+    Column("until_boot", String(64), doc="as of orders"),
+    Column("until_us", BigInteger, doc="as of orders"),
     Column("asked", Integer, nullable=False, default=0),
     Column("stop_price", Exact, doc="trigger, as wanted; none where the kind of order has none"),
     UniqueConstraint("account_id", "client_order_id", name="uq_amendments_client_order_id"),

@@ -50,8 +50,8 @@ def take(tx: Tx, clock: Clock, account_id: str, venue: str, *, owner: str, lease
         return None
     held = lease.acquire(tx, name, owner=owner, now=now, lease_for=lease_for)
     if held is not None and last is not None and last.owner != owner:
-        store.end_hand_offs(tx, now, account_id)
-        amendments.end_hand_offs(tx, now, account_id)
+        store.end_hand_offs(tx, clock, account_id)
+        amendments.end_hand_offs(tx, clock, account_id)
         outbox.free_of(tx, last.owner, account_id, now)
     return held
 

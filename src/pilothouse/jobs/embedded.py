@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 import structlog
 
 from pilothouse.core.errors import PilothouseError
-from pilothouse.execution import hearing, send, writing
+from pilothouse.execution import amendments, hearing, send, writing
 from pilothouse.execution import store as orders_store
 from pilothouse.jobs.dispatch import Dispatcher
 from pilothouse.jobs.schedule import ALARMS, SCHEDULE, Periodic, drive_waiting, reconcile_all
@@ -45,13 +45,15 @@ def recover(house: House) -> None:
     now = house.clock.now()
 
     def work(tx: Tx) -> tuple[int, int]:
+        outbox.hurry(tx, now)
         if tx.dialect != "sqlite":
             return 0, 0
         lease.free_others(tx, house.process, PREFIX, now)
         lease.free_others(tx, house.process, deliver.LEASE_PREFIX, now)
         writing.forget_dead_houses(tx, house.clock, house.process)
         hearing.lose_all(tx, now)
-        return orders_store.end_hand_offs(tx, now), outbox.free_others(tx, house.process, now)
+        amendments.end_hand_offs(tx, house.clock)
+        return orders_store.end_hand_offs(tx, house.clock), outbox.free_others(tx, house.process, now)
 
     doubtful, freed = house.database.write(work, name="recover")
     if doubtful or freed:

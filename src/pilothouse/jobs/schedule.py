@@ -82,6 +82,8 @@ def _is_fresh(house: House, account: TradingAccount) -> bool:
     if heard is None or heard.compared_at is None:
         return False
     now = house.clock.now()
+    if heard.compared_at > now:  # the clock was set back: nobody knows how long ago that was
+        return False
     every = timedelta(seconds=house.settings.reconcile_s)
     if heard.deaf_since(now) is not None:
         every = min(every, DEAF_COMPARED_EVERY)
@@ -194,6 +196,15 @@ def look_after_alarms(house: House) -> None:
         _log.warning("told_past_the_record", addresses=told)
 
 
+def look_at_clock(house: House) -> None:
+    """Let nothing wait longer because the wall clock was set back: what is to be asked, sent or protected again."""
+    by = house.set_back.by()
+    if by:
+        now = house.clock.now()
+        moved = house.database.write(lambda tx: outbox.set_back(tx, by, now), name="clock", urgent=True)
+        _log.warning("clock_set_back", by=f"{by.total_seconds():.1f} s", messages=moved)
+
+
 def follow_candles(house: House) -> None:
     """Fetch candles that closed, of what is followed; nothing is loaded for it where nothing is."""
     if not house.database.read(candle_records.follows):
@@ -239,5 +250,8 @@ SCHEDULE: tuple[Periodic, ...] = (
     Periodic("candles", timedelta(seconds=1), timedelta(seconds=3), follow_candles, aside=True),
 )
 
-ALARMS: tuple[Periodic, ...] = (Periodic("alarms", timedelta(seconds=5), timedelta(seconds=5), look_after_alarms),)
+ALARMS: tuple[Periodic, ...] = (
+    Periodic("alarms", timedelta(seconds=5), timedelta(seconds=5), look_after_alarms),
+    Periodic("clock", timedelta(seconds=1), timedelta(seconds=1), look_at_clock),
+)
 """On a thread of its own: everything else may wait for a venue, and that is when a person must be told."""

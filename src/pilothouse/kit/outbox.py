@@ -223,6 +223,27 @@ def free_of(tx: Tx, owner: str, key: str, now: datetime) -> int:
     return tx.execute(freed).rowcount
 
 
+def set_back(tx: Tx, by: timedelta, now: datetime) -> int:
+    """Let what waits wait no longer than it would have, after the wall clock was set back; returns how many.
+
+    by   so far; what would be due in the past by then is due now
+    """
+    later = select(outbox.c.id, outbox.c.state, outbox.c.available_at)
+    rows = tx.execute(later.where(outbox.c.state.in_(_WAITING), outbox.c.available_at > now)).all()
+    for row in rows:
+        due = max(row.available_at - by, now)
+        values = {"available_at": due} | ({"lease_until": due} if row.state == LEASED else {})
+        tx.execute(update(outbox).where(outbox.c.id == row.id).values(**values))
+    tx.wake()
+    return len(rows)
+
+
+def hurry(tx: Tx, now: datetime) -> int:
+    """Make due what waits although it was put in what is the future again: the clock was set back; returns how many."""
+    put_later = (outbox.c.state == READY, outbox.c.created_at > now, outbox.c.available_at > now)
+    return tx.execute(update(outbox).where(*put_later).values(available_at=now)).rowcount
+
+
 def extend(tx: Tx, message_id: str, attempt: int, until: datetime) -> bool:
     """Lengthen the lease of a message that takes long; False if a later attempt has it: then stop."""
     return tx.execute(_EXTEND, {"this_id": message_id, "this_attempt": attempt, "due": until}).rowcount == 1

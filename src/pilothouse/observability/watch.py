@@ -99,7 +99,7 @@ def _look(house: Living, invariants: Sequence[Invariant]) -> list[Finding]:
             return None
 
     within = timedelta(seconds=house.desk.protect_within_s)
-    looking = Looking(now, house.remembered, quote_age, protect_within=within)
+    looking = Looking(now, house.clock.tick(), house.remembered, quote_age, protect_within=within)
     return [one for invariant in invariants for one in house.database.read(partial(_ask, invariant, looking))]
 
 

@@ -19,7 +19,7 @@ from pilothouse.execution.desk import Desk, Patience
 from pilothouse.execution.fence import Writers
 from pilothouse.execution.lanes import Lanes
 from pilothouse.kit import log
-from pilothouse.kit.clocks import SystemClock
+from pilothouse.kit.clocks import SetBack, SystemClock
 from pilothouse.kit.db import Database, Tx
 from pilothouse.kit.fresh_ids import FreshIds
 from pilothouse.kit.meters import Meters
@@ -148,6 +148,7 @@ def build(settings: Settings, parts: Parts = _REAL) -> House:
         paper=paper,
         quotes=quotes,
         instruments=instruments,
+        set_back=SetBack(clock),
         meters=desk.meters,
         operator_id=operator_id,
         post=post,

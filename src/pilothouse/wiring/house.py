@@ -14,6 +14,7 @@ from pilothouse.core.errors import Refused
 from pilothouse.core.ids import Ids
 from pilothouse.execution import hearing
 from pilothouse.execution.desk import Desk
+from pilothouse.kit.clocks import SetBack
 from pilothouse.kit.db import Database
 from pilothouse.kit.meters import Meters
 from pilothouse.kit.settings import Settings
@@ -42,6 +43,7 @@ class House:
     operator_id   the owner of what the first start made
     paper         the paper venue, which is stepped by this house; None where another process steps it
     closers       called in order by `close`
+    set_back      sees the wall clock being set back
     ring          credentials of accounts at their venues, opened
     public        any venue, for its public prices
     benches       processes that know strategies and compute backtests
@@ -66,6 +68,7 @@ class House:
     operator_id: str
     benches: Benches
     closers: tuple[Callable[[], object], ...]
+    set_back: SetBack
     remembered: Memory = field(default_factory=Memory)
     changes: Changes = field(default_factory=Changes)
     post: Post = field(default_factory=Post)

@@ -1,54 +1,48 @@
-"""How late it is at least for an order in doubt, whatever anybody does to the wall clock."""
+"""From when on nothing more of a request leaves: as it is kept, where this machine counted it since it was started."""
 
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 
+from pilothouse.core.clock import Tick
 from pilothouse.execution.elapsed import Elapsed
-from tests.conftest import NOON
+from pilothouse.kit.clocks import SystemClock
+
+NOW = Tick("this boot", 100_000_000)
+NOTHING, HOLD = timedelta(0), timedelta(seconds=30)
 
 
-@dataclass
-class _Clock:
-    """A wall clock that can be set, and a steady one that cannot."""
-
-    wall: datetime = NOON
-    steady: float = 100.0
-
-    def now(self) -> datetime:
-        return self.wall
-
-    def monotonic(self) -> float:
-        return self.steady
-
-    def go_on(self, seconds: float) -> None:
-        self.wall += timedelta(seconds=seconds)
-        self.steady += seconds
+def test_what_this_machine_counted_is_taken_as_it_is_kept() -> None:
+    """Also by a process that was started since: the count goes on when a process ends."""
+    kept = Tick("this boot", 95_000_000)
+    assert Elapsed().ended("a", kept, NOW, NOTHING) == kept
 
 
-def test_a_wall_clock_that_is_set_forward_makes_nothing_later() -> None:
-    """What passed is what passed."""
-    clock, elapsed = _Clock(), Elapsed()
-    elapsed.now(clock, "a")
-    clock.go_on(10)
-    clock.wall += timedelta(hours=1)
-
-    assert elapsed.now(clock, "a") == NOON + timedelta(seconds=10)
-    assert elapsed.now(clock, "b") == clock.now(), "nothing is known of what passed before it was asked for"
+def test_what_another_boot_counted_ends_when_it_is_first_asked_for() -> None:
+    """Its number says nothing here. Too late a proof costs a wait; too early a proof costs an order."""
+    elapsed = Elapsed()
+    for kept in (Tick("another boot", 1), Tick("another boot", 10**12), None):
+        name = f"{kept}"
+        assert elapsed.ended(name, kept, NOW, NOTHING) == NOW
+        assert elapsed.ended(name, kept, NOW.later(timedelta(seconds=10)), NOTHING) == NOW
 
 
-def test_a_wall_clock_that_is_set_back_makes_it_earlier() -> None:
-    """Too late a proof costs a wait; too early a proof costs an order."""
-    clock, elapsed = _Clock(), Elapsed()
-    elapsed.now(clock, "a")
-    clock.go_on(10)
-    clock.wall -= timedelta(seconds=60)
-    assert elapsed.now(clock, "a") == NOON - timedelta(seconds=50)
+def test_who_may_still_have_it_in_hand_may_send_it_for_so_long() -> None:
+    """A process on another machine sends within its hold, whatever the clock shows here."""
+    elapsed = Elapsed()
+    assert elapsed.ended("a", None, NOW, HOLD) == NOW.later(HOLD)
+    assert elapsed.ended("a", None, NOW.later(HOLD), NOTHING) == NOW.later(HOLD), "remembered"
 
 
 def test_an_order_that_is_known_is_counted_anew() -> None:
     """It may be sent again under the same id, and be in doubt again."""
-    clock, elapsed = _Clock(), Elapsed()
-    elapsed.now(clock, "a")
+    elapsed = Elapsed()
+    elapsed.ended("a", None, NOW, NOTHING)
     elapsed.over("a")
-    clock.wall += timedelta(hours=1)
-    assert elapsed.now(clock, "a") == clock.now()
+    later = NOW.later(HOLD)
+    assert elapsed.ended("a", None, later, NOTHING) == later
+
+
+def test_the_count_of_a_machine_goes_on_from_process_to_process() -> None:
+    """Two clocks of one boot are comparable, and the count only grows."""
+    first, second = SystemClock().tick(), SystemClock().tick()
+    assert first.boot == second.boot != ""
+    assert first.until(second) >= NOTHING

@@ -136,7 +136,7 @@ def long_unknown(stepped: Stepped) -> None:
     """An order was lost a minute ago, and asking led nowhere."""
     since = stepped.clock.now() - timedelta(seconds=61)
     order = next(one for one in stepped.orders() if one.terms.symbol == "SOLUSDT")
-    plant(stepped, update(orders).where(orders.c.id == order.id).values(state="unknown"))
+    plant(stepped, update(orders).where(orders.c.id == order.id).values(state="unknown", until_boot=None))
     plant(
         stepped,
         insert(order_events).values(
@@ -149,7 +149,7 @@ def long_sending(stepped: Stepped) -> None:
     """Whoever was to send an order is gone for a minute, and nobody asked."""
     since = stepped.clock.now() - timedelta(seconds=61)
     change = update(orders).where(orders.c.symbol == "SOLUSDT")
-    plant(stepped, change.values(state="sending", sendable_until=since))
+    plant(stepped, change.values(state="sending", until_boot=None, sendable_until=since))
 
 
 def late_message(stepped: Stepped) -> None:

@@ -6,13 +6,14 @@ A voyage must find them out. They stand in the place of production code while th
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 from unittest import mock
 
 from pilothouse.bots import bracket
 from pilothouse.bots.bracket import Guarding, Wanted
+from pilothouse.core.clock import Clock, Tick
 from pilothouse.core.errors import Unavailable
 from pilothouse.core.fill import Fill
 from pilothouse.core.order import OrderState
@@ -55,11 +56,20 @@ def resend_on_time_out_with_a_new_id() -> Iterator[None]:
 @contextmanager
 def resend_before_the_window_is_over() -> Iterator[None]:
     """The first answer "no such order" is believed, while the request may still arrive."""
+    with _instead(send, "_may_arrive_for", lambda *_: timedelta(0)):
+        yield
 
-    def at_once(_desk: Desk, _window: Decimal | None, order: OrderRecord) -> datetime:
-        return order.created_at
 
-    with _instead(send, "_never_after", at_once):
+@contextmanager
+def count_the_window_by_the_wall_clock() -> Iterator[None]:
+    """How long a request may still arrive is read off a clock that somebody may set."""
+
+    def by_the_wall(desk: Desk, window_s: Decimal | None, order: OrderRecord, _: Tick) -> timedelta | None:
+        if window_s is None or order.sendable_until is None:
+            return None
+        return order.sendable_until + timedelta(seconds=int(window_s)) - desk.clock.now()
+
+    with _instead(send, "_may_arrive_for", by_the_wall):
         yield
 
 
@@ -180,11 +190,11 @@ def skip_the_fence() -> Iterator[None]:
 def send_anew_what_a_dead_process_had_in_hand() -> Iterator[None]:
     """What a dead process was about to send is sent, instead of asked for."""
 
-    def as_if_unsent(tx: Tx, now: datetime, account_id: str | None = None) -> int:
+    def as_if_unsent(tx: Tx, clock: Clock, account_id: str | None = None) -> int:
         del account_id
         found = [one for one in store.in_doubt(tx) if one.state is OrderState.SENDING]
         for order in found:
-            store.change(tx, order.id, now, state=OrderState.INTENDED, sendable_until=None)
+            store.change(tx, order.id, clock.now(), state=OrderState.INTENDED, sendable_until=None)
         return len(found)
 
     with _instead(store, "end_hand_offs", as_if_unsent):

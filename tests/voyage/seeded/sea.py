@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
+from pilothouse.core.clock import Tick
 from pilothouse.kit.clocks import FrozenClock
 from pilothouse.simexchange.clock import ExchangeClock
 from pilothouse.simexchange.exchange import Exchange
@@ -104,3 +105,7 @@ class HouseClock:
     def monotonic(self) -> float:
         """Return seconds that nobody sets."""
         return self._sea.time.monotonic()
+
+    def tick(self) -> Tick:
+        """Return what the machine counts since it was started."""
+        return self._sea.time.tick()

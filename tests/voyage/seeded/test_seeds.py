@@ -48,21 +48,44 @@ def test_the_same_seed_is_the_same_voyage(template: Path) -> None:
     assert first.digest == again.digest != other.digest
 
 
-def test_a_clock_that_is_set_forward_makes_no_request_too_old_to_arrive(template: Path) -> None:
-    """By the wall clock its window would be over after ten seconds; sent again, an order could be there twice."""
-    fair = Course(alerts=2, storm_s=60.0, storm_every_s=1e9, crash_every=(0,), dies=False)
+def _set_and_killed(voyage: Voyage, ahead: timedelta, *, boot: str | None) -> None:
+    """Set the house's clock and, where a boot is named, let it die at the next commit and start on that boot."""
+    voyage.clock.off = ahead
+    if boot is not None:
+        voyage.sea.time.boot = boot
+        voyage._crash_in = 0
+
+
+@pytest.mark.parametrize(
+    ("minutes", "boot"),
+    [
+        pytest.param(2, "frozen", id="forward, same boot"),
+        pytest.param(2, "another", id="forward, other boot"),
+        pytest.param(-2, "frozen", id="back, same boot"),
+        pytest.param(2, None, id="forward, no restart", marks=pytest.mark.soak),
+        pytest.param(-2, None, id="back, no restart", marks=pytest.mark.soak),
+        pytest.param(-2, "another", id="back, other boot", marks=pytest.mark.soak),
+    ],
+)
+def test_a_clock_that_is_set_makes_no_request_too_old_to_arrive(minutes: int, boot: str | None, template: Path) -> None:
+    """By the wall clock its window would be over at once, or minutes late; the machine's own count goes on.
+
+    Sent again too soon, an order could be there twice; the steady clock of a process dies with it.
+    """
+    fair = Course(alerts=2, storm_s=40.0, storm_every_s=1e9, crash_every=(0,), dies=False)
     voyage = Voyage(1, template.parent / "sea", template, fair)
     voyage.place.mkdir()
     for alert in voyage.alerts:
         alert.due = 3.0
     voyage.sea.front.faults.add({"kind": "unknown_undone", "method": "POST", "path": "order"})
-    voyage.sea.later(20.0, lambda: setattr(voyage.clock, "off", timedelta(minutes=1)))
+    voyage.sea.later(16.0, lambda: _set_and_killed(voyage, timedelta(minutes=minutes), boot=boot))
 
     ended = voyage.sail()
 
     _holds(ended)
     names = [line.rpartition(" ")[2] for line in ended.trace if "> POST /fapi/v3/order " in line]
     assert len(names) > len(set(names)), "one of them was sent again, in the end"
+    assert ended.lives == (1 if boot is None else 2)
 
 
 @pytest.mark.soak

@@ -8,6 +8,7 @@ from typing import Any
 
 from sqlalchemy import Row, bindparam, func, or_, select
 
+from pilothouse.core.clock import Tick
 from pilothouse.core.order import OrderEvent, OrderState
 from pilothouse.execution import writing
 from pilothouse.execution.fence import needs_lease
@@ -25,7 +26,13 @@ _LIMIT = 200
 
 _IN_DOUBT = (
     select(orders.c.id, orders.c.owner_id, orders.c.account_id, orders.c.symbol, orders.c.state, orders.c.asked)
-    .add_columns(orders.c.sendable_until, orders.c.created_at, func.max(order_events.c.at).label("lost_at"))
+    .add_columns(
+        orders.c.until_boot,
+        orders.c.until_us,
+        orders.c.sendable_until,
+        orders.c.created_at,
+        func.max(order_events.c.at).label("lost_at"),
+    )
     .select_from(
         orders.outerjoin(
             order_events, (order_events.c.order_id == orders.c.id) & (order_events.c.event == OrderEvent.LOSE.value)
@@ -49,7 +56,7 @@ def check(tx: Tx, looking: Looking) -> list[Finding]:
     by_id = accounts(tx, looking)
     found = []
     for order in tx.execute(_IN_DOUBT, {"before": looking.now - UNKNOWN_AT_MOST}):
-        waited = looking.now - _since(order)
+        waited = _waited(order, looking)
         whose = by_id.get(order.account_id)
         window = writing.window_of(whose.venue) if whose and needs_lease(whose.venue) else timedelta(0)
         if waited <= UNKNOWN_AT_MOST + window:
@@ -68,6 +75,14 @@ def check(tx: Tx, looking: Looking) -> list[Finding]:
             )
         )
     return found
+
+
+def _waited(order: Row[Any], looking: Looking) -> timedelta:
+    """Return how long nobody knows at least: a wall clock that is set forward makes nothing late."""
+    waited = looking.now - _since(order)
+    if order.until_boot != looking.tick.boot:
+        return waited
+    return min(waited, Tick(order.until_boot, order.until_us).until(looking.tick))
 
 
 def _since(order: Row[Any]) -> datetime:

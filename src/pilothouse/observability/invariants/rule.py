@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any, TypeVar, cast
 
+from pilothouse.core.clock import Tick
 from pilothouse.kit.db import Tx
 
 T = TypeVar("T")
@@ -100,6 +101,7 @@ class Stuck:
 class Looking:
     """What a check is given besides the record.
 
+    tick        now, as the machine counts
     quote_age   (venue, symbol) -> age of the newest quote; None if there is none
     protect_within   how long a position may lack its protection on an account that did not say
     rows_most   so many rows are read in a slice: a run stays short however long the record is
@@ -107,6 +109,7 @@ class Looking:
     """
 
     now: datetime
+    tick: Tick
     memory: Memory
     quote_age: Callable[[str, str], timedelta | None]
     protect_within: timedelta = timedelta(seconds=5)

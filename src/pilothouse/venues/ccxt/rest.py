@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final, Generic, TypeVar
 from urllib.parse import urlsplit
 
-from pilothouse.core.clock import Clock, millis
+from pilothouse.core.clock import Clock, Tick, millis
 from pilothouse.core.errors import Unavailable
 from pilothouse.kit import http_client
 from pilothouse.kit.http_client import Answered, HttpClient, HttpLimits
@@ -129,6 +129,10 @@ class Rest:
     def monotonic(self) -> float:
         """Return seconds that never run backwards."""
         return self._tools.clock.monotonic()
+
+    def tick(self) -> Tick:
+        """Return what this machine counts since it was started."""
+        return self._tools.clock.tick()
 
     def in_our_time(self, instant: datetime) -> datetime:
         """Return what our clock shows at an instant of the exchange's, as far as it was read."""
