@@ -68,28 +68,49 @@ class Falls:
     longest_days: float
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Grid:
+    """Between which instants of a curve returns are told.
+
+    places     int64[k + 1], rows of the curve, rising; fewer than two: there is nothing to tell
+    per_year   how many returns make a year
+    """
+
+    places: Ints
+    per_year: float
+
+    def returns(self, equity: Floats) -> Floats:
+        """Return float64[k], simple returns; `equity` is float64[k + 1], at the places."""
+        if len(equity) < 2:
+            return np.zeros(0)
+        before, after = equity[:-1], equity[1:]
+        sound = before > 0
+        return np.where(sound, after / np.where(sound, before, 1.0) - 1.0, 0.0)
+
+
+def grid_of(at: Ints) -> Grid:
+    """Return where the returns of a curve with these instants are told, see `returns_of`."""
+    if len(at) < 2:
+        return Grid(np.zeros(0, np.int64), 365.0)
+    span = float(np.median(np.diff(at)))
+    if span >= _DAY_MS:
+        return Grid(np.arange(len(at), dtype=np.int64), _YEAR_MS / span)
+    # The end of a bar at midnight belongs to the day that ends there.
+    days = (at - 1) // _DAY_MS
+    last = np.flatnonzero(np.append(days[1:] != days[:-1], True))
+    first = np.array([0]) if last[0] != 0 else np.zeros(0, np.int64)
+    places = np.concatenate((first, last)).astype(np.int64)
+    return Grid(places, 365.0 if _is_daily(days[last]) else 252.0)
+
+
 def returns_of(curve: Curve) -> tuple[Floats, float]:
     """Return simple returns and how many of them make a year.
 
     Per UTC day where bars are shorter than a day, else per bar. A day counts from the last equity before it to the last
     one in it; days without a bar are no days. Nothing can be earned on nothing: what follows ruin is 0.
     """
-    at, equity = curve.at_ms, curve.equity
-    if len(at) < 2:
-        return np.zeros(0), 365.0
-    span = float(np.median(np.diff(at)))
-    if span < _DAY_MS:
-        # The end of a bar at midnight belongs to the day that ends there.
-        days = (at - 1) // _DAY_MS
-        last = np.flatnonzero(np.append(days[1:] != days[:-1], True))
-        first = np.array([0]) if last[0] != 0 else np.zeros(0, np.int64)
-        equity = equity[np.concatenate((first, last)).astype(np.int64)]
-        per_year = 365.0 if _is_daily(days[last]) else 252.0
-    else:
-        per_year = _YEAR_MS / span
-    before, after = equity[:-1], equity[1:]
-    sound = before > 0
-    return np.where(sound, after / np.where(sound, before, 1.0) - 1.0, 0.0), per_year
+    grid = grid_of(curve.at_ms)
+    return grid.returns(curve.equity[grid.places]), grid.per_year
 
 
 def _is_daily(days: Ints) -> bool:

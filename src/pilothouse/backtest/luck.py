@@ -84,15 +84,28 @@ def moments(returns: Floats) -> Moments:
     values = np.asarray(returns, dtype=np.float64)
     if values.ndim != 1 or len(values) < 2 or not bool(np.isfinite(values).all()):
         raise Invalid([Problem("returns", f"{values.size} came", "two finite numbers or more, in one row", "too_few")])
+    sharpe, away, spread = _sharpe(values)
+    if spread == 0.0:
+        return Moments(len(values), 0.0, 0.0, 3.0)
+    scaled = away / spread
+    return Moments(len(values), sharpe, float((scaled**3).mean()), float((scaled**4).mean()))
+
+
+def sharpe_of(returns: Floats) -> float:
+    """Return the Sharpe ratio of `moments` alone, for finite returns; NaN for fewer than two."""
+    return _sharpe(returns)[0] if len(returns) > 1 else math.nan
+
+
+def _sharpe(values: Floats) -> tuple[float, Floats, float]:
+    """Return the Sharpe ratio, how far each return is from the mean, and their spread (n); 0 where nothing moved."""
     mean = float(values.mean())
     away = values - mean
     variance = float((away**2).mean())
     if variance <= (abs(mean) * 1e-12) ** 2 or variance == 0.0:
-        return Moments(len(values), 0.0, 0.0, 3.0)
+        return 0.0, away, 0.0
     spread = math.sqrt(variance)
-    scaled = away / spread
     sample_spread = spread * math.sqrt(len(values) / (len(values) - 1))
-    return Moments(len(values), mean / sample_spread, float((scaled**3).mean()), float((scaled**4).mean()))
+    return mean / sample_spread, away, spread
 
 
 def probabilistic_sharpe(found: Moments, against: float = 0.0) -> float:

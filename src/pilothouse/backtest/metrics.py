@@ -8,11 +8,12 @@ Each metric with label, unit, formula and source stands in `CATALOGUE`.
 """
 
 import math
+from collections.abc import Iterable
 from typing import Final
 
 from pilothouse.backtest import metrics_beside, metrics_of_returns, metrics_of_trades
-from pilothouse.backtest.curves import Curve, Floats, TradeTable, by_month, falls_of, returns_of
-from pilothouse.backtest.metric import Metric, Scene
+from pilothouse.backtest.curves import Curve, Floats, Ints, TradeTable, by_month, falls_of, returns_of
+from pilothouse.backtest.metric import Metric, Reckon, Scene
 
 _YEAR_MS: Final = 365.0 * 86_400_000
 
@@ -20,6 +21,8 @@ _RECKONED: Final = (*metrics_of_returns.RECKONED, *metrics_of_trades.RECKONED, *
 
 CATALOGUE: Final[tuple[Metric, ...]] = tuple(metric for metric, _ in _RECKONED)
 """Every metric, in the order in which people read them."""
+
+_BY_NAME: Final = {metric.name: reckon for metric, reckon in _RECKONED}
 
 
 def measure(
@@ -34,10 +37,21 @@ def measure(
     """
     returns, per_year = returns_of(curve)
     other = None if benchmark is None else returns_of(Curve(curve.at_ms, benchmark))[0]
-    years = float(curve.at_ms[-1] - curve.at_ms[0]) / _YEAR_MS
-    scene = Scene(curve, trades, returns, per_year, by_month(curve), falls_of(curve), other, exposed, years)
-    found = {}
-    for metric, reckon in _RECKONED:
-        value = reckon(scene)
-        found[metric.name] = None if value is None or not math.isfinite(value) else float(value)
-    return found
+    falls, years = falls_of(curve), years_of(curve.at_ms)
+    scene = Scene(curve, trades, returns, per_year, by_month(curve), falls, other, exposed, years)
+    return {metric.name: _reckoned(reckon, scene) for metric, reckon in _RECKONED}
+
+
+def years_of(at: Ints) -> float:
+    """Return how many years of 365 days lie between the first and the last instant."""
+    return float(at[-1] - at[0]) / _YEAR_MS
+
+
+def some_of(names: Iterable[str], scene: Scene) -> dict[str, float | None]:
+    """Return the metrics of these names alone; the scene needs to hold no more than they look at."""
+    return {name: _reckoned(_BY_NAME[name], scene) for name in names}
+
+
+def _reckoned(reckon: Reckon, scene: Scene) -> float | None:
+    value = reckon(scene)
+    return None if value is None or not math.isfinite(value) else float(value)

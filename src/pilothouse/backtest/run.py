@@ -40,7 +40,7 @@ def run_any(
         found = run(spec, data, strategy, funding=funding, finer=finer, known=known)
         return found, IN_TURNS if in_turns(spec) else COMPILED
     if not known:
-        _checked(spec, data, strategy, finer or {})
+        refuse_unfit(spec, data, strategy, finer or {})
     return run_ladders(
         spec, {market.symbol: data[market.symbol] for market in spec.markets}, strategy,
         resolve(strategy.parameters, spec.params), funding=funding, finer=finer,
@@ -76,7 +76,7 @@ def run(
     Raises Invalid that names what does not fit, TooLargeToCount.
     """
     if not known:
-        _checked(spec, data, strategy, finer or {})
+        refuse_unfit(spec, data, strategy, finer or {})
     p = resolve(strategy.parameters, spec.params)
     rules = spec.rules if spec.rules is not None else strategy.rules(p)
     signals = {
@@ -98,9 +98,10 @@ def run(
     return simulate(spec, market, candles, told, rules, warm_up=warm_up, funding=paid, finer=within)
 
 
-def _checked(
+def refuse_unfit(
     spec: BacktestSpec, data: Mapping[str, Candles], strategy: Columns | Turns, finer: Mapping[str, Finer]
 ) -> None:
+    """Raise Invalid that names whatever of strategy and data is not what the spec names."""
     there: dict[str, Finer] = {**data, **{inside_key(symbol): below for symbol, below in finer.items()}}
     problems = []
     if strategy.name != spec.strategy:

@@ -1,27 +1,40 @@
 """Many runs of one strategy: a spec and combinations go in; a trial for each comes out as soon as it is done.
 
-On all cores, in processes of their own; each has the data once. Whoever stops in the middle keeps what is done: trials
-are handed out one by one, and those that are known already are not made again.
+On all cores: in threads that share candles and averages where the runs allow it, else in processes of their own, of
+which each has the data once. Whoever stops in the middle keeps what is done: trials are handed out in small portions,
+and those that are known already are not made again.
 """
 
 import math
 import multiprocessing
-from collections.abc import Iterable, Iterator, Mapping
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import (
+    FIRST_COMPLETED,
+    Executor,
+    Future,
+    ProcessPoolExecutor,
+    ThreadPoolExecutor,
+    wait,
+)
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from functools import partial
 from itertools import islice
+from queue import SimpleQueue
 from typing import Any, Final
 
 import numpy as np
 
 from pilothouse.backtest.curves import Curve, Floats, returns_of
 from pilothouse.backtest.inside import Finer
+from pilothouse.backtest.ladders import COMPILED
 from pilothouse.backtest.luck import moments
 from pilothouse.backtest.metrics import measure
-from pilothouse.backtest.run import run_any
+from pilothouse.backtest.quick_trials import Ground, Lane, Other, may_be_quick
+from pilothouse.backtest.run import refuse_unfit, run_any
 from pilothouse.backtest.spec import BacktestSpec
 from pilothouse.core.candles import Candles
-from pilothouse.core.errors import PilothouseError
+from pilothouse.core.errors import Invalid, PilothouseError
 from pilothouse.strategies.parameters import Params
 from pilothouse.strategies.rules import Rules
 from pilothouse.strategies.sdk import Columns, Turns
@@ -32,7 +45,7 @@ TOLD: Final = (
 )  # fmt: skip
 """What is told of each trial, and may be searched for."""
 
-_AT_ONCE: Final = 16
+_AT_ONCE: Final = 8
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -79,22 +92,35 @@ class Task:
 def search(task: Task, combinations: Iterable[Params], *, workers: int = 1) -> Iterator[Outcome]:
     """Yield an outcome for each combination, in the order in which they are done.
 
-    workers   processes; 1 works in this one
+    workers   threads where runs share what can be shared (`quick_trials.py`), else processes; 1 works in this one
+
+    An outcome is the same whichever way it was run.
     """
-    if workers <= 1:
-        known = False
-        for params in combinations:
-            yield trial(task, params, known=known)
-            known = True
-        return
-    context = multiprocessing.get_context("spawn")
     waiting = iter(combinations)
-    with ProcessPoolExecutor(workers, context, begin, (task,)) as pool:
+    here = Runner(task)
+    for params in islice(waiting, 1):
+        yield here(params)
+    if workers <= 1:
+        yield from map(here, waiting)
+    elif here.was_quick and not getattr(task.strategy, "one_at_a_time", False):
+        runners: SimpleQueue[Runner] = SimpleQueue()
+        for _ in range(workers):
+            runners.put(here.beside())
+        yield from _in_pool(ThreadPoolExecutor(workers), partial(_by_one_of, runners), waiting, workers)
+    else:
+        context = multiprocessing.get_context("spawn")
+        yield from _in_pool(ProcessPoolExecutor(workers, context, begin, (task,)), trials_of, waiting, workers)
+
+
+def _in_pool(
+    pool: Executor, work: Callable[[list[Params]], list[Outcome]], waiting: Iterator[Params], workers: int
+) -> Iterator[Outcome]:
+    with pool:
         under_way: set[Future[list[Outcome]]] = set()
         try:
             while True:
                 while len(under_way) < 2 * workers and (portion := list(islice(waiting, _AT_ONCE))):
-                    under_way.add(pool.submit(trials_of, portion))
+                    under_way.add(pool.submit(work, portion))
                 if not under_way:
                     return
                 done, under_way = wait(under_way, return_when=FIRST_COMPLETED)
@@ -102,6 +128,57 @@ def search(task: Task, combinations: Iterable[Params], *, workers: int = 1) -> I
                     yield from each.result()
         finally:
             pool.shutdown(wait=False, cancel_futures=True)
+
+
+class Runner:
+    """Runs combinations one after the other, in the quick way where it fits; what they share is kept between them."""
+
+    def __init__(self, task: Task, ground: Ground | None = None) -> None:
+        """Prepare what they share, or take it from another one."""
+        self._task = task
+        self._ground = _ground_of(task) if ground is None else ground
+        self._lane = None if self._ground is None else Lane(len(self._ground.candles))
+        self._known = self._ground is not None
+        self.was_quick = False
+
+    def beside(self) -> "Runner":
+        """Return another one for another thread, which shares what can be shared."""
+        return Runner(self._task, self._ground)
+
+    def __call__(self, params: Params) -> Outcome:
+        """Return the outcome of one combination."""
+        ground, lane, self.was_quick = self._ground, self._lane, False
+        if ground is not None and lane is not None:
+            with suppress(Other):
+                try:
+                    told = ground.run(params, lane)
+                except PilothouseError as error:
+                    self.was_quick = True
+                    return _failed(ground.name_of(params), params, error)
+                self.was_quick = True
+                name, numbers = ground.name_of(params), (told.sharpe, told.per_year, told.returns)
+                return Outcome(name, dict(params), told.metrics, *numbers, engine=COMPILED)
+        known, self._known = self._known, True
+        return trial(self._task, params, known=known)
+
+
+def _ground_of(task: Task) -> Ground | None:
+    strategy = task.strategy
+    if not isinstance(strategy, Columns) or not may_be_quick(task.spec):
+        return None
+    try:
+        refuse_unfit(task.spec, task.data, strategy, task.finer)
+    except Invalid:  # each trial tells why, in the ordinary way
+        return None
+    return Ground(task.spec, task.data, strategy, TOLD)
+
+
+def _by_one_of(runners: "SimpleQueue[Runner]", portion: list[Params]) -> list[Outcome]:
+    runner = runners.get()
+    try:
+        return [runner(params) for params in portion]
+    finally:
+        runners.put(runner)
 
 
 def trial(task: Task, params: Params, *, known: bool = False, skip: int = 0) -> Outcome:
@@ -114,7 +191,7 @@ def trial(task: Task, params: Params, *, known: bool = False, skip: int = 0) -> 
     try:
         result, engine = run_any(spec, task.data, task.strategy, finer=task.finer, known=known)
     except PilothouseError as error:
-        return Outcome(spec.name, dict(params), dict.fromkeys(TOLD), math.nan, 365.0, np.zeros(0), str(error)[:300])
+        return _failed(spec.name, params, error)
     whole = result.curve()
     curve = Curve(whole.at_ms[skip:], whole.equity[skip:])
     returns, per_year = returns_of(curve)
@@ -124,15 +201,19 @@ def trial(task: Task, params: Params, *, known: bool = False, skip: int = 0) -> 
     return Outcome(spec.name, dict(params), told, sharpe, per_year, returns.astype(np.float32), engine=engine)
 
 
-_TASK: list[Task] = []
+def _failed(name: str, params: Params, error: PilothouseError) -> Outcome:
+    return Outcome(name, dict(params), dict.fromkeys(TOLD), math.nan, 365.0, np.zeros(0), str(error)[:300])
+
+
+_RUNNER: list[Runner] = []
 
 
 def begin(task: Task) -> None:
     """Let this process know what stays the same over a search."""
-    _TASK[:] = [task]
+    _RUNNER[:] = [Runner(task)]
 
 
 def trials_of(portion: list[Params]) -> list[Outcome]:
     """Return the outcomes of some combinations of the search that this process knows."""
-    (task,) = _TASK
-    return [trial(task, params, known=at > 0) for at, params in enumerate(portion)]
+    (runner,) = _RUNNER
+    return [runner(params) for params in portion]

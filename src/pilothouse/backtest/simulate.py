@@ -111,14 +111,19 @@ def _carried_out(plan: Plan, candles: Candles, *, quick: bool, costless: bool, t
             bars.open, bars.high, bars.low, bars.close, plan.flags, plan.rows, p, kinds, plan.tiers, shares, equity
         )
         skipped, exposed, status = (int(state[slot]) for slot in (k.SKIPPED, k.EXPOSED, k.STATUS))
-    if status == k.OVERFLOW:
-        raise TooLargeToCount(
-            "an amount of this run does not fit 64 bits: a larger lot, or less capital or leverage, would"
-        )
+    refuse_overflow(status)
     return Result(
         plan.scale, int(p[k.CAPITAL]), candles.opened_ms, candles.span_ms, Trades.of(trades), FillTable.of(fills),
         equity, skipped, exposed, costless, tags,
     )  # fmt: skip
+
+
+def refuse_overflow(status: int) -> None:
+    """Raise TooLargeToCount where a loop ended because an amount came near to what 64 bits hold."""
+    if status == k.OVERFLOW:
+        raise TooLargeToCount(
+            "an amount of this run does not fit 64 bits: a larger lot, or less capital or leverage, would"
+        )
 
 
 def planned(

@@ -37,6 +37,8 @@ class About:
 class Walled(Columns):
     """One strategy of one file. It can be sent to other processes: each then has a confined one of its own."""
 
+    one_at_a_time = True
+
     def __init__(self, source: SourceFile, about: About, cell: Cell, prisoner: Prisoner | None = None) -> None:
         """Ask nothing yet."""
         self.source, self.about, self._cell = source, about, cell

@@ -108,6 +108,8 @@ class Columns:
     name: ClassVar[str]
     title: ClassVar[str]
     parameters: ClassVar[Mapping[str, Parameter]] = PARAMETERS_NONE
+    one_at_a_time: ClassVar[bool] = False
+    """Whether it can be asked one question at a time only, so that threads cannot share it."""
 
     def warm_up(self, p: Params) -> int:
         """Return how many bars pass before the first signal can be meant; earlier ones are not carried out."""

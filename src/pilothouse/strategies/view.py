@@ -5,9 +5,9 @@ the result to its own bars with `seen`: there stands, at each bar, what the othe
 closed later is not reachable, so it cannot be looked at by mistake.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import cached_property
-from typing import Any
+from typing import Any, TypeVar, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +18,9 @@ from pilothouse.core.errors import Invalid, NotFound, Problem
 _MINUTE_MS = 60_000
 _UNITS = {"m": _MINUTE_MS, "h": 60 * _MINUTE_MS, "d": 1_440 * _MINUTE_MS, "w": 10_080 * _MINUTE_MS, "s": 1_000}
 _MONDAY_MS = 4 * 1_440 * _MINUTE_MS
+_MADE_BYTES_MOST = 96_000_000
+
+Made = TypeVar("Made")
 
 
 class Frame:
@@ -89,6 +92,7 @@ class View(Frame):
         super().__init__(candles, None)
         self._others = others or {}
         self._higher: dict[int, Frame] = {}
+        self._made: dict[Any, tuple[Any, tuple[Any, ...]]] = {}
 
     @property
     def symbols(self) -> tuple[str, ...]:
@@ -119,6 +123,23 @@ class View(Frame):
             raise NotFound(f"there are no candles of {symbol!r} beside these; there are: {there}") from None
         return Frame(other, _last_closed(self.candles, other))
 
+    def once(self, made: Callable[..., Made], *of: Any) -> Made:
+        """Return `made(*of)`, made once for all combinations of a search that ask for the same: `once(ema, close, 20)`.
+
+        What comes back is shared: nothing is written into it. Columns count as the same only if they are the same
+        array, such as a column of a frame or what `once` returned before.
+        """
+        key = (made, *(id(each) if isinstance(each, np.ndarray) else each for each in of))
+        kept = self._made.pop(key, None)
+        if kept is None:
+            # The columns are kept beside what was made of them, so that no other array ever comes to their address.
+            kept = made(*of), of
+            held = _bytes_of(kept[0]) + sum(_bytes_of(each) for each, _ in list(self._made.values()))
+            while held > _MADE_BYTES_MOST and (longest_ago := next(iter(list(self._made)), None)) is not None:
+                held -= _bytes_of(self._made.pop(longest_ago, (None, ()))[0])
+        self._made[key] = kept  # at the end: what nobody has asked for lately stands first
+        return cast("Made", kept[0])
+
     def before(self, count: int) -> "View":
         """Return the view as it was when only the first `count` bars had closed."""
         candles = self.candles.before(count)
@@ -128,6 +149,11 @@ class View(Frame):
             for symbol, other in self._others.items()
         }
         return View(candles, others)
+
+
+def _bytes_of(made: Any) -> int:
+    columns = made if isinstance(made, tuple) else (made,)
+    return sum(each.nbytes for each in columns if isinstance(each, np.ndarray))
 
 
 def _span(timeframe: str) -> int:

@@ -12,6 +12,7 @@ from pilothouse.backtest.guided import guided
 from pilothouse.backtest.request import Wish
 from pilothouse.backtest.search import TOLD, Outcome, Task
 from pilothouse.backtest.search_files import SearchFile, search_name
+from pilothouse.backtest.spec import names_of
 from pilothouse.backtest.splits import Split
 from pilothouse.backtest.trials import Trial, Trials
 from pilothouse.backtest.verdict import Verdict
@@ -114,8 +115,9 @@ def chosen(ready: Plan, known: dict[str, Outcome], *, workers: int) -> Iterator[
 
 def fresh(ready: Plan, known: dict[str, Outcome], told: Callable[[int], None]) -> Iterator[Params]:
     """Yield the combinations whose trials are not known yet; `told` is called with 1 for each that is."""
+    name_of = names_of(ready.task.spec)
     for params in ready.combinations:
-        if ready.task.spec_of(params).name in known:
+        if name_of(params) in known:
             told(1)
         else:
             yield params

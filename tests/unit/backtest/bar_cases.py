@@ -199,13 +199,16 @@ def limited_case(seed: int) -> Case:
 
 
 def plain_case(seed: int) -> Case:
-    """Return a run that the quick loop can do: one quantity at the market, fixed distances, nothing that is due."""
+    """Return a run that the quick loop can do: at the market, fixed distances, nothing that is due."""
     rng = np.random.default_rng(seed)
     case = random_case(seed)
     shares = (Target(Distance(round(float(rng.uniform(0.1, 4)), 2))),) if rng.random() < 0.5 else ()
     by = (By.PERCENT, By.PRICE)[int(rng.integers(0, 2))]
     stop, trail = (Distance(round(float(rng.uniform(0.1, 3)), 2), by) if rng.random() < 0.5 else None for _ in range(2))
-    rules = Rules(Exits(stop, shares, trail), Size(float(rng.choice([0.02, 0.5, 30.0])), SizeBy.FIXED), case.rules.side)
+    size = case.rules.size
+    if size.by is SizeBy.VOLATILITY or (size.by is SizeBy.RISK and stop is None) or rng.random() < 0.4:
+        size = Size(float(rng.choice([0.02, 0.5, 30.0])), SizeBy.FIXED)
+    rules = Rules(Exits(stop, shares, trail), size, case.rules.side, flips=case.rules.flips)
     costs = case.spec.costs
     slip = costs.slip if costs.slip in {Slip.NONE, Slip.FIXED, Slip.SPREAD} else Slip.NONE
     costs = replace(costs, tiers=(), slip=slip, funding=False, borrow_ppm_year=0)

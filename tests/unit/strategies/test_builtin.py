@@ -37,6 +37,21 @@ def test_no_built_in_strategy_looks_ahead(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", IN_COLUMNS)
+def test_no_built_in_strategy_writes_into_what_it_is_shown(name: str) -> None:
+    """The combinations of a search share the columns of a view, and what was made of them once."""
+    strategy = strategies()[name]
+    view = view_over(BUILT_IN[name].instruments, 300, 77)
+    for _ in range(2):
+        # A column that cannot be written says so, loudly.
+        for column in (view.open, view.high, view.low, view.close, view.volume):
+            column.flags.writeable = False
+        for made, _of in view._made.values():
+            for column in made if isinstance(made, tuple) else (made,):
+                column.flags.writeable = False
+        strategy.signals(view, resolve(strategy.parameters, {})).checked(len(view))
+
+
+@pytest.mark.parametrize("name", IN_COLUMNS)
 def test_signals_are_those_that_were_looked_at(name: str) -> None:
     """A change of a strategy shows here first. If it is meant: python -m tests.unit.strategies.golden_signals."""
     told = summary(name)

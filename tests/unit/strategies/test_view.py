@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pilothouse.core.candles import Candles
+from pilothouse.core.candles import Candles, Floats
 from pilothouse.core.errors import Invalid, NotFound
 from pilothouse.strategies.sdk import Signals, crossed_above, crossed_below, crossings
 from pilothouse.strategies.view import View
@@ -147,3 +147,33 @@ def test_both_crossings_in_one_pass_are_those_of_two(pairs: list[tuple[float, fl
     np.testing.assert_array_equal(below, crossed_below(one, other))
     for bar in range(1, len(one)):
         assert above[bar] == (one[bar] > other[bar] and one[bar - 1] <= other[bar - 1])
+
+
+def test_a_column_that_is_asked_for_again_is_not_made_again() -> None:
+    """A search over two averages makes each of them once, not once for each pair."""
+    view, calls = View(candles([100, 101, 103])), list[float]()
+
+    def moved(column: Floats, by: float) -> Floats:
+        calls.append(by)
+        return column + by
+
+    first = view.once(moved, view.close, 1.0)
+    assert view.once(moved, view.close, 1.0) is first
+    assert view.once(moved, first, 1.0) is view.once(moved, first, 1.0)
+    assert view.once(moved, view.close, 2.0) == pytest.approx([3.0, 3.01, 3.03])
+    assert view.once(moved, view.high, 1.0) == pytest.approx([2.01, 2.02, 2.04])
+    assert calls == [1.0, 1.0, 2.0, 1.0]
+
+
+def test_columns_that_nobody_asked_for_lately_make_room(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A search over ten thousand averages of a year would not fit into memory."""
+    monkeypatch.setattr("pilothouse.strategies.view._MADE_BYTES_MOST", 3 * 3 * 8)
+    view, calls = View(candles([100, 101, 103])), list[float]()
+
+    def moved(column: Floats, by: int) -> Floats:
+        calls.append(by)
+        return column + by
+
+    for by in (1, 2, 3, 1, 4, 1, 2):
+        assert view.once(moved, view.close, by)[0] == 1.0 + by
+    assert calls == [1, 2, 3, 4, 2], "1 was asked for all the time and stayed; 2 had gone when 4 came"

@@ -1,15 +1,16 @@
 """The same as `bars.py` for the rules that most runs have, several times as fast: everything is held in registers.
 
-One quantity at the market at the next open, flips and exits by signal; stop, trailing stop and one target at distances
-that do not change; fees without tiers, slippage of a fixed share; isolated margin. `simulate` takes this loop where a
-plan asks for no more, and the tests hold it to the general one to the last unit.
+One position at a time at the market at the next open, flips and exits by signal, a size of any kind; stop, trailing
+stop and one target at distances that do not change; fees without tiers, slippage of a fixed share; isolated margin.
+`simulate` takes this loop where a plan asks for no more, and the tests hold it to the general one to the last unit.
 """
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pilothouse.backtest.kernels import slots as k
-from pilothouse.backtest.kernels.counting import Int, ppm_up, up
+from pilothouse.backtest.kernels.counting import Int, ppm_down, ppm_up, up
+from pilothouse.backtest.kernels.orders import kelly
 from pilothouse.strategies.indicators.compiling import compiled
 
 Array = NDArray[np.int64]
@@ -24,8 +25,6 @@ def is_plain(p: Array, kinds: Array, tiers: Array, shares: Array, flags: Flags) 
     due = (k.ROW_FUNDING_OPEN, k.ROW_FUNDING, k.ROW_BORROW, k.ROW_DAY, k.ROW_BAR)
     return bool(
         not any(p[slot] for slot in (k.GATED, k.AT_CLOSE, k.VOLUME_PPM, k.CROSS, k.PYRAMIDING, k.COOLDOWN, k.BARS_MOST))
-        and p[k.FLIPS]
-        and p[k.SIZE_BY] == k.SIZE_LOTS
         and p[k.SLIP] in {k.SLIP_NONE, k.SLIP_FIXED, k.SLIP_SPREAD}
         and (p[k.TARGETS] == 0 or (p[k.TARGETS] == 1 and shares[1] == k.MILLION))  # a part would leave the rest open
         and all(p[slot] < 0 for slot in (*rows, *due))
@@ -53,6 +52,49 @@ def worse_by(p: Array, price: Int) -> Int:
 
 
 @compiled
+def plain_lots(p: Array, kinds: Array, trades: Array, done: Int, price: Int, equity: Int) -> Int:
+    """Return how many lots a wish is for, at `price` and with `equity` as they were then, as `orders.wanted` does."""
+    by, each = p[k.SIZE_BY], price * p[k.UNITS]
+    if by == k.SIZE_LOTS:
+        lots = p[k.SIZE]
+    elif by == k.SIZE_QUOTE:
+        lots = p[k.SIZE] // each
+    elif equity <= 0:
+        return 0
+    elif by == k.SIZE_PPM:
+        lots = ppm_down(equity, p[k.SIZE]) // each
+    elif by == k.SIZE_RISK:
+        away = away_of(kinds, k.D_STOP, price)
+        lots = ppm_down(equity, p[k.SIZE]) // (away * p[k.UNITS]) if away > 0 else 0
+    else:
+        lots = ppm_down(equity, kelly(p, trades, done)) // each
+    return min(lots, p[k.LOTS_MOST])
+
+
+@compiled
+def write_fill(
+    fills: Array, row: Int, bar: Int, lots: Int, price: Int, fee: Int, why: Int, trade: Int, maker: Int
+) -> None:
+    """Write one row of the fills."""
+    fills[row, 0], fills[row, 1], fills[row, 2], fills[row, 3] = bar, lots, price, fee
+    fills[row, 4], fills[row, 5], fills[row, 6] = why, trade, maker
+
+
+@compiled
+def write_trade(
+    trades: Array, row: Int, opened: Int, closed: Int, side: Int, lots: Int, units: Int, fees: Int, why_in: Int,
+    why: Int, worst: Int, best: Int, entry: Int, price: Int,
+) -> None:  # fmt: skip
+    """Write one row of the trades."""
+    spent, value = lots * entry * units, lots * price * units
+    trades[row, 0], trades[row, 1], trades[row, 2], trades[row, 3] = opened, closed, side, lots
+    trades[row, 4], trades[row, 5], trades[row, 6], trades[row, 7] = spent, value, fees, 0
+    trades[row, 8], trades[row, 9], trades[row, 10] = side * (value - spent) - fees, why_in, why
+    trades[row, 11], trades[row, 12], trades[row, 13] = worst, best, entry
+    trades[row, 14], trades[row, 15] = price, -1
+
+
+@compiled
 def affordable_lots(p: Array, lots: Int, price: Int, cash: Int, taker_ppm: Int) -> Int:
     """Return the most of `lots` that cash carries with its fee, -1 where that cannot be counted."""
     each, times = price * p[k.UNITS], p[k.LEVERAGE]
@@ -61,6 +103,8 @@ def affordable_lots(p: Array, lots: Int, price: Int, cash: Int, taker_ppm: Int) 
     room = times * cash
     if room <= 0:
         return 0
+    if lots > p[k.LOTS_SAFE]:
+        lots = min(lots, room // each)
     value = lots * each
     # Nearly always all of it fits, and that is known without a division.
     if value <= room and ppm_up(value, taker_ppm) <= (room - value if times == 1 else (room - value) // times):
@@ -87,7 +131,7 @@ def plain_bars(
     count, units = len(closes), p[k.UNITS]
     maker_ppm, taker_ppm, shift = tiers[0, 1], tiers[0, 2], p[k.SHIFT]
     keep_ppm, times = p[k.MAINTENANCE_PPM], p[k.LEVERAGE]
-    wanted = min(p[k.SIZE], p[k.LOTS_MOST])
+    flips, least, keeps = p[k.FLIPS] != 0, p[k.NOTIONAL_MIN], len(fills) > 0
     reach, has_take, trails = p[k.REACH], p[k.TARGETS] > 0, kinds[k.D_TRAIL, k.D_PPM] + kinds[k.D_TRAIL, k.D_TICKS] > 0
     cash = p[k.CAPITAL]
     side, lots, entry, opened_at, fees, why_in, best, worst = 0, 0, 0, 0, 0, 0, 0, 0
@@ -133,7 +177,7 @@ def plain_bars(
             break
         # ── a bar in full: 0 what the open has passed, 1 the wish, 2 the path inside ──
         flag, opened, high, low = flags[bar], opens[bar], highs[bar], lows[bar]
-        flipped = False
+        flipped, stays_out = False, False
         for step in range(3):
             price, why, maker = 0, 0, 0
             if side != 0:
@@ -141,8 +185,9 @@ def plain_bars(
                     against = flag & k.SHORT if side > 0 else flag & k.LONG
                     leaves = flag & k.LEAVE_LONG if side > 0 else flag & k.LEAVE_SHORT
                     if against or leaves:
-                        price, why = opened, k.R_FLIP if against else k.R_LEAVE
-                        flipped = against != 0
+                        turns = against != 0 and flips
+                        price, why = opened, k.R_FLIP if turns else k.R_LEAVE
+                        flipped, stays_out = turns, not turns
                 else:
                     near, far = (opened, opened) if step == 0 else (low, high) if side > 0 else (high, low)
                     is_liquid, is_stopped = (liquid - near) * side >= 0, (stop - near) * side >= 0
@@ -174,56 +219,34 @@ def plain_bars(
                     fee += ppm_up(value, p[k.LIQUIDATION_PPM])
                 cash += side * value - fee
                 fees += fee
-                (
-                    fills[filled, 0],
-                    fills[filled, 1],
-                    fills[filled, 2],
-                    fills[filled, 3],
-                    fills[filled, 4],
-                    fills[filled, 5],
-                    fills[filled, 6],
-                ) = bar, -side * lots, price, fee, why, done, maker
-                filled += 1
-                spent = lots * entry * units
-                trades[done, 0], trades[done, 1], trades[done, 2], trades[done, 3], trades[done, 4], trades[done, 5] = (
-                    opened_at,
-                    bar,
-                    side,
-                    lots,
-                    spent,
-                    value,
+                if keeps:
+                    write_fill(fills, filled, bar, -side * lots, price, fee, why, done, maker)
+                    filled += 1
+                worst = min(worst, price) if side > 0 else max(worst, price)
+                best = max(best, price) if side > 0 else min(best, price)
+                write_trade(
+                    trades, done, opened_at, bar, side, lots, units, fees, why_in, why, worst, best, entry, price
                 )
-                trades[done, 6], trades[done, 7], trades[done, 8], trades[done, 9], trades[done, 10] = (
-                    fees,
-                    0,
-                    side * (value - spent) - fees,
-                    why_in,
-                    why,
-                )
-                trades[done, 11] = min(worst, price) if side > 0 else max(worst, price)
-                trades[done, 12] = max(best, price) if side > 0 else min(best, price)
-                trades[done, 13], trades[done, 14], trades[done, 15] = entry, price, -1
                 done += 1
                 side = lots = 0
                 if abs(cash) > k.BIG // 2:
                     counts[STATUS] = k.OVERFLOW
             enters = 0
-            if step == 1 and side == 0:
+            if step == 1 and side == 0 and not stays_out:
                 enters = 1 if flag & k.LONG else -1 if flag & k.SHORT else 0
                 if (enters > 0 and flag & k.LEAVE_LONG) or (enters < 0 and flag & k.LEAVE_SHORT):
                     enters = 0
             if enters != 0:
-                decided = closes[bar - shift] * units
+                close = closes[bar - shift]
+                wanted = plain_lots(p, kinds, trades, done, close, equity[bar - shift])
                 price = opened + enters * worse_by(p, opened)
                 price = max(price, 1)
                 most = 0
-                if wanted >= p[k.LOTS_MIN] and wanted * decided >= p[k.NOTIONAL_MIN]:
+                if wanted >= p[k.LOTS_MIN] and (least == 0 or wanted >= up(least, close * units)):
                     most = affordable_lots(p, wanted, price, cash, taker_ppm)
                 if most < 0:
                     counts[STATUS] = k.OVERFLOW
-                elif most == 0 or (
-                    most < wanted and (most < p[k.LOTS_MIN] or most * price * units < p[k.NOTIONAL_MIN])
-                ):
+                elif most == 0 or (most < wanted and (most < p[k.LOTS_MIN] or most * price * units < least)):
                     skipped += 1
                 else:
                     side, lots, entry, opened_at = enters, most, price, bar
@@ -231,14 +254,9 @@ def plain_bars(
                     fees = ppm_up(value, taker_ppm)
                     cash -= side * value + fees
                     why_in = k.R_FLIP if flipped else k.R_SIGNAL
-                    fills[filled, 0], fills[filled, 1], fills[filled, 2], fills[filled, 3] = (
-                        bar,
-                        side * lots,
-                        price,
-                        fees,
-                    )
-                    fills[filled, 4], fills[filled, 5], fills[filled, 6] = why_in, done, 0
-                    filled += 1
+                    if keeps:
+                        write_fill(fills, filled, bar, side * lots, price, fees, why_in, done, 0)
+                        filled += 1
                     best = worst = price
                     stop_away, trail_away = away_of(kinds, k.D_STOP, price), away_of(kinds, k.D_TRAIL, price)
                     stop = 0 if side > 0 else k.BIG
@@ -273,29 +291,9 @@ def plain_bars(
         equity[bar] = cash + side * lots * closes[bar] * units
         bar += 1
     if side != 0:
-        price = closes[count - 1]
-        spent, value = lots * entry * units, lots * price * units
-        trades[done, 0], trades[done, 1], trades[done, 2], trades[done, 3], trades[done, 4], trades[done, 5] = (
-            opened_at,
-            count - 1,
-            side,
-            lots,
-            spent,
-            value,
-        )
-        trades[done, 6], trades[done, 7], trades[done, 8], trades[done, 9], trades[done, 10] = (
-            fees,
-            0,
-            side * (value - spent) - fees,
-            why_in,
-            k.R_OPEN,
-        )
-        trades[done, 11], trades[done, 12], trades[done, 13], trades[done, 14], trades[done, 15] = (
-            worst,
-            best,
-            entry,
-            price,
-            -1,
-        )
+        write_trade(
+            trades, done, opened_at, count - 1, side, lots, units, fees, why_in, k.R_OPEN, worst, best, entry,
+            closes[count - 1],
+        )  # fmt: skip
         done += 1
     counts[TRADES], counts[FILLS], counts[SKIPPED], counts[EXPOSED] = done, filled, skipped, exposed

@@ -16,6 +16,7 @@ Array = NDArray[np.int64]
 NAMES: Final = ("total_return", "cagr", "volatility", "sharpe", "sortino", "max_drawdown", "profit_factor", "win_rate")
 
 _DAY_MS: Final = 86_400_000
+_AT_ONCE: Final = 64
 _YEAR_MS: Final = 365.0 * 86_400_000.0
 
 
@@ -32,25 +33,11 @@ def core_statistics(opened_ms: Array, span_ms: int, capital: int, equity: Array,
     count = len(equity)
     if count == 0:
         return found
-    top, fallen = capital, 0
-    depth = 0.0
-    for bar in range(count):
-        worth = equity[bar]
-        if worth >= top:
-            # A fall is deepest at its lowest point, so that one division for each high is enough.
-            if fallen > 0:
-                depth = max(depth, fallen / top)
-                fallen = 0
-            top = worth
-        elif top - worth > fallen:
-            fallen = top - worth
-    if fallen > 0:
-        depth = max(depth, fallen / top)
     total = equity[count - 1] / capital
     years = (opened_ms[count - 1] + span_ms - opened_ms[0]) / _YEAR_MS
     found[0] = total - 1.0
     found[1] = expm1(log(total) / years) if total > 0 else -1.0
-    found[5] = depth
+    found[5] = deepest_fall(equity, capital, 1.0)
     spread_and_ratios(opened_ms, span_ms, capital, equity, found)
     won, lost, wins = 0.0, 0.0, 0
     for row in range(len(pnl)):
@@ -64,6 +51,37 @@ def core_statistics(opened_ms: Array, span_ms: int, capital: int, equity: Array,
     if len(pnl) > 0:
         found[7] = wins / len(pnl)
     return found
+
+
+@compiled
+def deepest_fall(equity: Array, capital: int, unit: float) -> float:
+    """Return the deepest drawdown, as a share of the high before it, 0 without any.
+
+    unit   what one of the units is worth; the same floats as in `curves.falls_of` come of the same unit
+    """
+    count, top, low, deepest = len(equity), capital, capital, 0.0
+    for first in range(0, count, _AT_ONCE):
+        until = min(first + _AT_ONCE, count)
+        highest, lowest = equity[np.uint64(first)], equity[np.uint64(first)]
+        for bar in range(first, until):
+            worth = equity[np.uint64(bar)]
+            highest, lowest = max(highest, worth), min(lowest, worth)
+        if highest <= top:
+            # No new high in these bars: then only their lowest point matters, and nothing of their order.
+            low = min(low, lowest)
+            continue
+        for bar in range(first, until):
+            worth = equity[np.uint64(bar)]
+            if worth > top:
+                # A fall is deepest at its lowest point, so that one division for each high is enough.
+                if low < top:
+                    deepest = max(deepest, (top * unit - low * unit) / (top * unit))
+                top = low = worth
+            elif worth < low:
+                low = worth
+    if low < top:
+        deepest = max(deepest, (top * unit - low * unit) / (top * unit))
+    return deepest
 
 
 @compiled

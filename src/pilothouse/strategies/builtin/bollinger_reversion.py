@@ -28,7 +28,7 @@ class BollingerReversion(Columns):
 
     def signals(self, view: View, p: Params) -> Signals:
         """Return the ways back into the bands, and to the middle."""
-        upper, middle, lower = bollinger(view.close, p.period, p.width)
+        upper, middle, lower = view.once(bollinger, view.close, p.period, p.width)
         close = view.close
         return Signals(
             long=crossed_above(close, lower),

@@ -28,8 +28,8 @@ class DonchianBreakout(Columns):
 
     def signals(self, view: View, p: Params) -> Signals:
         """Return the breakouts, each against the range without its own bar."""
-        upper, _, lower = donchian(view.high, view.low, p.entry)
-        out_upper, _, out_lower = donchian(view.high, view.low, p.leave)
+        upper, _, lower = view.once(donchian, view.high, view.low, p.entry)
+        out_upper, _, out_lower = view.once(donchian, view.high, view.low, p.leave)
         close = view.close
         return Signals(
             long=close > shifted(upper),

@@ -28,7 +28,7 @@ class EmaCross(Columns):
 
     def signals(self, view: View, p: Params) -> Signals:
         """Return the crosses."""
-        fast, slow = ema(view.close, p.fast), ema(view.close, p.slow)
+        fast, slow = view.once(ema, view.close, p.fast), view.once(ema, view.close, p.slow)
         up, down = crossed_above(fast, slow), crossed_below(fast, slow)
         return Signals(long=up, short=down, leave_long=down, leave_short=up)
 

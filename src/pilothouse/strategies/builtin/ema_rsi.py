@@ -47,7 +47,11 @@ class EmaRsi(Columns):
 
     def signals(self, view: View, p: Params) -> Signals:
         """Return where the state holds."""
-        fast, slow, strength = ema(view.close, p.fast), ema(view.close, p.slow), rsi(view.close, p.rsi_period)
+        fast, slow, strength = (
+            view.once(ema, view.close, p.fast),
+            view.once(ema, view.close, p.slow),
+            view.once(rsi, view.close, p.rsi_period),
+        )
         return Signals(long=(fast > slow) & (strength < p.overbought), short=(fast < slow) & (strength > p.oversold))
 
     def rules(self, p: Params) -> Rules:

@@ -51,9 +51,9 @@ class MacdTimeframes(Columns):
 
     def signals(self, view: View, p: Params) -> Signals:
         """Return the crosses with the trend, and every cross against the position."""
-        line, signal, _ = macd(view.close, p.fast, p.slow, p.signal)
+        line, signal, _ = view.once(macd, view.close, p.fast, p.slow, p.signal)
         longer = view.higher(p.timeframe)
-        far_line, far_signal, _ = macd(longer.close, p.fast, p.slow, p.signal)
+        far_line, far_signal, _ = view.once(macd, longer.close, p.fast, p.slow, p.signal)
         settled = np.arange(len(longer)) >= ema_settled(max(p.fast, p.slow)) + p.signal
         lean = np.where(settled, far_line - far_signal if p.trend == "macd-signal" else far_line, np.nan)
         lean = longer.seen(lean)

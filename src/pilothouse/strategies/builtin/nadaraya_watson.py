@@ -29,7 +29,7 @@ class NadarayaWatson(Columns):
 
     def signals(self, view: View, p: Params) -> Signals:
         """Return where the close leaves the envelope."""
-        upper, _middle, lower = nadaraya_watson(view.close, p.period, p.bandwidth, p.width)
+        upper, _middle, lower = view.once(nadaraya_watson, view.close, p.period, p.bandwidth, p.width)
         return Signals(long=view.close <= lower, short=view.close >= upper)
 
     def rules(self, p: Params) -> Rules:

@@ -35,8 +35,8 @@ class Orphan(Columns):
     def signals(self, view: View, p: Params) -> Signals:
         """Return the ways back into the band, and the touches of the upper one."""
         close = view.close
-        upper, _middle, lower = bollinger(close, p.period, p.width)
-        rising = close > ema(close, p.trend)
+        upper, _middle, lower = view.once(bollinger, close, p.period, p.width)
+        rising = close > view.once(ema, close, p.trend)
         awake = std_dev(close, p.quick) > std_dev(close, p.slowly)
         return Signals(long=crossed_above(close, lower) & rising & awake, leave_long=close >= upper)
 

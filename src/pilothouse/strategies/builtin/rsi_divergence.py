@@ -37,7 +37,7 @@ class RsiDivergence(Columns):
 
     def signals(self, view: View, p: Params) -> Signals:
         """Return the divergences at the bars that confirm them."""
-        strength = rsi(view.close, p.rsi_period)
+        strength = view.once(rsi, view.close, p.rsi_period)
         new_high, new_low, _top, _bottom = swings(view.high, view.low, p.left, p.right)
         return Signals(long=divergences(-new_low, -strength, p), short=divergences(new_high, strength, p))
 

@@ -28,7 +28,7 @@ class SupertrendFollow(Columns):
 
     def signals(self, view: View, p: Params) -> Signals:
         """Return the turns."""
-        _line, way = supertrend(view.high, view.low, view.close, p.period, p.width)
+        _line, way = view.once(supertrend, view.high, view.low, view.close, p.period, p.width)
         before = shifted(way)
         up, down = (way > 0) & (before < 0), (way < 0) & (before > 0)
         return Signals(long=up, short=down, leave_long=np.copy(down), leave_short=np.copy(up))
