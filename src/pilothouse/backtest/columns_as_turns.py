@@ -5,125 +5,121 @@ what the loop would send: an entry, a stop that moves, the next target, and the 
 same result wherever the loop can run.
 """
 
-from collections.abc import Mapping
-from dataclasses import replace
-from typing import Any, ClassVar, Final
+from typing import Final, Protocol
 
 from pilothouse.backtest.kernels import slots as k
-from pilothouse.backtest.result import Reason, Result
-from pilothouse.backtest.simulate import Funding, Plan, planned
-from pilothouse.backtest.spec import PPM, BacktestSpec, Market
-from pilothouse.backtest.turn_lanes import lanes_of
-from pilothouse.backtest.turn_orders import ALL, LEAVE, Leg, Open, Ticket
-from pilothouse.backtest.turn_run import CLOSE, INSIDE, TurnRun
-from pilothouse.core.candles import Candles
-from pilothouse.core.errors import Invalid, Problem
-from pilothouse.core.limits import NOTHING
+from pilothouse.backtest.result import Reason
+from pilothouse.backtest.simulate import Plan
+from pilothouse.backtest.spec import PPM
+from pilothouse.backtest.turn_account import Account
+from pilothouse.backtest.turn_orders import ALL, LEAVE, Leg, Open, Order, Ticket
+from pilothouse.backtest.turn_run import CLOSE, INSIDE
 from pilothouse.core.rounding import QUOTE_UNIT
-from pilothouse.strategies.parameters import Parameter, Params
-from pilothouse.strategies.rules import Rules
-from pilothouse.strategies.sdk import Bar, Denied, Filled, Happening, Quoted, Signals, Turn
+from pilothouse.strategies.sdk import Turn
 
 ENTRY: Final = "entry"
 STOP: Final = "stop"
 TARGET: Final = "target"
+_NOTHING: Final = Turn({})
 _NOTHING_WANTED: Final = QUOTE_UNIT  # of a ticket it is the lots that count
 
 
-def simulate_in_turns(
-    spec: BacktestSpec,
-    market: Market,
-    candles: Candles,
-    signals: Signals,
-    rules: Rules,
-    *,
-    warm_up: int,
-    funding: Funding | None = None,
-) -> Result:
-    """Return what `simulate` would return, turn by turn and with every limit of the gate.
+class Seat(Protocol):
+    """The run, as far as a position of rules looks into it."""
 
-    Raises as `simulate`, and Invalid for a walk inside the bars or a latency in milliseconds, which it does not know.
-    """
-    if spec.fills.finer is not None or spec.fills.latency_ms:
-        named = "fills.latency_ms" if spec.fills.latency_ms else "fills.finer"
-        allowed = "none: columns with a limit that no loop asks walk the bars themselves"
-        raise Invalid([Problem(named, "is not known to this run in turns", allowed)])
-    free = replace(spec, limits=NOTHING)
-    plan = planned(free, market, candles, signals, rules, warm_up=warm_up, funding=funding)
-    lanes = lanes_of(spec, {market.symbol: candles}, {} if funding is None else {market.symbol: funding})
-    run = TurnRun(spec, lanes, ColumnsAsTurns(plan), Params({}))
-    run.through()
-    return replace(run.result(), tags=signals.tags)
+    account: Account
+    phase: int
 
 
 class ColumnsAsTurns:
-    """Sends what the wishes of a plan and its rules ask for. It sits beside the account and looks into it."""
+    """Says what the wishes of a plan and its rules ask for one position. It sits beside the account and looks into it.
 
-    name: ClassVar[str] = "columns"
-    title: ClassVar[str] = "Columns, turn by turn"
-    parameters: ClassVar[Mapping[str, Parameter]] = {}
-    carries_rules: Final = True
+    Bars are those of its instrument, or their pieces where the run walks inside them.
+    """
 
-    def __init__(self, plan: Plan) -> None:
-        """Read the plan."""
+    def __init__(self, plan: Plan, leg: Leg, run: Seat, name: str) -> None:
+        """Read the plan. `name`: what its orders' keys end with, so that no two positions have the same."""
         self.p: list[int] = plan.settings.tolist()
         self.flags: list[int] = plan.flags.tolist()
         self.rows = plan.rows
         self.kinds: list[list[int]] = plan.wanted.kinds.tolist()
         self.shares: list[int] = plan.wanted.shares.tolist()
-        self.run: TurnRun
-        self.leg: Leg
+        self.run, self.leg = run, leg
+        self.entry, self.stop, self.target = (f"{kind}{name}" for kind in (ENTRY, STOP, TARGET))
+        leg.leave = f"{LEAVE}{name}"
         self.trade: Open | None = None
         self.adds = self.cool_until = self.decided = self.entered_by = self.target_at = 0
         self.time_at, self.no_take, self.target_left = ALL, -1, -1
         self.was_added = False
         self.distances: dict[int, int] = {}
 
-    def seat(self, run: TurnRun) -> None:
-        """Take the place from which the account is seen."""
-        self.run, self.leg = run, run.account.legs[0]
+    @property
+    def waits(self) -> Order | None:
+        """Return the entry that waits."""
+        return self.leg.orders.get(self.entry)
 
-    def begin(self, p: Params) -> dict[str, Any]:
-        """Return no state: it is kept here."""
-        return {}
-
-    def decide(self, state: dict[str, Any], happening: Happening, p: Params) -> Turn:
-        """Return the orders that follow from what happened."""
-        wants: list[Ticket] = []
-        cancels: list[str] = []
-        match happening:
-            case Quoted():
-                self._at_open(wants, cancels)
-            case Filled():
-                self._filled(wants, cancels)
-            case Denied(key="entry"):
-                self.adds -= self.was_added
-            case Bar():
-                self._at_close(wants, cancels)
-            case _:
-                pass
-        return Turn(state, tuple(wants), tuple(cancels))
+    def denied(self, key: str) -> None:
+        """Hear that an order was not made."""
+        if key == self.entry:
+            self.adds -= self.was_added
 
     # ── wishes ────────────────────────────────────────────────────────────────────────────────────
 
-    def _at_open(self, wants: list[Ticket], cancels: list[str]) -> None:
-        step = self.run.account.step
-        flag = self.flags[step]
-        if flag & k.WISHES and not self.p[k.AT_CLOSE]:
-            decided = step - self.p[k.SHIFT]
-            self._wish(flag, decided, self.run.account.equity[decided], wants, cancels)
+    def wishes(self) -> list[int]:
+        """Return the bars whose wishes are carried out in this one, in order."""
+        p, bar = self.p, self.leg.lane.bar
+        if not self.flags[bar] & k.WISHES:
+            return []
+        if p[k.ROW_BAR] < 0:
+            return [bar - p[k.SHIFT]]
+        due = self._row(k.ROW_DUE, bar)
+        if p[k.AT_CLOSE]:
+            return [self._row(k.ROW_LAST, due)]
+        found = []
+        for wished in range(due, self._row(k.ROW_BAR, self.rows.shape[1] - 1) + 1):
+            if self._row(k.ROW_ARRIVES, wished) != bar:
+                break
+            if self._row(k.ROW_WISH, wished):
+                found.append(self._row(k.ROW_LAST, wished))
+        return found
 
-    def _at_close(self, wants: list[Ticket], cancels: list[str]) -> None:
-        account, leg = self.run.account, self.leg
-        step, at_close = account.step, self.p[k.AT_CLOSE]
-        if leg.pos and LEAVE not in leg.orders and step + (not at_close) >= self.time_at:
-            wants.append(self._leaves(Reason.TIME, ALL))
-        flag = self.flags[step]
-        if at_close and flag & k.WISHES:
-            decided = step - self.p[k.SHIFT]
-            self._wish(flag, decided, account.worth() if decided == step else account.equity[decided], wants, cancels)
-        if leg.pos and self.trade is not None:
-            _instead(STOP, self._stop(), wants, cancels)
+    def flag_of(self, decided: int) -> int:
+        """Return what was wished at the close of a bar."""
+        p, bar = self.p, self.leg.lane.bar
+        if p[k.ROW_BAR] < 0 or p[k.AT_CLOSE]:
+            return self.flags[bar]
+        return self._row(k.ROW_WISH, self._row(k.ROW_BAR, decided))
+
+    def opens(self, decided: int) -> bool:
+        """Say whether a wish opens a position that is flat and has cooled down."""
+        flag = self.flag_of(decided)
+        enters = (flag & k.LONG and not flag & k.LEAVE_LONG) or (flag & k.SHORT and not flag & k.LEAVE_SHORT)
+        return bool(enters) and self.leg.lane.bar >= self.cool_until
+
+    def wish(self, decided: int, worth: int) -> Turn:
+        """Return what follows from the wish of bar `decided`. `worth`: of the account now, if that is this bar."""
+        equities, known = self.run.account.equity, self.leg.lane.known[decided]
+        equity = worth if known == len(equities) else equities[known]
+        wants: list[Ticket] = []
+        cancels: list[str] = []
+        self._wish(self.flag_of(decided), decided, equity, wants, cancels)
+        return Turn({}, tuple(wants), tuple(cancels))
+
+    def time(self, ahead: int) -> Turn:
+        """Return the order that leaves what is held for so long, if it is `ahead` bars on."""
+        leg = self.leg
+        if leg.pos and leg.leave not in leg.orders and leg.lane.bar + ahead >= self.time_at:
+            return Turn({}, (self._leaves(Reason.TIME, ALL),))
+        return _NOTHING
+
+    def follow_prices(self) -> Turn:
+        """Return the stop as it stands from the next bar on."""
+        if not self.leg.pos or self.trade is None:
+            return _NOTHING
+        wants: list[Ticket] = []
+        cancels: list[str] = []
+        _instead(self.stop, self._stop(), wants, cancels)
+        return Turn({}, tuple(wants), tuple(cancels))
 
     def _wish(self, flag: int, decided: int, equity: int, wants: list[Ticket], cancels: list[str]) -> None:
         """Turn the wishes of bar `decided` into what is left and entered; the order of questions is the loop's."""
@@ -132,16 +128,16 @@ class ColumnsAsTurns:
         enters = 1 if flag & k.LONG else -1 if flag & k.SHORT else 0
         leaves = {side for side, bit in ((1, k.LEAVE_LONG), (-1, k.LEAVE_SHORT)) if flag & bit}
         flips = held * enters < 0
-        waits = leg.orders.get(ENTRY)
+        waits = self.waits
         if flips or held in leaves:
             wants.append(self._leaves(Reason.FLIP if flips and p[k.FLIPS] else Reason.LEAVE, ALL))
-            cancels.append(ENTRY)
+            cancels.append(self.entry)
             waits = None
             if not flips or not p[k.FLIPS] or p[k.COOLDOWN] > 0:
                 return
         if waits is not None and waits.sign in leaves:
-            cancels.append(ENTRY)
-        if enters == 0 or enters in leaves or self.run.account.step < self.cool_until:
+            cancels.append(self.entry)
+        if enters == 0 or enters in leaves or leg.lane.bar < self.cool_until:
             return
         resizes = held == enters and flag & k.RESIZE
         if held == enters and not resizes and self.adds >= p[k.PYRAMIDING]:
@@ -151,14 +147,14 @@ class ColumnsAsTurns:
         if resizes:
             lots -= abs(leg.pos)
             if lots < 0:
-                wants[:] = [each for each in wants if each.key != LEAVE]
+                wants[:] = [each for each in wants if each.key != leg.leave]
                 wants.append(self._leaves(Reason.LEAVE, -lots))
             if lots <= 0:
-                cancels.append(ENTRY)
+                cancels.append(self.entry)
                 return
         if lots < p[k.LOTS_MIN] or lots < -(-p[k.NOTIONAL_MIN] // (price * p[k.UNITS])):
             self.run.account.skipped += 1
-            cancels.append(ENTRY)
+            cancels.append(self.entry)
             return
         self.was_added = held == enters
         self.adds += self.was_added
@@ -211,10 +207,11 @@ class ColumnsAsTurns:
 
     def _entry(self, sign: int, lots: int, decided: int, reason: Reason) -> Ticket:
         self.entered_by = decided
-        until = self.run.account.step + self.p[k.AT_CLOSE] + self.p[k.REST] - 1
+        until = self._last_piece(self.leg.lane.bar + self.p[k.AT_CLOSE], self.p[k.REST] - 1)
         return Ticket(
-            ENTRY, self._symbol, _NOTHING_WANTED * sign, sign=sign, lots=lots, limit=self._row(k.ROW_LIMIT, decided),
-            trigger=self._row(k.ROW_TRIGGER, decided), reason=reason, decided=decided, until=until,
+            self.entry, self._symbol, _NOTHING_WANTED * sign, sign=sign, lots=lots,
+            limit=self._row(k.ROW_LIMIT, decided), trigger=self._row(k.ROW_TRIGGER, decided), reason=reason,
+            decided=decided, until=until,
             tag=self._row(k.ROW_TAG, decided) if self.p[k.ROW_TAG] >= 0 else -1,
         )  # fmt: skip
 
@@ -230,7 +227,32 @@ class ColumnsAsTurns:
         )  # fmt: skip
 
     def _leaves(self, reason: Reason, lots: int) -> Ticket:
-        return self._exit(LEAVE, lots, reason)
+        return self._exit(self.leg.leave, lots, reason)
+
+    def _last_piece(self, bar: int, more: int) -> int:
+        """Return the last piece of the bar that comes `more` bars behind that of a piece; a bar is one, or several."""
+        if self.p[k.ROW_BAR] < 0:
+            return bar + more
+        last = self.rows.shape[1] - 1
+        at, end = self._row(k.ROW_BAR, min(bar, last)) + more, self._row(k.ROW_BAR, last)
+        return self._row(k.ROW_LAST, at) if at <= end else ALL
+
+    def _time_is_up(self, bar: int) -> int:
+        """Return where a position that is opened here has been held as long as it may be."""
+        p = self.p
+        if not p[k.BARS_MOST]:
+            return ALL
+        if p[k.ROW_BAR] < 0 or p[k.AT_CLOSE]:
+            return self._last_piece(bar, p[k.BARS_MOST] + p[k.LATENCY])
+        at, end = self._row(k.ROW_BAR, bar) + p[k.BARS_MOST] - 1, self._row(k.ROW_BAR, self.rows.shape[1] - 1)
+        return self._row(k.ROW_ARRIVES, at) if at <= end else ALL
+
+    def filled(self) -> Turn:
+        """Return what follows from a fill."""
+        wants: list[Ticket] = []
+        cancels: list[str] = []
+        self._filled(wants, cancels)
+        return Turn({}, tuple(wants), tuple(cancels))
 
     def _filled(self, wants: list[Ticket], cancels: list[str]) -> None:
         """Place what a changed position needs; take away what it no longer does."""
@@ -239,31 +261,30 @@ class ColumnsAsTurns:
         if trade is None:
             side = self.trade.side if self.trade is not None else 0
             self.trade, self.time_at = None, ALL
-            wait = self.p[k.COOLDOWN]
-            self.cool_until = account.step + wait + 1 if wait > 0 else account.step
-            cancels += [LEAVE, STOP, TARGET]
-            if ENTRY in leg.orders and leg.orders[ENTRY].sign == side:
-                cancels.append(ENTRY)
+            wait, bar = self.p[k.COOLDOWN], leg.lane.bar
+            self.cool_until = self._last_piece(bar, wait) + 1 if wait > 0 else bar
+            cancels += [leg.leave, self.stop, self.target]
+            if self.waits is not None and self.waits.sign == side:
+                cancels.append(self.entry)
             return
         is_new = trade is not self.trade
         if is_new:
             self._begun(trade)
         if self.run.phase == INSIDE and account.fills[-1][1] * leg.pos > 0:
             self.no_take = account.step
-        if not is_new and TARGET not in leg.orders and account.fills[-1][4] == Reason.TARGET:
+        if not is_new and self.target not in leg.orders and account.fills[-1][4] == Reason.TARGET:
             self.target_at, self.target_left = self.target_at + 1, -1
-        _instead(STOP, self._stop(), wants, cancels)
-        _instead(TARGET, self._target(trade), wants, cancels)
+        _instead(self.stop, self._stop(), wants, cancels)
+        _instead(self.target, self._target(trade), wants, cancels)
 
     def _begun(self, trade: Open) -> None:
-        p, step = self.p, self.run.account.step
         self.trade, self.decided, self.adds = trade, self.entered_by, 0
         self.target_at, self.target_left = 0, -1
         self.distances = {
             slot: self._distance(slot, self.decided, trade.first_price)
             for slot in (k.D_STOP, k.D_TRAIL, k.D_AFTER, k.D_EVEN)
         }
-        self.time_at = step + p[k.BARS_MOST] + p[k.LATENCY] if p[k.BARS_MOST] > 0 else ALL
+        self.time_at = self._time_is_up(self.leg.lane.bar)
 
     def _stop(self) -> list[Ticket]:
         """Return the nearest of stop, trailing stop and break-even, as the price stands from the next bar on."""
@@ -286,7 +307,7 @@ class ColumnsAsTurns:
         if not found:
             return []
         level, reason = max(found, key=lambda each: each[0] * side)
-        return [self._exit(STOP, ALL, reason, trigger=level)]
+        return [self._exit(self.stop, ALL, reason, trigger=level)]
 
     def _target(self, trade: Open) -> list[Ticket]:
         """Return the next target, as large as its share of what was entered."""
@@ -298,14 +319,14 @@ class ColumnsAsTurns:
         level = self.run.account.average(leg) + trade.side * away
         if away <= 0 or level <= 0:
             return []
-        stands = leg.orders.get(TARGET)
+        stands = leg.orders.get(self.target)
         if stands is not None and stands.frozen:
             self.target_left = stands.lots
         takes_all = at == count - 1 and self.shares[count] == PPM
         lots = ALL if takes_all else max(trade.lots * self.shares[at] // PPM, 1)
         if self.target_left >= 0:
             lots = self.target_left
-        return [self._exit(TARGET, lots, Reason.TARGET, limit=level, late=self.no_take)]
+        return [self._exit(self.target, lots, Reason.TARGET, limit=level, late=self.no_take)]
 
 
 def _instead(key: str, made: list[Ticket], wants: list[Ticket], cancels: list[str]) -> None:

@@ -8,12 +8,12 @@ through it is taken, as without any finer data; how many bars that were is count
 import hashlib
 from dataclasses import dataclass, replace
 from decimal import Decimal
-from typing import Final
+from typing import Final, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from pilothouse.backtest.result import Result
+from pilothouse.backtest.result import Reason, Result
 from pilothouse.core.candles import Candles, Ints
 from pilothouse.core.errors import Invalid, Problem
 
@@ -78,7 +78,7 @@ class Pieces:
     volume                 in steps of 10^-volume_digits
     bar                    the bar of each piece
     last                   int64[n], the last piece of each bar
-    thin                   how many bars are one piece because nothing finer tells the same
+    whole                  bool[n], which bars are one piece because nothing finer tells the same
     """
 
     opened_ms: Ints
@@ -91,7 +91,7 @@ class Pieces:
     volume_digits: int
     bar: Ints
     last: Ints
-    thin: int
+    whole: NDArray[np.bool_]
 
     def __len__(self) -> int:
         return len(self.bar)
@@ -102,25 +102,30 @@ class Pieces:
         return Decimal((0, (1,), -self.volume_digits))
 
     @property
+    def thin(self) -> int:
+        """Return how many bars are one piece because nothing finer tells the same."""
+        return int(np.count_nonzero(self.whole))
+
+    @property
     def first(self) -> Ints:
         """Return the first piece of each bar."""
         found: Ints = np.concatenate((np.zeros(1, np.int64)[: len(self.last)], self.last[:-1] + 1))
         return found
 
 
-def pieces_of(candles: Candles, finer: Finer | None) -> Pieces:
+def pieces_of(candles: Candles, finer: Finer | None, *, whole: NDArray[np.bool_] | None = None) -> Pieces:
     """Return the pieces of the bars; without anything finer each bar is one.
 
+    whole   bool[n], bars that are to be one piece whatever is told of them
     Raises Invalid for candles that are not shorter than the bars, or no part of them.
     """
-    if finer is None:
-        finer = candles.before(0)
-    elif isinstance(finer, Candles) and (finer.span_ms >= candles.span_ms or candles.span_ms % finer.span_ms):
-        raise Invalid([Problem("fills.finer", f"{finer.span_ms} ms", f"a part of {candles.span_ms} ms", "not_finer")])
+    finer = _checked(candles, finer)
     opened, closed, columns, volume, digits = _columns(candles, finer)
     begins = np.searchsorted(opened, candles.opened_ms).astype(np.int64)
     ends = np.searchsorted(opened, candles.closed_ms).astype(np.int64)
     told = _tells_the_same(candles, columns, begins, ends)
+    if whole is not None:
+        told &= ~whole
     lengths = np.where(told, ends - begins, 1)
     last = np.cumsum(lengths) - 1
     bar = np.repeat(np.arange(len(candles), dtype=np.int64), lengths)
@@ -140,8 +145,24 @@ def pieces_of(candles: Candles, finer: Finer | None) -> Pieces:
     return Pieces(
         joined(opened, candles.opened_ms), closed_at, joined(opens, candles.open), joined(highs, candles.high),
         joined(lows, candles.low), joined(closes, candles.close), joined(volume, _scaled(candles.volume, up)), digits,
-        bar, last.astype(np.int64), int(np.count_nonzero(~told)),
+        bar, last.astype(np.int64), ~told,
     )  # fmt: skip
+
+
+def told_bars(candles: Candles, finer: Finer | None) -> NDArray[np.bool_]:
+    """Return bool[n], of which bars something finer tells the same. Raises as `pieces_of`."""
+    finer = _checked(candles, finer)
+    opened, _, columns, _, _ = _columns(candles, finer)
+    begins = np.searchsorted(opened, candles.opened_ms).astype(np.int64)
+    return _tells_the_same(candles, columns, begins, np.searchsorted(opened, candles.closed_ms).astype(np.int64))
+
+
+def _checked(candles: Candles, finer: Finer | None) -> Finer:
+    if finer is None:
+        return candles.before(0)
+    if isinstance(finer, Candles) and (finer.span_ms >= candles.span_ms or candles.span_ms % finer.span_ms):
+        raise Invalid([Problem("fills.finer", f"{finer.span_ms} ms", f"a part of {candles.span_ms} ms", "not_finer")])
+    return finer
 
 
 def _columns(candles: Candles, finer: Finer) -> tuple[Ints, Ints, _Prices, Ints, int]:
@@ -207,15 +228,37 @@ def later(column: Ints, bars: int, beyond: int) -> Ints:
     return found
 
 
-def on_bars(result: Result, pieces: Pieces) -> Result:
+class Parts(Protocol):
+    """What bars are made of: of each part the bar, of each bar the last part."""
+
+    @property
+    def bar(self) -> Ints:
+        """Return the bar of each part."""
+        ...
+
+    @property
+    def last(self) -> Ints:
+        """Return the last part of each bar."""
+        ...
+
+
+def on_bars(result: Result, pieces: Parts) -> Result:
     """Return the result of pieces as one of the bars that they are part of."""
     trades, fills, last = result.trades, result.fills, pieces.last
-    held = np.append(0, np.cumsum(fills.lots))[np.searchsorted(fills.bar, last, side="right")]
     bar = pieces.bar
     return replace(
         result,
         equity=result.equity[last],
         trades=replace(trades, opened_bar=bar[trades.opened_bar], closed_bar=bar[trades.closed_bar]),
         fills=replace(fills, bar=bar[fills.bar]),
-        exposed=int(np.count_nonzero(held)),
+        exposed=_exposed(result, last),
     )
+
+
+def _exposed(result: Result, last: Ints) -> int:
+    """Return in how many bars something was held when they closed."""
+    opened, closed = result.trades.opened_bar, result.trades.closed_bar
+    still = result.trades.reason_out == Reason.OPEN
+    begun = np.searchsorted(np.sort(opened), last, side="right")
+    ended = np.searchsorted(np.sort(closed[~still]), last, side="right")
+    return int(np.count_nonzero(begun > ended))

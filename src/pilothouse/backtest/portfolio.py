@@ -10,6 +10,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from pilothouse.backtest.inside import Finer, Pieces
 from pilothouse.backtest.kernels import columns as c
 from pilothouse.backtest.kernels import rotation as r
 from pilothouse.backtest.kernels import shared as h
@@ -157,9 +158,13 @@ def sides_of(signals: Signals) -> tuple[Signals, Signals]:
 
 def legs_of(
     spec: BacktestSpec, data: Mapping[str, Candles], signals: Mapping[str, Signals], rules: Rules, warm_up: int,
-    funding: Mapping[str, Funding],
+    funding: Mapping[str, Funding], finer: Mapping[str, Finer] | None = None,
+    pieces: Mapping[str, Pieces] | None = None,
 ) -> list[Leg]:  # fmt: skip
-    """Return the legs in order of name, long before short. Raises Invalid, TooLargeToCount."""
+    """Return the legs in order of name, long before short. Raises Invalid, TooLargeToCount.
+
+    finer, pieces   what is below the bars and what they are made of, where the run walks inside them
+    """
     markets = sorted(spec.markets, key=lambda market: market.symbol)
     unit = min(scale_of(data[market.symbol], market).unit for market in markets)
     sharing = min(spec.positions_most, len(markets) * (2 if spec.hedge else 1))
@@ -176,7 +181,8 @@ def legs_of(
         for wishes, followed in every:
             plan = planned(
                 specs[costs], market, candles, wishes, followed, warm_up=warm_up,
-                funding=funding.get(market.symbol), unit=unit, sharing=sharing,
+                funding=funding.get(market.symbol), finer=(finer or {}).get(market.symbol),
+                pieces=(pieces or {}).get(market.symbol), unit=unit, sharing=sharing,
             )  # fmt: skip
             plan = replace(plan, tiers=tiers_of(costs, plan.scale))
             found.append(Leg(market, place, candles, wishes, followed.side, plan))

@@ -209,12 +209,17 @@ def _arrival(spec: BacktestSpec, bars: list[Bar], last: list[int], decided: int)
 
 def _fund(bars: list[Bar], funding: Funding) -> None:
     for at, ppb in zip(funding.at_ms.tolist(), funding.ppb.tolist(), strict=True):
-        until = bars[-1].closed_ms
         # The last one that had opened by then, so that of several trades in one millisecond one is charged.
         held = next((bar for bar in reversed(bars) if bar.opened_ms <= at), None)
-        if held is None or at >= until:
+        if held is None:
             continue
-        if at == held.opened_ms:
+        closed = max(bar.closed_ms for bar in bars if bar.part_of == held.part_of)
+        if at >= closed:
+            # Nobody trades there: it is paid when there is a price again.
+            later = next((bar for bar in bars if bar.index > held.index), None)
+            if later is not None:
+                later.funding_at_open += ppb * Decimal("1e-9")
+        elif at == held.opened_ms:
             held.funding_at_open += ppb * Decimal("1e-9")
         else:
             held.funding_inside += ppb * Decimal("1e-9")

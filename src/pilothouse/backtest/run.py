@@ -6,7 +6,7 @@ Deterministic: the same spec over the same data is the same result, byte for byt
 from collections.abc import Mapping
 from dataclasses import replace
 
-from pilothouse.backtest.columns_as_turns import simulate_in_turns
+from pilothouse.backtest.columns_in_turns import simulate_in_turns
 from pilothouse.backtest.gate import beyond_kernels
 from pilothouse.backtest.inside import Finer
 from pilothouse.backtest.ladders import COMPILED, IN_TURNS, run_ladders

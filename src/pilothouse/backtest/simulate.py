@@ -136,11 +136,13 @@ def planned(
     warm_up: int,
     funding: Funding | None = None,
     finer: Finer | None = None,
+    pieces: Pieces | None = None,
     unit: Decimal = QUOTE_UNIT,
     sharing: int = 1,
 ) -> Plan:
     """Return what the loop is handed. Raises Invalid, TooLargeToCount.
 
+    pieces    those of the bars, where they are known already
     unit      what amounts are counted in, or finer where tick and lot need it
     sharing   how many positions may stand on one account
     """
@@ -165,7 +167,7 @@ def planned(
     walked: Candles | Pieces = candles
     flags, places = found.flags, dict(found.places)
     if has_pieces:
-        walked = pieces_of(candles, finer)
+        walked = pieces_of(candles, finer) if pieces is None else pieces
         flags, rows = _spread(spec, candles, walked, found.flags, rows, places)
     _event_rows(spec, walked, funding, rows, flags, places)
     if fills.volume_ppm is not None or costs.slip in {Slip.VOLUME, Slip.IMPACT}:
@@ -298,13 +300,20 @@ def _event_rows(
 
 
 def due_of(costs: Costs, candles: Candles | Pieces, funding: Funding | None) -> tuple[Ints, Ints, Ints]:
-    """Return int64[n] each, ppb: funding at the open of each bar, funding within it, interest at the open."""
+    """Return int64[n] each, ppb: funding at the open of each bar, funding within it, interest at the open.
+
+    Funding that is due where there is no bar is paid at the next open: before it nobody could know of it.
+    """
     opened = candles.opened_ms
     at_open, inside, interest = (np.zeros(len(candles), np.int64) for _ in range(3))
     if costs.funding and funding is not None and len(candles):
+        ends = candles.closed_ms if isinstance(candles, Candles) else candles.closed_ms[candles.last[candles.bar]]
         bar = np.searchsorted(opened, funding.at_ms, side="right") - 1
-        held = (bar >= 0) & (funding.at_ms < np.append(opened[1:], candles.closed_ms[-1])[bar])
-        opens = held & (funding.at_ms == opened[bar])
+        between = funding.at_ms >= ends[bar]
+        bar = np.where(between, bar + 1, bar)
+        held = (bar >= 0) & (bar < len(opened)) & (funding.at_ms >= opened[0])
+        bar = np.minimum(bar, len(opened) - 1)
+        opens = held & (between | (funding.at_ms == opened[bar]))
         for row, chosen in ((at_open, opens), (inside, held & ~opens)):
             np.add.at(row, bar[chosen], funding.ppb[chosen])
     if costs.borrow_ppm_year and len(candles):

@@ -8,6 +8,7 @@ from collections import defaultdict
 from typing import Any, Final
 
 from pilothouse.backtest.result import Reason
+from pilothouse.backtest.simulate import interest_of
 from pilothouse.backtest.spec import PPM, BacktestSpec, Margin, Slip
 from pilothouse.backtest.turn_orders import Lane, Leg, Open, Order
 
@@ -25,8 +26,12 @@ class Account:
         for lane in lanes:
             lane.legs = [Leg(lane, side) for side in sides]
         self.legs = [leg for lane in lanes for leg in lane.legs]
+        self.many = len(self.legs) > 1
+        """Whether several positions may stand on this account."""
+        self.shared = self.many and spec.margin is Margin.CROSS
+        """Whether they stand for one another: then the account is called, and no position alone."""
         self.step = 0
-        self.now_ms = self.ends_ms = 0
+        self.now_ms = 0
         self.skipped = self.exposed = 0
         self.trades: list[tuple[int, ...]] = []
         self.trade_lane: list[int] = []
@@ -35,8 +40,8 @@ class Account:
         self.equity: list[int] = []
         self.closed: list[tuple[int, bool]] = []
         self._by_day: dict[int, int] = defaultdict(int)
-        self._day = self._asked_at = -1
-        self._missing = 0
+        self._day = -1
+        self._interest = _interest(spec, lanes) if self.many else {}
         self._tiered = any(lane.costs.tiers for lane in lanes)
         self._places = {id(lane): place for place, lane in enumerate(lanes)}
         for lane in lanes:
@@ -68,7 +73,7 @@ class Account:
         leg.trade.funding -= due
 
     def pay_at_open(self, leg: Leg) -> None:
-        """Pay funding that is due at the open, and interest on what is borrowed."""
+        """Pay funding that is due at the open and, where it is the only position, interest on what is borrowed."""
         lane = leg.lane
         due = lane.due.get(lane.bar)
         if due is None or not leg.pos:
@@ -77,20 +82,26 @@ class Account:
         value = abs(leg.pos) * lane.first * lane.units
         if due[0]:
             self.charge(leg, value, side * due[0])
-        if due[2]:
-            owed = value if side < 0 else self._lacking(value)
+        if due[2] and not self.many:
+            owed = value if side < 0 else -self.cash
             if owed > 0:
                 self.charge(leg, owed, due[2])
 
-    def _lacking(self, value: int) -> int:
-        """Return what a long position has borrowed: the cash that is missing, each part of it counted once."""
-        if len(self.legs) == 1:
-            return -self.cash
-        if self._asked_at != self.step:
-            self._asked_at, self._missing = self.step, -self.cash
-        part = min(self._missing, value)
-        self._missing -= max(part, 0)
-        return part
+    def pay_interest(self) -> None:
+        """Charge who is short what he has borrowed, and those who are long, in order, the cash that is not there."""
+        if not self._interest:
+            return
+        held = [leg for leg in self.legs if leg.pos]
+        longs = [leg for leg in held if leg.pos > 0]
+        lacks = max(-self.cash, 0)
+        for leg in held:
+            owed, yearly = abs(leg.worth), leg.lane.costs.borrow_ppm_year
+            if leg.pos > 0:
+                owed, yearly = lacks if leg is longs[-1] else min(lacks, owed), self.spec.costs.borrow_ppm_year
+                lacks -= owed
+            ppb = self._interest[yearly][self.step] if yearly else 0
+            if owed > 0 and ppb > 0:
+                self.charge(leg, owed, ppb)
 
     def pay_inside(self, leg: Leg) -> None:
         """Pay funding that falls into the bar, on what is held behind its open."""
@@ -113,13 +124,14 @@ class Account:
         if side > 0 and self.spec.leverage == 1 and self.spec.margin is not Margin.CROSS:
             return None
         keep = PPM - side * leg.lane.costs.maintenance_ppm
+        if self.shared:
+            return None
         if self.spec.margin is Margin.CROSS:
-            aside = sum(other.worth for other in self.legs if other is not leg and other.pos)
             size = abs(leg.pos) * leg.lane.units
             if side > 0:
-                owed = -self.cash - aside
+                owed = -self.cash
                 return _up(_up(owed * PPM, size), keep) if owed > 0 else None
-            return max(self.cash + aside, 0) * PPM // size // keep
+            return max(self.cash, 0) * PPM // size // keep
         times = self.spec.leverage
         average = self.average(leg)
         if side > 0:
@@ -131,9 +143,8 @@ class Account:
         """Return the price at which nothing is left of what stood behind a position: worse is the venue's loss."""
         long = leg.pos > 0
         if self.spec.margin is Margin.CROSS:
-            aside = sum(other.worth for other in self.legs if other is not leg and other.pos)
-            size, left = abs(leg.pos) * leg.lane.units, self.cash + aside
-            return max(-(left // size) if long else left // size, 1)
+            size = abs(leg.pos) * leg.lane.units
+            return max(-(self.cash // size) if long else self.cash // size, 1)
         times, average = self.spec.leverage, self.average(leg)
         return max(-(-average * (times - 1) // times), 1) if long else average * (times + 1) // times
 
@@ -199,7 +210,7 @@ class Account:
         value = lots * price * leg.lane.units
         gained = trade.side * (value * trade.lots - lots * trade.opened_value)
         if gained:
-            self.closed.append((self.ends_ms, gained < fee * trade.lots))
+            self.closed.append((leg.lane.closed[leg.lane.bar], gained < fee * trade.lots))
         leg.pos -= trade.side * lots
         trade.fees += fee
         trade.closed_value += value
@@ -248,6 +259,12 @@ class Account:
         """Return trades and fills as rows of whole numbers."""
         fills = [(*fill[:5], fill[5].number, fill[6]) for fill in self.fills]
         return {"trades": self.trades, "fills": fills}
+
+
+def _interest(spec: BacktestSpec, lanes: list[Lane]) -> dict[int, list[int]]:
+    """Return by yearly rate, ppm, what is due at each step, ppb."""
+    rates = {spec.costs.borrow_ppm_year, *(lane.costs.borrow_ppm_year for lane in lanes)} - {0}
+    return {rate: interest_of(lanes[0].steps.opened_ms, rate).tolist() for rate in sorted(rates)}
 
 
 def _seen(trade: Open, high: int, low: int) -> None:

@@ -13,7 +13,6 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from pilothouse.backtest.spec import Margin
 from pilothouse.backtest.turn_orders import ALL, Lane, Leg
 from pilothouse.backtest.turn_run import CLOSE, TurnRun
 from pilothouse.core.candles import Ints
@@ -21,7 +20,6 @@ from pilothouse.strategies.sdk import Bar, Turn
 
 _LEAST: Final = 64
 _MOST: Final = 8_192
-_DAY_MS: Final = 86_400_000
 
 
 class CalmRun(TurnRun):
@@ -40,7 +38,7 @@ class CalmRun(TurnRun):
 
     def through(self) -> None:
         """Walk all bars."""
-        if len(self.lanes) > 1 or self.pieces is not None or self.quotes:
+        if len(self.lanes) > 1 or self.steps.thin is not None:
             super().through()
             return
         lane, count, step = self.lanes[0], len(self.opened), 0
@@ -52,7 +50,7 @@ class CalmRun(TurnRun):
                 step = self._pass(lane, step, until)
                 continue
             lane.bar = step
-            self.one_step(step, self.opened[step], self.lanes)
+            self.one_step(step, self.lanes)
             step += 1
 
     def _calm_until(self, lane: Lane, step: int, count: int) -> int:
@@ -69,7 +67,7 @@ class CalmRun(TurnRun):
                 level = order.level(0) + (order.trigger is None) * self.reach * (-1 if falls else 1)
                 floor, ceiling = (max(floor, level), ceiling) if falls else (floor, min(ceiling, level))
         held = [leg for leg in lane.legs if leg.pos]
-        if len(held) > 1 and self.spec.margin is Margin.CROSS:
+        if held and self.account.shared:
             return step
         for leg in held:
             liquid = self.account.liquidation(leg)
@@ -124,7 +122,7 @@ class CalmRun(TurnRun):
         if until <= step:
             return
         account = self.account
-        account.step = lane.bar = until - 1
+        account.step = lane.bar = lane.now = until - 1
         lane.last = self.columns[3][until - 1]
         held = [leg for leg in lane.legs if leg.pos]
         if not held:
@@ -139,14 +137,11 @@ class CalmRun(TurnRun):
 
     def _asked(self, lane: Lane, bar: int, turn: Turn) -> None:
         """Carry out what was asked for at the close of a bar in which nothing else happened."""
-        account, share = self.account, self.spec.fills.volume_ppm
-        account.step, account.now_ms, account.ends_ms = bar, self.opened[bar], self.closed[bar]
-        self.denied_now, self.phase = 0, CLOSE
-        lane.go_to(bar, share)
-        lane.last = lane.close
-        account.begin_day(account.now_ms // _DAY_MS)
+        lane.bar = bar
+        self.begin_step(bar, self.lanes)
+        self.phase, lane.last = CLOSE, lane.close
         self.follow(turn)
-        self.end_of_step(lane.legs)
+        self.end_of_step(lane.legs, self.lanes)
 
 
 def _first(met: NDArray[np.bool_], start: int, otherwise: int) -> int:

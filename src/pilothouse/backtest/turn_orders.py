@@ -1,6 +1,7 @@
 """Orders, positions and instruments of a run in turns, in whole lots and ticks: what they are, and no more. Pure."""
 
 from array import array
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Final
@@ -9,6 +10,7 @@ import msgspec
 
 from pilothouse.backtest.result import Reason, Scale
 from pilothouse.backtest.spec import PPM, Costs, Market
+from pilothouse.backtest.turn_steps import Steps
 from pilothouse.core.candles import Candles
 from pilothouse.core.limits import NOTHING, Limits
 from pilothouse.strategies.sdk import Want
@@ -26,9 +28,9 @@ class Ticket(Want, frozen=True, gc=False):
     sign             1 buys, -1 sells
     lots             ALL: as many as are held
     limit, trigger   ticks, 0 for none
-    decided          the bar that decided: its close and equity are what the gate is asked with
-    until            the last bar in which an entry at a limit or trigger waits
-    late             the bar in which a target fills no more, because an entry filled inside it
+    decided          the bar of its instrument that decided: its close, and equity then, are what the gate is asked with
+    until            the last bar of its instrument in which an entry at a limit or trigger waits
+    late             the step in which a target fills no more, because an entry filled inside it
     """
 
     sign: int = 1
@@ -52,6 +54,14 @@ class Lane:
     due        by bar: (funding at the open, funding inside, interest), ppb, where something is
     tick       what a tick is worth, quote
     step       what a step of the candles' volume is worth, base
+    steps      of the whole run
+    bar_of     of each bar or piece the bar of `candles`
+    bars_at    of each bar of `candles` which of the run's bars it is
+    places     of each bar or piece its step
+    known      of each bar or piece the step at which its bar has closed
+    closed     of each bar or piece when it closed, milliseconds since 1970
+    bar        where it is: the last bar or piece so far
+    now        the step of that one
     budget     lots that may still be filled in this bar
     last       the last price, ticks
     """
@@ -64,9 +74,16 @@ class Lane:
     columns: tuple["array[int]", "array[int]", "array[int]", "array[int]"]
     volume: list[int]
     due: dict[int, tuple[int, int, int]]
+    steps: Steps
+    bar_of: Sequence[int]
+    bars_at: Sequence[int] = ()
+    places: Sequence[int] = ()
+    known: Sequence[int] = ()
+    closed: Sequence[int] = ()
     tick: Decimal = field(init=False)
     step: Decimal = field(init=False)
     bar: int = -1
+    now: int = -1
     first: int = 0
     high: int = 0
     low: int = 0
@@ -112,14 +129,18 @@ class Open(msgspec.Struct, eq=False, gc=False):
 class Leg:
     """A position of one instrument; or one side of it, where both may be held at once.
 
-    pos   lots, short below zero
-    side  1 or -1 where only that side is held here, else 0
+    pos    lots, short below zero
+    side   1 or -1 where only that side is held here, else 0
+    leave  the key of what closes it at the market, where rules are carried out
+    came   the price from which it goes on through its bar, ticks
     """
 
     lane: Lane
     side: int = 0
     pos: int = 0
     trade: Open | None = None
+    leave: str = LEAVE
+    came: int = 0
     orders: "dict[str, Order]" = field(default_factory=dict)
 
     @property
@@ -131,7 +152,7 @@ class Leg:
 class Order(msgspec.Struct, eq=False):
     """An order that stands: lots left, prices in ticks.
 
-    since     bar in which it was asked for in this form
+    since     step in which it was asked for in this form; of a ticket, the bar of its instrument
     best      from which a trailing trigger is measured
     ticket    what it is, where rules are carried out; such orders rest at their own price, even over a gap
     frozen    a target that was met once: what is left of it no longer changes with the position

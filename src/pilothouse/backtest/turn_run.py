@@ -5,6 +5,7 @@ Orders at the market fill at the next open, or at the close where the run fills 
 """
 
 from bisect import bisect_left
+from collections.abc import Sequence
 from dataclasses import replace
 from decimal import Decimal
 from functools import lru_cache
@@ -13,20 +14,20 @@ from typing import Any, Final
 import numpy as np
 
 from pilothouse.backtest.denials import NONE
-from pilothouse.backtest.inside import Pieces, on_bars
+from pilothouse.backtest.inside import on_bars
 from pilothouse.backtest.result import FILL_COLUMNS, TRADE_COLUMNS, FillTable, Reason, Result, Trades
 from pilothouse.backtest.result_of_many import Portfolio
 from pilothouse.backtest.simulate import TooLargeToCount
 from pilothouse.backtest.spec import BacktestSpec, FillAt
 from pilothouse.backtest.turn_account import Account
 from pilothouse.backtest.turn_gate import Gate
-from pilothouse.backtest.turn_lanes import calendar_of, numbers_of
-from pilothouse.backtest.turn_orders import LEAVE, Lane, Leg, Order, Ticket, is_limited, reason_of
+from pilothouse.backtest.turn_lanes import numbers_of
+from pilothouse.backtest.turn_orders import Lane, Leg, Order, Ticket, is_limited, reason_of
 from pilothouse.backtest.turn_walk import Walk
 from pilothouse.core.errors import Invalid, Problem, Refused
 from pilothouse.core.rounding import divided
 from pilothouse.strategies.parameters import Params
-from pilothouse.strategies.sdk import Bar, Denied, Filled, Happening, Quoted, Turn, Turns, Want
+from pilothouse.strategies.sdk import Bar, Denied, Filled, Happening, Turn, Turns, Want
 
 _ONE: Final = Decimal(1)
 _DAY_MS: Final = 86_400_000
@@ -44,116 +45,141 @@ def _lots_of(quantity: Decimal, lot: Decimal) -> int:
 class TurnRun(Walk):
     """One run: the strategy decides, orders stand and are met, the account keeps the books."""
 
-    def __init__(
-        self, spec: BacktestSpec, lanes: list[Lane], strategy: Turns, p: Params, pieces: Pieces | None = None
-    ) -> None:
-        """Begin flat, before the first bar. `pieces`: those of the bars of the one lane, where it walks inside them."""
+    def __init__(self, spec: BacktestSpec, lanes: list[Lane], strategy: Turns, p: Params) -> None:
+        """Begin flat, before the first bar."""
         capital = int(divided(spec.capital, lanes[0].scale.unit, _ONE))
         super().__init__(Account(spec, lanes, capital), through=spec.fills.through)
         self.spec, self.lanes, self.p = spec, lanes, p
         self.by_symbol = {lane.market.symbol: lane for lane in lanes}
         self.strategy, self.decide = strategy, strategy.decide
-        self.quotes = self.has_rules = bool(getattr(strategy, "carries_rules", False))
-        seat = getattr(strategy, "seat", None)
-        if seat is not None:
-            seat(self)
         self.state: dict[str, Any] = strategy.begin(p)
-        self.calendar = calendar_of(lanes)
-        self.opened = numbers_of(self.calendar)
-        self.span = lanes[0].candles.span_ms
-        self.closed = numbers_of(self.calendar + self.span)
-        self.pieces = pieces
-        self.ends: dict[int, int] = {}
-        """Of each piece that ends a bar, the bar."""
-        if pieces is not None:
-            self.opened, self.closed = numbers_of(pieces.opened_ms), numbers_of(pieces.closed_ms)
-            self.ends = {last: bar for bar, last in enumerate(pieces.last.tolist())}
+        self.steps = lanes[0].steps
+        self.opened = numbers_of(self.steps.opened_ms)
+        self.closed: Sequence[int] = lanes[0].closed if len(lanes) == 1 else numbers_of(self.steps.closed_ms)
+        bars = range(len(self.opened))
+        self.bar_at: Sequence[int] = bars
+        self.first_of: Sequence[int] = bars
+        self.last_of: Sequence[int] = bars
+        if self.steps.thin is not None:
+            self.bar_at, self.first_of, self.last_of = (
+                numbers_of(each) for each in (self.steps.bar, self.steps.first, self.steps.last)
+            )
         self.gate = Gate(self.account, spec.limits, self.closed) if is_limited(spec.limits) else None
         self.phase = CLOSE
         self.at_close = spec.fills.at is FillAt.CLOSE
+        self.late = spec.fills.latency or spec.fills.latency_ms
         self.later: list[tuple[int, Order | str]] = []
         self.denied_now = 0
 
     # ── bars ──────────────────────────────────────────────────────────────────────────────────────
 
     def through(self) -> None:
-        """Walk all bars."""
-        if self.pieces is not None:
-            for step, now in enumerate(self.opened):
-                self.lanes[0].bar = step
-                self.one_step(step, now, self.lanes)
-            return
-        ends = {id(lane): len(lane.columns[3]) for lane in self.lanes}
-        nexts = {id(lane): int(lane.candles.opened_ms[0]) for lane in self.lanes}
-        for step, now in enumerate(self.opened):
+        """Walk all steps."""
+        ends = {id(lane): len(lane.places) for lane in self.lanes}
+        for step in range(len(self.opened)):
             here = []
             for lane in self.lanes:
-                if nexts[id(lane)] != now:
-                    continue
-                lane.bar += 1
-                here.append(lane)
                 after = lane.bar + 1
-                nexts[id(lane)] = int(lane.candles.opened_ms[after]) if after < ends[id(lane)] else -1
-            self.one_step(step, now, here)
+                if after < ends[id(lane)] and lane.places[after] == step:
+                    lane.bar = after
+                    here.append(lane)
+            self.one_step(step, here)
 
-    def one_step(self, step: int, now: int, here: list[Lane]) -> None:
-        """Walk one bar of every instrument that has one."""
-        account = self.account
-        account.step, account.now_ms, self.denied_now = step, now, 0
-        account.ends_ms = self.closed[step]
-        self.phase, share = OPEN, self.spec.fills.volume_ppm
-        for lane in here:
-            lane.go_to(lane.bar, share)
-            lane.last = lane.first
-        account.begin_day(now // _DAY_MS)
+    def one_step(self, step: int, here: list[Lane]) -> None:
+        """Walk one step, which is a bar or a piece of one, of every instrument that has one."""
+        self.begin_step(step, here)
         legs = here[0].legs if len(here) == 1 else [leg for lane in here for leg in lane.legs]
         if self.later:
             self._arrive(step)
-        self._opens(legs, here)
+        self._opens(legs)
         self.phase = INSIDE
         for leg in legs:
+            leg.came = leg.lane.first
             if leg.pos or leg.orders:
-                account.pay_inside(leg)
-                self.walk(leg, self.enter_inside(leg) if self.has_rules else leg.lane.first)
-        self._closes(legs, here)
-
-    def _opens(self, legs: list[Leg], here: list[Lane]) -> None:
+                self.account.pay_inside(leg)
+        self.call(inside=True)
+        entered = len(self.account.fills)
         for leg in legs:
             if leg.pos or leg.orders:
-                self.account.pay_at_open(leg)
-                self.open_leg(leg)
-        if not self.quotes:
-            return
+                self.walk(leg, leg.lane.first)
+        if self.account.shared:
+            self._call_again(legs, entered)
+        self._closes(here)
+
+    def begin_step(self, step: int, here: list[Lane]) -> None:
+        """Come to the opens of a step."""
+        account, share = self.account, self.spec.fills.volume_ppm
+        account.step, account.now_ms, self.denied_now = step, self.opened[step], 0
+        self.phase = OPEN
         for lane in here:
-            price = lane.first * lane.scale.tick
-            self.turn(Quoted(lane.market.symbol, price, price, self.account.now_ms))
-        for leg in legs:
-            if leg.pos and LEAVE in leg.orders:
-                self.take(leg.orders[LEAVE], leg.lane.first)
-        for leg in legs:
-            if leg.orders:
-                self.enter_at_open(leg)
+            lane.go_to(lane.bar, share)
+            lane.now, lane.last = step, lane.first
+        account.begin_day(account.now_ms // _DAY_MS)
 
-    def _closes(self, legs: list[Leg], here: list[Lane]) -> None:
+    def _opens(self, legs: list[Leg]) -> None:
+        """Pay what is due, close what the opens close, and fill what was waiting for them."""
+        account = self.account
+        if not account.many:
+            if legs[0].pos or legs[0].orders:
+                account.pay_at_open(legs[0])
+                self.open_leg(legs[0])
+            return
+        for leg in legs:
+            if leg.pos:
+                account.pay_at_open(leg)
+        account.pay_interest()
+        self.call()
+        for leg in legs:
+            self.liquidate_at_open(leg)
+        for reduces in (True, False):
+            for leg in legs:
+                if leg.orders:
+                    self.at_market(leg, leg.lane.first, reduces=reduces)
+
+    def _call_again(self, legs: list[Leg], count: int) -> None:
+        """Judge the account once more if something was entered inside: what came after that is not known."""
+        added = {fill[5]: fill[2] for fill in self.account.fills[count:] if fill[1] * fill[5].side > 0}
+        entered = [leg for leg in legs if leg.trade is not None and leg.trade in added]
+        for leg in legs:
+            leg.came = added[leg.trade] if leg in entered and leg.trade is not None else leg.lane.first
+        if entered:
+            self.call(inside=True)
+
+    def _closes(self, here: list[Lane]) -> None:
         step, self.phase = self.account.step, CLOSE
         for lane in here:
             lane.last = lane.close
         if self.later and self.at_close:
             self._arrive(step, at_close=True)
-        is_end = self.pieces is None or step in self.ends
-        if is_end:
-            for lane in here:
-                self.turn(self._bar_of(lane))
-        self.end_of_step(legs, is_end=is_end)
+        closing = self.closing(here)
+        for lane in closing:
+            self.turn(self._bar_of(lane))
+        self.end_of_step([leg for lane in here for leg in lane.legs], closing)
 
-    def end_of_step(self, legs: list[Leg], *, is_end: bool = True) -> None:
+    def closing(self, here: list[Lane]) -> list[Lane]:
+        """Return the instruments whose bar closes with this step: with its last step those of all close together."""
+        if self.steps.thin is None:
+            return here
+        step = self.account.step
+        bar = self.bar_at[step]
+        if step != self.last_of[bar]:
+            return []
+        return [lane for lane in self.lanes if lane.bar >= 0 and self.bar_at[lane.now] == bar]
+
+    def end_of_step(self, legs: list[Leg], closing: list[Lane]) -> None:
         """Fill what fills at the close, and write down what the account is worth there."""
-        if self.at_close and is_end:
-            self._fill_at_close(legs)
+        if self.at_close:
+            for reduces in (True, False):
+                for leg in [leg for lane in closing for leg in lane.legs]:
+                    self.at_market(leg, leg.lane.close, reduces=reduces, inside=True)
         for leg in legs:
             self._end_of_bar(leg)
+        self.take_down()
+
+    def take_down(self) -> None:
+        """Write down what the account is worth now."""
         account = self.account
-        if len(account.legs) == 1:
+        if not account.many:
             leg = account.legs[0]
             account.exposed += leg.pos != 0
             account.equity.append(account.cash + leg.pos * leg.lane.last * leg.lane.units)
@@ -163,29 +189,19 @@ class TurnRun(Walk):
 
     def _bar_of(self, lane: Lane) -> Bar:
         """Return the bar that closes now, as the strategy is told."""
-        tick, candles = lane.tick, lane.candles
-        bar, opened = lane.bar, self.account.now_ms
+        tick, candles, bar = lane.tick, lane.candles, lane.bar
         prices = (lane.first, lane.high, lane.low, lane.close)
-        if self.pieces is not None:
-            bar = self.ends[self.account.step]
+        opened = self.opened[lane.now]
+        if self.steps.thin is not None:
+            bar = lane.bar_of[bar]
             opened = int(candles.opened_ms[bar])
-            first, high, low, last = (
-                int(column[bar]) for column in (candles.open, candles.high, candles.low, candles.close)
-            )
+            columns = (candles.open, candles.high, candles.low, candles.close)
+            first, high, low, last = (int(column[bar]) for column in columns)
             prices = (first, high, low, last)
         return Bar(
-            lane.market.symbol, opened, opened + self.span, prices[0] * tick, prices[1] * tick, prices[2] * tick,
+            lane.market.symbol, opened, opened + candles.span_ms, prices[0] * tick, prices[1] * tick, prices[2] * tick,
             prices[3] * tick, int(candles.volume[bar]) * lane.step,
         )  # fmt: skip
-
-    def _fill_at_close(self, legs: list[Leg]) -> None:
-        for leg in legs:
-            for reduces in (True, False):
-                for order in [order for order in leg.orders.values() if order.reduces is reduces]:
-                    at_market = order.limit is None and order.trigger is None
-                    blocked = order.ticket is not None and not order.reduces and leg.pos * order.sign < 0
-                    if at_market and not blocked and leg.orders.get(order.key) is order:
-                        self.take(order, leg.lane.close, inside=True)
 
     def _end_of_bar(self, leg: Leg) -> None:
         self.account.end_bar(leg)
@@ -194,10 +210,6 @@ class TurnRun(Walk):
             if order.trail and order.since != step and order.trigger is not None:
                 order.best = min(order.best, lane.low) if order.sign > 0 else max(order.best, lane.high)
                 order.trigger = max(order.best + order.sign * order.trail, 1)
-            ticket = order.ticket
-            waits = order.limit is not None or order.trigger is not None
-            if ticket is not None and not order.reduces and waits and step >= ticket.until:
-                self.forget(order)
 
     # ── turns ─────────────────────────────────────────────────────────────────────────────────────
 
@@ -211,34 +223,43 @@ class TurnRun(Walk):
     def heard(self, leg: Leg, key: str, lots: int, price: int) -> None:
         """Let the strategy take the turn that follows a fill."""
         lane = leg.lane
-        at = self.account.ends_ms
+        at = lane.closed[lane.bar]
         self.turn(Filled(key, lane.market.symbol, lots * lane.scale.lot, price * lane.tick, at))
 
     def follow(self, turn: Turn) -> None:
         """Take over the orders of a turn, at once or when they arrive."""
-        late = 0 if self.quotes else self.spec.fills.latency or self.spec.fills.latency_ms
-        due = self._arrives(late) if late else 0
         for key in turn.cancels:
-            if late:
-                self.later.append((due, key))
+            if self.late:
+                self.later.append((self._due(self._lane_of(key)), key))
             elif key in self.orders:
                 self.forget(self.orders[key])
         for want in turn.wants:
             order = self._ticket(want) if isinstance(want, Ticket) else self._made(want)
             if order is None or not self._passes(order):
                 continue
-            if late:
-                self.later.append((due, order))
+            if self.late:
+                self.later.append((self._due(order.leg.lane), order))
             else:
                 self._stand(order)
 
-    def _arrives(self, late: int) -> int:
-        """Return the bar in which what is decided now arrives."""
-        step = self.account.step
-        if self.spec.fills.latency_ms:
+    def _lane_of(self, key: str) -> Lane:
+        """Return whose order a key names, standing or under way; any, where it names none."""
+        known = [self.orders[key]] if key in self.orders else []
+        known += [what for _, what in self.later if isinstance(what, Order) and what.key == key]
+        return known[-1].leg.lane if known else self.lanes[0]
+
+    def _due(self, lane: Lane) -> int:
+        """Return the step at which arrives at an instrument what is decided now; a latency counts its own bars."""
+        fills, step = self.spec.fills, self.account.step
+        closes = self.phase == CLOSE
+        if fills.latency_ms:
             # What follows a fill inside is decided when the piece has ended: nothing tells when it was.
-            return max(bisect_left(self.opened, self.closed[step] + late), step + 1)
-        return step + late + (self.phase == CLOSE and not self.at_close)
+            bar = self.bar_at[step]
+            now = int(self.steps.bars_ms[bar]) + self.lanes[0].candles.span_ms if closes else self.closed[step]
+            return max(bisect_left(self.opened, now + fills.latency_ms), step + 1)
+        bar = (lane.bar_of[lane.bar] if lane.bar >= 0 else -1) + fills.latency + (closes and not self.at_close)
+        places = self.last_of if self.at_close else self.first_of
+        return places[lane.bars_at[bar]] if bar < len(lane.bars_at) else len(self.opened)
 
     def _arrive(self, step: int, *, at_close: bool = False) -> None:
         """Let what was under way arrive: before the open, or before the close where orders fill there."""
@@ -255,7 +276,7 @@ class TurnRun(Walk):
 
     def _ticket(self, want: Ticket) -> Order:
         leg = self._leg_of(want)
-        since = self.account.step + (self.at_close and not want.reduce_only)
+        since = leg.lane.bar + (self.at_close and not want.reduce_only)
         return Order(
             want, leg, want.sign, want.lots, want.limit or None, want.trigger or None, 0, want.reduce_only, since,
             want.reason, ticket=want,
@@ -341,20 +362,20 @@ class TurnRun(Walk):
         account = self.account
         for leg in account.legs:
             if leg.trade is not None:
+                account.step = leg.lane.now  # the last bar that its instrument had
                 leg.trade.closed_value += abs(leg.pos) * leg.lane.last * leg.lane.units
                 account.write(leg, leg.trade, leg.lane.last, Reason.OPEN)
-        rows, candles = account.table(), self.lanes[0].candles
-        opened = self.calendar if self.pieces is None else candles.opened_ms
+        rows, steps = account.table(), self.steps
         denials = self.gate.denials() if self.gate is not None else NONE
         try:
             told = (
-                self.lanes[0].scale, account.capital, opened, self.span,
+                self.lanes[0].scale, account.capital, steps.bars_ms, self.lanes[0].candles.span_ms,
                 Trades.of(np.array(rows["trades"], np.int64).reshape(-1, len(TRADE_COLUMNS))),
                 FillTable.of(np.array(rows["fills"], np.int64).reshape(-1, len(FILL_COLUMNS))),
                 np.array(account.equity, np.int64), account.skipped, account.exposed, self.spec.costless,
             )  # fmt: skip
             found = Result(*told, denials=denials)
-            if len(account.legs) > 1:
+            if account.many:
                 found = Portfolio(
                     *told, denials=denials, symbols=tuple(lane.market.symbol for lane in self.lanes),
                     scales=tuple(lane.scale for lane in self.lanes),
@@ -364,6 +385,6 @@ class TurnRun(Walk):
         except OverflowError:
             words = "an amount of this run does not fit 64 bits: a larger lot, or less capital, would"
             raise TooLargeToCount(words) from None
-        if self.pieces is None:
+        if steps.thin is None:
             return found
-        return replace(on_bars(found, self.pieces), pessimistic=self.pieces.thin if self.spec.fills.finer else None)
+        return replace(on_bars(found, steps), pessimistic=steps.thin if self.spec.fills.finer else None)

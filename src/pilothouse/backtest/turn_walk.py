@@ -9,7 +9,8 @@ from typing import Final
 
 from pilothouse.backtest.result import Reason
 from pilothouse.backtest.turn_account import Account
-from pilothouse.backtest.turn_orders import ALL, LEAVE, Leg, Order, Ticket
+from pilothouse.backtest.turn_margin import called
+from pilothouse.backtest.turn_orders import ALL, Leg, Order, Ticket
 from pilothouse.core.errors import Refused
 
 _FILLS_MOST_A_BAR: Final = 10_000
@@ -24,12 +25,28 @@ class Walk:
         self.account = account
         self.reach = 1 if through else 0
         self.orders: dict[str, Order] = {}
-        self.has_rules = False
-        """Whether orders are those of rules: `Ticket`."""
 
     def heard(self, leg: Leg, key: str, lots: int, price: int) -> None:
         """Let the strategy take the turn that follows a fill."""
         raise NotImplementedError
+
+    def call(self, *, inside: bool = False) -> None:
+        """Close all positions where they stand for one another and the account is not worth what they must be."""
+        if not self.account.shared:
+            return
+        for leg, lots, price in called(self.account, self.stop_of if inside else None):
+            self.heard(leg, "liquidation", lots, price)
+
+    def stop_of(self, leg: Leg) -> int | None:
+        """Return the nearest price at which a stop ends a position, None without one."""
+        sign = -1 if leg.pos > 0 else 1
+        found = [
+            order.trigger
+            for order in leg.orders.values()
+            if order.trigger is not None and order.limit is None and order.reduces and order.sign == sign
+            and order.lots >= abs(leg.pos)
+        ]  # fmt: skip
+        return None if not found else max(found) if sign < 0 else min(found)
 
     def forget(self, order: Order) -> None:
         """Take an order away."""
@@ -41,23 +58,26 @@ class Walk:
 
     def open_leg(self, leg: Leg) -> None:
         """Close what the open itself closes, and fill what was waiting for it."""
-        lane = leg.lane
-        at = lane.first
-        if leg.pos:
-            side = 1 if leg.pos > 0 else -1
-            liquid = self.account.liquidation(leg)
-            if liquid is not None and (liquid - at) * side >= 0:
-                self._liquidate(leg, liquid, at)
-        if self.has_rules:
-            self._rules_at_open(leg, at)
-        for order in list(leg.orders.values()):
-            waits = order.limit is None and order.trigger is None and order.ticket is None
-            if waits and leg.orders.get(order.key) is order:
-                self.take(order, at)
+        self.liquidate_at_open(leg)
+        self.at_market(leg, leg.lane.first)
 
-    def _rules_at_open(self, leg: Leg, at: int) -> None:
-        if LEAVE in leg.orders:
-            self.take(leg.orders[LEAVE], at)
+    def liquidate_at_open(self, leg: Leg) -> None:
+        """Close by force what the open itself leaves too little for."""
+        liquid = self.account.liquidation(leg) if leg.pos else None
+        if liquid is not None and (liquid - leg.lane.first) * (1 if leg.pos > 0 else -1) >= 0:
+            self._liquidate(leg, liquid, leg.lane.first)
+
+    def at_market(self, leg: Leg, at: int, *, reduces: bool | None = None, inside: bool = False) -> None:
+        """Fill what a strategy wants at the market; `reduces`: only what may or may not open anything, None for all."""
+        for order in list(leg.orders.values()):
+            waits = order.limit is None and order.trigger is None and reduces in {None, order.reduces}
+            if waits and leg.orders.get(order.key) is order:
+                self.take(order, at, inside=inside)
+
+    def rules_at_open(self, leg: Leg, at: int) -> None:
+        """Leave what is to be left, by stops that the open has passed and at targets."""
+        if leg.leave in leg.orders:
+            self.take(leg.orders[leg.leave], at)
         elif leg.pos:
             self._stops_passed(leg, at)
         if leg.pos:
@@ -98,7 +118,7 @@ class Walk:
             at, sign = leg.lane.first, order.sign
             if order.limit is None and order.trigger is None:
                 self.take(order, at)
-            elif self.account.step < order.since:
+            elif leg.lane.bar < order.since:
                 continue
             elif order.trigger is not None:
                 if (at - order.trigger) * sign >= 0:
@@ -106,7 +126,7 @@ class Walk:
                     if order.limit is None or (order.limit - at) * sign >= 0:
                         self.take(order, at)
             elif order.limit is not None and (order.limit - at) * sign >= 0:
-                if self.account.step == order.since:
+                if leg.lane.bar == order.since:
                     self.take(order, at)
                 elif (order.limit - at) * sign >= self.reach:
                     self.take(order, order.limit, maker=True)
@@ -119,7 +139,7 @@ class Walk:
         came = lane.first
         for order in [order for order in leg.orders.values() if order.ticket is not None and not order.reduces]:
             sign = order.sign
-            if leg.pos * sign < 0 or self.account.step < order.since:
+            if leg.pos * sign < 0 or lane.bar < order.since:
                 continue
             near, far = (lane.low, lane.high) if sign > 0 else (lane.high, lane.low)
             price, count = came, len(self.account.fills)
@@ -145,9 +165,9 @@ class Walk:
         if not leg.orders and not self._may_be_liquidated(leg):
             return
         out = -1 if leg.pos > 0 else 1 if leg.pos < 0 else self._first_way(leg)
-        leaving = leg.orders.get(LEAVE)
+        leaving = leg.orders.get(leg.leave)
         self._way(leg, out, came, _OUT)
-        if (not leg.pos and not leg.orders) or leg.orders.get(LEAVE) is not leaving:
+        if (not leg.pos and not leg.orders) or leg.orders.get(leg.leave) is not leaving:
             return
         entered = len(self.account.fills)
         self._way(leg, -out, lane.first, _BACK)
@@ -186,7 +206,7 @@ class Walk:
                 return
             level = order.level(at)
             if order.ticket is not None:
-                if LEAVE not in leg.orders:
+                if leg.leave not in leg.orders:
                     self._stop_out(order, way, end, came)
                 return
             start = at if part == _OUT else came
@@ -247,9 +267,9 @@ class Walk:
     def _leave_by(self, stop: Order, price: int) -> None:
         """Leave everything because a stop of the rules was met; what finds no volume now goes at the next open."""
         leg = stop.leg
-        ticket = Ticket(LEAVE, stop.want.symbol, stop.want.quantity, reduce_only=True, sign=stop.sign, lots=ALL)
+        ticket = Ticket(leg.leave, stop.want.symbol, stop.want.quantity, reduce_only=True, sign=stop.sign, lots=ALL)
         made = Order(ticket, leg, stop.sign, ALL, None, None, 0, True, self.account.step, stop.reason, ticket=ticket)
-        self.orders[LEAVE] = leg.orders[LEAVE] = made
+        self.orders[leg.leave] = leg.orders[leg.leave] = made
         self.take(made, price)
 
     def take(self, order: Order, price: int, *, maker: bool = False, inside: bool = False) -> None:

@@ -6,10 +6,10 @@ loop asks.
 
 from collections.abc import Mapping
 
-from pilothouse.backtest.inside import Finer, pieces_of
+from pilothouse.backtest.inside import Finer
 from pilothouse.backtest.result import Result
 from pilothouse.backtest.simulate import Funding
-from pilothouse.backtest.spec import BacktestSpec, Margin
+from pilothouse.backtest.spec import BacktestSpec
 from pilothouse.backtest.turn_calm import CalmRun
 from pilothouse.backtest.turn_lanes import lanes_of
 from pilothouse.core.candles import Candles
@@ -37,11 +37,8 @@ def run_turns(
     TooLargeToCount.
     """
     by_symbol = {spec.markets[0].symbol: data} if isinstance(data, Candles) else dict(data)
-    symbol, below = spec.markets[0].symbol, finer or {}
-    _checked(spec, by_symbol, below, many=bool(getattr(strategy, "many", False)))
-    has_pieces = spec.fills.finer is not None or spec.fills.latency_ms > 0
-    pieces = pieces_of(by_symbol[symbol], below.get(symbol)) if has_pieces else None
-    run = CalmRun(spec, lanes_of(spec, by_symbol, funding or {}, pieces), strategy, p, pieces)
+    _checked(spec, by_symbol, finer or {}, many=bool(getattr(strategy, "many", False)))
+    run = CalmRun(spec, lanes_of(spec, by_symbol, funding or {}, finer), strategy, p)
     run.through()
     return run.result()
 
@@ -49,14 +46,9 @@ def run_turns(
 def _checked(spec: BacktestSpec, data: Mapping[str, Candles], finer: Mapping[str, Finer], *, many: bool) -> None:
     """Refuse what would otherwise be left out without a word."""
     fills, several = spec.fills, len(spec.markets) > 1
-    walks_inside = fills.finer is not None or fills.latency_ms > 0
     unknown = [
         ("rules", spec.rules is not None, "none: its exits and sizes are its own parameters"),
         ("markets", several and not many, "one market, or a strategy that says `many = True`"),
-        ("markets", several and walks_inside, "one market beside a walk inside bars"),
-        ("hedge", spec.hedge and walks_inside, "false beside a walk inside bars"),
-        ("margin", (several or spec.hedge) and spec.margin is Margin.CROSS, "isolated, where there are more positions"),
-        ("fills.latency", fills.latency > 0 and fills.finer is not None, "0, or a latency in milliseconds"),
     ]
     unknown += [
         ("candles", not len(data.get(market.symbol, ())), f"one or more of {market.symbol}") for market in spec.markets

@@ -60,6 +60,14 @@ def random_many(seed: int) -> Many:
     return Many(spec, data, signals, replace(pattern.rules, size=size), funding, int(rng.integers(0, 6)))
 
 
+def tight_many(seed: int) -> Many:
+    """Return a run whose account is called now and then: everything is borrowed, and all stand for one another."""
+    case = random_many(seed)
+    size = Size(float([150.0, 400.0, 1_200.0][seed % 3]), SizeBy.PERCENT)
+    spec = replace(case.spec, margin=Margin.CROSS, leverage=int([20, 50, 100][seed % 3]), positions_most=5)
+    return replace(case, spec=spec, rules=replace(case.rules, size=size))
+
+
 def _candles(rng: np.random.Generator, bars: int, *, aligned: bool) -> Candles:
     if aligned:
         return replace(random_candles(rng, bars), opened_ms=np.arange(1, bars + 1, dtype=np.int64) * HOUR_MS)

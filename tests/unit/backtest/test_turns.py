@@ -210,5 +210,3 @@ def test_a_walk_inside_the_bars_needs_what_is_below_them() -> None:
     candles = bars(*[(10_000, 10_000, 10_000, 10_000)] * 3)
     with pytest.raises(Invalid, match=r"fills\.finer"):
         ran(candles, {}, fills=Fills(finer="1m"))
-    with pytest.raises(Invalid, match=r"fills\.latency: is not known"):
-        ran(candles, {}, fills=Fills(finer="1m", latency=1))

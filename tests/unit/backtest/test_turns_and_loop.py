@@ -9,7 +9,8 @@ from typing import Any, ClassVar
 import numpy as np
 import pytest
 
-from pilothouse.backtest.columns_as_turns import ColumnsAsTurns, simulate_in_turns
+from pilothouse.backtest.columns_as_turns import ColumnsAsTurns
+from pilothouse.backtest.columns_in_turns import simulate_in_turns
 from pilothouse.backtest.result import Reason, Result
 from pilothouse.backtest.simulate import TooLargeToCount, simulate
 from pilothouse.backtest.spec import Fills

@@ -138,16 +138,18 @@ def two_of(seed: int, bars: int | None = None, **changes: Any) -> tuple[Backtest
         until = sorted({at for each in data.values() for at in each.opened_ms.tolist()})[bars]
         data = {symbol: each.before(int(np.searchsorted(each.opened_ms, until))) for symbol, each in data.items()}
     markets = tuple(
-        replace(case.market, symbol=symbol, costs=replace(case.spec.costs, funding=False, borrow_ppm_year=0))
+        replace(case.market, symbol=symbol, costs=replace(case.spec.costs, funding=False))
         for symbol, case in cases.items()
     )
-    spec = replace(spec_of(cases["BBB"], seed), markets=markets, margin=Margin.ISOLATED, **changes)
+    tight = {"margin": Margin.CROSS, "capital": Decimal(30), "leverage": 50}
+    changes = {**(tight if seed % 2 else {"margin": Margin.ISOLATED}), **changes}
+    spec = replace(spec_of(cases["BBB"], seed), markets=markets, **changes)
     return spec, data
 
 
 def test_several_instruments_share_an_account_and_its_books() -> None:
     """Each trade says whose it is; equity is what all of them earned; no fill knows what comes after it."""
-    seen: Counter[int] = Counter()
+    seen: Counter[Any] = Counter()
     for seed in range(40):
         spec, data = two_of(seed)
         whole = run_turns(spec, data, Anything(seed, 0.4, 300), Params({}))
@@ -157,11 +159,13 @@ def test_several_instruments_share_an_account_and_its_books() -> None:
         fees = [int(whole.fills.fee[whole.fills.trade == trade].sum()) for trade in range(len(whole.trades))]
         assert fees == whole.trades.fees.tolist()
         seen.update(whole.trade_market.tolist())
+        seen[spec.margin] += int((whole.trades.reason_out == Reason.LIQUIDATION).sum())
         cut = 30
         part = run_turns(spec, two_of(seed, cut)[1], Anything(seed, 0.4, 300), Params({}))
         assert part.equity.tolist() == whole.equity[: len(part.equity)].tolist(), f"seed {seed}"
         assert fills_of(part) == fills_of(whole)[: len(part.fills)]
     assert min(seen[0], seen[1]) > 50
+    assert min(seen[Margin.CROSS], seen[Margin.ISOLATED]) > 5
 
 
 class EachOnce(Anything):
@@ -177,7 +181,7 @@ class EachOnce(Anything):
 
 def test_limits_of_the_whole_account_see_every_instrument() -> None:
     """What is held elsewhere counts: each purchase alone would be small enough, the second is too much."""
-    spec, data = two_of(7)
+    spec, data = two_of(7, margin=Margin.ISOLATED, capital=Decimal(10_000))
     limits = Limits(gross_notional_max=spec.capital / 2, position_notional_max=spec.capital / 2)
     spec = replace(spec, limits=limits, hedge=False, fills=Fills(), leverage=1)
     markets = tuple(replace(each, lots_min=1, lots_most=None, notional_min=Decimal(0)) for each in spec.markets)
@@ -187,8 +191,6 @@ def test_limits_of_the_whole_account_see_every_instrument() -> None:
     assert len(result.fills) == 1
     with pytest.raises(Invalid, match="says `many = True`"):
         run_turns(spec, data, Flipping(np.zeros(200), Decimal(1)), Params({}))
-    with pytest.raises(Invalid, match="margin: is not known"):
-        run_turns(replace(spec, margin=Margin.CROSS), data, Anything(7, 0.9, 300), Params({}))
 
 
 def test_whoever_turns_round_with_two_orders_is_asked_for_the_second_too() -> None:
