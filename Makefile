@@ -7,10 +7,10 @@ SYNC := $(UV) pip sync --quiet --require-hashes --python $(BIN)/python
 PLACE := $(UV) pip install --quiet --no-deps --no-build-isolation --offline --python $(BIN)/python -e .
 
 .DEFAULT_GOAL := help
-.PHONY: help install run dev check test soak chaos bench lock clean
+.PHONY: help install run dev check test soak chaos bench bench-peers lock clean
 
 help: ## list the commands
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 # The installer lives in a corner of its own, so that an exact sync never removes it.
 $(UV): requirements/bootstrap.txt
@@ -53,10 +53,13 @@ chaos: $(VENV)/.dev ## kill the product again and again at an exchange that fail
 bench: $(VENV)/.dev ## measure speed; prints ratios to a floor measured in the same run
 	$(BIN)/python -m tests.speed
 
+bench-peers: $(VENV)/.dev ## the same backtests by other engines, results first (PEERS="vectorbt raptorbt" ROWS="flip sweep" SECONDS=120)
+	$(BIN)/python -m tests.peers
+
 lock: $(UV) ## resolve the locked requirements anew
 	$(UV) pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header requirements/bootstrap.in -o requirements/bootstrap.txt
 	$(UV) pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header pyproject.toml requirements/base.in -o requirements/base.txt
 	$(UV) pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --group dev pyproject.toml requirements/base.in -c requirements/base.txt -o requirements/dev.txt
 
-clean: ## remove .venv and caches; never touches data
-	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis build dist
+clean: ## remove .venv, the peers' environments and caches; never touches data
+	rm -rf $(VENV) .peers .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis build dist

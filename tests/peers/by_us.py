@@ -1,0 +1,78 @@
+"""Our own engine, measured in the same way: a process of its own, candles from the same file."""
+
+import os
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+
+import numpy as np
+
+from pilothouse.backtest.result import Result
+from pilothouse.core.candles import Candles
+from pilothouse.strategies.rules import Distance, Exits, Target
+from tests.peers.frame import PAIRS, SPAN_MS, SWEEP_BARS, Came, Market, Run
+from tests.speed import backtest, backtest_turns, portfolio, sweep
+
+PACKAGE = "pilothouse"
+TOLD = "eight statistics"
+WHY: dict[str, str] = {}
+
+
+def _candles(market: Market, symbol: str = "BTCUSDT") -> Candles:
+    first, high, low, close = (
+        np.rint(each * 100.0).astype(np.int64) for each in (market.open, market.high, market.low, market.close)
+    )
+    volume = np.full(len(market.opened_ms), 10**6, np.int64)
+    return Candles(symbol, SPAN_MS, market.opened_ms, first, high, low, close, volume, 2, 3)
+
+
+def _came(result: Result) -> Came:
+    return Came(len(result.trades), float(result.final), TOLD)
+
+
+def _one(exits: Exits, market: Market, deadline: float) -> Run:
+    candles = _candles(market)
+    spec = backtest.spec_of(candles)
+    return lambda: _came(backtest.ours(candles, spec, exits)[0])
+
+
+def _sweep(market: Market, deadline: float) -> Run:
+    candles = _candles(market.before(SWEEP_BARS))
+    spec = backtest.spec_of(candles)
+
+    def pair(each: tuple[int, int]) -> Came:
+        return _came(sweep.ours(candles, spec, each)[0])
+
+    def run() -> Came:
+        with ThreadPoolExecutor(min(2, os.cpu_count() or 1)) as pool:
+            found = list(pool.map(pair, PAIRS))
+        return Came(sum(each.trades for each in found), sum(each.final for each in found), TOLD)
+
+    return run
+
+
+def _portfolio(market: Market, deadline: float) -> Run:
+    data = {f"C{number:02}USDT": _candles(each, f"C{number:02}USDT") for number, each in enumerate(market.each())}
+    spec = portfolio.spec_of(data)
+
+    def run() -> Came:
+        result, _ = portfolio.ours(data, spec)
+        return Came(len(result.trades), float(result.final), TOLD)
+
+    return run
+
+
+def _turns(market: Market, deadline: float) -> Run:
+    candles = _candles(market)
+    spec = backtest.spec_of(candles)
+    return lambda: _came(backtest_turns.in_turns(candles, spec))
+
+
+STOPS = Exits(stop=Distance(2.0), targets=(Target(Distance(4.0)),))
+ROWS = {
+    "flip": partial(_one, Exits()),
+    "stops": partial(_one, STOPS),
+    "trail": partial(_one, backtest.STOP),
+    "sweep": _sweep,
+    "portfolio": _portfolio,
+    "turns": _turns,
+}

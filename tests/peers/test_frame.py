@@ -1,0 +1,73 @@
+"""What every peer is handed is what our own engine decides by: the same crossings, in columns and in turns."""
+
+import itertools
+import os
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from pilothouse.strategies.indicators.averages import sma as our_sma
+from pilothouse.strategies.sdk import crossings as our_crossings
+from tests.peers import frame
+from tests.peers.__main__ import _told
+from tests.peers.frame import FAST, SLOW, Averages, Came, Market, crossings, lots_wanted, sma
+
+
+def coarse(seed: int) -> frame.Floats:
+    """Return closes of few different prices, so that averages often are equal."""
+    return 100.0 + np.cumsum(np.random.default_rng(seed).integers(-2, 3, 4_000)) / 100.0
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_peers_are_handed_our_own_crossings(seed: int) -> None:
+    """Averages in floats that are off by a hair cross a bar early; then engines would differ that do not."""
+    close = coarse(seed)
+    above, below = crossings(sma(close, FAST), sma(close, SLOW))
+    averages = Averages()
+    turns = np.array([averages.turn(each) for each in close])
+    ticks = np.rint(close * 100)
+    ours = our_crossings(our_sma(ticks, FAST), our_sma(ticks, SLOW))
+
+    assert above.sum() > 20
+    for mine, theirs, sign in ((above, ours[0], 1), (below, ours[1], -1)):
+        np.testing.assert_array_equal(np.flatnonzero(mine), np.flatnonzero(theirs))
+        np.testing.assert_array_equal(mine, turns == sign)
+
+
+def test_a_size_leaves_room_for_its_fee() -> None:
+    """An account that has a tenth left cannot spend all of it and pay for that, too."""
+    assert lots_wanted(10_000.0, 1_000.0, 100.0) == 9_996
+    assert lots_wanted(10_000.0, 5_000.0, 100.0) == 10_000
+    assert lots_wanted(10_000.0, 0.05, 100.0) == 0
+
+
+def test_a_peer_that_says_two_things_has_failed(tmp_path: Path) -> None:
+    """Only what is the same each time can be compared with anything."""
+    ticks = np.full(3, 100, np.int64)
+    np.savez(tmp_path / "year.npz", opened_ms=np.arange(3) * 60_000, open=ticks, high=ticks, low=ticks, close=ticks)
+    said = itertools.count()
+
+    def ready(market: Market, deadline: float) -> frame.Run:
+        return lambda: Came(next(said), float(market.close[0]), "nothing")
+
+    assert "differ" in frame.measured("flip", {"flip": ready}, tmp_path, "pytest", 1.0)["failed"]
+
+
+def test_a_peer_that_breaks_is_told_with_its_own_last_words(tmp_path: Path) -> None:
+    """A table with a hole in it says nothing about why."""
+    told = _told(Path(sys.executable), "by_nobody", "flip", tmp_path / "data", 20.0)
+
+    assert told == {"failed": "ModuleNotFoundError: No module named 'tests.peers.by_nobody'"}
+
+
+def test_a_peer_that_goes_on_for_ever_is_ended(tmp_path: Path) -> None:
+    """It would hold up all the others, and go on when nobody looks any more."""
+    stubborn = tmp_path / "python"
+    stubborn.write_text(f"#!/bin/sh\necho $$ > {tmp_path}/pid\nexec sleep 60\n", "ascii")
+    stubborn.chmod(0o755)
+
+    assert "stopped after" in _told(stubborn, "by_nobody", "flip", tmp_path / "data", 0.5)["unfinished"]
+    with pytest.raises(ProcessLookupError):
+        os.kill(int((tmp_path / "pid").read_text()), 0)
