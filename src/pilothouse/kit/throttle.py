@@ -32,10 +32,11 @@ _log = structlog.get_logger("pilothouse.kit.throttle")
 
 
 class Use(StrEnum):
-    """What a request is for."""
+    """What a request is for. FIRST: to learn what may be spent at all, which the house does not know yet."""
 
     READ = "read"
     ORDER = "order"
+    FIRST = "first"
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,7 +197,8 @@ class Throttle:
         """Spend `costs` if all of them can be spent now, and return zero; else spend nothing and say how long to wait.
 
         A read first learns what others have spent, if what is known is older than a second; an order does not wait
-        for that.
+        for that. What is asked first waits for nothing but a pause that the venue wants: who has a larger budget than
+        usual, and has spent more than the usual one, would otherwise not learn of it before the window ends.
         """
         if use is Use.READ:
             self.learn(costs)
@@ -241,6 +243,8 @@ class Throttle:
         page = self._page(budget, now)
         if page.blocked_until is not None and now < page.blocked_until:
             return page.blocked_until - now
+        if use is Use.FIRST:
+            return NOTHING
         used, limit = (page.spent, budget.limit) if use is Use.ORDER else (page.used, budget.limit - budget.kept)
         if used + weight <= limit:
             return NOTHING

@@ -80,6 +80,18 @@ def test_a_shorter_pause_does_not_end_a_longer_one(clock: FrozenClock) -> None:
     assert throttle.take({WEIGHT: 1}, Use.ORDER) == timedelta(seconds=120)
 
 
+def test_what_is_asked_first_waits_for_a_pause_alone(clock: FrozenClock) -> None:
+    """It learns what may be spent; what an earlier life of the house has spent may be more than it knows of."""
+    throttle = Throttle(OwnBooks(), clock)
+    throttle.observe(WEIGHT, 10_000)
+    throttle.take({WEIGHT: 100}, Use.ORDER)
+    assert throttle.take({WEIGHT: 1}, Use.READ) > NOTHING
+
+    assert throttle.take({WEIGHT: 1}, Use.FIRST) == NOTHING
+    throttle.block(WEIGHT, timedelta(seconds=30))
+    assert throttle.take({WEIGHT: 1}, Use.FIRST) == timedelta(seconds=30)
+
+
 def test_the_venues_own_count_counts(clock: FrozenClock) -> None:
     """A person with a browser spends from the same address."""
     throttle = Throttle(OwnBooks(), clock)
@@ -119,7 +131,7 @@ def test_an_order_does_not_wait_for_the_books(clock: FrozenClock) -> None:
     assert throttle.take({WEIGHT: 1, ORDERS: 1}, Use.ORDER) == NOTHING
 
 
-@pytest.mark.parametrize("use", Use)
+@pytest.mark.parametrize("use", [Use.READ, Use.ORDER])
 def test_without_books_what_is_known_here_counts(clock: FrozenClock, use: Use) -> None:
     """Trading goes on, within the limits of one process."""
     throttle = Throttle(SlowBooks(Unavailable("away")), clock)

@@ -163,9 +163,10 @@ class AsterVenue:
         return [rules.instrument for rules in self._rules.values()]
 
     def _read_rules(self, now: datetime) -> None:
-        info = wire.row(self._rest.read(Call("GET", "/fapi/v3/exchangeInfo", weight=1, public=True)))
-        self._rest.read_clock()
+        call = Call("GET", "/fapi/v3/exchangeInfo", weight=1, public=True, use=self._rest.limits_use)
+        info = wire.row(self._rest.read(call))
         self._rest.limit(limits_of(info))
+        self._rest.read_clock()
         leverage = self._leverages()
         rules = {
             symbol: each

@@ -119,6 +119,7 @@ class Rest:
         self.ahead: timedelta | None = None
         self._clock_read_at: datetime | None = None
         self.limit(Limits())
+        self.limits_use = Use.FIRST
 
     def close(self) -> None:
         """Let go of connections and files."""
@@ -127,10 +128,11 @@ class Rest:
             nonces.close()
 
     def limit(self, limits: Limits) -> None:
-        """Spend no more than `limits` from now on."""
+        """Spend no more than `limits` from now on. `limits_use` says how the venue is asked for them."""
         name = f"{self.endpoint.venue}:{self._tools.address}:weight"
         self._weight = Budget(name, limits.weight, kept=limits.weight // _KEPT_PART)
         self._orders_limit = limits.orders
+        self.limits_use = Use.READ
 
     # ── Time ──────────────────────────────────────────────────────────────────────────────────────
 

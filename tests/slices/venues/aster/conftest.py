@@ -184,14 +184,15 @@ def open_venue(
     stream_url: str = "ws://127.0.0.1:1",
     patience: Patience = QUICK,
     keys: AsterKeys = KEYS,
+    throttle: Throttle | None = None,
 ) -> AsterVenue:
-    """Return an adapter that speaks to `recorder`."""
+    """Return an adapter that speaks to `recorder`; `throttle`: what was spent already, by its address `here`."""
     clock = SystemClock()
     endpoint = Endpoint("aster", "AsterDEX", recorder.url, stream_url, MAINNET_CHAIN)
     return AsterVenue(
         endpoint,
         Accounts(keys_of=lambda _: keys, all=lambda: [ACCOUNT]),
-        Tools(clock, Throttle(OwnBooks(), clock), folder / "nonces"),
+        Tools(clock, throttle or Throttle(OwnBooks(), clock), folder / "nonces"),
         http=HttpClient(recorder.url, limits=HttpLimits(read_s=1.0)),
         patience=patience,
     )

@@ -9,11 +9,22 @@ import pytest
 
 from pilothouse.core.errors import Refused, Unavailable
 from pilothouse.core.errors import Unknown as OutcomeUnknown
+from pilothouse.kit.clocks import SystemClock
 from pilothouse.kit.sealed import Secret
+from pilothouse.kit.throttle import Budget, OwnBooks, Throttle, Use
 from pilothouse.venues.aster.adapter import AsterVenue
 from pilothouse.venues.aster.sign import AsterKeys
 from pilothouse.venues.port import Capability, MarginType
-from tests.slices.venues.aster.conftest import ACCOUNT, ADDRESS, KEY, now_ms, open_venue, order_row, trade_row
+from tests.slices.venues.aster.conftest import (
+    ACCOUNT,
+    ADDRESS,
+    EXCHANGE_INFO,
+    KEY,
+    now_ms,
+    open_venue,
+    order_row,
+    trade_row,
+)
 from tests.slices.venues.aster.recorder import Heard, Recorder, Say
 
 POSITIONS, INCOME, TRADES = "/fapi/v3/positionRisk", "/fapi/v3/income", "/fapi/v3/userTrades"
@@ -357,3 +368,18 @@ def test_the_card_gives_a_reason_for_all_that_is_left_out(venue: AsterVenue) -> 
     assert all(each.state in {"exempt", "to do"} and each.reason for each in missing)
     assert venue.card.acceptance_window_s is not None
     assert venue.card.acceptance_window_s >= 68
+
+
+def test_larger_limits_than_usual_are_learnt_after_a_start_in_a_busy_minute(recorder: Recorder, tmp_path: Path) -> None:
+    """More than the usual is spent already: who waited for the next minute to ask would be deaf until then."""
+    throttle = Throttle(OwnBooks(), SystemClock())
+    throttle.take({Budget("aster:here:weight", 24_000): 9_000}, Use.ORDER)
+    limits = [{**each, "limit": each["limit"] * 10} for each in EXCHANGE_INFO["rateLimits"]]
+    recorder.on("GET", "/fapi/v3/exchangeInfo", Say({**EXCHANGE_INFO, "rateLimits": limits}))
+    recorder.on("GET", "/fapi/v3/openOrders", Say([]))
+    venue = open_venue(recorder, tmp_path, throttle=throttle)
+    try:
+        assert [one.symbol for one in venue.instruments()] == ["BTCUSDT"]
+        assert venue.open_orders(ACCOUNT) == []
+    finally:
+        venue.close()

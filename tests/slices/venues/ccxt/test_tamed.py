@@ -21,6 +21,7 @@ from pilothouse.core.errors import Unavailable
 from pilothouse.core.instrument import Side
 from pilothouse.core.order import OrderTerms, OrderType
 from pilothouse.kit.clocks import SystemClock
+from pilothouse.kit.throttle import Use
 from pilothouse.venues.ccxt.adapter import CcxtVenue
 from pilothouse.venues.ccxt.card import exchange_ids
 from pilothouse.venues.ccxt.exchange import Endpoint, ForeignAddress, Keys, NotPrivate, Outgoing, Session, opened
@@ -433,6 +434,23 @@ def test_limits_are_those_that_the_exchange_tells(
 
     budgets = quirks.costs("a venue", "an address", session, Outgoing("POST", f"https://x{path}", {}, ""))
     assert [(budget.limit, budget.window_s) for budget in budgets] == counted
+
+
+@pytest.mark.parametrize("exchange", ["binanceusdm", "binance"])
+def test_the_limits_are_asked_for_even_if_the_usual_ones_are_spent(exchange: str) -> None:
+    """Who has larger ones and starts again has spent more than the usual ones allow, and would wait out the minute."""
+    quirks, session = quirks_of(exchange), _session(exchange)
+    assert isinstance(quirks, Binance)
+    uses = []
+
+    def ask() -> dict[str, Any]:
+        uses.append(session.use)
+        return {"rateLimits": []}
+
+    for _ in range(2):
+        quirks.exchange_info(session, ask)
+        uses.append(session.use)
+    assert uses == [Use.FIRST, Use.READ, Use.READ, Use.READ]
 
 
 def test_reads_give_way_to_orders(venue: CcxtVenue, recorder: Recorder) -> None:

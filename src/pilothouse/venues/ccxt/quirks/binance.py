@@ -15,7 +15,7 @@ from pilothouse.core.fill import Fill
 from pilothouse.core.order import OrderType
 from pilothouse.core.quote import Quote
 from pilothouse.core.rounding import plain
-from pilothouse.kit.throttle import Budget
+from pilothouse.kit.throttle import Budget, Use
 from pilothouse.venues.bounds import Rules
 from pilothouse.venues.ccxt import binance_words as told
 from pilothouse.venues.ccxt import words
@@ -121,6 +121,16 @@ class Binance(Quirks):
                     2 if name == "oco" else 1
                 )
         return costs
+
+    def exchange_info(self, session: Session, ask: Callable[[], Any]) -> words.Row:
+        """Return what `ask` is answered, exchangeInfo, and keep the limits that it tells; the first time at once."""
+        use = session.use
+        if "weight_limit" not in session.shared:
+            session.use = Use.FIRST
+        info = words.row(ask())
+        session.use = use
+        self.keep_limits(session, info)
+        return info
 
     def keep_limits(self, session: Session, info: words.Row) -> None:
         """Keep the limits that exchangeInfo tells: they are raised for who trades much."""
@@ -284,8 +294,7 @@ class BinanceUsdM(Binance):
 
     def instruments(self, session: Session) -> dict[str, Rules]:
         """Ask for every perpetual that trades against the settlement currency, by symbol."""
-        info = words.row(session.x.fapiPublicGetExchangeInfo())
-        self.keep_limits(session, info)
+        info = self.exchange_info(session, session.x.fapiPublicGetExchangeInfo)
         leverage = self._leverages(session)
         found = {}
         for symbol in words.rows(info.get("symbols")):

@@ -57,8 +57,7 @@ class BinanceSpot(Binance):
 
     def instruments(self, session: Session) -> dict[str, Rules]:
         """Ask for every pair that trades against the settlement currency, by symbol."""
-        info = words.row(session.x.publicGetExchangeInfo())
-        self.keep_limits(session, info)
+        info = self.exchange_info(session, session.x.publicGetExchangeInfo)
         found = {}
         for symbol in words.rows(info.get("symbols")):
             trades = symbol.get("status") == "TRADING" and symbol.get("isSpotTradingAllowed") is not False
