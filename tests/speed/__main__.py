@@ -24,6 +24,7 @@ from tests.house_process import HouseProcess
 from tests.speed import (
     aster,
     backtest,
+    backtest_command,
     backtest_turns,
     candles,
     ccxt_orders,
@@ -160,6 +161,7 @@ def main() -> None:
         portfolio.measure(figures.add)
         sweep.measure(figures.add)
         backtest_turns.measure(figures.add)
+        backtest_command.measure(figures.add)
         with HouseProcess(place / "house") as house:
             _bench(house, figures, hurried, paced)
     figures.write()

@@ -29,7 +29,7 @@ class WalledTurns(Turns):
 
     def __init__(self, source: SourceFile, about: About, cell: Cell, prisoner: Prisoner | None = None) -> None:
         """Ask nothing yet."""
-        self.source, self.about, self._cell = source, about, cell
+        self.source, self.about, self.cell = source, about, cell
         self.name = about.name
         self.title = about.title
         self.parameters = about.parameters
@@ -39,7 +39,7 @@ class WalledTurns(Turns):
         self._candles: Candles | None = None
 
     def __reduce__(self) -> tuple[type["WalledTurns"], tuple[SourceFile, About, Cell]]:
-        return WalledTurns, (self.source, self.about, self._cell)
+        return WalledTurns, (self.source, self.about, self.cell)
 
     def seat(self, run: Any) -> None:
         """Take the candles of a run, from which many bars are told at once."""
@@ -76,7 +76,7 @@ class WalledTurns(Turns):
 
     def _ask(self, data: dict[str, Any], arrays: Mapping[str, Array]) -> Frame:
         if self._prisoner is None:
-            self._prisoner = Prisoner(self._cell)
+            self._prisoner = Prisoner(self.cell)
         order = {**data, **where(self.source), "name": self.about.name, "run": self._run}
         return heard(self._prisoner.ask(order, arrays, within_s=TURNS_S))
 

@@ -87,6 +87,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "crasher.py").write_text(
         _DIPS.replace('"dips", "Dips"', '"crasher", "Crasher"').replace('"falls": 0}, (', '"falls": 1 // 0}, (')
     )
+    (folder / "keeper.py").write_text(
+        _DIPS.replace('"dips", "Dips"', '"keeper", "Keeper"').replace('"falls": 0}, (', '"falls": 0, "seen": {1}}, (')
+    )
     return folder
 
 
@@ -139,7 +142,11 @@ def test_a_search_over_it_runs_on_processes_with_a_wall_each(folder: Path, priso
 
 @pytest.mark.parametrize(
     ("name", "message"),
-    [("liar", r"wants\.in: a number that is no Decimal"), ("crasher", r"crasher\.py:\d+: ZeroDivisionError")],
+    [
+        ("liar", r"wants\.in: a number that is no Decimal"),
+        ("crasher", r"crasher\.py:\d+: ZeroDivisionError"),
+        ("keeper", r"keeper\.py: state\['seen'\]: set came; a list, sorted"),
+    ],
 )
 def test_what_it_gets_wrong_is_told(name: str, message: str, folder: Path, prisoner: Prisoner) -> None:
     """With its line where it has one; the others go on."""
