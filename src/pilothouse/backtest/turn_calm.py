@@ -32,6 +32,8 @@ class CalmRun(TurnRun):
         self.columns = lane.columns
         self.dues = sorted(lane.due)
         self.decide_bars = getattr(self.strategy, "decide_bars", self._one_by_one)
+        if hasattr(self.strategy, "seat"):
+            self.strategy.seat(self)
         self.at_once = _LEAST
         self.told: Iterator[Bar] | None = None
         """The bars in order, each made when it is told; None where they are told otherwise."""

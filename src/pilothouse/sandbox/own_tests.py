@@ -33,7 +33,7 @@ class Fared:
     words: str
 
 
-def tests_beside(source: SourceFile) -> Path | None:
+def file_beside(source: SourceFile) -> Path | None:
     """Return the file of tests that lies beside a file of strategies, None if there is none."""
     path = source.path.with_name(f"test_{source.path.stem}.py")
     return path if not source.module and path.is_file() else None

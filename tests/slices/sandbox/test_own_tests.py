@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from pilothouse.sandbox.load import find
-from pilothouse.sandbox.own_tests import fared, tests_beside
+from pilothouse.sandbox.own_tests import fared, file_beside
 from pilothouse.sandbox.talk import Cell
 
 _STRATEGY = """
@@ -54,7 +54,7 @@ def test_each_test_of_the_file_beside_a_strategy_is_told(tmp_path: Path) -> None
     path = tmp_path / "test_idle.py"
     path.write_text(_TESTS)
     (source,) = find([tmp_path])
-    assert tests_beside(source) == path
+    assert file_beside(source) == path
     told = {each.name: (each.passed, each.words) for each in fared(source, Cell((tmp_path,)), path)}
 
     assert told.pop("test_it_begins_with_nothing") == (True, "")
