@@ -11,7 +11,12 @@ from pilothouse.sandbox.frames import Frame
 from pilothouse.sandbox.load import FileBroken, import_file, import_installed, run_in
 from pilothouse.sandbox.own_tests import functions_of, run_one
 from pilothouse.sandbox.plain_strategies import rules_to_plain, signals_to_plain, view_from_plain
-from pilothouse.sandbox.plain_turns import bars_from_plain, happening_from_plain, turn_to_plain
+from pilothouse.sandbox.plain_turns import (
+    bars_from_plain,
+    happening_from_plain,
+    many_from_plain,
+    turn_to_plain,
+)
 from pilothouse.strategies.parameters import Params, resolve
 from pilothouse.strategies.plain_state import checked
 from pilothouse.strategies.sdk import Columns, Happening, Turn
@@ -127,6 +132,8 @@ class Server:
             raise FileBroken(path, 0, "this run has not begun here: one process plays one run at a time")
         if "happening" in order.data:
             happenings: Iterable[Happening] = [happening_from_plain(order.data["happening"])]
+        elif "symbols" in order.data:
+            happenings = many_from_plain(order.data, order.arrays)
         else:
             happenings = bars_from_plain(order.data, order.arrays)
         passed, turn = run_in(path, lambda: _decided(run, happenings))
