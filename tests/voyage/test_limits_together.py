@@ -87,6 +87,8 @@ def _set(stepped: Stepped, account_id: str, values: Mapping[str, str]) -> None:
 @pytest.mark.parametrize(
     ("limit", "most", "code"),
     [
+        ("position_notional_max", "10000", "position_notional"),
+        ("repeats_per_minute_max", 1, "repeat_order"),
         ("gross_notional_max", "10000", "gross_exposure"),
         ("net_notional_max", "10000", "net_exposure"),
         ("orders_per_second_max", 1, "order_rate_second"),
@@ -186,6 +188,62 @@ def test_losses_are_those_of_all_accounts(stepped: Stepped, other: Trader, level
     )
     about = {one.about: one.account_id for one, _ in told if one.code == code}
     assert about == {"": stepped.account.id, f"{level.value}, paper, USDT": None}
+
+
+@BOTH
+def test_a_position_is_measured_by_what_all_hold_in_it_against_what_all_own(
+    stepped: Stepped, other: Trader, level: Level
+) -> None:
+    """Long or short, each may be closed alone; what is held in another instrument is no part of it."""
+    _buy(stepped, stepped.trader, "0.140", side=Side.SELL)
+    stepped.limit(level, position_equity_ratio_max="0.5")
+
+    denied = _denied(lambda: _buy(stepped, other, "0.020"))
+    assert denied.keys() == {"position_size"}
+    assert denied["position_size"].startswith(f"over all accounts of the {level.value}: the position in {BTC}")
+    assert _denied(lambda: _buy(stepped, other, "0.010")) == {}
+    assert _denied(lambda: _buy(stepped, other, "0.500", ETH)) == {}
+
+
+def _in_and_out(stepped: Stepped, trader: Trader) -> str:
+    """Lose the spread and two fees; return the id of the order that closed."""
+    _buy(stepped, trader, "0.010")
+    closed = _buy(stepped, trader, "0.010", side=Side.SELL)
+    stepped.pass_time(1)
+    return closed
+
+
+@BOTH
+def test_losses_in_a_row_are_those_of_all_accounts(stepped: Stepped, other: Trader, level: Level) -> None:
+    """Whoever loses on one account, then on the other, has lost twice in a row; a profit on either ends that."""
+    _in_and_out(stepped, stepped.trader)
+    stepped.limit(level, losses_in_a_row_max=2)
+    assert _denied(lambda: _in_and_out(stepped, other)) == {}
+
+    for trader in (stepped.trader, other):
+        denied = _denied(lambda who=trader: _buy(stepped, who, "0.010"))  # type: ignore[misc]  # a default binds it
+        assert denied.keys() == {"losses_in_a_row"}
+        assert denied["losses_in_a_row"].startswith("over all accounts of the ")
+
+    away: dict[str, Any] = {"losses_in_a_row_max": None}
+    stepped.limit(level, **away)
+    _buy(stepped, other, "0.010")
+    _price(stepped, "70000.0")
+    stepped.pass_time(1)
+    _buy(stepped, other, "0.010", side=Side.SELL)
+    stepped.limit(level, losses_in_a_row_max=1)
+    assert _denied(lambda: _buy(stepped, other, "0.010")) == {}, "the last one of all won"
+
+
+@BOTH
+def test_a_loss_on_one_account_is_a_pause_for_all(stepped: Stepped, other: Trader, level: Level) -> None:
+    """Who is to calm down calms down on every account."""
+    stepped.limit(level, cooldown_s="60")
+    _in_and_out(stepped, stepped.trader)
+
+    assert _denied(lambda: _buy(stepped, other, "0.010")).keys() == {"cooldown"}
+    stepped.pass_time(61, step=20)
+    assert _denied(lambda: _buy(stepped, other, "0.010")) == {}
 
 
 def test_a_user_does_not_trade_with_himself_across_accounts(stepped: Stepped, other: Trader) -> None:

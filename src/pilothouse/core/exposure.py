@@ -40,12 +40,14 @@ class Elsewhere:
     gross    the larger of both sides of each, added up; zero or more
     net      as booked, short below zero
     net_bought, net_sold   with everything that is being bought, or sold
+    same     of `gross`, what other accounts hold in the instrument of the order; zero where only one is counted
     """
 
     gross: Decimal = ZERO
     net: Decimal = ZERO
     net_bought: Decimal = ZERO
     net_sold: Decimal = ZERO
+    same: Decimal = ZERO
 
 
 @dataclass(frozen=True, slots=True)

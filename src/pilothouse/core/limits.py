@@ -211,6 +211,8 @@ BY_LIMIT: Final = MappingProxyType({rule.limit: rule for rule in RULES})
 OWN: Final = frozenset(rule.limit for rule in RULES if rule.own)
 SUMMED: Final = frozenset(
     {
+        "position_equity_ratio_max",
+        "position_notional_max",
         "gross_notional_max",
         "net_notional_max",
         "leverage_max",
@@ -221,8 +223,11 @@ SUMMED: Final = frozenset(
         "notional_per_second_max",
         "notional_per_minute_max",
         "notional_per_day_max",
+        "repeats_per_minute_max",
         "daily_loss_percent_max",
         "drawdown_percent_max",
+        "losses_in_a_row_max",
+        "cooldown_s",
         "self_trade_quantity_max",
     }
 )

@@ -150,7 +150,7 @@ def _of_all(asked: _Asked, all_: Together, limits: Limits, *, reduces: bool) -> 
     summed = replace(asked, exposure=all_.exposure, whom=all_.whose)
     met = [*_of_the_rate(all_.exposure.done, limits)]
     if not reduces:
-        met += [*_of_the_whole(summed, limits), *_of_the_loss(summed, limits)]
+        met += [*_of_the_position(summed, limits), *_of_the_whole(summed, limits), *_of_the_loss(summed, limits)]
         met += [*_of_itself(summed, limits), *_of_what_was_done(summed, all_.exposure.done, limits)]
     for one in met:
         yield replace(one, message=f"over {all_.whose}: {one.message}")
@@ -232,7 +232,7 @@ def _of_the_position(asked: _Asked, limits: Limits) -> Iterator[Denial]:
     after = EXACT.abs(EXACT.add(exposure.position, _signed(asked)))
     if after <= EXACT.abs(exposure.position):
         return
-    worth = EXACT.multiply(after, asked.quote.mark)
+    worth = EXACT.add(EXACT.multiply(after, asked.quote.mark), exposure.elsewhere.same)
     could = f"the position in {terms.symbol} could become worth {{number}} {quote}, at most "
     times = limits.position_equity_ratio_max
     if times is not None:

@@ -82,11 +82,15 @@ _OLDER = hot(
 
 @dataclass(frozen=True, slots=True)
 class Lately:
-    """What the gate is told besides the instrument: of the account, of the bot, and of all other instruments."""
+    """What the gate is told besides the instrument: of the account, of the bot, and of all other instruments.
+
+    closed   closing orders of late, newest first, where losses are asked for
+    """
 
     done: Activity
     bot: Activity
     elsewhere: Elsewhere
+    closed: tuple[losses.Closed, ...] = ()
 
 
 @dataclass(slots=True)
@@ -154,7 +158,7 @@ def lately(
     """Return what an account did lately, as far as a limit asks for it.
 
     held      (base signed, mark) of each instrument in which the account holds something
-    whole     `elsewhere` is of every instrument, that of `terms` too: the order is for another account
+    whole     the order is for another account: `elsewhere` is of every instrument, that of `terms` too
     without   id of an order that is being changed: it counts neither as open nor as pending
     """
     done = Activity()
@@ -162,7 +166,7 @@ def lately(
         done = replace(done, orders_last_minute=account_store.orders_within_a_minute(tx, account_id, now))
     bot, elsewhere = Activity(), Elsewhere()
     own_minute = limits.bot.orders_per_minute_max is not None or limits.bot_warn.orders_per_minute_max is not None
-    if own_minute or not limits.asks.isdisjoint(OF_LATE):
+    if own_minute or whole or not limits.asks.isdisjoint(OF_LATE):
         day = sums.up_to_a_while_ago(tx, account_id, now) if not limits.asks.isdisjoint(OF_THE_DAY) else None
         since = min(day.until, now - _MINUTE) if day is not None else now - _MINUTE
         rows = tx.execute(_LATELY, {"of_account": account_id, "since": since}).all()
@@ -173,12 +177,13 @@ def lately(
             bot = _with_orders(bot, own, hook_id, day, terms, now)
             minute = sum(1 for row in own if row.created_at > now - _MINUTE and row.purpose not in _NOT_OURS)
             bot = replace(bot, orders_last_minute=minute)
-        elsewhere = _elsewhere(rows, "" if whole else terms.symbol, held)
+        elsewhere = _elsewhere(rows, terms.symbol, held, whole=whole)
+    closed: list[losses.Closed] = []
     if not limits.asks.isdisjoint(OF_LOSSES):
         closed = losses.closed_lately(tx, owner_id, account_id, currency)
-        done = _with_losses(done, losses.run_of(closed, now), now)
-        bot = _with_losses(bot, losses.run_of([one for one in closed if one.hook_id == hook_id], now), now)
-    return Lately(done, bot, elsewhere)
+        done = with_losses(done, losses.run_of(closed, now), now)
+        bot = with_losses(bot, losses.run_of([one for one in closed if one.hook_id == hook_id], now), now)
+    return Lately(done, bot, elsewhere, tuple(closed))
 
 
 def _with_orders(
@@ -214,7 +219,8 @@ def _with_orders(
     )
 
 
-def _with_losses(done: Activity, run: losses.Run, now: datetime) -> Activity:
+def with_losses(done: Activity, run: losses.Run, now: datetime) -> Activity:
+    """Return `done` with the losses in a row, and how long ago the last one was."""
     since = None if run.last_at is None else Decimal((now - run.last_at) // timedelta(microseconds=1)) / 1_000_000
     return replace(done, losses_in_a_row=run.losses, since_loss_s=since)
 
@@ -254,23 +260,31 @@ def _is_same(row: Row[Any], terms: OrderTerms) -> bool:
     )
 
 
-def _elsewhere(rows: Iterable[Row[Any]], symbol: str, held: Mapping[str, tuple[Decimal, Decimal]]) -> Elsewhere:
-    """Return what is held in other instruments, with what is under way there as if it were filled."""
+def _elsewhere(
+    rows: Iterable[Row[Any]], symbol: str, held: Mapping[str, tuple[Decimal, Decimal]], *, whole: bool
+) -> Elsewhere:
+    """Return what is held in instruments, with what is under way there as if it were filled.
+
+    whole   in all of them; else in all but `symbol`
+    """
+    apart = "" if whole else symbol
     bought: dict[str, Decimal] = {}
     sold: dict[str, Decimal] = {}
     for row in rows:
-        if not row.is_live or row.symbol == symbol or row.reduce_only or row.purpose in _GUARDS:
+        if not row.is_live or row.symbol == apart or row.reduce_only or row.purpose in _GUARDS:
             continue
         side = bought if row.side == Side.BUY.value else sold
         left = max(row.quantity, row.amend_quantity or ZERO) - row.filled_quantity
         mark = held[row.symbol][1] if row.symbol in held else _price(row)
         side[row.symbol] = EXACT.add(side.get(row.symbol, ZERO), EXACT.multiply(left, mark))
-    gross = net = net_bought = net_sold = ZERO
-    for name in sorted({*held, *bought, *sold} - {symbol}):
+    gross = net = net_bought = net_sold = same = ZERO
+    for name in sorted({*held, *bought, *sold} - {apart}):
         quantity, mark = held.get(name, (ZERO, ZERO))
         worth = EXACT.multiply(quantity, mark)
         most = EXACT.add(worth, bought.get(name, ZERO))
         least = EXACT.subtract(worth, sold.get(name, ZERO))
-        gross = EXACT.add(gross, max(EXACT.abs(most), EXACT.abs(least)))
+        larger = max(EXACT.abs(most), EXACT.abs(least))
+        gross = EXACT.add(gross, larger)
+        same = larger if name == symbol else same
         net, net_bought, net_sold = EXACT.add(net, worth), EXACT.add(net_bought, most), EXACT.add(net_sold, least)
-    return Elsewhere(gross, net, net_bought, net_sold)
+    return Elsewhere(gross, net, net_bought, net_sold, same)

@@ -354,7 +354,9 @@ def ask_the_gate(
     )
     everybody: tuple[Together, ...] = ()
     if limits.together and not _closes(intent):
-        everybody = together(tx, desk, limits, terms, exposure, account_id=trader.account_id, now=now)
+        everybody = together(
+            tx, desk, limits, terms, exposure, closed=seen.closed, account_id=trader.account_id, now=now
+        )
     verdict = check(
         terms,
         exposure,

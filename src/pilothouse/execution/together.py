@@ -1,7 +1,9 @@
 """What several accounts hold, lost and did together, for limits of a user and of the house; read only where one asks.
 
-Summed are accounts of one kind of money: real with real, testnet with testnet, paper with paper. Orders are counted
-over all of these; money over those that settle in the currency of the order's account: the house makes up no rates.
+Summed are accounts of one kind of money: real with real, testnet with testnet, paper with paper. Orders and losses are
+counted over all of these; money over those that settle in the currency of the order's account: the house makes up no
+rates. Repeats and self-trades are counted at the venue of the order. A position is as large as all accounts' in that
+instrument added up, long or short: none of them is closed because another is.
 """
 
 from collections.abc import Iterable, Sequence
@@ -18,11 +20,12 @@ from pilothouse.core.order import OrderTerms, OrderType
 from pilothouse.core.risk import Activity, Elsewhere, Exposure, Together
 from pilothouse.core.rounding import EXACT
 from pilothouse.execution import store
-from pilothouse.execution.activity import Lately, lately
+from pilothouse.execution.activity import Lately, lately, with_losses
 from pilothouse.execution.desk import Desk
 from pilothouse.execution.limit_sets import Level, Standing
 from pilothouse.kit.db import Tx
 from pilothouse.ledger.exposure import holdings
+from pilothouse.ledger.losses import Closed, run_of
 
 WHOSE: Final = {Level.HOUSE: "all accounts of the house", Level.USER: "all accounts of the user"}
 
@@ -49,13 +52,17 @@ class Worth:
 
 @dataclass(frozen=True, slots=True)
 class _Other:
-    """Another account: what it is worth and holds (nothing in another currency), did, and has on the other side."""
+    """Another account: what it is worth and holds (nothing in another currency), did, and has on the other side.
+
+    closed   its closing orders of late, newest first
+    """
 
     account: TradingAccount
     worth: Worth | None
     elsewhere: Elsewhere
     done: Activity
     opposing: tuple[tuple[Decimal, Decimal], ...]
+    closed: tuple[Closed, ...]
 
 
 def together(
@@ -65,12 +72,14 @@ def together(
     terms: OrderTerms,
     exposure: Exposure,
     *,
+    closed: Sequence[Closed],
     account_id: str,
     now: datetime,
 ) -> tuple[Together, ...]:
     """Return the limits for all accounts together, with what these hold and did, the order's account in it.
 
     exposure   of the order's account; what stands in it counts for that account
+    closed     its closing orders of late, newest first
 
     Decisions that are measured so are made one after the other: the caller's transaction holds a lock from here on.
     Raises Unavailable if there is no price of what another account holds: then nobody can say what all hold together.
@@ -92,7 +101,12 @@ def together(
     found = []
     for level, stop, warn in limits.together:
         counted = [each for each in others if level is Level.HOUSE or each.account.owner_id == mine.owner_id]
-        found.append(Together(WHOSE[level], _summed(exposure, counted), stop, warn))
+        summed = _summed(exposure, counted)
+        every = sorted(
+            (*closed, *(one for each in counted for one in each.closed)), key=lambda one: one.at, reverse=True
+        )
+        summed = replace(summed, done=with_losses(summed.done, run_of(every, now), now))
+        found.append(Together(WHOSE[level], summed, stop, warn))
     return tuple(found)
 
 
@@ -139,8 +153,9 @@ def _other(
         account,
         worth_of(tx, desk, account, now) if is_same_money else None,
         seen.elsewhere if is_same_money else Elsewhere(),
-        seen.done if is_same_money else _orders_alone(seen.done),
+        _counted(seen.done, is_same_money=is_same_money, is_same_venue=account.venue == mine.venue),
         opposing(resting, terms.side),
+        seen.closed,
     )
 
 
@@ -156,8 +171,12 @@ def opposing(orders: Iterable[store.OrderRecord], side: Side) -> tuple[tuple[Dec
     )
 
 
-def _orders_alone(done: Activity) -> Activity:
-    """Return what was done without its worth, which is in another currency."""
+def _counted(done: Activity, *, is_same_money: bool, is_same_venue: bool) -> Activity:
+    """Return what was done, without its worth where that is in another currency, nor repeats at another venue."""
+    if not is_same_venue:
+        done = replace(done, repeats_last_minute=0)
+    if is_same_money:
+        return done
     nothing = Decimal(0)
     return replace(done, notional_last_second=nothing, notional_last_minute=nothing, notional_today=nothing)
 
@@ -184,11 +203,12 @@ def _both_elsewhere(one: Elsewhere, other: Elsewhere) -> Elsewhere:
         add(one.net, other.net),
         add(one.net_bought, other.net_bought),
         add(one.net_sold, other.net_sold),
+        add(one.same, other.same),
     )
 
 
 def _both_done(one: Activity, other: Activity) -> Activity:
-    """Return what both did; repeats and losses in a row stay those of `one`."""
+    """Return what both did; losses in a row stay those of `one`: they are looked for in both together."""
     add = EXACT.add
     return replace(
         one,
@@ -199,4 +219,5 @@ def _both_done(one: Activity, other: Activity) -> Activity:
         notional_last_minute=add(one.notional_last_minute, other.notional_last_minute),
         notional_today=add(one.notional_today, other.notional_today),
         open_orders=one.open_orders + other.open_orders,
+        repeats_last_minute=one.repeats_last_minute + other.repeats_last_minute,
     )
