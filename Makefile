@@ -50,8 +50,8 @@ soak: $(VENV)/.dev ## the long runs: thousands of seeds, every death; hours if y
 chaos: $(VENV)/.dev ## kill the product again and again at an exchange that fails, and count (ALERTS=10000 SEED=n)
 	$(BIN)/python -m tests.chaos
 
-bench: $(VENV)/.dev ## measure speed; prints ratios to a floor measured in the same run
-	$(BIN)/python -m tests.speed
+bench: $(VENV)/.dev ## measure speed; prints ratios to a floor measured in the same run (ROWS="backtest sweep" for some)
+	$(BIN)/python -m tests.speed $(ROWS)
 
 bench-peers: $(VENV)/.dev ## the same backtests by other engines, results first (PEERS="vectorbt raptorbt" ROWS="flip sweep" SECONDS=120)
 	$(BIN)/python -m tests.peers

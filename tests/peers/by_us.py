@@ -1,13 +1,14 @@
 """Our own engine, measured in the same way: a process of its own, candles from the same file."""
 
 import os
-from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
 import numpy as np
 
 from pilothouse.backtest.result import Result
+from pilothouse.backtest.search import search
 from pilothouse.core.candles import Candles
+from pilothouse.strategies.parameters import Params
 from pilothouse.strategies.rules import Distance, Exits, Target
 from tests.peers.frame import PAIRS, SPAN_MS, SWEEP_BARS, Came, Market, Run
 from tests.speed import backtest, backtest_turns, portfolio, sweep
@@ -36,16 +37,14 @@ def _one(exits: Exits, market: Market, deadline: float) -> Run:
 
 
 def _sweep(market: Market, deadline: float) -> Run:
-    candles = _candles(market.before(SWEEP_BARS))
-    spec = backtest.spec_of(candles)
-
-    def pair(each: tuple[int, int]) -> Came:
-        return _came(sweep.ours(candles, spec, each)[0])
+    task = sweep.task_over(_candles(market.before(SWEEP_BARS)))
+    wanted = [Params({"fast": fast, "slow": slow}) for fast, slow in PAIRS]
+    capital = float(task.spec.capital)
 
     def run() -> Came:
-        with ThreadPoolExecutor(min(2, os.cpu_count() or 1)) as pool:
-            found = list(pool.map(pair, PAIRS))
-        return Came(sum(each.trades for each in found), sum(each.final for each in found), TOLD)
+        told = [outcome.metrics for outcome in search(task, wanted, workers=min(2, os.cpu_count() or 1))]
+        trades = sum(int(each["trades"] or 0) for each in told)
+        return Came(trades, sum(capital * (1.0 + (each["total_return"] or 0.0)) for each in told), TOLD)
 
     return run
 

@@ -13,7 +13,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -24,11 +24,11 @@ from tests.house_process import HouseProcess
 from tests.speed import (
     aster,
     backtest,
-    backtest_command,
     backtest_turns,
     candles,
     ccxt_orders,
     floor,
+    ladders,
     portfolio,
     reconciling,
     record,
@@ -133,11 +133,19 @@ def run(house: HouseProcess, plan: Plan) -> Run:
     )
 
 
-def main() -> None:
-    """Measure everything, print it and keep it."""
-    # What runs inside of this process would log each order between the figures.
-    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR))
-    figures = Figures()
+def _at_venues(figures: Figures) -> None:
+    print("\n  The adapter for AsterDEX, against somebody who answers without thinking\n")
+    aster.measure(figures.add)
+    stream_to_book.measure(figures.add)
+    reconciling.measure(figures.add)
+    recording.measure(figures.add)
+    print("\n  Binance through ccxt, against the same\n")
+    ccxt_orders.measure(figures.add, figures.figure("aster: an order, processor"))
+    print("\n  The simulated exchange, so that load tests measure who trades\n")
+    simexchange_orders.measure(figures.add)
+
+
+def _on_house(figures: Figures) -> None:
     with tempfile.TemporaryDirectory(prefix="pilothouse-bench-") as name:
         place = Path(name)
         print("\n  The floor: one fsynced SQLite commit and one POST over loopback\n")
@@ -146,26 +154,38 @@ def main() -> None:
         figures.add("floor, at the pace of the alerts, p50", quantile(paced, 0.5), "ms")
         figures.add("floor, at the pace of the alerts, p99", quantile(paced, 0.99), "ms")
         _add_yardstick(figures)
-        print("\n  The adapter for AsterDEX, against somebody who answers without thinking\n")
-        aster.measure(figures.add)
-        stream_to_book.measure(figures.add)
-        reconciling.measure(figures.add)
-        recording.measure(figures.add)
-        print("\n  Binance through ccxt, against the same\n")
-        ccxt_orders.measure(figures.add, figures.figure("aster: an order, processor"))
-        print("\n  The simulated exchange, so that load tests measure who trades\n")
-        simexchange_orders.measure(figures.add)
-        print("\n  A year of minutes from the disk\n")
-        candles.measure(figures.add)
-        backtest.measure(figures.add)
-        portfolio.measure(figures.add)
-        sweep.measure(figures.add)
-        backtest_turns.measure(figures.add)
-        backtest_command.measure(figures.add)
         with HouseProcess(place / "house") as house:
             _bench(house, figures, hurried, paced)
-    figures.write()
-    print(f"\n  Written to {RESULTS.relative_to(ROOT)}\n")
+
+
+PARTS: dict[str, Callable[[Figures], None]] = {
+    "venues": _at_venues,
+    "candles": lambda figures: candles.measure(figures.add),
+    "backtest": lambda figures: backtest.measure(figures.add),
+    "portfolio": lambda figures: portfolio.measure(figures.add),
+    "sweep": lambda figures: sweep.measure(figures.add),
+    "ladders": lambda figures: ladders.measure(figures.add),
+    "turns": lambda figures: backtest_turns.measure(figures.add),
+    "house": _on_house,
+}
+"""What can be measured, in order; `python -m tests.speed sweep portfolio` measures these alone."""
+
+
+def main(wanted: Sequence[str]) -> None:
+    """Measure and print what is wanted; without a name everything, which is kept then."""
+    unknown = [name for name in wanted if name not in PARTS]
+    if unknown:
+        raise SystemExit(f"there is no {', '.join(unknown)} to be measured; there are: {', '.join(PARTS)}")
+    # What runs inside of this process would log each order between the figures.
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR))
+    figures = Figures()
+    for name, measure in PARTS.items():
+        if not wanted or name in wanted:
+            print(f"\n  {name}\n", flush=True)
+            measure(figures)
+    if not wanted:
+        figures.write()
+        print(f"\n  Written to {RESULTS.relative_to(ROOT)}\n")
 
 
 def _add_yardstick(figures: Figures) -> None:
@@ -266,4 +286,4 @@ def _for_long(house: HouseProcess, figures: Figures) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1:])

@@ -1,5 +1,8 @@
 """Many runs of one strategy over one market: what they share is made once; of each, what a search tells comes out.
 
+First some are run, then what they came to is told: one after the other each of the two finds its code and its data
+where it has just been, which makes either twice as fast.
+
 A `Ground` holds what is the same for all combinations: the view with the columns that were made of it, the days, the
 plans of each set of rules. A `Lane` holds what a run writes, and is used again by the next: there is one for each
 thread, and the loops let go of the interpreter. The loop is the one that a single run takes (`kernels/plain.py`), the
@@ -64,6 +67,27 @@ class Lane:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Walked:
+    """What of a run its numbers are reckoned from, in units; the lane is free for the next one.
+
+    unit      what a unit is worth, quote currency
+    ends      int64[2], the account before the first bar and behind the last
+    worth     int64[k + 1], the account at the places of the grid
+    pnl, fees int64[m], of each trade
+    deepest   drawdown, as a share
+    exposed   bars that ended with a position
+    """
+
+    unit: float
+    ends: Ints
+    worth: Ints
+    pnl: Ints
+    fees: Ints
+    deepest: float
+    exposed: int
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Told:
     """What a run came to: metrics by name, the Sharpe ratio of an observation, and the returns."""
 
@@ -92,7 +116,7 @@ class Ground:
         self._never: Flags = np.zeros(len(candles), np.uint8)
         self._plans: dict[Rules, Plan | None] = {}
 
-    def run(self, params: Params, lane: Lane) -> Told:
+    def run(self, params: Params, lane: Lane) -> Walked:
         """Run one combination. Raises Other, Invalid, TooLargeToCount and what the strategy raises."""
         strategy, candles = self._strategy, self.candles
         # Parameters that are all there were checked when they were made.
@@ -104,7 +128,7 @@ class Ground:
             raise Other
         plan = self._plan(rules)
         self._walk(plan, rules, signals, warm_up, lane)
-        return self._told(plan, lane)
+        return self._walked(plan, lane)
 
     def _plan(self, rules: Rules) -> Plan:
         """Return what the loop is told of rules, whatever is wished. Raises Other, Invalid, TooLargeToCount."""
@@ -135,16 +159,25 @@ class Ground:
         )  # fmt: skip
         refuse_overflow(int(lane.counts[plain.STATUS]))
 
-    def _told(self, plan: Plan, lane: Lane) -> Told:
-        equity, capital, unit = lane.equity, int(plan.settings[k.CAPITAL]), float(plan.scale.unit)
-        places = self._grid.places
-        worth = np.where(places > 0, equity[np.maximum(places - 1, 0)], capital).astype(np.float64) * unit
-        returns = self._grid.returns(worth)
-        curve = Curve(self._ends, np.array([capital, equity[-1]], np.int64).astype(np.float64) * unit)
-        trades, none = lane.trades, np.zeros(0)
-        table = TradeTable(_money(trades[:, k.TRADE_PNL], unit), _money(trades[:, 6], unit), none, none, none)
-        falls = Falls(none, none, none, deepest_fall(equity, capital, unit), 0.0, 0.0)
-        exposed = int(lane.counts[plain.EXPOSED]) / max(len(equity), 1)
+    def _walked(self, plan: Plan, lane: Lane) -> Walked:
+        capital, unit, equity = int(plan.settings[k.CAPITAL]), float(plan.scale.unit), lane.equity
+        trades, places = lane.trades, self._grid.places
+        # Places are those of a curve: what stands before the first bar is the capital.
+        worth = np.where(places > 0, equity[np.maximum(places - 1, 0)], capital)
+        ends = np.array([capital, equity[-1]], np.int64)
+        deepest, exposed = deepest_fall(equity, capital, unit), int(lane.counts[plain.EXPOSED])
+        return Walked(
+            unit, ends, worth, trades[:, k.TRADE_PNL].copy(), trades[:, k.TRADE_FEES].copy(), deepest, exposed
+        )
+
+    def told(self, walked: Walked) -> Told:
+        """Return what a search tells of a run."""
+        unit, none = walked.unit, np.zeros(0)
+        returns = self._grid.returns(_money(walked.worth, unit))
+        table = TradeTable(_money(walked.pnl, unit), _money(walked.fees, unit), none, none, none)
+        falls = Falls(none, none, none, walked.deepest, 0.0, 0.0)
+        exposed = walked.exposed / max(len(self.candles), 1)
+        curve = Curve(self._ends, _money(walked.ends, unit))
         scene = Scene(curve, table, returns, self._grid.per_year, none, falls, None, exposed, self._years)
         return Told(some_of(self._names, scene), sharpe_of(returns), self._grid.per_year, returns.astype(np.float32))
 

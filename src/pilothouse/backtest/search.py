@@ -7,7 +7,7 @@ and those that are known already are not made again.
 
 import math
 import multiprocessing
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import (
     FIRST_COMPLETED,
     Executor,
@@ -16,7 +16,6 @@ from concurrent.futures import (
     ThreadPoolExecutor,
     wait,
 )
-from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import islice
@@ -30,7 +29,7 @@ from pilothouse.backtest.inside import Finer
 from pilothouse.backtest.ladders import COMPILED
 from pilothouse.backtest.luck import moments
 from pilothouse.backtest.metrics import measure
-from pilothouse.backtest.quick_trials import Ground, Lane, Other, may_be_quick
+from pilothouse.backtest.quick_trials import Ground, Lane, Other, Walked, may_be_quick
 from pilothouse.backtest.run import refuse_unfit, run_any
 from pilothouse.backtest.spec import BacktestSpec
 from pilothouse.core.candles import Candles
@@ -101,7 +100,8 @@ def search(task: Task, combinations: Iterable[Params], *, workers: int = 1) -> I
     for params in islice(waiting, 1):
         yield here(params)
     if workers <= 1:
-        yield from map(here, waiting)
+        while portion := list(islice(waiting, _AT_ONCE)):
+            yield from here.portion(portion)
     elif here.was_quick and not getattr(task.strategy, "one_at_a_time", False):
         runners: SimpleQueue[Runner] = SimpleQueue()
         for _ in range(workers):
@@ -147,19 +147,33 @@ class Runner:
 
     def __call__(self, params: Params) -> Outcome:
         """Return the outcome of one combination."""
-        ground, lane, self.was_quick = self._ground, self._lane, False
+        (outcome,) = self.portion([params])
+        return outcome
+
+    def portion(self, some: Sequence[Params]) -> list[Outcome]:
+        """Return the outcomes of some combinations, in order."""
+        walked = [self._walk(params) for params in some]
+        return [self._outcome(params, each) for params, each in zip(some, walked, strict=True)]
+
+    def _walk(self, params: Params) -> Walked | Outcome:
+        ground, lane = self._ground, self._lane
+        self.was_quick = ground is not None and lane is not None
         if ground is not None and lane is not None:
-            with suppress(Other):
-                try:
-                    told = ground.run(params, lane)
-                except PilothouseError as error:
-                    self.was_quick = True
-                    return _failed(ground.name_of(params), params, error)
-                self.was_quick = True
-                name, numbers = ground.name_of(params), (told.sharpe, told.per_year, told.returns)
-                return Outcome(name, dict(params), told.metrics, *numbers, engine=COMPILED)
+            try:
+                return ground.run(params, lane)
+            except Other:
+                self.was_quick = False
+            except PilothouseError as error:
+                return _failed(ground.name_of(params), params, error)
         known, self._known = self._known, True
         return trial(self._task, params, known=known)
+
+    def _outcome(self, params: Params, walked: Walked | Outcome) -> Outcome:
+        if isinstance(walked, Outcome) or self._ground is None:
+            assert isinstance(walked, Outcome), "without a ground every run is an outcome"
+            return walked
+        name, told = self._ground.name_of(params), self._ground.told(walked)
+        return Outcome(name, dict(params), told.metrics, told.sharpe, told.per_year, told.returns, engine=COMPILED)
 
 
 def _ground_of(task: Task) -> Ground | None:
@@ -176,7 +190,7 @@ def _ground_of(task: Task) -> Ground | None:
 def _by_one_of(runners: "SimpleQueue[Runner]", portion: list[Params]) -> list[Outcome]:
     runner = runners.get()
     try:
-        return [runner(params) for params in portion]
+        return runner.portion(portion)
     finally:
         runners.put(runner)
 
@@ -216,4 +230,4 @@ def begin(task: Task) -> None:
 def trials_of(portion: list[Params]) -> list[Outcome]:
     """Return the outcomes of some combinations of the search that this process knows."""
     (runner,) = _RUNNER
-    return [runner(params) for params in portion]
+    return runner.portion(portion)

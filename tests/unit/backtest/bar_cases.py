@@ -198,10 +198,10 @@ def limited_case(seed: int) -> Case:
     return replace(case, spec=replace(case.spec, limits=limits))
 
 
-def plain_case(seed: int) -> Case:
+def plain_case(seed: int, *, bars: int | None = None) -> Case:
     """Return a run that the quick loop can do: at the market, fixed distances, nothing that is due."""
     rng = np.random.default_rng(seed)
-    case = random_case(seed)
+    case = random_case(seed, bars=bars)
     shares = (Target(Distance(round(float(rng.uniform(0.1, 4)), 2))),) if rng.random() < 0.5 else ()
     by = (By.PERCENT, By.PRICE)[int(rng.integers(0, 2))]
     stop, trail = (Distance(round(float(rng.uniform(0.1, 3)), 2), by) if rng.random() < 0.5 else None for _ in range(2))

@@ -18,6 +18,8 @@ Flags = NDArray[np.uint8]
 
 TRADES, FILLS, SKIPPED, EXPOSED, STATUS = range(5)
 
+_AT_ONCE = 64
+
 
 def is_plain(p: Array, kinds: Array, tiers: Array, shares: Array, flags: Flags) -> bool:
     """Say whether a plan asks for no more than this loop can."""
@@ -137,6 +139,7 @@ def plain_bars(
     side, lots, entry, opened_at, fees, why_in, best, worst = 0, 0, 0, 0, 0, 0, 0, 0
     stop, liquid, take, stop_away, trail_away = 0, 0, 0, 0, 0
     done, filled, skipped, exposed = 0, 0, 0, 0
+    words = flags[: count // 8 * 8].view(np.uint64)
     bar = 0
     while bar < count:
         # ── bars in which nothing can happen ──
@@ -144,6 +147,50 @@ def plain_bars(
             while bar < count and flags[np.uint64(bar)] == 0:
                 equity[np.uint64(bar)] = cash
                 bar += 1
+        elif not trails:
+            mask = (k.SHORT | k.LEAVE_LONG) if side > 0 else (k.LONG | k.LEAVE_SHORT)
+            told = bar
+            # To the next wish against it, eight flags at once.
+            while told < count and told & 7 != 0 and flags[np.uint64(told)] & mask == 0:
+                told += 1
+            if told & 7 == 0:
+                wide = np.uint64(mask) * np.uint64(0x0101010101010101)
+                while told + 8 <= count and words[np.uint64(told >> 3)] & wide == 0:
+                    told += 8
+            while told < count and flags[np.uint64(told)] & mask == 0:
+                told += 1
+            first, each = bar, side * lots * units
+            # Whether a level is met shows in the highest and lowest price of many bars, without a branch for each.
+            while bar < told:
+                end = min(bar + _AT_ONCE, told)
+                high, low = highs[np.uint64(bar)], lows[np.uint64(bar)]
+                for j in range(bar, end):
+                    at = np.uint64(j)
+                    high, low = max(high, highs[at]), min(low, lows[at])
+                    equity[at] = cash + each * closes[at]
+                if side > 0:
+                    if low <= max(stop, liquid) or high >= take:
+                        break
+                    best, worst = max(best, high), min(worst, low)
+                else:
+                    if high >= min(stop, liquid) or low <= take:
+                        break
+                    best, worst = min(best, low), max(worst, high)
+                bar = end
+            while bar < told:
+                at = np.uint64(bar)
+                high, low = highs[at], lows[at]
+                if side > 0:
+                    if (low <= max(stop, liquid)) | (high >= take):
+                        break
+                    best, worst = max(best, high), min(worst, low)
+                else:
+                    if (high >= min(stop, liquid)) | (low <= take):
+                        break
+                    best, worst = min(best, low), max(worst, high)
+                equity[at] = cash + each * closes[at]
+                bar += 1
+            exposed += bar - first
         elif side > 0:
             # No branch but the way out: new highs are as good as random, and a wrong guess costs more than the sum.
             first, each, away = bar, lots * units, trail_away if trails else k.BIG

@@ -60,6 +60,7 @@ D_PPM, D_TICKS, D_ROW = range(3)
 
 # Columns of a trade and of a fill; `result.TRADE_COLUMNS` and `result.FILL_COLUMNS` name them.
 TRADE_WIDTH: Final = 16
+TRADE_FEES: Final = 6
 TRADE_PNL: Final = 8
 FILL_WIDTH: Final = 7
 
