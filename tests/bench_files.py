@@ -47,8 +47,8 @@ class SharedBenches(Benches):
     def over(cls, folder: Path) -> Self:
         """Return benches over a fresh data folder."""
         (folder / "files").mkdir()
-        (folder / "files" / CANDLES).write_text(_swing())
-        (folder / "files" / FINER).write_text(_swing(halves=True))
+        (folder / "files" / CANDLES).write_text(swing())
+        (folder / "files" / FINER).write_text(swing(halves=True))
         (folder / "strategies").mkdir()
         (folder / "strategies" / "patient.py").write_text(_PATIENT)
         (folder / "strategies" / "spoilt.py").write_text("import math\n\n\ndef (\n")
@@ -76,7 +76,7 @@ def request(**changed: Any) -> dict[str, Any]:
     return {"strategy": "ema-cross", "files": [CANDLES], "params": {"fast": 5, "slow": 20}} | changed
 
 
-def _swing(*, halves: bool = False) -> str:
+def swing(*, halves: bool = False) -> str:
     """Return 600 hours that swing, as a file; or the same as half hours."""
     close = 100 + 10 * np.sin(np.arange(BARS) / 25) + np.random.default_rng(1).normal(0, 0.5, BARS)
     first = np.concatenate((close[:1], close[:-1]))

@@ -31,6 +31,7 @@ CATCH_ALL = {
     "kit/db.py": "one unit of work fails alone; its error goes to whoever waits for it",
     "jobs/dispatch.py": "one message fails alone; it is tried again or parked",
     "jobs/embedded.py": "a thread that runs the house must not die of one turn",
+    "jobs/worker.py": "as jobs/dispatch.py, for a process that only computes",
     "api/doorway.py": "the door: what nobody expected becomes a problem answer",
     "sandbox/load.py": "a file of a user may raise anything in its own process; it is told and goes no further",
     "cli/ending.py": "the door: what nobody expected becomes a sentence on the terminal",

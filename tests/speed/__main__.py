@@ -24,6 +24,7 @@ from tests.house_process import HouseProcess
 from tests.speed import (
     aster,
     backtest,
+    backtest_command,
     backtest_turns,
     candles,
     ccxt_orders,
@@ -166,6 +167,7 @@ PARTS: dict[str, Callable[[Figures], None]] = {
     "sweep": lambda figures: sweep.measure(figures.add),
     "ladders": lambda figures: ladders.measure(figures.add),
     "turns": lambda figures: backtest_turns.measure(figures.add),
+    "command": lambda figures: backtest_command.measure(figures.add),
     "house": _on_house,
 }
 """What can be measured, in order; `python -m tests.speed sweep portfolio` measures these alone."""

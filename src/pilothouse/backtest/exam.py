@@ -17,7 +17,8 @@ from pilothouse.core.errors import Invalid, PilothouseError
 from pilothouse.core.rounding import plain
 from pilothouse.strategies import foresight
 from pilothouse.strategies.parameters import Params, resolve
-from pilothouse.strategies.sdk import Columns, Turns
+from pilothouse.strategies.plain_state import saved, taken_up
+from pilothouse.strategies.sdk import Columns, Happening, Turn, Turns
 
 PASSED: Final = "passed"
 FAILED: Final = "failed"
@@ -47,13 +48,23 @@ def examine(
     golden   runs that somebody has called right
     """
     params = resolve(strategy.parameters, chosen)
-    yield _said(partial(_foresight, strategy, market, params), "foresight")
-    yield _said(partial(_repetition, strategy, market, params), "repetition")
+    if isinstance(strategy, Columns):
+        yield _said(partial(_foresight, strategy, market, params), "foresight")
+        yield _said(partial(_repetition, strategy, market, params), "repetition")
+    else:
+        yield from examine_turns(strategy, market, params)
     yield _said(partial(_corners, strategy, market, chosen), "corners")
     if not golden:
         yield Answer("golden runs", OPEN, "none yet: --accept keeps what it does now as what is right")
     for one in golden:
         yield _said(partial(_golden, strategy, market, one), "golden runs")
+
+
+def examine_turns(strategy: Turns, market: Mapping[str, Candles], params: Params) -> Iterator[Answer]:
+    """Yield what is asked of a strategy in turns on any market; the first of it is traded."""
+    yield _said(partial(_plain_state, strategy, market, params), "plain state")
+    yield _said(partial(_foresight, strategy, market, params), "foresight")
+    yield _said(partial(_repetition, strategy, market, params), "repetition")
 
 
 def golden_of(strategy: Columns | Turns, market: Mapping[str, Candles], chosen: Mapping[str, Any]) -> Golden:
@@ -78,6 +89,35 @@ def _said(ask: Callable[[], tuple[bool, str]], question: str) -> Answer:
     except PilothouseError as error:
         return Answer(question, FAILED, str(error)[:500])
     return Answer(question, PASSED if right else FAILED, words)
+
+
+class _Kept(Turns):
+    """A strategy in turns whose state is saved and taken up again before each turn, as after a restart."""
+
+    def __init__(self, strategy: Turns) -> None:
+        self.strategy = strategy
+        self.name, self.title, self.parameters = strategy.name, strategy.title, strategy.parameters
+        self.many = bool(getattr(strategy, "many", False))
+
+    def begin(self, p: Params) -> dict[str, Any]:
+        """Return its state, saved and taken up."""
+        return taken_up(saved(self.strategy.begin(p)))
+
+    def decide(self, state: dict[str, Any], happening: Happening, p: Params) -> Turn:
+        """Return its turn with a state that was saved and taken up."""
+        turn = self.strategy.decide(state, happening, p)
+        return Turn(taken_up(saved(turn.state)), turn.wants, turn.cancels, turn.note)
+
+
+def _plain_state(strategy: Turns, market: Mapping[str, Candles], params: Params) -> tuple[bool, str]:
+    """Say whether a run whose state is saved at each turn is the same run."""
+    plain_run = ran(strategy, market, params)
+    if hasattr(strategy, "decide_bars"):
+        # One behind walls keeps its state there, where it is looked through with every answer.
+        return True, "what it keeps is plain data, as a bot has to save it"
+    kept = ran(_Kept(strategy), market, params)
+    words = "saved and taken up at every turn it does the same"
+    return kept.digest() == plain_run.digest(), words if kept.digest() == plain_run.digest() else f"not so: {words}"
 
 
 def _foresight(strategy: Columns | Turns, market: Mapping[str, Candles], params: Params) -> tuple[bool, str]:

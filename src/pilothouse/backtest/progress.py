@@ -29,6 +29,20 @@ def begin(tx: Tx, backtest_id: str, attempt: int, now: datetime) -> Backtest | N
     return store.by_id(tx, backtest_id)
 
 
+def go_on(tx: Tx, backtest_id: str) -> Backtest | None:
+    """Take up a backtest that runs and of which all pieces are done; None if it runs no more.
+
+    Whoever took it up before has nothing to say any more.
+    """
+    backtest = store.by_id(tx, backtest_id)
+    if backtest is None:
+        return None
+    values = {"attempt": backtest.attempt + 1}
+    if not store.move(tx, backtest_id, (State.RUNNING,), values, attempt=backtest.attempt):
+        return None
+    return store.by_id(tx, backtest_id)
+
+
 def advance(tx: Tx, backtest: Backtest, progress_ppm: int, now: datetime) -> bool:
     """Note how far it has come; False if it is worked on no more."""
     values = {"progress_ppm": progress_ppm}

@@ -126,6 +126,12 @@ def is_worked_on(tx: Tx, backtest_id: str, attempt: int) -> bool:
     return row is not None and row.state == State.RUNNING.value and row.attempt == attempt
 
 
+def runs(tx: Tx, backtest_id: str) -> bool:
+    """Say whether somebody works on it, whoever that is."""
+    row = tx.execute(_STATE, {"this_id": backtest_id}).one_or_none()
+    return row is not None and row.state == State.RUNNING.value
+
+
 def move(
     tx: Tx, backtest_id: str, came_from: Collection[State], values: Mapping[str, Any], *, attempt: int | None = None
 ) -> bool:

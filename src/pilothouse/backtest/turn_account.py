@@ -87,6 +87,10 @@ class Account:
             if owed > 0:
                 self.charge(leg, owed, due[2])
 
+    def interest_steps(self) -> set[int]:
+        """Return the steps at whose open interest is due on what several positions have borrowed."""
+        return {step for ppb in self._interest.values() for step, each in enumerate(ppb) if each}
+
     def pay_interest(self) -> None:
         """Charge who is short what he has borrowed, and those who are long, in order, the cash that is not there."""
         if not self._interest:

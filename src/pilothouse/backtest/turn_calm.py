@@ -32,6 +32,8 @@ class CalmRun(TurnRun):
         self.columns = lane.columns
         self.dues = sorted(lane.due)
         self.decide_bars = getattr(self.strategy, "decide_bars", self._one_by_one)
+        if hasattr(self.strategy, "seat"):
+            self.strategy.seat(self)
         self.at_once = _LEAST
         self.told: Iterator[Bar] | None = None
         """The bars in order, each made when it is told; None where they are told otherwise."""
@@ -58,21 +60,13 @@ class CalmRun(TurnRun):
         count = min(count, step + self.at_once)
         if self.later:
             return step
-        floor, ceiling = 0, ALL
-        for leg in lane.legs:
-            for order in leg.orders.values():
-                if order.trail or (order.limit is None and order.trigger is None):
-                    return step
-                falls = order.sign < 0 if order.trigger is not None else order.sign > 0
-                level = order.level(0) + (order.trigger is None) * self.reach * (-1 if falls else 1)
-                floor, ceiling = (max(floor, level), ceiling) if falls else (floor, min(ceiling, level))
-        held = [leg for leg in lane.legs if leg.pos]
+        held = any(leg.pos for leg in lane.legs)
         if held and self.account.shared:
             return step
-        for leg in held:
-            liquid = self.account.liquidation(leg)
-            if liquid is not None:
-                floor, ceiling = (max(floor, liquid), ceiling) if leg.pos > 0 else (floor, min(ceiling, liquid))
+        reach = reach_of(self, lane)
+        if reach is None:
+            return step
+        floor, ceiling = reach
         if held and self.dues:
             place = bisect_left(self.dues, step)
             count = min(count, self.dues[place]) if place < len(self.dues) else count
@@ -81,8 +75,8 @@ class CalmRun(TurnRun):
         if lane.columns[2][step] <= floor or lane.columns[1][step] >= ceiling:
             return step
         if floor:
-            count = _first(lane.candles.low[step:count] <= floor, step, count)
-        return count if ceiling == ALL else _first(lane.candles.high[step:count] >= ceiling, step, count)
+            count = first_met(lane.candles.low[step:count] <= floor, step, count)
+        return count if ceiling == ALL else first_met(lane.candles.high[step:count] >= ceiling, step, count)
 
     def _pass(self, lane: Lane, step: int, until: int) -> int:
         """Take the turns of the bars from `step` up to `until`, or to the first that asks for something."""
@@ -133,7 +127,7 @@ class CalmRun(TurnRun):
         account.exposed += until - step
         highest, lowest = max(self.columns[1][step:until]), min(self.columns[2][step:until])
         for leg in held:
-            _lived_through(leg, highest, lowest)
+            lived_through(leg, highest, lowest)
 
     def _asked(self, lane: Lane, bar: int, turn: Turn) -> None:
         """Carry out what was asked for at the close of a bar in which nothing else happened."""
@@ -144,7 +138,23 @@ class CalmRun(TurnRun):
         self.end_of_step(lane.legs, self.lanes)
 
 
-def _first(met: NDArray[np.bool_], start: int, otherwise: int) -> int:
+def reach_of(run: TurnRun, lane: Lane) -> tuple[int, int] | None:
+    """Return the prices, ticks, down and up to which nothing happens to an instrument; None if it may at any."""
+    floor, ceiling = 0, ALL
+    for leg in lane.legs:
+        for order in leg.orders.values():
+            if order.trail or (order.limit is None and order.trigger is None):
+                return None
+            falls = order.sign < 0 if order.trigger is not None else order.sign > 0
+            level = order.level(0) + (order.trigger is None) * run.reach * (-1 if falls else 1)
+            floor, ceiling = (max(floor, level), ceiling) if falls else (floor, min(ceiling, level))
+        liquid = run.account.liquidation(leg) if leg.pos else None
+        if liquid is not None:
+            floor, ceiling = (max(floor, liquid), ceiling) if leg.pos > 0 else (floor, min(ceiling, liquid))
+    return floor, ceiling
+
+
+def first_met(met: NDArray[np.bool_], start: int, otherwise: int) -> int:
     """Return the first place that is met, counted from `start`."""
     place = int(met.argmax()) if len(met) else 0
     return start + place if len(met) and met[place] else otherwise
@@ -155,7 +165,8 @@ def _lists(column: Ints) -> Iterator[list[int]]:
         yield column[start : start + _MOST].tolist()
 
 
-def _lived_through(leg: Leg, highest: int, lowest: int) -> None:
+def lived_through(leg: Leg, highest: int, lowest: int) -> None:
+    """Take bars that a position was held through into its best and worst price."""
     trade = leg.trade
     assert trade is not None, "a position has a trade"
     better, worse = (highest, lowest) if trade.side > 0 else (lowest, highest)

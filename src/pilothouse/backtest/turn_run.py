@@ -75,15 +75,18 @@ class TurnRun(Walk):
 
     def through(self) -> None:
         """Walk all steps."""
-        ends = {id(lane): len(lane.places) for lane in self.lanes}
         for step in range(len(self.opened)):
-            here = []
-            for lane in self.lanes:
-                after = lane.bar + 1
-                if after < ends[id(lane)] and lane.places[after] == step:
-                    lane.bar = after
-                    here.append(lane)
-            self.one_step(step, here)
+            self.one_step(step, self.here_at(step))
+
+    def here_at(self, step: int) -> list[Lane]:
+        """Bring the instruments that have a bar or piece at a step to it, and return them."""
+        here = []
+        for lane in self.lanes:
+            after = lane.bar + 1
+            if after < len(lane.places) and lane.places[after] == step:
+                lane.bar = after
+                here.append(lane)
+        return here
 
     def one_step(self, step: int, here: list[Lane]) -> None:
         """Walk one step, which is a bar or a piece of one, of every instrument that has one."""
@@ -152,9 +155,13 @@ class TurnRun(Walk):
         if self.later and self.at_close:
             self._arrive(step, at_close=True)
         closing = self.closing(here)
-        for lane in closing:
-            self.turn(self._bar_of(lane))
+        self.tell(closing)
         self.end_of_step([leg for lane in here for leg in lane.legs], closing)
+
+    def tell(self, lanes: list[Lane]) -> None:
+        """Tell the bars of some instruments that close now, one after the other."""
+        for lane in lanes:
+            self.turn(self._bar_of(lane))
 
     def closing(self, here: list[Lane]) -> list[Lane]:
         """Return the instruments whose bar closes with this step: with its last step those of all close together."""

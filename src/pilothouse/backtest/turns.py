@@ -11,6 +11,7 @@ from pilothouse.backtest.result import Result
 from pilothouse.backtest.simulate import Funding
 from pilothouse.backtest.spec import BacktestSpec
 from pilothouse.backtest.turn_calm import CalmRun
+from pilothouse.backtest.turn_calm_many import CalmMany
 from pilothouse.backtest.turn_lanes import lanes_of
 from pilothouse.core.candles import Candles
 from pilothouse.core.errors import Invalid, Problem
@@ -38,7 +39,8 @@ def run_turns(
     """
     by_symbol = {spec.markets[0].symbol: data} if isinstance(data, Candles) else dict(data)
     _checked(spec, by_symbol, finer or {}, many=bool(getattr(strategy, "many", False)))
-    run = CalmRun(spec, lanes_of(spec, by_symbol, funding or {}, finer), strategy, p)
+    kind = CalmMany if len(spec.markets) > 1 else CalmRun
+    run = kind(spec, lanes_of(spec, by_symbol, funding or {}, finer), strategy, p)
     run.through()
     return run.result()
 

@@ -5,7 +5,7 @@ Every command imports what it needs when it runs, so that help and version answe
 
 import sys
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Annotated, Any, Final
 
 import typer
 
@@ -74,6 +74,19 @@ def watcher() -> None:
     from pilothouse.cli.watcher import run
 
     raise typer.Exit(run(settings()))
+
+
+@app.command("worker", rich_help_panel="Run")
+def worker(
+    jobs: Annotated[
+        int | None, typer.Option("--jobs", min=1, max=64, help="So many backtests at once; one for each processor.")
+    ] = None,
+) -> None:
+    """Compute backtests for a desk that runs, on its machine or another one that shares its data folder."""
+    from pilothouse.cli.environment import settings
+    from pilothouse.cli.worker import run
+
+    raise typer.Exit(run(settings(), jobs))
 
 
 app.add_typer(alert.app, name="alert", rich_help_panel="Trade")

@@ -1,6 +1,5 @@
 """`pilothouse simexchange`: a simulated Binance and AsterDEX on this machine, to trade against without money."""
 
-import asyncio
 import re
 import signal
 import sys
@@ -67,6 +66,8 @@ def simexchange(
         faults=faults, api_keys=keys, wallets=wallets, deposit=deposit, enforce_limits=enforce_limits,
         raised_limits=raised_limits,         token=control_token, old_signatures=old_signatures,
     )  # fmt: skip
+
+    import asyncio
 
     def ready(exchange: SimulatedExchange) -> None:
         base = f"{host}:{exchange.port}"

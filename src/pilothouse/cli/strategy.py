@@ -55,8 +55,9 @@ def new(
     from pilothouse.core.errors import Invalid, Problem
     from pilothouse.wiring.strategies import folder_of
 
-    if not re.fullmatch(r"[a-z][a-z0-9_]{0,39}", name):
-        raise Invalid([Problem("name", f"{name[:40]!r} came", "small letters, digits and _, such as my_cross")])
+    if not re.fullmatch(r"(?!test_)[a-z][a-z0-9_]{0,39}", name):
+        allowed = "small letters, digits and _, such as my_cross; test_ begins the file of its tests"
+        raise Invalid([Problem("name", f"{name[:40]!r} came", allowed)])
     folder = folder_of(talk.settings())
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     path = folder / f"{name}.py"
@@ -114,13 +115,14 @@ def check(
 ) -> None:
     """Say whether a strategy looks into the future, on candles of your choice; exit code 1 if it does.
 
-    Its signals are computed again on beginnings of the data, and every column is compared: entries, exits, sizes.
+    Its signals are computed again on beginnings of the data, and every column is compared: entries, exits, sizes. One
+    in turns is run over a beginning and twice over the whole, and what it keeps must be plain data.
     """
     from dataclasses import asdict
 
+    from pilothouse.backtest.exam import FAILED, examine_turns
     from pilothouse.backtest.words import pairs
     from pilothouse.cli import backtest_data, show, talk
-    from pilothouse.core.errors import Refused
     from pilothouse.strategies import foresight
     from pilothouse.strategies.parameters import resolve
     from pilothouse.strategies.sdk import Columns
@@ -128,14 +130,18 @@ def check(
 
     asked = backtest_data.asked(data, venue, symbols, length, zone, span, since, until, leave_out=leave_out)
     strategy = named(talk.settings(), name).strategy
-    if not isinstance(strategy, Columns):
-        raise Refused(
-            f"{name} is written in turns: it is handed one closed candle at a time and cannot see a later one"
-        )
     found = backtest_data.find(talk.settings(), asked)
     symbol = next(iter(found.candles))
     others = {other: candles for other, candles in found.candles.items() if other != symbol}
     params = resolve(strategy.parameters, pairs(given or [], "param"))
+    if not isinstance(strategy, Columns):
+        answers = list(examine_turns(strategy, found.candles, params))
+        honest = all(answer.outcome != FAILED for answer in answers)
+        said = {"name": name, "honest": honest, "answers": [asdict(each) for each in answers]}
+        show.out(said, as_json=as_json, draw=lambda screen: _draw_exam(screen, said))
+        if not honest:
+            raise typer.Exit(1)
+        return
     verdict = foresight.check(strategy, params, found.candles[symbol], others)
     told = asdict(verdict) | {"honest": verdict.honest}
     show.out(told, as_json=as_json, draw=lambda screen: _draw_verdict(screen, name, verdict))
@@ -156,7 +162,7 @@ def examine(
     """Examine a strategy on a market that comes with the product; exit code 1 if it fails in anything.
 
     Foresight, whether it does the same twice, the least and most of each parameter, and its golden runs: what it did
-    when somebody said that this is right.
+    when somebody said that this is right. Then your own tests: the functions test_* of test_NAME.py beside it.
     """
     from dataclasses import asdict
 

@@ -10,18 +10,20 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Final, Self
+from typing import TYPE_CHECKING, Any, Final, Self
 from urllib.parse import urlsplit
-
-import httpx
 
 from pilothouse.cli.environment import environment as environment  # noqa: PLC0414  (commands know it from here)
 from pilothouse.cli.environment import settings as settings  # noqa: PLC0414  (as above)
 from pilothouse.core.errors import Invalid, Problem, Refused, Unavailable, Unknown
 
+if TYPE_CHECKING:
+    import httpx
+
 FIRST_STEPS: Final = "first-steps.json"
 _PAGE: Final = 200
-_PATIENCE: Final = httpx.Timeout(30.0, connect=3.0)
+_ANSWER_S: Final = 30.0
+_CONNECT_S: Final = 3.0
 
 
 class NotRunning(Unavailable):
@@ -136,10 +138,14 @@ class House:
     def __init__(self, way: Way) -> None:
         """Speak to the house at the end of `way`; raises Invalid for an address that is none."""
         _check_address(way.url)
+        # Imported where somebody is spoken to: most of the work over files is done before this would be loaded.
+        import httpx
+
         self.way = way
+        patience = httpx.Timeout(_ANSWER_S, connect=_CONNECT_S)
         headers = {"Accept": "application/json"} | ({"Authorization": f"Bearer {way.token}"} if way.token else {})
         # The environment may name a proxy; a desk on this machine is not behind it.
-        self._client = httpx.Client(base_url=way.url, headers=headers, timeout=_PATIENCE, trust_env=is_far(way.url))
+        self._client = httpx.Client(base_url=way.url, headers=headers, timeout=patience, trust_env=is_far(way.url))
 
     def __enter__(self) -> Self:
         return self
@@ -186,8 +192,10 @@ class House:
         body: object = None,
         query: Mapping[str, object] | None = None,
         headers: Mapping[str, str] | None = None,
-    ) -> httpx.Response:
+    ) -> "httpx.Response":
         """Return the answer as it came, whatever its status; `body` is sent as it is when it is bytes, else as JSON."""
+        import httpx
+
         sent = dict(headers or {})
         content: bytes | None = None
         if isinstance(body, bytes):
@@ -225,6 +233,8 @@ class House:
 
     def events(self, *, after: object = None) -> Iterator[dict[str, Any]]:
         """Yield committed facts as they come, until the stream ends; begins by yielding `{}` once it is connected."""
+        import httpx
+
         headers = {"Accept": "text/event-stream"}
         patience = httpx.Timeout(5.0, read=30.0)
         try:
@@ -286,7 +296,7 @@ def _query(query: Mapping[str, object] | None) -> dict[str, str]:
     }
 
 
-def _read(response: httpx.Response) -> Any:
+def _read(response: "httpx.Response") -> Any:
     if not response.content:
         return None
     try:
@@ -295,7 +305,7 @@ def _read(response: httpx.Response) -> Any:
         return {"detail": response.text[:500]}
 
 
-def refusal(response: httpx.Response) -> Answered:
+def refusal(response: "httpx.Response") -> Answered:
     """Return the error that an answer is, in a sentence that says what to do."""
     answer = _read(response)
     body = answer if isinstance(answer, dict) else {}

@@ -166,6 +166,7 @@ class _Server(uvicorn.Server):
 
     async def _open(self) -> None:
         await self._threshold.load()
+        gc.freeze()  # what was loaded stays for ever: each collection would look through all of it
         await asyncio.to_thread(self._open_wide)
 
     def _opened(self, opening: "asyncio.Task[None]") -> None:

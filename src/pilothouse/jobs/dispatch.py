@@ -30,6 +30,7 @@ class Dispatcher:
     """Delivers messages of some topics; several may run side by side.
 
     limit           so many messages are claimed at once: one, where each may take long
+    lease_for       so long they belong to this process, unless a handler lengthens it
     deliver_twice   deliver every message once more after it was handled, as tests do
     """
 
@@ -39,6 +40,7 @@ class Dispatcher:
         *,
         topics: tuple[str, ...] = tuple(SUBSCRIPTIONS),
         limit: int = 50,
+        lease_for: timedelta = timedelta(seconds=60),
         deliver_twice: bool = False,
     ) -> None:
         """Work on `house`."""
@@ -46,6 +48,7 @@ class Dispatcher:
         self._topics = topics
         self._asked = frozenset(topics)
         self._limit = limit
+        self._lease_for = lease_for
         self._twice = deliver_twice
         self._in_hand: deque[Message] = deque()
         self.rung = threading.Event()
@@ -81,7 +84,7 @@ class Dispatcher:
                 topics=self._topics,
                 limit=self._limit,
                 now=now,
-                lease_for=timedelta(seconds=60),
+                lease_for=self._lease_for,
             )
 
         if house.database.read(lambda tx: outbox.next_due(tx, self._asked)) is None:

@@ -10,6 +10,8 @@ from collections.abc import Callable, Sequence
 
 import structlog
 
+from pilothouse.backtest import computers
+from pilothouse.backtest.computers import Presence
 from pilothouse.core.errors import PilothouseError
 from pilothouse.execution import amendments, hearing, send, writing
 from pilothouse.execution import store as orders_store
@@ -21,6 +23,7 @@ from pilothouse.kit import lease, outbox
 from pilothouse.kit.db import Tx
 from pilothouse.notifications import deliver
 from pilothouse.notifications.raising import TELL_TOPIC
+from pilothouse.wiring.compute import lease_of
 from pilothouse.wiring.house import House
 from pilothouse.wiring.subscriptions import ALARM_TOPICS, COMPUTE_TOPICS, TRADING_TOPICS
 
@@ -77,7 +80,9 @@ class Embedded:
         self._alarms += [Dispatcher(house, topics=(TELL_TOPIC,), limit=1) for _ in range(tellers)]
         # What computes is woken by whoever queued it, not by each commit: orders pay nothing for it.
         workers = house.settings.backtest_workers
-        self._computers = [Dispatcher(house, topics=COMPUTE_TOPICS, limit=1) for _ in range(workers)]
+        leased = lease_of(house.settings)
+        self._computers = [Dispatcher(house, topics=COMPUTE_TOPICS, limit=1, lease_for=leased) for _ in range(workers)]
+        self._presence = Presence(house.database, house.clock, house.process)
         self._writers = WriterKeeper(house)
         # An account that was just added may send at once, not only when leases are looked after by the clock.
         self._streams = StreamKeeper(house, changed=self._writers.look)
@@ -101,6 +106,8 @@ class Embedded:
         loops.append(("alarm-watch", self._keeper_of(ALARMS)))
         loops += [(f"alarms-{n}", self._loop_of(one)) for n, one in enumerate(self._alarms)]
         loops += [(f"compute-{n}", self._loop_of(one)) for n, one in enumerate(self._computers)]
+        if self._computers:
+            loops.append(("computes", self._tell_that_it_computes))
         house.benches.wake.add(self._ring_computers)
         if house.paper is not None:
             loops.append(("market", self._step_market))
@@ -123,8 +130,15 @@ class Embedded:
         for thread in self._threads:
             thread.join(max(0.0, deadline - time.monotonic()))
         self._put_off()
+        self._leave()
         self._writers.close(is_quiet=not any(thread.is_alive() for thread in self._threads))
         self._streams.close()
+
+    def _leave(self) -> None:
+        try:
+            self._presence.leave()
+        except PilothouseError as error:
+            _log.warning("presence_not_ended", why=str(error))
 
     def _put_off(self) -> None:
         """Note of what still waits in the lanes that it was not sent: the next start need not ask for it."""
@@ -164,6 +178,11 @@ class Embedded:
                     self._stopping.wait(0.5)
 
         return run
+
+    def _tell_that_it_computes(self) -> None:
+        while not self._stopping.is_set():
+            self._presence.tell()
+            self._stopping.wait(computers.EVERY_S)
 
     def _work_lanes(self) -> None:
         house = self._house

@@ -157,6 +157,13 @@ def holder(tx: Tx, name: str, *, now: datetime) -> Held | None:
     return None if row is None else Held(row.name, row.owner, row.epoch, row.until)
 
 
+def held(tx: Tx, prefix: str, *, now: datetime) -> list[Held]:
+    """Return the leases in force whose names begin with `prefix`."""
+    named = leases.c.name.startswith(prefix, autoescape=True)
+    rows = tx.execute(select(leases).where(named, leases.c.until > now).order_by(leases.c.name))
+    return [Held(row.name, row.owner, row.epoch, row.until) for row in rows]
+
+
 def still_held(tx: Tx, held: Held, *, now: datetime) -> bool:
     """Say whether `held` is still in force: asked in the transaction that is to be fenced."""
     found = holder(tx, held.name, now=now)

@@ -75,6 +75,7 @@ class Meters:
         self.units_waiting = gauge("database_units_waiting", "Units of work that wait for the database.")
         self.quote_age = gauge("quote_age_seconds", "How old the last quote is.", "venue", "symbol")
 
+        self.compute_processes = gauge("compute_processes", "Processes that compute backtests, this one included.")
         self.backtests = gauge("backtests", "Backtests that were asked for, by state.", "state")
 
         # Doors

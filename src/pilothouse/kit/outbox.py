@@ -258,6 +258,11 @@ _UNPARK = (
     .values(state=READY, available_at=bindparam("due"))
 )
 _COUNT = select(outbox.c.state, func.count().label("number")).group_by(outbox.c.state)
+_OF_KEY = (
+    select(func.count())
+    .select_from(outbox)
+    .where(outbox.c.topic == bindparam("of_topic"), outbox.c.key == bindparam("of_key"))
+)
 _NEXT = hot(select(func.min(outbox.c.available_at)).where(outbox.c.state.in_(_WAITING)))
 
 
@@ -282,6 +287,11 @@ def newest_fact_at(tx: Tx) -> datetime | None:
 def counts(tx: Tx) -> dict[str, int]:
     """Return how many messages are ready, leased and parked."""
     return {READY: 0, LEASED: 0, PARKED: 0} | {row.state: row.number for row in tx.execute(_COUNT)}
+
+
+def waiting(tx: Tx, topic: str, key: str) -> int:
+    """Return how many messages of one topic under one key are not done yet, parked ones too."""
+    return int(tx.execute(_OF_KEY, {"of_topic": topic, "of_key": key}).scalar_one())
 
 
 def next_due(tx: Tx, topics: frozenset[str] | None = None) -> datetime | None:

@@ -208,6 +208,11 @@ class Settings:
         _number(0, 64),
         "How many backtests are computed at once, each in a process of its own at a low priority; 0: none here.",
     )
+    compute_lease_s: int = _setting(
+        "60",
+        _number(2, 3_600),
+        "So many seconds after a process that computed was killed, another one takes up what it was at.",
+    )
     backtests_at_once: int = _setting(
         "20",
         _number(0, 100_000),

@@ -206,7 +206,7 @@ def _extras(table: Table, columns: dict[str, str]) -> Iterator[tuple[str, NDArra
 def _timeframe(opened: Ints, span: str | None) -> Timeframe:
     if span is not None:
         return timeframe(span)
-    steps = np.diff(np.unique(opened))
+    steps = np.diff(_distinct(np.sort(opened)))
     if not len(steps):
         raise Invalid([Problem("timeframe", "one row tells none", "such as 1m, 5m, 1h or 1d", "missing")])
     values, counts = np.unique(steps, return_counts=True)
@@ -225,16 +225,24 @@ def _faults(bars: Bars, rows: Ints, each: Timeframe, blank: tuple[int, ...]) -> 
     lowest = np.minimum.reduce([bars.open, bars.high, bars.close])
     wrong = (bars.high < highest) | (bars.low > lowest) | (bars.low <= 0) | (bars.volume < 0)
     order = np.argsort(opened, kind="stable")
-    again = np.flatnonzero(np.diff(opened[order]) == 0) + 1
-    same = np.logical_and.reduce([column[order][again] == column[order][again - 1] for column in bars.columns[1:]])
+    rising = opened[order]
+    again = np.flatnonzero(np.diff(rising) == 0) + 1
+    this, before = order[again], order[again - 1]
+    same = np.logical_and.reduce([column[this] == column[before] for column in bars.columns[1:]])
     return Faults(
-        gaps=_gaps(np.unique(opened), each),
-        duplicates=tuple(sorted(rows[order][again[same]].tolist())),
-        conflicts=tuple(sorted(rows[order][again[~same]].tolist())),
+        gaps=_gaps(_distinct(rising), each),
+        duplicates=tuple(sorted(rows[this[same]].tolist())),
+        conflicts=tuple(sorted(rows[this[~same]].tolist())),
         out_of_order=tuple(rows[1:][np.diff(opened) < 0].tolist()),
         impossible=tuple(rows[wrong].tolist()),
         blank=blank,
     )
+
+
+def _distinct(rising: Ints) -> Ints:
+    """Return each of some numbers once; np.unique would sort them again, or put them through a table."""
+    found: Ints = rising[np.append(True, rising[1:] != rising[:-1])] if len(rising) else rising
+    return found
 
 
 def _gaps(opened: Ints, each: Timeframe) -> tuple[Gap, ...]:

@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import func, select
 
+from pilothouse.backtest import computers
 from pilothouse.backtest import store as backtest_store
 from pilothouse.core.order import OrderState
 from pilothouse.execution import halts, hearing
@@ -65,13 +66,14 @@ def set_gauges(house: Living) -> None:
     """Set every gauge from the record, in one snapshot. Raises Unavailable if the database does not answer."""
     now = house.clock.now()
     meters = house.meters
-    counts, by_state, heard, guarded, backtests = house.database.read(
+    counts, by_state, heard, guarded, backtests, computing = house.database.read(
         lambda tx: (
             count(tx, now),
             orders_by_state(tx),
             hearing.all_accounts(tx),
             records.every(tx),
             backtest_store.by_state(tx),
+            computers.present(tx, now),
         )
     )
     meters.position_unprotected.clear()
@@ -95,6 +97,7 @@ def set_gauges(house: Living) -> None:
     meters.accounts_halted.set(counts.halted)
     for state, number in backtests.items():
         meters.backtests.labels(state=state).set(number)
+    meters.compute_processes.set(len(computing))
     meters.units_waiting.set(house.database.waiting)
     for venue in house.desk.venues:
         for symbol, quote in house.quotes.all(venue).items():

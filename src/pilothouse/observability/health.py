@@ -9,6 +9,9 @@ from datetime import timedelta
 from typing import Any, NamedTuple
 
 from pilothouse import __version__
+from pilothouse.backtest import computers
+from pilothouse.backtest import store as backtest_store
+from pilothouse.backtest.store import State
 from pilothouse.core.clock import millis
 from pilothouse.core.errors import Broken, Unavailable
 from pilothouse.execution import hearing
@@ -140,6 +143,7 @@ def _concerns(house: Living) -> Iterator[Check]:
         deaf = sum(1 for one in heard if one.deaf_since(now) is not None)
         words = f"accounts that are heard at their venues: {len(heard) - deaf} of {len(heard)}"
         yield Check("streams", ok=not deaf, words=words)
+    yield _computing(house)
     yield _none("halts", counts.halted, "accounts on which trading is halted")
     naked = counts.unprotected
     words = f"a position lacks its stop for {naked.total_seconds():.1f} s" if naked else "every position has its stop"
@@ -147,6 +151,18 @@ def _concerns(house: Living) -> Iterator[Check]:
     broken = sorted({name for name, _ in house.remembered.standing})
     words = f"broken: {', '.join(broken)}" if broken else "every invariant held when last asked"
     yield Check("invariants", ok=not broken, words=words)
+
+
+def _computing(house: Living) -> Check:
+    """Say who computes backtests; it is wrong only if some wait and nobody does."""
+    now = house.clock.now()
+    names, waiting = house.database.read(
+        lambda tx: (computers.present(tx, now), backtest_store.by_state(tx)[State.QUEUED.value])
+    )
+    words = f"{len(names)} processes compute, {waiting} backtests wait"
+    if waiting and not names:
+        words += "; start `pilothouse worker`, or set PILOTHOUSE_BACKTEST_WORKERS"
+    return Check("backtests", ok=bool(names) or not waiting, words=words)
 
 
 def _none(name: str, number: int, what: str) -> Check:

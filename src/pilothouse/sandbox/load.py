@@ -55,7 +55,7 @@ class FileBroken(Refused):
 def find(folders: Sequence[Path]) -> list[SourceFile]:
     """Return the files of strategies in `folders` by name; the first of two with one name counts.
 
-    Files and folders whose name begins with _ or . are helpers of others, and no strategies.
+    Files and folders whose name begins with _ or . are helpers of others, and no strategies; `test_NAME.py` are tests.
     """
     found: dict[str, SourceFile] = {}
     for folder in folders:
@@ -71,7 +71,7 @@ def _files(folder: Path) -> Iterator[Path]:
     for count, path in enumerate(folder.iterdir()):
         if count >= FILES_MOST:
             return
-        plain = path.name.endswith(".py") and not path.name.startswith(("_", "."))
+        plain = path.name.endswith(".py") and not path.name.startswith(("_", ".", "test_"))
         if plain and path.is_file() and path.stat().st_size <= BYTES_MOST:
             yield path
 

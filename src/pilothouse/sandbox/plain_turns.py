@@ -3,13 +3,15 @@
 What comes from a confined process is built anew and bounded here: a lie there is Invalid here.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
 from itertools import repeat
 from operator import mul
 from typing import Any, Final
 
-from pilothouse.core.candles import Candles
+import numpy as np
+
+from pilothouse.core.candles import Candles, Ints
 from pilothouse.core.errors import Invalid, Problem
 from pilothouse.core.rounding import NotExact, exact, plain
 from pilothouse.sandbox.frames import Array
@@ -43,6 +45,31 @@ def bars_from_plain(told: Mapping[str, Any], columns: Mapping[str, Array]) -> It
     volumes = map(mul, columns["volume"].tolist(), repeat(step))
     closed = (opened + told["span_ms"]).tolist()
     return map(Bar, repeat(told["symbol"]), opened.tolist(), closed, *prices, volumes)
+
+
+def many_to_plain(candles: Sequence[Candles], which: Ints, bars: Ints) -> tuple[dict[str, Any], dict[str, Array]]:
+    """Return bars of several instruments in order as data and columns: of each, which instrument and which bar."""
+    columns: dict[str, Array] = {name: np.empty(len(which), np.int64) for name in (*_PRICES, "volume", "opened_ms")}
+    for number, each in enumerate(candles):
+        mine = which == number
+        for name, column in columns.items():
+            column[mine] = getattr(each, name)[bars[mine]]
+    told = {
+        "symbols": [each.symbol for each in candles], "span_ms": candles[0].span_ms,
+        "ticks": [plain(each.price_step) for each in candles],
+        "steps": [plain(each.volume_step) for each in candles],
+    }  # fmt: skip
+    return told, {**columns, "which": which}
+
+
+def many_from_plain(told: Mapping[str, Any], columns: Mapping[str, Array]) -> Iterator[Bar]:
+    """Yield those bars again, each when it is asked for."""
+    which, opened = columns["which"].tolist(), columns["opened_ms"]
+    symbols, closed = told["symbols"], (opened + told["span_ms"]).tolist()
+    ticks, steps = ([Decimal(text) for text in told[name]] for name in ("ticks", "steps"))
+    prices = (map(mul, columns[name].tolist(), map(ticks.__getitem__, which)) for name in _PRICES)
+    volumes = map(mul, columns["volume"].tolist(), map(steps.__getitem__, which))
+    return map(Bar, map(symbols.__getitem__, which), opened.tolist(), closed, *prices, volumes)
 
 
 def happening_to_plain(happening: Happening) -> dict[str, Any]:

@@ -4,15 +4,26 @@ from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, Final
 
 from pilothouse.core.errors import Invalid
 from pilothouse.sandbox.frames import Frame
 from pilothouse.sandbox.load import FileBroken, import_file, import_installed, run_in
+from pilothouse.sandbox.own_tests import functions_of, run_one
 from pilothouse.sandbox.plain_strategies import rules_to_plain, signals_to_plain, view_from_plain
-from pilothouse.sandbox.plain_turns import bars_from_plain, happening_from_plain, turn_to_plain
+from pilothouse.sandbox.plain_turns import (
+    bars_from_plain,
+    happening_from_plain,
+    many_from_plain,
+    turn_to_plain,
+)
 from pilothouse.strategies.parameters import Params, resolve
+from pilothouse.strategies.plain_state import checked
 from pilothouse.strategies.sdk import Columns, Happening, Turn
+
+_NO_ORDER: Final = Frame({})
+_LOOKED_AT_ONCE: Final = 200
+"""Values of a state that are looked at with every answer."""
 
 
 @dataclass(slots=True)
@@ -23,6 +34,14 @@ class _Run:
     strategy: Any
     params: Params
     state: dict[str, Any]
+    unseen: int = 0
+
+    def keep(self, state: Any) -> None:
+        """Keep a state that is plain data; a large one is looked through the more seldom. Raises Invalid."""
+        self.unseen -= 1
+        if self.unseen < 0:
+            self.unseen = checked(state) // _LOOKED_AT_ONCE
+        self.state = state
 
 
 class Server:
@@ -42,6 +61,8 @@ class Server:
             "signals": self._signals,
             "begin": self._begin,
             "turns": self._turns,
+            "tests": self._tests,
+            "test": self._test,
         }
         path = Path(str(order.data.get("file", "")))
         try:
@@ -100,7 +121,8 @@ class Server:
         state: Any = run_in(path, lambda: strategy.begin(params))
         if not isinstance(state, dict):
             raise FileBroken(path, 0, f"begin returned {type(state).__name__}, not a dict")
-        self._run = _Run(int(order.data["run"]), strategy, params, state)
+        self._run = _Run(int(order.data["run"]), strategy, params, {})
+        self._run.keep(state)
         return Frame({"begun": True})
 
     def _turns(self, path: Path, order: Frame) -> Frame:
@@ -110,12 +132,27 @@ class Server:
             raise FileBroken(path, 0, "this run has not begun here: one process plays one run at a time")
         if "happening" in order.data:
             happenings: Iterable[Happening] = [happening_from_plain(order.data["happening"])]
+        elif "symbols" in order.data:
+            happenings = many_from_plain(order.data, order.arrays)
         else:
             happenings = bars_from_plain(order.data, order.arrays)
         passed, turn = run_in(path, lambda: _decided(run, happenings))
         told = turn_to_plain(turn)
-        run.state = turn.state
+        run.keep(turn.state)
         return Frame({**told, "passed": passed})
+
+    def _tests(self, path: Path, order: Frame) -> Frame:
+        """Return the names of a user's own tests; the strategy itself is imported first, so that it breaks by name."""
+        self._module(path, order)
+        return Frame({"names": list(functions_of(self._module(Path(str(order.data["tests"])), _NO_ORDER)))})
+
+    def _test(self, _path: Path, order: Frame) -> Frame:
+        tests = Path(str(order.data["tests"]))
+        found = functions_of(self._module(tests, _NO_ORDER)).get(str(order.data["test"]))
+        if found is None:
+            raise FileBroken(tests, 0, f"there is no test {str(order.data['test'])[:60]!r} in it any more")
+        run_one(tests, found)
+        return Frame({"passed": True})
 
     def _one(self, path: Path, order: Frame) -> Any:
         name = str(order.data.get("name"))

@@ -77,7 +77,8 @@ class Prisoner:
         """Start nothing yet: the first question does."""
         self._cell = cell
         self._turn = threading.Lock()
-        self._asked = 0
+        self.asked = 0
+        """How many questions were put to it."""
         self._process: subprocess.Popen[bytes] | None = None
         self._own: tempfile.TemporaryDirectory[str] | None = None
         self._last: weakref.finalize[[subprocess.Popen[bytes], tempfile.TemporaryDirectory[str]], Prisoner] | None = (
@@ -109,9 +110,9 @@ class Prisoner:
             if self._process is None or self._process.poll() is not None:
                 self._start()
                 deadline = time.monotonic() + within_s
-            self._asked += 1
-            answer = self._exchange(Frame({**data, "order": self._asked}, arrays or {}), deadline, within_s)
-            if answer.data.get("order") != self._asked:
+            self.asked += 1
+            answer = self._exchange(Frame({**data, "order": self.asked}, arrays or {}), deadline, within_s)
+            if answer.data.get("order") != self.asked:
                 raise self._died("it answered what was not asked")
             return answer
 

@@ -41,7 +41,7 @@ class Walled(Columns):
 
     def __init__(self, source: SourceFile, about: About, cell: Cell, prisoner: Prisoner | None = None) -> None:
         """Ask nothing yet."""
-        self.source, self.about, self._cell = source, about, cell
+        self.source, self.about, self.cell = source, about, cell
         self.name = about.name  # type: ignore[misc] # of this one, not of its class
         self.title = about.title  # type: ignore[misc] # as above
         self.parameters = about.parameters  # type: ignore[misc] # as above
@@ -49,7 +49,7 @@ class Walled(Columns):
         self._known: dict[Params, tuple[int, Rules]] = {}
 
     def __reduce__(self) -> tuple[type["Walled"], tuple[SourceFile, About, Cell]]:
-        return Walled, (self.source, self.about, self._cell)
+        return Walled, (self.source, self.about, self.cell)
 
     def warm_up(self, p: Params) -> int:
         """Return what it says. Raises FileBroken, StrategyHung, StrategyDied, NotConfined."""
@@ -78,7 +78,7 @@ class Walled(Columns):
 
     def _ask(self, data: dict[str, Any], arrays: Mapping[str, Array], within_s: float) -> Frame:
         if self._prisoner is None:
-            self._prisoner = Prisoner(self._cell)
+            self._prisoner = Prisoner(self.cell)
         order = {**data, **where(self.source), "name": self.about.name}
         return heard(self._prisoner.ask(order, arrays, within_s=within_s))
 

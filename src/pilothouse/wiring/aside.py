@@ -27,11 +27,12 @@ from pilothouse.venues.catalogue import open_venue
 from pilothouse.venues.keys import VenueKey
 from pilothouse.venues.opening import Opening
 from pilothouse.venues.port import Venue
-from pilothouse.wiring.build import HOUSE_KEY, Resolver
+from pilothouse.wiring.build import Resolver
 from pilothouse.wiring.open_venues import OpenVenues
 from pilothouse.wiring.sealed_keys import KeyRing
 from pilothouse.wiring.sealing_key import SealingKey
 from pilothouse.wiring.subscriptions import HEARD
+from pilothouse.wiring.workshop import HOUSE_KEY
 
 
 @dataclass(frozen=True, slots=True)

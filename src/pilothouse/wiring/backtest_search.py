@@ -113,11 +113,19 @@ def chosen(ready: Plan, known: dict[str, Outcome], *, workers: int) -> Iterator[
     )  # fmt: skip
 
 
-def fresh(ready: Plan, known: dict[str, Outcome], told: Callable[[int], None]) -> Iterator[Params]:
-    """Yield the combinations whose trials are not known yet; `told` is called with 1 for each that is."""
+def fresh(
+    ready: Plan, known: Mapping[str, Outcome], told: Callable[[int], None], order: list[str] | None = None
+) -> Iterator[Params]:
+    """Yield the combinations whose trials are not known yet; `told` is called with 1 for each that is.
+
+    order   the names of all trials are added to it, in the order of their combinations
+    """
     name_of = names_of(ready.task.spec)
     for params in ready.combinations:
-        if name_of(params) in known:
+        name = name_of(params)
+        if order is not None:
+            order.append(name)
+        if name in known:
             told(1)
         else:
             yield params

@@ -34,6 +34,7 @@ from pilothouse.sandbox.walled import Walled
 from pilothouse.strategies import foresight
 from pilothouse.strategies.registry import Described
 from pilothouse.strategies.sdk import Columns
+from pilothouse.wiring import bench_pieces
 from pilothouse.wiring.backtest_run import FOLDER, TRIALS, carry_out, prepare, traded
 from pilothouse.wiring.backtest_search import (
     SEARCHES,
@@ -81,6 +82,7 @@ class Bench:
             "prepare": lambda asked, _: self._prepare(asked["kind"], asked["asked"]),
             "run": self._run,
             "sweep": self._sweep,
+            "piece": self._piece,
             "walkforward": self._walk,
             "chance": self._chance,
             "check": self._check,
@@ -179,17 +181,31 @@ class Bench:
         ready = plan(described, wish_of(request, described), request.found, changed_by(request), tried)
         _same(_search_id("sweep", ready, asked["asked"]), asked["name"])
         step = _Steps(ready.count, told)
+        order: list[str] = []
         with SearchFile(self._settings.data / FOLDER / SEARCHES, ready.name) as file:
+            bench_pieces.take_in(self._settings, ready.name, file)
             workers = _workers(ready.count * ready.bars)
             learnt = chosen(ready, dict(file.known), workers=workers) if tried.guided else None
-            for outcome in learnt or search(ready.task, fresh(ready, file.known, step), workers=workers):
+            for outcome in learnt or search(ready.task, fresh(ready, file.known, step, order), workers=workers):
                 file.add(outcome)
                 step(1)
-            outcomes = list(file.known.values())
+            # Not as they were done: the same search is the same result, however many worked on it.
+            outcomes = [file.known[name] for name in order] if order else list(file.known.values())
+        bench_pieces.clear(self._settings, ready.name)
         count = self._ledger.count(described.name, trials_in(outcomes))
         verdict = weigh(outcomes, tried.score, self._ledger.sharpes(described.name), count)
         found = told_search(verdict, tried.score, ready, stopped=False)
         return _told(found | {"search": ready.name})
+
+    def _piece(self, asked: Plain, told: Told) -> Plain:
+        described, request = self._understood(asked["asked"], told)
+        tried = tried_by(asked["asked"])
+        ready = plan(described, wish_of(request, described), request.found, changed_by(request), tried)
+        _same(_search_id("sweep", ready, asked["asked"]), asked["name"])
+        first, count, step = asked["first"], asked["count"], _Steps(asked["count"], told)
+        made = bench_pieces.work(self._settings, ready, first, count, asked["attempt"], step)
+        _end(described)
+        return {"made": made}
 
     def _walk(self, asked: Plain, told: Told) -> Plain:
         described, request = self._understood(asked["asked"], told)

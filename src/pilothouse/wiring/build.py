@@ -44,10 +44,10 @@ from pilothouse.wiring.public_venues import PublicVenues
 from pilothouse.wiring.sealed_keys import KeyRing
 from pilothouse.wiring.sealing_key import SealingKey
 from pilothouse.wiring.subscriptions import HEARD
+from pilothouse.wiring.workshop import HOUSE_KEY, mark
 
 PAPER = "paper"
 PAPER_DEPOSIT = Decimal(10_000)
-HOUSE_KEY = "client_id_key"
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +113,7 @@ def build(settings: Settings, parts: Parts = _REAL) -> House:
         return key, users.ensure_operator(tx, now=now).id
 
     house_key, operator_id = database.write(open_records, name="open")
+    mark(settings.data, house_key)
     venues.put(PAPER, paper)
     desk = Desk(
         database=database,

@@ -8,9 +8,10 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from pilothouse.backtest.exam import Answer, Golden, examine, golden_of
+from pilothouse.backtest.exam import FAILED, PASSED, Answer, Golden, examine, golden_of
 from pilothouse.core.candles import Candles
 from pilothouse.core.errors import Invalid, Problem, Refused
+from pilothouse.sandbox.own_tests import fared, file_beside
 from pilothouse.sandbox.walled import Walled
 from pilothouse.sandbox.walled_turns import WalledTurns
 from pilothouse.strategies.parameters import resolve
@@ -23,6 +24,11 @@ OURS: Final = Path(__file__).parents[1] / "strategies" / "golden_runs.json"
 def examined(described: Described, chosen: Mapping[str, Any]) -> Iterator[Answer]:
     """Yield what a strategy is asked and answers. Raises Invalid for parameters or a file that do not fit."""
     yield from examine(described.strategy, market_of(described), _settled(described, chosen), golden_runs(described))
+    strategy = described.strategy
+    tests = file_beside(strategy.source) if isinstance(strategy, Walled | WalledTurns) else None
+    if isinstance(strategy, Walled | WalledTurns) and tests is not None:
+        for each in fared(strategy.source, strategy.cell, tests):
+            yield Answer(each.name, PASSED if each.passed else FAILED, each.words or f"as {tests.name} wants it")
 
 
 def accept(described: Described, chosen: Mapping[str, Any]) -> Path:

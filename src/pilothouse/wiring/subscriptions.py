@@ -26,6 +26,7 @@ from types import MappingProxyType
 from pilothouse.accounts import trading_accounts
 from pilothouse.accounts.trading_accounts import AccountState, TradingAccount
 from pilothouse.backtest.asking import BACKTEST_TOPIC
+from pilothouse.backtest.pieces import PIECE_TOPIC, WHOLE_TOPIC
 from pilothouse.core.facts import FactKind
 from pilothouse.execution import amend, cancel, send
 from pilothouse.execution.amend import AMEND_TOPIC
@@ -37,7 +38,7 @@ from pilothouse.kit.db import Tx
 from pilothouse.kit.outbox import Message, fact_in
 from pilothouse.notifications import deliver, raising
 from pilothouse.notifications.raising import AGAIN_TOPIC, TELL_TOPIC
-from pilothouse.wiring.compute import compute
+from pilothouse.wiring.compute import compute, compute_piece, compute_whole
 from pilothouse.wiring.house import House
 
 
@@ -117,6 +118,8 @@ SUBSCRIPTIONS: Mapping[str, Handler] = MappingProxyType(
         AGAIN_TOPIC: Record(_again),
         TELL_TOPIC: Wire(_tell),
         BACKTEST_TOPIC: Wire(compute),
+        PIECE_TOPIC: Wire(compute_piece),
+        WHOLE_TOPIC: Wire(compute_whole),
     }
 )
 
@@ -124,7 +127,7 @@ TRADING_TOPICS = (ORDER_TOPIC, CANCEL_TOPIC, AMEND_TOPIC, MOVED_TOPIC)
 ALARM_TOPICS = (*(kind.value for kind in _ALARMING), AGAIN_TOPIC)
 """What is written down of alarms; sending them out is TELL_TOPIC."""
 
-COMPUTE_TOPICS = (BACKTEST_TOPIC,)
+COMPUTE_TOPICS = (BACKTEST_TOPIC, PIECE_TOPIC, WHOLE_TOPIC)
 """What may take minutes, beside the house."""
 
 HEARD = frozenset(kind.value for kind in FactKind if kind.value in SUBSCRIPTIONS)

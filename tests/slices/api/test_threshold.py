@@ -52,5 +52,5 @@ def test_what_nobody_expected_at_the_early_door_is_an_answer_too(
 
     answer = asyncio.run(begin())
     monkeypatch.undo()
-    assert (answer.status_code, answer.json()["code"]) == (500, "INTERNAL_ERROR")
+    assert (answer.status_code, answer.json()["code"]) == (500, "INTERNAL_SERVER_ERROR")
     assert "ZeroDivisionError" not in answer.text

@@ -59,6 +59,32 @@ class Dips:
 '''
 
 
+_TAKES_TURNS = '''
+from decimal import Decimal
+from pilothouse.strategies.sdk import Bar, Turn, Want
+
+class TakesTurns:
+    """Buys and leaves each of its instruments now and then, one of them at a limit."""
+    name, title, many, parameters = "takes-turns", "Takes turns", True, {}
+
+    def begin(self, p):
+        return {"bars": {}, "closes": []}
+
+    def decide(self, state, happening, p):
+        if not isinstance(happening, Bar):
+            return Turn(state)
+        symbol, close = happening.symbol, happening.close
+        seen = state["bars"][symbol] = state["bars"].get(symbol, 0) + 1
+        state["closes"] = [*state["closes"][-20:], close]
+        if seen % (40 + len(symbol)):
+            return Turn(state)
+        if seen % 3 == 0:
+            return Turn(state, (Want(f"out {symbol}", symbol, Decimal(-9), reduce_only=True),))
+        low = min(state["closes"]) if symbol == "AA" else None
+        return Turn(state, (Want(f"in {symbol}", symbol, Decimal("0.5"), price=low),))
+'''
+
+
 def _candles() -> Candles:
     rng = np.random.default_rng(5)
     close = 10_000 + np.cumsum(rng.integers(-60, 61, 1_500))
@@ -86,6 +112,10 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     )
     (folder / "crasher.py").write_text(
         _DIPS.replace('"dips", "Dips"', '"crasher", "Crasher"').replace('"falls": 0}, (', '"falls": 1 // 0}, (')
+    )
+    (folder / "takes_turns.py").write_text(_TAKES_TURNS)
+    (folder / "keeper.py").write_text(
+        _DIPS.replace('"dips", "Dips"', '"keeper", "Keeper"').replace('"falls": 0}, (', '"falls": 0, "seen": {1}}, (')
     )
     return folder
 
@@ -122,6 +152,26 @@ def test_behind_the_wall_it_comes_to_the_same_as_in_the_open(
     assert bool(behind.denials.count) is ("limits" in changes)
 
 
+def test_several_instruments_are_told_many_bars_at_a_question(folder: Path, prisoner: Prisoner) -> None:
+    """Each asks some hundred times for thousands of bars, and it comes to the same as in the open."""
+    data = {}
+    for place, symbol in enumerate(("A", "AA", "AAA")):
+        candles = _candles().before(1_500 - 100 * place)
+        data[symbol] = replace(candles, symbol=symbol)
+    walled = _strategy(folder, prisoner, "takes_turns")
+    markets = tuple(Market("file", symbol, Decimal("0.001")) for symbol in data)
+    prints = {symbol: each.fingerprint() for symbol, each in data.items()}
+    spec = _spec(data["A"], strategy="takes-turns", params={}, markets=markets, data=prints, positions_most=3)
+    begun = prisoner.asked
+    behind, _ = run_any(spec, data, walled)
+    asked = prisoner.asked - begun
+    opened = run_turns(spec, data, vars(import_file(folder / "takes_turns.py"))["TakesTurns"](), resolve({}, {}))
+
+    assert behind.digest() == opened.digest()
+    assert len(behind.fills) > 30
+    assert asked < 6 * len(behind.fills) < sum(map(len, data.values())) / 5
+
+
 def test_a_search_over_it_runs_on_processes_with_a_wall_each(folder: Path, prisoner: Prisoner) -> None:
     """It is sent there by name and content; each trial is what a run of its own would be."""
     candles = _candles()
@@ -139,7 +189,11 @@ def test_a_search_over_it_runs_on_processes_with_a_wall_each(folder: Path, priso
 
 @pytest.mark.parametrize(
     ("name", "message"),
-    [("liar", r"wants\.in: a number that is no Decimal"), ("crasher", r"crasher\.py:\d+: ZeroDivisionError")],
+    [
+        ("liar", r"wants\.in: a number that is no Decimal"),
+        ("crasher", r"crasher\.py:\d+: ZeroDivisionError"),
+        ("keeper", r"keeper\.py: state\['seen'\]: set came; a list, sorted"),
+    ],
 )
 def test_what_it_gets_wrong_is_told(name: str, message: str, folder: Path, prisoner: Prisoner) -> None:
     """With its line where it has one; the others go on."""

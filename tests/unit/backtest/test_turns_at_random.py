@@ -16,6 +16,7 @@ from pilothouse.backtest.result import Reason, Result
 from pilothouse.backtest.result_of_many import Portfolio
 from pilothouse.backtest.spec import BacktestSpec, Costs, Fills, Margin
 from pilothouse.backtest.turn_calm import CalmRun
+from pilothouse.backtest.turn_calm_many import CalmMany
 from pilothouse.backtest.turn_lanes import lanes_of
 from pilothouse.backtest.turn_run import TurnRun
 from pilothouse.backtest.turns import run_turns
@@ -26,6 +27,7 @@ from pilothouse.core.limits import NAMES, RULES, Limits
 from pilothouse.strategies.parameters import Parameter, Params
 from pilothouse.strategies.sdk import Bar, Denied, Happening, Quoted, Turn, Want
 from tests.unit.backtest.bar_cases import Case, random_case
+from tests.unit.backtest.portfolio_cases import random_many
 from tests.unit.backtest.test_turns_and_loop import Flipping
 
 KEYS = ("a", "b", "c", "d")
@@ -106,6 +108,26 @@ def test_bars_that_are_passed_quickly_change_nothing() -> None:
         ended.update(quick.trades.reason_out.tolist())
         ended.update(quick.trades.side.tolist())
     assert set(ended) >= {-1, Reason.STOP, Reason.TRAIL, Reason.TARGET, Reason.LEAVE, Reason.LIQUIDATION}
+
+
+def test_steps_of_many_instruments_that_are_passed_quickly_change_nothing() -> None:
+    """Whoever looks ahead in all of them at once comes to the same: holes, late listings, both margins, interest."""
+    ended: Counter[Any] = Counter()
+    for seed in range(120):
+        case = random_many(seed)
+        fills = replace(case.spec.fills, rest=1, latency=int(seed % 3 == 1 and case.spec.fills.at == "open"))
+        spec = replace(case.spec, fills=fills, margin=(Margin.CROSS, Margin.ISOLATED)[seed % 4 > 0])
+        done = []
+        for kind in (CalmMany, TurnRun):
+            strategy = Anything(seed, (0.02, 0.1, 0.4)[seed % 3], 400)
+            run = kind(spec, lanes_of(spec, case.data, case.funding), strategy, Params({}))
+            run.through()
+            done.append(run.result())
+        assert done[0].digest() == done[1].digest(), f"seed {seed}"
+        ended.update(done[0].trades.reason_out.tolist())
+        ended[spec.margin, spec.hedge, spec.costs.borrow_ppm_year > 0] += len(done[0].trades)
+    assert set(ended) >= {Reason.STOP, Reason.TRAIL, Reason.TARGET, Reason.LEAVE, Reason.LIQUIDATION}
+    assert all(ended[Margin.ISOLATED, hedge, borrows] for hedge in (False, True) for borrows in (False, True))
 
 
 @settings(max_examples=40, deadline=None)

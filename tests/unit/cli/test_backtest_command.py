@@ -111,6 +111,16 @@ def test_a_strategy_is_checked_for_foresight(typed: Typed, file: Path) -> None:
     assert json.loads(out)["honest"]
 
 
+def test_a_strategy_in_turns_is_checked_too(typed: Typed, file: Path) -> None:
+    """A beginning of the data, the whole of it twice, and its state saved at every turn."""
+    code, out, err = typed("strategy", "check", "grid", "--data", str(file))
+
+    assert code == 0, err
+    assert [line.split(":")[0] for line in out.splitlines()] == [
+        f"passed  {question}" for question in ("plain state", "foresight", "repetition")
+    ]
+
+
 def _sweep(typed: Typed, file: Path, *more: str) -> tuple[int, dict[str, Any]]:
     words = ("sweep", "ema-cross", "--data", str(file), "-o", "fast=4..8:2", "-o", "slow=20,30", *more, "--json")
     code, out, err = typed(*words)
@@ -331,6 +341,14 @@ def test_a_strategy_is_examined_and_what_is_right_is_kept(typed: Typed, tmp_path
     assert code == 0, err
     assert [each["outcome"] for each in json.loads(out)["answers"]] == ["passed"] * 4
     assert json.loads(out)["answers"][-1]["words"].startswith("bars 5: ")
+
+    path.with_name("test_rising.py").write_text(
+        "from rising import Rising\n\ndef test_title():\n    assert not Rising.title"
+    )
+    code, out, _ = typed("strategy", "test", "rising", "--json")
+    assert (code, json.loads(out)["answers"][-1]["question"]) == (1, "test_title")
+    assert "test_rising.py:4: not so: not Rising.title" in json.loads(out)["answers"][-1]["words"]
+    path.with_name("test_rising.py").unlink()
 
     path.write_text(_RISING.replace("Distance(2.0)", "Distance(0.2)"))
     code, out, _ = typed("strategy", "test", "rising", "--json")

@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from pilothouse.backtest.exam import FAILED, OPEN, PASSED, examine, golden_of
+from pilothouse.backtest.exam import FAILED, OPEN, PASSED, examine, examine_turns, golden_of
 from pilothouse.strategies.parameters import Parameter, Params, whole
 from pilothouse.strategies.registry import BUILT_IN
 from pilothouse.strategies.sample_market import sample_market
-from pilothouse.strategies.sdk import Columns, Signals
+from pilothouse.strategies.sdk import Columns, Filled, Happening, Signals, Turn, Turns
 from pilothouse.strategies.view import View
 from pilothouse.wiring.strategy_exams import OURS, golden_runs, market_of
 from tools import write_golden_runs
@@ -32,7 +32,8 @@ def test_built_in_strategies_pass(name: str) -> None:
     answers = list(examine(described.strategy, market_of(described), {}, golden_runs(described)))
 
     assert [(each.question, each.outcome, each.words) for each in answers if each.outcome != PASSED] == []
-    assert [each.question for each in answers] == ["foresight", "repetition", "corners", "golden runs"]
+    asked = ["foresight", "repetition", "corners", "golden runs"]
+    assert [each.question for each in answers] == (asked if name == "supertrend" else ["plain state", *asked])
 
 
 class Liar(Columns):
@@ -67,6 +68,30 @@ def test_who_lies_fails_in_each_question() -> None:
     assert "bars 9" in answers["corners"].words
     assert "instead of 1" in answers["golden runs"].words
     assert [each.outcome for each in examine(Liar(), market, {}, [])][-1] == OPEN
+
+
+class Hoarder(Turns):
+    """Keeps what no bot could save: the closes that it has seen, as a set."""
+
+    name, title = "hoarder", "Hoarder"
+    parameters: Mapping[str, Parameter] = {}  # type: ignore[misc]  # as users write it
+
+    def begin(self, p: Params) -> dict[str, Any]:
+        """Return nothing seen."""
+        return {"seen": None}
+
+    def decide(self, state: dict[str, Any], happening: Happening, p: Params) -> Turn:
+        """Ask for nothing."""
+        return Turn({"seen": {happening.at_ms if isinstance(happening, Filled) else 0}})
+
+
+def test_who_keeps_what_cannot_be_saved_is_told_the_key() -> None:
+    """It would trade here, and forget everything when a bot is started again."""
+    market = dict(list(sample_market().items())[:1])
+    answers = {each.question: each for each in examine_turns(Hoarder(), market, Params({}))}
+
+    assert answers["plain state"].outcome == FAILED
+    assert "state['seen']: set came" in answers["plain state"].words
 
 
 def test_the_bundled_market_is_the_same_everywhere() -> None:
