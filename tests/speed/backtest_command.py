@@ -46,7 +46,7 @@ class SmaFlip(Columns):
         return Rules(size=Size(1.0, SizeBy.FIXED))
 '''
 WORK = (
-    ("sma-flip, a file behind walls", ("sma-flip",)),
+    ("sma_flip, a file behind walls", ("sma_flip",)),
     ("ema-cross, built in", ("ema-cross", "-p", f"fast={FAST}", "-p", f"slow={SLOW}", "--size", "1 base")),
 )
 COSTS = ("--maker", "0.04", "--taker", "0.04", "--slippage", "0", "--capital", str(CAPITAL))
@@ -73,7 +73,7 @@ def run(place: Path, words: tuple[str, ...], *more: str) -> tuple[float, str]:
     )  # fmt: skip
     taken = time.perf_counter() - began
     if done.returncode:
-        raise AssertionError(f"{' '.join(words)}: exit code {done.returncode}: {done.stderr[-500:]}")
+        raise AssertionError(f"{' '.join(words)}: exit code {done.returncode}: {(done.stderr or done.stdout)[-500:]}")
     return taken, done.stdout
 
 
@@ -90,7 +90,7 @@ def measure(add: Callable[[str, float, str, str], None]) -> None:
             told = json.loads(run(place, words, "--json")[1])
             run(place, words)
             trades = told["metrics"]["trades"]
-            if words[0] == "sma-flip" and trades != len(loop.trades):
+            if words[0] == "sma_flip" and trades != len(loop.trades):
                 raise AssertionError(f"the command says something else: {trades} trades; the loop: {len(loop.trades)}")
             best = min(run(place, words)[0] for _ in range(RUNS))
             add(f"backtest run, the whole process: {title}", best, "s", f"{trades:,} trades; at most {AIM_S}")

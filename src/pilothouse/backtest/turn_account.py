@@ -199,8 +199,9 @@ class Account:
             tag = order.ticket.tag if order.ticket is not None else -1
             trade = leg.trade = Open(order.sign, self.step, price, order.reason, tag, price, price)
             trade.fresh = self.step if fresh else -1
+        else:
+            _seen(trade, price, price)
         fee = self._book(leg, order.sign * lots, price, order.reason, maker=maker)
-        _seen(trade, price, price)
         leg.pos += order.sign * lots
         trade.lots += lots
         trade.opened_value += lots * price * leg.lane.units

@@ -13,6 +13,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from pilothouse.backtest.turn_lanes import numbers_of
 from pilothouse.backtest.turn_orders import ALL, Lane, Leg
 from pilothouse.backtest.turn_run import CLOSE, TurnRun
 from pilothouse.core.candles import Ints
@@ -35,6 +36,9 @@ class CalmRun(TurnRun):
         if hasattr(self.strategy, "seat"):
             self.strategy.seat(self)
         self.at_once = _LEAST
+        self.lowest = numbers_of(np.minimum.accumulate(lane.candles.low[::-1])[::-1])
+        self.highest = numbers_of(np.maximum.accumulate(lane.candles.high[::-1])[::-1])
+        """Of each bar the lowest and the highest price from it on: what lies beyond them is never met."""
         self.told: Iterator[Bar] | None = None
         """The bars in order, each made when it is told; None where they are told otherwise."""
 
@@ -70,13 +74,14 @@ class CalmRun(TurnRun):
         if held and self.dues:
             place = bisect_left(self.dues, step)
             count = min(count, self.dues[place]) if place < len(self.dues) else count
-        if floor == 0 and ceiling == ALL:
+        falls, rises = self.lowest[step] <= floor, self.highest[step] >= ceiling
+        if not falls and not rises:
             return count
         if lane.columns[2][step] <= floor or lane.columns[1][step] >= ceiling:
             return step
-        if floor:
+        if falls:
             count = first_met(lane.candles.low[step:count] <= floor, step, count)
-        return count if ceiling == ALL else first_met(lane.candles.high[step:count] >= ceiling, step, count)
+        return count if not rises else first_met(lane.candles.high[step:count] >= ceiling, step, count)
 
     def _pass(self, lane: Lane, step: int, until: int) -> int:
         """Take the turns of the bars from `step` up to `until`, or to the first that asks for something."""
@@ -122,7 +127,8 @@ class CalmRun(TurnRun):
         if not held:
             account.equity += [account.cash] * (until - step)
             return
-        cash, each = account.cash, sum(leg.pos for leg in held) * lane.units
+        pos = held[0].pos if len(held) == 1 else sum(leg.pos for leg in held)
+        cash, each = account.cash, pos * lane.units
         account.equity += [cash + each * close for close in self.columns[3][step:until]]
         account.exposed += until - step
         highest, lowest = max(self.columns[1][step:until]), min(self.columns[2][step:until])

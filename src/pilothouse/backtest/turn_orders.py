@@ -152,6 +152,7 @@ class Leg:
 class Order(msgspec.Struct, eq=False):
     """An order that stands: lots left, prices in ticks.
 
+    key       its name, that of what was wanted
     since     step in which it was asked for in this form; of a ticket, the bar of its instrument
     best      from which a trailing trigger is measured
     ticket    what it is, where rules are carried out; such orders rest at their own price, even over a gap
@@ -172,10 +173,6 @@ class Order(msgspec.Struct, eq=False):
     ticket: Ticket | None = None
     frozen: bool = False
     key: str = ""
-
-    def __post_init__(self) -> None:
-        """Take its name from what was wanted."""
-        self.key = self.want.key
 
     def level(self, at: int) -> int:
         """Return the price at which the market reaches it; `at` where it is reached at once."""

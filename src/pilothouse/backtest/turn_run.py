@@ -107,7 +107,7 @@ class TurnRun(Walk):
                 self.walk(leg, leg.lane.first)
         if self.account.shared:
             self._call_again(legs, entered)
-        self._closes(here)
+        self._closes(here, legs)
 
     def begin_step(self, step: int, here: list[Lane]) -> None:
         """Come to the opens of a step."""
@@ -148,7 +148,7 @@ class TurnRun(Walk):
         if entered:
             self.call(inside=True)
 
-    def _closes(self, here: list[Lane]) -> None:
+    def _closes(self, here: list[Lane], legs: list[Leg]) -> None:
         step, self.phase = self.account.step, CLOSE
         for lane in here:
             lane.last = lane.close
@@ -156,7 +156,7 @@ class TurnRun(Walk):
             self._arrive(step, at_close=True)
         closing = self.closing(here)
         self.tell(closing)
-        self.end_of_step([leg for lane in here for leg in lane.legs], closing)
+        self.end_of_step(legs, closing)
 
     def tell(self, lanes: list[Lane]) -> None:
         """Tell the bars of some instruments that close now, one after the other."""
@@ -286,7 +286,7 @@ class TurnRun(Walk):
         since = leg.lane.bar + (self.at_close and not want.reduce_only)
         return Order(
             want, leg, want.sign, want.lots, want.limit or None, want.trigger or None, 0, want.reduce_only, since,
-            want.reason, ticket=want,
+            want.reason, ticket=want, key=want.key,
         )  # fmt: skip
 
     def _leg_of(self, want: Want) -> Leg:
@@ -327,7 +327,18 @@ class TurnRun(Walk):
             reduces=want.reduce_only, limit=limit is not None, trigger=want.stop is not None, trails=trail > 0
         )
         made = Order(
-            want, leg, sign, lots, limit, trigger, trail, want.reduce_only, self.account.step, reason, best=lane.last
+            want,
+            leg,
+            sign,
+            lots,
+            limit,
+            trigger,
+            trail,
+            want.reduce_only,
+            self.account.step,
+            reason,
+            best=lane.last,
+            key=want.key,
         )
         if before is not None and lots <= before.lots and before.trail == trail:
             same = before.limit == limit and (trail or before.trigger == trigger)

@@ -70,8 +70,8 @@ class Walk:
     def at_market(self, leg: Leg, at: int, *, reduces: bool | None = None, inside: bool = False) -> None:
         """Fill what a strategy wants at the market; `reduces`: only what may or may not open anything, None for all."""
         for order in list(leg.orders.values()):
-            waits = order.limit is None and order.trigger is None and reduces in {None, order.reduces}
-            if waits and leg.orders.get(order.key) is order:
+            waits = order.limit is None and order.trigger is None
+            if waits and (reduces is None or reduces is order.reduces) and leg.orders.get(order.key) is order:
                 self.take(order, at, inside=inside)
 
     def rules_at_open(self, leg: Leg, at: int) -> None:
@@ -268,7 +268,20 @@ class Walk:
         """Leave everything because a stop of the rules was met; what finds no volume now goes at the next open."""
         leg = stop.leg
         ticket = Ticket(leg.leave, stop.want.symbol, stop.want.quantity, reduce_only=True, sign=stop.sign, lots=ALL)
-        made = Order(ticket, leg, stop.sign, ALL, None, None, 0, True, self.account.step, stop.reason, ticket=ticket)
+        made = Order(
+            ticket,
+            leg,
+            stop.sign,
+            ALL,
+            None,
+            None,
+            0,
+            True,
+            self.account.step,
+            stop.reason,
+            ticket=ticket,
+            key=ticket.key,
+        )
         self.orders[leg.leave] = leg.orders[leg.leave] = made
         self.take(made, price)
 
