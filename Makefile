@@ -53,7 +53,7 @@ chaos: $(VENV)/.dev ## kill the product again and again at an exchange that fail
 bench: $(VENV)/.dev ## measure speed; prints ratios to a floor measured in the same run (ROWS="backtest sweep" for some)
 	$(BIN)/python -m tests.speed $(ROWS)
 
-bench-peers: $(VENV)/.dev ## the same backtests by other engines, results first (PEERS="vectorbt raptorbt" ROWS="flip sweep" SECONDS=120)
+bench-peers: $(VENV)/.dev ## the same backtests by other engines, results first (PEERS="vectorbt raptorbt" ROWS="flip sweep" EACH_S=120)
 	$(BIN)/python -m tests.peers
 
 lock: $(UV) ## resolve the locked requirements anew

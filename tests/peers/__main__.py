@@ -1,4 +1,4 @@
-"""Other people's engines beside ours: `make bench-peers PEERS="vectorbt raptorbt" ROWS="flip stops" SECONDS=120`.
+"""Other people's engines beside ours: `make bench-peers PEERS="vectorbt raptorbt" ROWS="flip stops" EACH_S=120`.
 
 Each peer runs in a process and an environment of its own over the same candles, and ours in the same way. Number of
 trades and final equity are compared first; a time is only told beside that. What was found is kept in
@@ -28,7 +28,7 @@ SCRIPTS = {
     "nautilus_trader": "by_nautilus",
     "jesse": "by_jesse",
 }
-SECONDS = 120.0
+EACH_S = 120.0
 GRACE = 1.5
 """How many times the seconds a process lives at most: importing and making ready are not counted in them."""
 
@@ -74,13 +74,13 @@ def _asked(variable: str, known: list[str]) -> list[str]:
 
 
 def _seconds() -> float:
-    asked = os.environ.get("SECONDS", "")
+    asked = os.environ.get("EACH_S", "")
     try:
-        found = float(asked) if asked else SECONDS
+        found = float(asked) if asked else EACH_S
     except ValueError:
         found = 0.0
     if not 1 <= found <= 86_400:
-        sys.exit(f"SECONDS: {asked!r} is not a number of seconds from 1 to 86400")
+        sys.exit(f"EACH_S: {asked!r} is not a number of seconds from 1 to 86400")
     return found
 
 

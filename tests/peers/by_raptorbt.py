@@ -1,5 +1,6 @@
 """raptorbt: columns of signals for one side at a time, so a flip is two runs whose results are added up."""
 
+import time
 from functools import partial
 
 import numpy as np
@@ -23,6 +24,7 @@ from tests.peers.frame import (
     Flags,
     Market,
     Run,
+    Unfinished,
     crossings,
     sma,
 )
@@ -122,12 +124,16 @@ def _portfolio(market: Market, deadline: float) -> Run:
 class Crossing(raptorbt.Strategy):
     """A turn for each bar, averages carried along."""
 
+    deadline = 0.0
+
     def on_start(self, ctx: raptorbt.StrategyContext) -> None:
         """Begin with no closes."""
         self.averages = Averages()
 
     def on_bar(self, ctx: raptorbt.StrategyContext) -> None:
         """Close what is held and open the other side."""
+        if ctx.idx % 1_000 == 0 and time.perf_counter() > self.deadline:
+            raise Unfinished(f"{ctx.idx:,} bars")
         sign = self.averages.turn(ctx.bar.close)
         if sign:
             side = "buy" if sign > 0 else "sell"
@@ -140,7 +146,9 @@ def _turns(market: Market, deadline: float) -> Run:
     columns = _columns(market)
 
     def run() -> Came:
-        found = raptorbt.run_strategy_backtest(Crossing, *columns, config=_config(), account_type="margin")
+        strategy = Crossing()
+        strategy.deadline = deadline
+        found = raptorbt.run_strategy_backtest(strategy, *columns, config=_config(), account_type="margin")
         return Came(len(found.trades()), float(found.equity_curve()[-1]), TOLD)
 
     return run

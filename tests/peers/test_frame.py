@@ -11,7 +11,7 @@ import pytest
 from pilothouse.strategies.indicators.averages import sma as our_sma
 from pilothouse.strategies.sdk import crossings as our_crossings
 from tests.peers import frame
-from tests.peers.__main__ import _told
+from tests.peers.__main__ import _told, main
 from tests.peers.frame import FAST, SLOW, Averages, Came, Market, crossings, lots_wanted, sma
 
 
@@ -71,3 +71,16 @@ def test_a_peer_that_goes_on_for_ever_is_ended(tmp_path: Path) -> None:
     assert "stopped after" in _told(stubborn, "by_nobody", "flip", tmp_path / "data", 0.5)["unfinished"]
     with pytest.raises(ProcessLookupError):
         os.kill(int((tmp_path / "pid").read_text()), 0)
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "word"),
+    [("PEERS", "vectorbtt", "known are raptorbt"), ("ROWS", "flop", "known are flip"), ("EACH_S", "soon", "from 1 to")],
+)
+def test_a_misspelt_wish_is_refused_before_anything_runs(
+    variable: str, value: str, word: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Half an hour later is a bad time to learn that a name was wrong."""
+    monkeypatch.setenv(variable, value)
+    with pytest.raises(SystemExit, match=f"{variable}.*{word}"):
+        main()
