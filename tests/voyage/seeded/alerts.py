@@ -5,7 +5,8 @@ alone which alert it is for, without a word of our books.
 """
 
 import json
-from collections.abc import Mapping
+import random
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
@@ -14,6 +15,7 @@ from pilothouse.fleet.inbox import Door
 from pilothouse.simulation.contracts import CONTRACTS
 from pilothouse.simulation.division import divided_even
 from tests.voyage.seeded.chance import Chance
+from tests.voyage.seeded.worlds import LADDER, PLAIN, TRAILING
 
 ORDERS, PROTECTED, STRATEGY = "orders", "protected", "strategy"
 LANES: Mapping[str, tuple[str, Decimal]] = {
@@ -53,8 +55,8 @@ class Alert:
     signal_ids: set[str] = field(default_factory=set)
 
 
-def drawn(chance: Chance, count: int, within_s: float) -> list[Alert]:
-    """Return so many alerts, sent at instants within so many seconds, oldest first."""
+def drawn(chance: Chance, count: int, within_s: float, protection: str = PLAIN) -> list[Alert]:
+    """Return so many alerts, sent at instants within so many seconds, oldest first; `protection`: what they ask for."""
     source = chance.of("alerts")
     sizes = {kind: source.sample(range(20, _LOTS_MOST), count) for kind in (ORDERS, PROTECTED)}
     held = dict.fromkeys((ORDERS, PROTECTED), 0)
@@ -80,12 +82,33 @@ def drawn(chance: Chance, count: int, within_s: float) -> list[Alert]:
             if kind == ORDERS and source.random() < 0.25:
                 body |= {"order_type": "LIMIT", "price": str(_limit(source.choice((-1, 1, 3)), symbol, side))}
         if kind == PROTECTED:
-            body["stop_loss"] = source.choice(["1%", "3%", "20%"])
-            if source.random() < 0.6:
-                body["take_profit"] = source.choice(["1%", "2%", "10%"])
+            body |= _GUARDS[protection](source)
         door = Door.STRATEGY if kind == STRATEGY else Door.ORDER
         alerts.append(Alert(number, kind, symbol, lots, side, json.dumps(body).encode(), door, due))
     return alerts
+
+
+def _plain(source: random.Random) -> dict[str, Any]:
+    found = {"stop_loss": source.choice(["1%", "3%", "20%"])}
+    return found | ({"take_profit": source.choice(["1%", "2%", "10%"])} if source.random() < 0.6 else {})
+
+
+def _trailing(source: random.Random) -> dict[str, Any]:
+    return {"trailing_stop": source.choice(["1%", "2%", "5%"])}
+
+
+def _ladder(source: random.Random) -> dict[str, Any]:
+    first, second = source.choice([("0.3", "1"), ("0.5", "2"), ("1", "3")])
+    targets = [{"percent": first, "share": "30"}, {"percent": second, "share": "50"}, {"percent": "10"}]
+    found: dict[str, Any] = {"stop_loss": source.choice(["1%", "3%"]), "take_profits": targets}
+    return found | ({"break_even_after": 1} if source.random() < 0.5 else {})
+
+
+_GUARDS: Mapping[str, Callable[[random.Random], dict[str, Any]]] = {
+    PLAIN: _plain,
+    TRAILING: _trailing,
+    LADDER: _ladder,
+}
 
 
 def _limit(permille: int, symbol: str, side: str) -> Decimal:

@@ -13,14 +13,14 @@ from sqlalchemy import Engine, event
 
 from pilothouse.kit import db
 from pilothouse.kit.db import Database, Tx
-from pilothouse.kit.engines import open_engine
+from pilothouse.kit.engines import dialect_of, open_engine
 from pilothouse.kit.units import Closing, Unit, UnitQueue
 
 T = TypeVar("T")
 
 
 class HandDatabase(Database):
-    """A database whose units of work are done at once, on the thread that hands them in. SQLite alone."""
+    """A database whose units of work are done at once, on the thread that hands them in."""
 
     def __init__(self, url: str, **kwargs: Any) -> None:
         """Open `url`, and send the thread that would write away."""
@@ -30,7 +30,8 @@ class HandDatabase(Database):
             thread.join()
         self._threads = []
         self._queue = UnitQueue(self.clock.monotonic)
-        self._hand = db._SqliteWriter(self, self._queue, self._here, self._writers, threading.Lock())
+        kind = db._SqliteWriter if self.dialect == "sqlite" else db._PostgresWriter
+        self._hand = kind(self, self._queue, self._here, self._writers, threading.Lock())
 
     def submit(self, work: Callable[[Tx], T], *, name: str, urgent: bool = False, lane: str | None = None) -> Future[T]:
         """Do it at once; on the committing thread itself, right after the commit that it is called from."""
@@ -83,7 +84,7 @@ def kept_engine(url: str, *, size: int, read_only: bool = False) -> Engine:
         _engines[key].dispose()
     else:
         engine = _engines[key] = open_engine(url, size=size, read_only=read_only)
-        if not read_only:
+        if not read_only and dialect_of(url) == "sqlite":
             event.listen(engine, "connect", _without_waiting_for_the_disk)
     return _engines[key]
 

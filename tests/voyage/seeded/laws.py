@@ -6,13 +6,13 @@ where it is them that are judged.
 
 import json
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
 from pilothouse.accounts.trading_accounts import TradingAccount
-from pilothouse.core.order import OrderState
+from pilothouse.core.order import OrderState, Purpose
 from pilothouse.execution import halt_store, writing
 from pilothouse.execution import store as orders_store
 from pilothouse.execution.store import OrderFilter
@@ -26,21 +26,17 @@ from pilothouse.observability.invariants.protection_stands import PROTECTION_STA
 from pilothouse.observability.invariants.rule import Gravity
 from pilothouse.observability.watch import survey
 from pilothouse.simexchange.front import Reply
-from pilothouse.simexchange.records import Told
+from pilothouse.simexchange.records import Algo
 from pilothouse.simexchange.requests import Request
 from pilothouse.simexchange.soundness import complaints
 from pilothouse.simulation.contracts import UNITS_PER_QUOTE
-from pilothouse.venues.aster.card import ACCEPTANCE_WINDOW_S
-from pilothouse.venues.aster.codes import Outcome, outcome_of
 from tests.voyage.seeded.alerts import KIND_OF, LANES, PROTECTED, STRATEGY, Alert
 from tests.voyage.seeded.life import Life
-from tests.voyage.seeded.sea import SYMBOLS, Sea
+from tests.voyage.seeded.sea import SYMBOLS, Sea, There
+from tests.voyage.seeded.worlds import LADDER
 
-_PLACES = {"/fapi/v3/order": False, "/fapi/v3/batchOrders": True}
-_CERTAIN = {Outcome.REJECTED, Outcome.NOT_NOW, Outcome.STALE, Outcome.EXISTS}
+_PLACES = {"order": "newClientOrderId", "algoOrder": "clientAlgoId"}
 _ALL = 1_000
-_WINDOW_S = ACCEPTANCE_WINDOW_S - 6
-"""What the venue may take a request for, without what the house adds because clocks are off by some seconds."""
 
 _REFUSALS = ("the price of ",)
 """How a refusal begins that may come of a storm, when no price was heard: then nothing may come of the alert."""
@@ -76,6 +72,7 @@ class Laws:
         self._asked = Counter((one.symbol, one.side, one.lots) for one in alerts if one.side)
         self._attempts: dict[str, _Attempt] = {}
         self._seen = 0
+        self._known: set[tuple[type, int]] = set()
         self._ids: set[str] = set()
         self._taken: Counter[tuple[str, str, int]] = Counter()
         self._fills_seen = -1
@@ -99,7 +96,7 @@ class Laws:
         now = self._sea.now()
         for name in names:
             before = self._attempts.get(name)
-            if before is not None and not before.is_void and now - before.left < _WINDOW_S:
+            if before is not None and not before.is_void and now - before.left < self._sea.world.window_s:
                 words = f"{name} leaves again {now - before.left:.1f} s after it may have arrived"
                 raise Wrong("never resent before its window is over", words)
             self._attempts[name] = _Attempt(now)
@@ -113,8 +110,9 @@ class Laws:
         each = said if isinstance(said, list) else [said] * len(names)
         for name, one in zip(names, each, strict=False):
             code = one.get("code") if isinstance(one, dict) else None
+            text = str(one.get("msg", "")) if isinstance(one, dict) else ""
             status = reply.status
-            is_certain = isinstance(code, int) and code < 0 and outcome_of(status, code) in _CERTAIN
+            is_certain = isinstance(code, int) and code <= 0 and self._sea.world.is_certain(status, code, text)
             if is_certain or status in {418, 429}:
                 self._attempts[name].is_void = True
 
@@ -122,25 +120,26 @@ class Laws:
 
     def after_step(self, life: Life | None, *, is_changed: bool) -> None:
         """Judge the exchange, and the books if a house is open and anything was committed that they tell of."""
-        orders = self._sea.file.orders
-        if len(orders) > self._seen:
-            for told in list(orders.values())[self._seen :]:
-                self._new_order(told)
-            self._seen = len(orders)
+        file = self._sea.file
+        if len(file.orders) + len(file.algos) > self._seen:
+            for one in self._sea.there():
+                if (type(one.of), number_of(one)) not in self._known:
+                    self._known.add((type(one.of), number_of(one)))
+                    self._new_order(one)
+            self._seen = len(file.orders) + len(file.algos)
         self._strategy_stays_within()
         if life is not None and life.errors:
             raise Wrong("no error of ours", life.errors[0])
         if life is not None and is_changed:
             self._books(life)
 
-    def _new_order(self, told: Told) -> None:
-        order = told.order
+    def _new_order(self, order: There) -> None:
         if order.client_id in self._ids:
             raise Wrong("one client id, one order", f"{order.client_id} stands twice at the exchange")
         self._ids.add(order.client_id)
-        if order.stop is not None and not order.reduce_only:
+        if order.waits and not order.reduce_only:
             raise Wrong("protection only reduces", f"{order.client_id} could open a position")
-        if order.reduce_only or KIND_OF[order.symbol] == STRATEGY:
+        if order.reduce_only or KIND_OF[order.symbol] == STRATEGY or order.client_id in self._sea.foreign:
             return
         key = (order.symbol, "BUY" if order.sign > 0 else "SELL", order.lots)
         self._taken[key] += 1
@@ -175,7 +174,7 @@ class Laws:
             self._nothing_is_halted(life)
 
     def _nothing_is_halted(self, life: Life) -> None:
-        """Nothing on a voyage is a reason to halt: not one order is anybody else's."""
+        """Nothing on a voyage is a reason to halt: what somebody else trades is told with its fills."""
         account = self.account
         assert account is not None, "as above"
         halt = life.database.read(lambda tx: halt_store.halted(tx, account.id, account.owner_id))
@@ -227,7 +226,7 @@ class Laws:
             raise Wrong(f"invariant {late[0].invariant}", "; ".join(map(str, late)))
 
     def _every_alert_has_its_order(self, life: Life) -> None:
-        there = {told.order.client_id: told.order for told in self._sea.file.orders.values()}
+        there = {one.client_id: one for one in self._sea.there()}
         for alert in self._alerts:
             if alert.refused:
                 raise Wrong("every alert is taken", f"alert {alert.number} was refused: {alert.refused}")
@@ -300,8 +299,12 @@ class Laws:
         owner = life.house.operator_id
         narrow = OrderFilter(account_id=self.account.id if self.account else None)
         ours = life.database.read(lambda tx: orders_store.page(tx, owner, narrow, before=None, limit=_ALL))
-        there = {told.order.client_id: told.order for told in self._sea.file.orders.values()}
+        there = {one.client_id: one for one in self._sea.there()}
         for order in ours:
+            is_foreign = order.client_order_id in self._sea.foreign
+            if is_foreign != (order.purpose is Purpose.FOREIGN) or (is_foreign and order.hook_id is not None):
+                words = f"{order.client_order_id} is {order.purpose} of hook {order.hook_id}"
+                raise Wrong("what others trade is not ours", words)
             theirs = there.pop(order.client_order_id, None)
             if theirs is None:
                 if order.filled_quantity or not order.state.is_final:
@@ -322,37 +325,41 @@ class Laws:
         """Stops are as large as the position, targets no larger, on its closing side; nothing else waits anywhere."""
         for symbol in SYMBOLS:
             held = self._held(symbol)
-            waiting = [
-                told.order
-                for told in self._sea.file.orders.values()
-                if told.order.is_open and told.order.symbol == symbol and told.order.stop is not None
-            ]
+            waiting = [one for one in self._sea.there() if one.is_open and one.symbol == symbol and one.waits]
             # One that closes the whole position names no size before it fires.
-            stops = sum(
-                abs(held) if one.closes else one.lots - one.filled
-                for one in waiting
-                if one.type.value.startswith("STOP")
-            )
-            targets = sum(one.lots - one.filled for one in waiting if one.type.value.startswith("TAKE_PROFIT"))
+            sizes = {id(one): abs(held) if one.closes else one.lots - one.filled for one in waiting}
+            trails = sum(sizes[id(one)] for one in waiting if one.trails)
+            stops = sum(sizes[id(one)] for one in waiting if one.is_stop and not one.trails)
+            targets = sum(sizes[id(one)] for one in waiting if not one.is_stop)
             wrong = [one for one in waiting if not held or one.sign * held > 0]
             if wrong:
-                words = f"{symbol} holds {held} lots, and {wrong[0].client_id} ({wrong[0].type}) stands"
+                words = f"{symbol} holds {held} lots, and {wrong[0].client_id} ({wrong[0].kind}) stands"
                 raise Wrong("nothing is left behind", words)
             wanted = abs(held) if KIND_OF[symbol] == PROTECTED else 0
-            if stops != wanted:
-                raise Wrong("protection stands", f"{symbol} holds {held} lots, stops for {stops} stand")
-            if targets > wanted:
+            # Beside an order of the exchange's own that trails, a stop may keep what an earlier one had gained.
+            if (wanted not in {stops, trails}) or not {stops, trails} <= {0, wanted}:
+                words = f"{symbol} holds {held} lots, stops for {stops} and trails for {trails} stand"
+                raise Wrong("protection stands", words)
+            # A ladder's last target takes what the others leave.
+            if targets > wanted or (self._sea.world.protection == LADDER and targets != wanted):
                 raise Wrong("protection stands", f"{symbol} holds {held} lots, targets for {targets} stand")
+
+
+def number_of(one: There) -> int:
+    """Return the exchange's own number of an order."""
+    return one.of.number if isinstance(one.of, Algo) else one.of.order.number
 
 
 def _ordered(request: Request) -> Iterator[str]:
     """Yield the client ids that a request asks to place."""
-    is_batch = _PLACES.get(request.path)
-    if request.method != "POST" or is_batch is None:
+    name = request.path.rpartition("/")[2]
+    if request.method != "POST":
         return
-    rows: list[Mapping[str, Any]] = json.loads(request.params["batchOrders"]) if is_batch else [request.params]
-    for row in rows:
-        yield str(row["newClientOrderId"])
+    if name == "batchOrders":
+        for row in json.loads(request.params["batchOrders"]):
+            yield str(row["newClientOrderId"])
+    elif name in _PLACES:
+        yield str(request.params[_PLACES[name]])
 
 
 def _is_refused(signal: SignalRecord) -> bool:

@@ -17,7 +17,7 @@ import httpx
 import structlog
 
 from pilothouse.accounts import hooks, trading_accounts, venue_keys
-from pilothouse.accounts.trading_accounts import Mode, TradingAccount
+from pilothouse.accounts.trading_accounts import TradingAccount
 from pilothouse.core.errors import PilothouseError, Unavailable
 from pilothouse.execution import send
 from pilothouse.execution.submit import Trader
@@ -33,13 +33,16 @@ from pilothouse.jobs.writers import WriterKeeper
 from pilothouse.kit import db as kit_db
 from pilothouse.kit.db import Tx
 from pilothouse.kit.fresh_ids import FreshIds
-from pilothouse.kit.sealed import Secret
 from pilothouse.kit.settings import Settings
 from pilothouse.simexchange.front import Reply
 from pilothouse.simexchange.requests import Request
-from pilothouse.venues.aster import adapter, opened
-from pilothouse.venues.aster.rest import Tools
+from pilothouse.venues.aster import adapter
+from pilothouse.venues.aster import opened as aster_opened
+from pilothouse.venues.aster import rest as aster_rest
 from pilothouse.venues.catalogue import checked_credential
+from pilothouse.venues.ccxt import listening
+from pilothouse.venues.ccxt import opened as ccxt_opened
+from pilothouse.venues.ccxt import rest as ccxt_rest
 from pilothouse.venues.held_streams import HeldOpen
 from pilothouse.venues.keys import VenueKey
 from pilothouse.wiring import build as wiring_build
@@ -49,9 +52,9 @@ from pilothouse.wiring.subscriptions import ALARM_TOPICS, TRADING_TOPICS
 from tests.voyage.seeded.books import HandDatabase, kept_engine
 from tests.voyage.seeded.sea import HouseClock, Sea
 from tests.voyage.seeded.threads import AtOncePool, Errands, LaterPool, TurnedLoop, TurnedStreams, abandon
-from tests.voyage.seeded.wire import BASE, Crossing, Opening
+from tests.voyage.seeded.wire import Crossing, Opening
+from tests.voyage.seeded.worlds import MODE
 
-KEY = str(VenueKey("aster", BASE))
 _NEVER = float("inf")
 _LEFT_OUT = {"candles", "accounts"}
 """Periodic work that is about no order: fetching candles, and the examination of new accounts."""
@@ -79,6 +82,7 @@ class Hand:
 class Life:
     """The house from one start to its end. `open` it; move its `hands`; `die`, or `stop` it in order.
 
+    url         of its database
     fuse        is called around each commit, and may raise Crash
     lookout     hears of each request: (life, request) right before it leaves
     heard       hears of what came back
@@ -90,6 +94,7 @@ class Life:
     sea: Sea
     clock: HouseClock
     place: Path
+    url: str
     number: int
     noise: bytes
     fuse: Callable[[str], None]
@@ -108,7 +113,7 @@ class Life:
         """Start the house, as `pilothouse up` does."""
         self.errands = Errands()
         self.loop = TurnedLoop(self.sea.now, self.errands)
-        variables = {"PILOTHOUSE_DATA": str(self.place), "PILOTHOUSE_DATABASE_URL": f"sqlite:///{self.place}/books.db"}
+        variables = {"PILOTHOUSE_DATA": str(self.place), "PILOTHOUSE_DATABASE_URL": self.url}
         variables["PILOTHOUSE_RECONCILE_S"] = "5"  # often, or a life is over before it was done once
         parts = Parts(
             clock=self.clock,
@@ -128,17 +133,14 @@ class Life:
         self._make_hands()
         return self
 
-    def new_account(self, wallet: str, signer: str, private_key: str) -> TradingAccount:
+    def new_account(self) -> TradingAccount:
         """Open the account at the exchange, with its key sealed."""
-        house, now = self.house, self.clock.now()
-        parts, label = checked_credential(
-            VenueKey.parse(KEY),
-            {"user": Secret(wallet), "signer": Secret(signer), "private_key": Secret(private_key)},
-        )
+        house, now, world = self.house, self.clock.now(), self.sea.world
+        parts, label = checked_credential(VenueKey.parse(world.key), world.credential)
 
         def work(tx: Tx) -> TradingAccount:
             account = trading_accounts.open_account(
-                tx, owner_id=house.operator_id, name="sim", venue=KEY, mode=Mode.TESTNET, currency="USDT", now=now
+                tx, owner_id=house.operator_id, name="sim", venue=world.key, mode=MODE, currency="USDT", now=now
             )
             venue_keys.keep(tx, house.ring.sealer, house.operator_id, account.id, parts, label=label, now=now)
             return account
@@ -359,8 +361,8 @@ def afloat(of: Callable[[], Life]) -> Iterator[None]:
     def later(name: str) -> Callable[..., LaterPool]:
         return lambda *_, **__: LaterPool(of().errands, name)
 
-    def tools(*args: object, **kwargs: object) -> Tools:
-        return Tools(*args, **{**kwargs, "sleep": of().meanwhile})  # type: ignore[arg-type]  # as it is called
+    def tools(kind: Callable[..., object]) -> Callable[..., object]:
+        return lambda *args, **kwargs: kind(*args, **{**kwargs, "sleep": of().meanwhile})
 
     configured = structlog.get_config()
     structlog.configure(processors=[_hearing(of)], logger_factory=structlog.ReturnLoggerFactory())
@@ -373,7 +375,9 @@ def afloat(of: Callable[[], Life]) -> Iterator[None]:
                 (jobs_streams, "ThreadPoolExecutor", later("compare")),
                 (jobs_writers, "ThreadPoolExecutor", later("writer-compare")),
                 (adapter, "Streams", lambda name: TurnedStreams(name, of().loop)),
-                (opened, "Tools", tools),
+                (listening, "Streams", lambda name: TurnedStreams(name, of().loop)),
+                (aster_opened, "Tools", tools(aster_rest.Tools)),
+                (ccxt_opened, "Tools", tools(ccxt_rest.Tools)),
                 (httpx, "HTTPTransport", lambda **_: Crossing(of())),
                 (HeldOpen, "connection", lambda _, url: Opening(of(), url, of().is_reachable)),
             ):

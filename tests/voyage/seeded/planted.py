@@ -13,15 +13,18 @@ from unittest import mock
 
 from pilothouse.bots import bracket
 from pilothouse.bots.bracket import Guarding, Wanted
+from pilothouse.bots.follow import LiveOrder
+from pilothouse.bots.venue_trail import TRAIL
 from pilothouse.core.clock import Clock, Tick
 from pilothouse.core.errors import Unavailable
 from pilothouse.core.fill import Fill
-from pilothouse.core.order import OrderState
-from pilothouse.execution import send, settle, store
+from pilothouse.core.order import OrderState, OrderTerms, Purpose
+from pilothouse.execution import reconcile, send, settle, store
 from pilothouse.execution.desk import Desk
 from pilothouse.execution.fence import Writers
 from pilothouse.execution.store import OrderRecord
 from pilothouse.fleet import guard, inbox
+from pilothouse.jobs import embedded
 from pilothouse.jobs.dispatch import Dispatcher
 from pilothouse.kit import db, outbox
 from pilothouse.kit.db import Tx
@@ -30,6 +33,7 @@ from pilothouse.kit.units import Unit
 from pilothouse.ledger import post
 from pilothouse.venues.aster.adapter import AsterVenue
 from pilothouse.venues.port import OrderRequest, PlaceOutcome, Unknown, VenueAccount, VenuePosition
+from pilothouse.wiring.house import House
 
 
 def _instead(of: object, name: str, ours: Any) -> Any:
@@ -226,6 +230,46 @@ def let_protection_open_a_position() -> Iterator[None]:
         yield
 
 
+@contextmanager
+def forget_the_trail_after_a_restart() -> Iterator[None]:
+    """A house that was started again does not know any more that a stop trails."""
+    lives = [0]
+    recover, wants = embedded.recover, bracket.wants
+
+    def counted(house: House) -> None:
+        lives[0] += 1
+        recover(house)
+
+    def without_trail(*args: Any) -> list[Wanted]:
+        return [each for each in wants(*args) if lives[0] == 1 or each.place != TRAIL]
+
+    with ExitStack() as stack:
+        stack.enter_context(_instead(embedded, "recover", counted))
+        stack.enter_context(_instead(bracket, "wants", without_trail))
+        yield
+
+
+@contextmanager
+def keep_a_target_of_another_size() -> Iterator[None]:
+    """A target that was placed behind the first part of an entry stays as large as that part."""
+    fits = bracket._fits
+
+    def whatever_size(order: LiveOrder, terms: OrderTerms) -> bool:
+        if order.purpose is Purpose.TAKE_PROFIT:
+            terms = replace(terms, quantity=order.remaining)
+        return fits(order, terms)
+
+    with _instead(bracket, "_fits", whatever_size):
+        yield
+
+
+@contextmanager
+def book_what_others_trade_as_ours() -> Iterator[None]:
+    """An order that somebody made in the venue's own screens is taken for an entry of ours."""
+    with _instead(reconcile, "_whose", lambda _: (Purpose.ENTRY, "found at the venue")):
+        yield
+
+
 PLANTED: Mapping[str, Callable[[], Any]] = {
     each.__name__: each
     for each in (
@@ -242,6 +286,9 @@ PLANTED: Mapping[str, Callable[[], Any]] = {
         send_anew_what_a_dead_process_had_in_hand,
         deliver_at_most_once,
         let_protection_open_a_position,
+        forget_the_trail_after_a_restart,
+        keep_a_target_of_another_size,
+        book_what_others_trade_as_ours,
     )
 }
 """By what is wrong with them."""

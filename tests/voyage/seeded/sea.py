@@ -7,7 +7,7 @@ happens at it.
 import heapq
 import itertools
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 from pilothouse.core.clock import Tick
@@ -15,9 +15,12 @@ from pilothouse.kit.clocks import FrozenClock
 from pilothouse.simexchange.clock import ExchangeClock
 from pilothouse.simexchange.exchange import Exchange
 from pilothouse.simexchange.front import Front
-from pilothouse.simexchange.records import ASTER, AccountFile
+from pilothouse.simexchange.keys import ApiKey
+from pilothouse.simexchange.order_intake import Wanted
+from pilothouse.simexchange.records import AccountFile, Algo, Told
 from pilothouse.simexchange.streams import Hub
 from pilothouse.simulation.contracts import CONTRACTS, Contract
+from tests.voyage.seeded.worlds import API_KEY, API_SECRET, ASTER, FIRST, WALLET, World
 
 START = datetime(2026, 1, 5, 12, tzinfo=UTC)
 SYMBOLS = ("BTCUSDT", "ETHUSDT", "SOLUSDT")
@@ -29,25 +32,50 @@ BEAT_S = 2.0
 """What streams tell by the clock, such as the prices of a day, they tell this often: it costs much."""
 
 
-class Sea:
-    """Time and the exchange.
+@dataclass(frozen=True, slots=True)
+class There:
+    """One order at the exchange, whichever way it keeps it; lots.
 
-    trace   hears a line for everything that happens
+    of      what it is kept as
+    kind    its type in the exchange's words
+    waits   for a trigger
     """
 
-    def __init__(self, seed: int, wallet: str, agent: str = "") -> None:
+    of: Told | Algo
+    kind: str
+    client_id: str
+    symbol: str
+    sign: int
+    lots: int
+    filled: int
+    is_open: bool
+    waits: bool
+    trails: bool
+    is_stop: bool
+    reduce_only: bool
+    closes: bool
+    status: str
+
+
+class Sea:
+    """Time and the exchange."""
+
+    def __init__(self, seed: int, world: World = FIRST) -> None:
         """Begin at START with one funded account."""
+        self.world = world
         self.time = FrozenClock(START)
         contracts = {
             symbol: _thinned(CONTRACTS[symbol]) if symbol in THIN_AT else CONTRACTS[symbol] for symbol in SYMBOLS
         }
         self.exchange = Exchange(ExchangeClock(self.time), seed=seed, contracts=contracts)
-        self.front = Front(self.exchange, profile=ASTER)
+        self.front = Front(self.exchange, profile=world.profile)
         self.hub = Hub(self.exchange, self.front.faults, lambda ms, what: self.later(ms / 1_000, what))
-        self.account_id = f"aster-{wallet.lower()}"
-        self.front.add_wallet(wallet.lower(), self.account_id)
-        if agent:
-            self.exchange.keys.add_agent(agent, wallet.lower())
+        self.account_id = world.account_id
+        if world.venue == ASTER:
+            self.front.add_wallet(WALLET, self.account_id)
+        else:
+            self.front.add_api_key(ApiKey(API_KEY, API_SECRET, self.account_id))
+        self.foreign: set[str] = set()
         self._later: list[tuple[float, int, Callable[[], None]]] = []
         self._numbers = itertools.count()
         self._beats_at = 0.0
@@ -56,6 +84,28 @@ class Sea:
     def file(self) -> AccountFile:
         """Return what the exchange has of our account."""
         return self.exchange.files[self.account_id]
+
+    def there(self) -> list[There]:
+        """Return every order of our account, oldest first; a conditional one and what it made are one."""
+        made = [_of_told(told) for told in self.file.orders.values() if not told.conditional]
+        return made + [_of_algo(algo) for algo in self.file.algos.values()]
+
+    def trade_by_hand(self, symbol: str, sign: int, lots: int) -> str:
+        """Buy or sell as somebody does who uses the exchange's own screens; returns the order's client id."""
+        wanted = Wanted(
+            symbol, sign, "BOTH", "MARKET", "GTC", lots, None, None, None, False, False, "CONTRACT_PRICE", False, "",
+            "NONE", "EXPIRE_MAKER", 0,
+        )  # fmt: skip
+        told = self.exchange.place(self.file, wanted)
+        self.foreign.add(told.order.client_id)
+        return told.order.client_id
+
+    def cancel_by_hand(self, one: There) -> None:
+        """End an order that stands, as the same somebody does."""
+        if isinstance(one.of, Algo):
+            self.exchange.end_algo(self.file, one.of, "CANCELED")
+        else:
+            self.exchange.cancel(one.of)
 
     def now(self) -> float:
         """Return the seconds that have passed."""
@@ -83,6 +133,25 @@ class Sea:
                 self.hub.beat()
             if self.now() >= until:
                 return
+
+
+def _of_told(told: Told) -> There:
+    order = told.order
+    waits = order.stop is not None or order.trail is not None
+    return There(
+        told, told.kind, order.client_id, order.symbol, order.sign, order.lots, order.filled, order.is_open, waits,
+        order.trail is not None, order.type.value.startswith("STOP"), order.reduce_only, order.closes,
+        str(order.status),
+    )  # fmt: skip
+
+
+def _of_algo(algo: Algo) -> There:
+    made = algo.actual
+    return There(
+        algo, algo.kind, algo.client_id, algo.symbol, algo.sign, algo.lots, made.filled if made is not None else 0,
+        algo.is_open or (made is not None and made.is_open), True, algo.trail is not None,
+        algo.kind.startswith(("STOP", "TRAILING")), algo.reduce_only or algo.closes, algo.closes, algo.status,
+    )  # fmt: skip
 
 
 def _thinned(contract: Contract) -> Contract:

@@ -1,15 +1,18 @@
 """What goes wrong on a voyage: at the exchange, on the wire, with the clocks, and with the house itself."""
 
+import contextlib
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
+from pilothouse.simexchange.wire_errors import WireError
 from pilothouse.simulation.division import divided_even
 from tests.voyage.seeded.alerts import LANES, ORDERS
 from tests.voyage.seeded.chance import Chance
 from tests.voyage.seeded.sea import SYMBOLS, HouseClock, Sea
+from tests.voyage.seeded.worlds import ASTER
 
 _ORDER = {"method": "POST", "path": "order"}
 _THIN = {"symbol": LANES[ORDERS][0], "type": "MARKET"}
@@ -54,7 +57,17 @@ STREAM_FAULTS: tuple[Mapping[str, Any], ...] = (
     {"kind": "reorder", "stream": True},
     {"kind": "delay", "stream": True, "value": 900},
 )
-QUESTIONS = (*["positionRisk"] * 4, "openOrders", "order", "userTrades", "income", "allOrders")
+_ALGO = {"method": "POST", "path": "algoOrder"}
+CONDITIONAL_FAULTS: tuple[Mapping[str, Any], ...] = (
+    {"kind": "lost", **_ALGO},
+    {"kind": "hang", **_ALGO},
+    {"kind": "unknown_undone", **_ALGO},
+    {"kind": "unexpected", **_ALGO},
+    {"kind": "throttled", **_ALGO},
+    {"kind": "slow", "value": 1_500, **_ALGO},
+    {"kind": "queued", "value": 900, **_ALGO},
+)
+"""Where conditional orders are asked for elsewhere."""
 
 
 @dataclass(frozen=True)
@@ -69,9 +82,10 @@ class Storm:
 class Storms:
     """Draws what goes wrong next, and lets it."""
 
-    def __init__(self, chance: Chance, sea: Sea, clock: HouseClock, clock_most_s: float) -> None:
-        """Strike at the exchange, the time and the house's clock, which is off by so much at most."""
-        self._clock_most_s = clock_most_s
+    def __init__(self, chance: Chance, sea: Sea, clock: HouseClock) -> None:
+        """Strike at the exchange, the time and the house's clock, as the world says."""
+        self._world = sea.world
+        self._faults = REQUEST_FAULTS if sea.world.venue == ASTER else REQUEST_FAULTS + CONDITIONAL_FAULTS
         self._chance, self._sea, self._clock = chance.of("storms"), sea, clock
         self.struck: Counter[str] = Counter()
         self._all = (
@@ -85,6 +99,7 @@ class Storms:
             Storm("clock", 1, self._clock_jumps),
             Storm("price", 4, self._price),
             Storm("by hand", 2, self._by_hand),
+            *((Storm("somebody else", 2, self._somebody_else),) if sea.world.is_shared else ()),
         )
 
     def strike(self) -> str:
@@ -105,7 +120,7 @@ class Storms:
         self._clock.off = timedelta(0)
 
     def _request(self) -> str:
-        rule = {**self._chance.choice(REQUEST_FAULTS), "times": self._chance.choice((1, 1, 1, 2, 6))}
+        rule = {**self._chance.choice(self._faults), "times": self._chance.choice((1, 1, 1, 2, 6))}
         self._sea.front.faults.add(rule)
         return str(rule)
 
@@ -127,7 +142,7 @@ class Storms:
 
     def _question(self) -> str:
         """One kind of question is not answered for a while; everything else is."""
-        path, kind = self._chance.choice(QUESTIONS), self._chance.choice(("unavailable", "gateway", "lost"))
+        path, kind = self._chance.choice(self._world.questions), self._chance.choice(("unavailable", "gateway", "lost"))
         return f"{path} {kind} {self._for_a_while({'kind': kind, 'method': 'GET', 'path': path}, 30)}"
 
     def _for_a_while(self, fault: Mapping[str, Any], most_s: float) -> str:
@@ -146,7 +161,7 @@ class Storms:
         return f"the exchange's clock is off by {self._sea.front.skew_us / 1_000_000:.3f} s"
 
     def _clock_jumps(self) -> str:
-        most = self._chance.choice((0.5, self._clock_most_s))
+        most = self._chance.choice((0.5, self._world.clock_most_s))
         self._clock.off = timedelta(seconds=self._chance.uniform(-most, most))
         return f"the house's clock is off by {self._clock.off.total_seconds():.3f} s"
 
@@ -161,9 +176,15 @@ class Storms:
 
     def _by_hand(self) -> str:
         """Somebody cancels a stop or a target in the exchange's own screens."""
-        standing = [told for told in self._sea.file.orders.values() if told.order.is_open and told.order.stop]
+        standing = [one for one in self._sea.there() if one.is_open and one.waits]
         if not standing:
             return "nothing stands"
-        told = self._chance.choice(standing)
-        self._sea.exchange.cancel(told)
-        return f"{told.order.client_id} is cancelled"
+        one = self._chance.choice(standing)
+        with contextlib.suppress(WireError):  # it triggers at this moment
+            self._sea.cancel_by_hand(one)
+        return f"{one.client_id} is cancelled"
+
+    def _somebody_else(self) -> str:
+        """Somebody buys or sells in the exchange's own screens, where no alert asks for a whole position."""
+        symbol, sign, lots = LANES[ORDERS][0], self._chance.choice((-1, 1)), self._chance.randint(5, 15)
+        return f"{self._sea.trade_by_hand(symbol, sign, lots)}: {sign * lots} lots of {symbol}"

@@ -12,6 +12,7 @@ import tempfile
 from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import Future
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -21,22 +22,20 @@ from pilothouse.bots.alert import read
 from pilothouse.core.errors import Invalid, PilothouseError, Unavailable
 from pilothouse.fleet import inbox
 from pilothouse.fleet.inbox import Taken
-from pilothouse.kit.clocks import SystemClock
 from pilothouse.kit.db import Tx
-from pilothouse.migrations.migrate import migrate
 from pilothouse.simexchange.front import Reply
 from pilothouse.simexchange.requests import Request
 from tests.voyage.seeded.alerts import Alert, drawn
 from tests.voyage.seeded.books import HandDatabase
 from tests.voyage.seeded.chance import Chance, no_other_chance
 from tests.voyage.seeded.laws import Laws, Wrong
-from tests.voyage.seeded.life import KEY, Crash, Hand, Life, afloat
+from tests.voyage.seeded.life import Crash, Hand, Life, afloat
+from tests.voyage.seeded.port import HomePort, Port
 from tests.voyage.seeded.sea import STRIDE_S, HouseClock, Sea
 from tests.voyage.seeded.storms import Storms
+from tests.voyage.seeded.worlds import FIRST, World
+from tests.voyage.seeded.worlds import drawn as drawn_world
 
-WALLET = "0xf39fd6e51aad88f6f4ce6ab8827279cfffb92266"
-# The first of the well-known throw-away keys of every Ethereum test chain; it holds nothing anywhere.
-WALLET_KEY = "0xac0974bec39a17e36ba4a6b4d238ff944bacb478cbed5efcae784d7bf4f2ff80"
 _STEPS_MOST = 60_000
 _DEPTH_MOST = 2
 _AGAIN_S = 5.0
@@ -44,6 +43,7 @@ _SWELL_S = 16.0
 _RESTS_S = 12.0
 """Longer than it takes until an account is compared with its exchange again."""
 
+_NAMES = ("newClientOrderId", "origClientOrderId", "clientAlgoId")
 _HOUSEKEEPING = frozenset({"claim", "again", "done", "alarms", "writers", "stream", "budgets", "heard", "standing"})
 """Names of commits that change nothing that a law is about: messages, leases, budgets."""
 
@@ -60,7 +60,7 @@ class Course:
     storm_every_s  mean time between two things that go wrong
     crash_every  mean numbers of commits between two deaths, each seen before and after, housekeeping left out; 0: none;
                  one of them is drawn, since a house that dies often never comes to what it does rarely
-    clock_most_s how far the house's clock jumps
+    world        where it sails; None: where the seed says
     watched      whether a watcher asks for what is unprotected
     dies         whether the house is stopped and killed at all
     rest_s       how long it may take at most, after the storm, until everything has come to rest
@@ -70,7 +70,7 @@ class Course:
     storm_s: float = 40.0
     storm_every_s: float = 1.5
     crash_every: tuple[int, ...] = (20, 60, 250)
-    clock_most_s: float = 3.0
+    world: World | None = None
     dies: bool = True
     watched: bool = False
     rest_s: float = 400.0
@@ -81,6 +81,7 @@ class Ended:
     """How a voyage ended. `wrong`: the law that did not hold; None: all did."""
 
     seed: int
+    world: World
     trace: list[str]
     wrong: Wrong | None
     struck: "Counter[str]"
@@ -101,11 +102,11 @@ class Ended:
 
 @dataclass
 class Voyage:
-    """A house at sea. `place` is an empty folder, `template` a SQLite file with every table."""
+    """A house at sea. `place` is an empty folder; databases with every table and no row come from the `port`."""
 
     seed: int
     place: Path
-    template: Path
+    port: Port
     course: Course = field(default_factory=Course)
     crash_at: int | None = None
     trace: list[str] = field(default_factory=list)
@@ -113,11 +114,12 @@ class Voyage:
     def __post_init__(self) -> None:
         """Draw what the seed says."""
         self.chance = Chance(self.seed)
-        self.sea = Sea(self.seed, WALLET)
+        self.world = self.course.world or drawn_world(self.chance)
+        self.sea = Sea(self.seed, self.world)
         self.clock = HouseClock(self.sea)
-        self.alerts = drawn(self.chance, self.course.alerts, self.course.storm_s)
+        self.alerts = drawn(self.chance, self.course.alerts, self.course.storm_s, self.world.protection)
         self.laws = Laws(self.sea, self.alerts)
-        self.storms = Storms(self.chance, self.sea, self.clock, self.course.clock_most_s)
+        self.storms = Storms(self.chance, self.sea, self.clock)
         self.life: Life | None = None
         self.lives = 0
         self.steps = 0
@@ -134,9 +136,13 @@ class Voyage:
 
     def sail(self) -> Ended:
         """Sail, and return how it ended."""
-        shutil.copyfile(self.template, self.place / "books.db")
         wrong = None
-        with no_other_chance(self.chance), afloat(self._at_sea):
+        self._note(f"sails at {self.world}")
+        with (
+            self.port.books(self.world.database, self.place) as self._url,
+            no_other_chance(self.chance),
+            self._sailing(),
+        ):
             try:
                 self._set_out()
                 self._through_the_storm()
@@ -146,7 +152,10 @@ class Voyage:
                 self._note(f"WRONG {found}")
             finally:
                 self._lose()
-        return Ended(self.seed, self.trace, wrong, self.storms.struck, self.lives, self.steps, self.commits)
+        return Ended(self.seed, self.world, self.trace, wrong, self.storms.struck, self.lives, self.steps, self.commits)
+
+    def _sailing(self) -> AbstractContextManager[None]:
+        return afloat(self._at_sea)
 
     def _at_sea(self) -> Life:
         assert self.life is not None, "a house is open"
@@ -160,9 +169,9 @@ class Voyage:
         self._is_storm = False
         self._open()
         life = self._at_sea()
-        self.laws.account = life.new_account(WALLET, WALLET, WALLET_KEY)
+        self.laws.account = life.new_account()
         self.token = life.new_hook(self.laws.account)
-        while not life.house.instruments.all(KEY):  # whoever adds an account has it examined first
+        while not life.house.instruments.all(self.world.key):  # whoever adds an account has it examined first
             self._guarded(self._step)
         self._is_storm = True
 
@@ -292,6 +301,7 @@ class Voyage:
             self.sea,
             self.clock,
             self.place,
+            self._url,
             self.lives,
             self.chance.of("noise").randbytes(4),
             self._fuse,
@@ -307,8 +317,12 @@ class Voyage:
 
     def _lose(self) -> None:
         life, self.life = self.life, None
-        if life is not None:
-            life.die()
+        if life is None:
+            return
+        life.die()
+        if self.world.clock_most_s > FIRST.clock_most_s and self.chance.happens("boots", 0.3):
+            self._note("the machine is started anew")
+            self.sea.time.boot = f"boot {self.lives}"
 
     def _stop(self) -> None:
         if self.life is not None:
@@ -339,7 +353,7 @@ class Voyage:
     # ── The wire ──────────────────────────────────────────────────────────────────────────────────
 
     def _leaves(self, life: Life, request: Request) -> None:
-        named = request.params.get("newClientOrderId") or request.params.get("origClientOrderId") or ""
+        named = next((request.params[each] for each in _NAMES if request.params.get(each)), "")
         self._note(f"> {request.method} {request.path} {named}")
         self.laws.leaves(life, request)
 
@@ -404,28 +418,29 @@ class Voyage:
         alert.due = self.sea.now() + source.uniform(0.0, 12.0) if again else float("inf")
 
 
-def sail(seed: int, template: Path, course: Course | None = None, crash_at: int | None = None) -> Ended:
+def sail(seed: int, port: Port, course: Course | None = None, crash_at: int | None = None) -> Ended:
     """Sail one seed in an empty folder, the same for all voyages of this process."""
-    place = template.parent / "sea"
+    place = port.folder / "sea"
     shutil.rmtree(place, ignore_errors=True)
     place.mkdir()
-    return Voyage(seed, place, template, course or Course(), crash_at).sail()
+    return Voyage(seed, place, port, course or Course(), crash_at).sail()
 
 
 def main(arguments: list[str]) -> int:
     """Sail the seeds that are named; returns 1 if a law was broken."""
     seeds = [int(each) for each in arguments if each.isdigit()]
     failed = 0
-    with tempfile.TemporaryDirectory(prefix="voyage-template-") as folder:
-        template = Path(folder) / "template.db"
-        migrate(f"sqlite:///{template}", backup_to=None, clock=SystemClock())
+    with tempfile.TemporaryDirectory(prefix="voyage-") as folder, ExitStack() as stack:
+        port = HomePort(Path(folder))
+        stack.callback(port.close)
         for seed in seeds:
-            ended = sail(seed, template)
+            ended = sail(seed, port)
             failed += ended.wrong is not None
             if "--trace" in arguments:
                 print("\n".join(ended.trace))
             verdict = "all laws hold" if ended.wrong is None else f"WRONG {ended.wrong}"
-            print(f"seed {seed}: {verdict}; {ended.lives} lives, {ended.steps} steps, {ended.digest[:16]}")
+            sailed = f"{ended.lives} lives, {ended.steps} steps, {ended.digest[:16]}"
+            print(f"seed {seed} at {ended.world}: {verdict}; {sailed}")
     return 1 if failed else 0
 
 

@@ -17,9 +17,6 @@ from pilothouse.simexchange.requests import Request, merged
 from pilothouse.simexchange.web_sockets import WebSocketConnection
 from tests.voyage.seeded.sea import Sea
 
-BASE = "http://127.0.0.1:9"
-"""Where the house believes the exchange to be. Nothing listens there, and nothing is opened."""
-
 
 class Port(Protocol):
     """What one life of the house is, seen from its wires."""
