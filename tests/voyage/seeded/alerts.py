@@ -94,7 +94,7 @@ def _plain(source: random.Random) -> dict[str, Any]:
 
 
 def _trailing(source: random.Random) -> dict[str, Any]:
-    return {"trailing_stop": source.choice(["1%", "2%", "5%"])}
+    return {"trailing_stop": source.choice(["2%", "5%", "5%"])}
 
 
 def _ladder(source: random.Random) -> dict[str, Any]:

@@ -33,7 +33,7 @@ from pilothouse.simulation.contracts import UNITS_PER_QUOTE
 from tests.voyage.seeded.alerts import KIND_OF, LANES, PROTECTED, STRATEGY, Alert
 from tests.voyage.seeded.life import Life
 from tests.voyage.seeded.sea import SYMBOLS, Sea, There
-from tests.voyage.seeded.worlds import LADDER
+from tests.voyage.seeded.worlds import LADDER, TRAILING
 
 _PLACES = {"order": "newClientOrderId", "algoOrder": "clientAlgoId"}
 _ALL = 1_000
@@ -337,7 +337,9 @@ class Laws:
                 raise Wrong("nothing is left behind", words)
             wanted = abs(held) if KIND_OF[symbol] == PROTECTED else 0
             # Beside an order of the exchange's own that trails, a stop may keep what an earlier one had gained.
-            if (wanted not in {stops, trails}) or not {stops, trails} <= {0, wanted}:
+            is_trailing = self._sea.world.protection == TRAILING
+            asked, beside = (trails, stops) if is_trailing else (stops, trails)
+            if asked != wanted or beside not in ({0, wanted} if is_trailing else {0}):
                 words = f"{symbol} holds {held} lots, stops for {stops} and trails for {trails} stand"
                 raise Wrong("protection stands", words)
             # A ladder's last target takes what the others leave.
