@@ -138,6 +138,29 @@ def test_the_same_body_again_is_the_same_alert_when_the_clock_is_set_meanwhile(
     assert stepped.position(BTC) == Decimal("0.010")
 
 
+@pytest.mark.parametrize("jump", [TEN, -TEN], ids=["forward", "back"])
+def test_the_same_body_again_is_the_same_alert_when_the_house_was_started_again_meanwhile(
+    stepped: Stepped, jump: timedelta
+) -> None:
+    """What a process remembered is gone with it; how long ago the body came, the machine still knows."""
+    body = json.dumps(OPEN).encode()
+    first = stepped.send(body)
+    stepped.run()
+    stepped.die()
+    stepped.clock.advance(3)
+    stepped.clock.jump(jump)
+    stepped.open()
+    again = stepped.send(body)
+    stepped.pass_time(2)
+
+    assert again.duplicate
+    assert again.signal.id == first.signal.id
+    assert stepped.position(BTC) == Decimal("0.010")
+
+    stepped.pass_time(600, step=100)
+    assert not stepped.send(body).duplicate, "ten minutes later it is another one"
+
+
 def test_a_new_alert_of_the_same_body_is_no_repetition_because_the_clock_went_back(stepped: Stepped) -> None:
     """Ten minutes later by every other clock; taken for a repetition, it would be lost."""
     body = json.dumps(OPEN).encode()

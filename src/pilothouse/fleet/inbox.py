@@ -145,6 +145,7 @@ def take(
         detail=None,
         deliveries=1,
         changed_at=received_at,
+        heard=desk.clock.tick(),
     )
     if isinstance(read, Alert) and read.signal.alert_id is None:
         tx.after_commit(partial(_remember, desk, hook.id, fingerprint, record.id))
@@ -201,15 +202,17 @@ def _remember(desk: Desk, hook_id: str, fingerprint: str, signal_id: str) -> Non
 def _by_body(tx: Tx, desk: Desk, hook: Hook, fingerprint: str, received_at: datetime) -> SignalRecord | None:
     """Return the alert that brought the same body within the hook's window.
 
-    By the monotonic clock where this process heard it: a wall clock that is set meanwhile, forward or back, must make
-    neither a repetition new nor a new alert a repetition. By the wall clock otherwise.
+    By the monotonic clock where this process heard it, by the machine's count where another one on the same boot did: a
+    wall clock that is set meanwhile, forward or back, must make neither a repetition new nor a new alert a repetition.
+    By the wall clock otherwise.
     """
     signal_id, at = desk.bodies_heard.get((hook.id, fingerprint), ("", 0.0))
     if signal_id and desk.clock.monotonic() - at <= hook.window_s:
         known = store.get(tx, signal_id)
         if known is not None and known.alert_key is not None:
             return known
-    found = store.by_body(tx, hook.id, fingerprint, received_at - timedelta(seconds=hook.window_s))
+    within = timedelta(seconds=hook.window_s)
+    found = store.by_body(tx, hook.id, fingerprint, within, received_at, desk.clock.tick())
     return None if found is not None and found.id == signal_id else found
 
 

@@ -1,13 +1,14 @@
 """Every query over the fleet's tables."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
 from typing import Any
 
 from sqlalchemy import Row, bindparam, func, insert, select, update
 
+from pilothouse.core.clock import Tick
 from pilothouse.core.instrument import Side
 from pilothouse.core.order import OrderType
 from pilothouse.core.rounding import exact
@@ -54,20 +55,22 @@ class SignalRecord:
     detail: Any
     deliveries: int
     changed_at: datetime
+    heard: Tick | None = None
 
 
 _SELECT = select(signals)
 _BY_ID = hot(_SELECT.where(signals.c.id == bindparam("signal_id")))
 _BY_KEY = hot(_SELECT.where(signals.c.hook_id == bindparam("hook_id"), signals.c.alert_key == bindparam("alert_key")))
+_SAME_BODIES = 16
 _BY_BODY = hot(
-    _SELECT.where(
+    select(signals.c.id, signals.c.received_at, signals.c.heard_boot, signals.c.heard_us)
+    .where(
         signals.c.hook_id == bindparam("hook_id"),
         signals.c.fingerprint == bindparam("fingerprint"),
-        signals.c.received_at > bindparam("since"),
         signals.c.alert_key.is_not(None),
     )
-    .order_by(signals.c.received_at)
-    .limit(1)
+    .order_by(signals.c.received_at.desc())
+    .limit(_SAME_BODIES)
 )
 # One state at a time, so that the index gives them in order however many wait; what is active came before the rest.
 _WAITING_IN = {
@@ -228,6 +231,7 @@ def _record(row: Row[Any]) -> SignalRecord:
         detail=row.detail,
         deliveries=row.deliveries,
         changed_at=row.changed_at,
+        heard=None if row.heard_boot is None else Tick(row.heard_boot, row.heard_us),
     )
 
 
@@ -256,6 +260,8 @@ def add(tx: Tx, record: SignalRecord) -> None:
             "detail": record.detail,
             "deliveries": record.deliveries,
             "changed_at": record.changed_at,
+            "heard_boot": record.heard.boot if record.heard else None,
+            "heard_us": record.heard.us if record.heard else None,
         },
     )
 
@@ -284,10 +290,21 @@ def by_key(tx: Tx, hook_id: str, alert_key: str) -> SignalRecord | None:
     return _record(row) if row else None
 
 
-def by_body(tx: Tx, hook_id: str, fingerprint: str, since: datetime) -> SignalRecord | None:
-    """Return the hook's oldest signal since then whose body had that fingerprint, or None."""
-    row = tx.execute(_BY_BODY, {"hook_id": hook_id, "fingerprint": fingerprint, "since": since}).first()
-    return _record(row) if row else None
+def by_body(
+    tx: Tx, hook_id: str, fingerprint: str, within: timedelta, now: datetime, tick: Tick
+) -> SignalRecord | None:
+    """Return the hook's oldest signal within that span whose body had that fingerprint, or None.
+
+    By the count of the machine where it was started since; else by the wall clock. Looks at the newest of them alone.
+    """
+    found = None
+    for row in tx.execute(_BY_BODY, {"hook_id": hook_id, "fingerprint": fingerprint}):
+        if row.heard_boot == tick.boot:
+            is_within = Tick(row.heard_boot, row.heard_us).until(tick) <= within
+        else:
+            is_within = row.received_at > now - within
+        found = row.id if is_within else found
+    return None if found is None else get(tx, found)
 
 
 def waiting_in(tx: Tx, account_id: str, symbol: str, most: int) -> list[SignalRecord]:

@@ -29,6 +29,9 @@ signals = Table(
     Column("detail", JsonText),
     Column("deliveries", Integer, nullable=False),
     Column("changed_at", Instant, nullable=False),
+    # When it first came as the machine counts it, since a wall clock may be set before the same body comes again.
+    Column("heard_boot", String(64), doc="which start of which machine"),
+    Column("heard_us", BigInteger, doc="microseconds since then"),
     UniqueConstraint("hook_id", "alert_key", name="uq_signals_alert_key"),
     Index("ix_signals_body", "hook_id", "fingerprint", "received_at"),
     Index("ix_signals_listed", "owner_id", "id"),
