@@ -212,14 +212,21 @@ def trials(caller: Reading, backtest_id: IdInPath, limit: Limit = 500, cursor: O
 )  # fmt: skip
 def export(
     caller: Reading, backtest_id: IdInPath,
-    what: Literal["trades", "daily", "monthly", "yearly", "equity", "all"] = "trades",
+    what: Literal["trades", "daily", "monthly", "yearly", "equity", "all", "trials"] | None = None,
     form: Annotated[Literal["csv", "json", "parquet"], Query(alias="format")] = "csv",
 ) -> Response:  # fmt: skip
-    """Answer with a file: trades, days, months, years or equity as CSV, JSON or Parquet; or all of it as JSON."""
-    of = _done(caller, backtest_id, Kind.RUN)
+    """Answer with a file: trades, days, months, years or equity of a run as CSV, JSON or Parquet, or all of it as JSON.
+
+    Of a sweep its trials, the best first. Without `what`: the trades of a run, the trials of a sweep.
+    """
+    of = _done(caller, backtest_id, Kind.SWEEP if what == "trials" else Kind.RUN, Kind.SWEEP if what is None else None)
+    what = what or ("trials" if of.kind is Kind.SWEEP else "trades")
     if what == "all" and form != "json":
         raise Invalid([Problem("format", f"{form} came", "json: a table does not hold all")])
-    found = _ask(caller, "export", {"name": of.name, "what": what, "kind": f".{form}"})
+    if what == "trials":
+        found = _ask(caller, "search_export", {"strategy": of.strategy, "told": of.result, "kind": f".{form}"})
+    else:
+        found = _ask(caller, "export", {"name": of.name, "what": what, "kind": f".{form}"})
     name = f"{of.strategy}-{of.name[:12]}-{what}.{form}".replace(":", "-")
     headers = {"Content-Disposition": f'attachment; filename="{name}"'}
     return Response(base64.b64decode(found["content"]), 200, headers, _MEDIA[form])
@@ -230,17 +237,28 @@ def export(
     responses={**_NOT_YET, 200: {"description": "A page that needs nothing else.", "content": {"text/html": {}}}},
 )  # fmt: skip
 def report(caller: Reading, backtest_id: IdInPath) -> Response:
-    """Answer with the page of a backtest: price with entries and exits, equity, drawdown, months, trades."""
-    of = _done(caller, backtest_id, Kind.RUN)
+    """Answer with a page: of a run price with entries and exits, equity, drawdown, months, trades.
+
+    Of a sweep its trials and a map of what neighbours reach; of a walk forward what was earned behind the lessons.
+    """
+    of = _done(caller, backtest_id, Kind.RUN, Kind.SWEEP, Kind.WALKFORWARD)
+    match of.kind:
+        case Kind.SWEEP:
+            page = _ask(caller, "search_report", {"strategy": of.strategy, "told": of.result, "spec": of.spec})
+        case Kind.WALKFORWARD:
+            page = _ask(caller, "walk_report", {"told": of.result, "spec": of.spec})
+        case _:
+            page = _ask(caller, "report", {"name": of.name})
     headers = {"Content-Security-Policy": _REPORT_MAY}
-    return Response(_ask(caller, "report", {"name": of.name}), 200, headers, "text/html; charset=utf-8")
+    return Response(page, 200, headers, "text/html; charset=utf-8")
 
 
-def _done(caller: Caller, backtest_id: str, kind: Kind) -> Backtest:
-    """Return a backtest of the caller that has a result of this kind. Raises NoSuchBacktest, NoResult, NotDone."""
+def _done(caller: Caller, backtest_id: str, *kinds: Kind | None) -> Backtest:
+    """Return a backtest of the caller that has a result of these kinds. Raises NoSuchBacktest, NoResult, NotDone."""
     found = caller.read(lambda tx: store.get(tx, caller.owner_id, backtest_id))
-    if found.kind is not kind:
-        raise NoResult(f"{backtest_id} is a {found.kind}; this belongs to a {kind}")
+    if found.kind not in kinds:
+        owners = " or ".join(kind for kind in kinds if kind)
+        raise NoResult(f"{backtest_id} is a {found.kind}; this belongs to a {owners}")
     if found.state is not State.DONE:
         raise NotDone(f"{backtest_id} is {found.state}; only what is done has a result")
     return found

@@ -42,6 +42,11 @@ def content(kept: Kept, what: str, kind: str) -> bytes:
     else:
         found = measured(kept.result, kept.candles)
         names, rows = exports.PERIOD_NAMES, exports.period_rows(getattr(found, _PERIODS[what]))
+    return tabled(names, rows, kind)
+
+
+def tabled(names: Any, rows: Any, kind: str) -> bytes:
+    """Return a table as a file: `.csv` with a byte-order mark, `.json` or `.parquet`. Raises Invalid for another."""
     match kind:
         case ".csv":
             return exports.csv_of(names, rows).encode()

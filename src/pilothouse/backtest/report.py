@@ -5,12 +5,9 @@ with its formula, the spec and the fingerprint of the data. A long run is drawn 
 is not touched by that.
 """
 
-import html
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
-from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
@@ -18,6 +15,18 @@ import numpy as np
 from pilothouse.backtest.curves import Ints
 from pilothouse.backtest.exports import TRADE_NAMES, json_cell, time_of, trade_rows
 from pilothouse.backtest.metrics import CATALOGUE
+from pilothouse.backtest.page_parts import (
+    COSTLESS,
+    asset,
+    card,
+    coloured,
+    framed,
+    notes,
+    shown,
+    spec_shown,
+    text,
+    warning,
+)
 from pilothouse.backtest.periods import Period
 from pilothouse.backtest.result import Result
 from pilothouse.backtest.result_of_many import Portfolio
@@ -69,26 +78,25 @@ def page(
     months, kinds     as `periods.by_time` and `periods.by_kind` return them
     """
     drawn = json.dumps(_drawn(result, candles), separators=(",", ":"), allow_nan=False).replace("<", "\\u003c")
+    beside = "all at equal weights" if isinstance(result, Portfolio) else "the instrument"
     parts = [
-        "<!doctype html><html lang=en><head><meta charset=utf-8><meta name=viewport content='width=device-width'>",
-        f"<title>{_text(told.title)}</title><style>{_asset('report.css')}</style></head><body><main>",
-        f"<h1>{_text(told.title)}</h1><div class=dim>{_text(told.subtitle)}</div>",
         _warnings(result, told),
         f"<div class=cards>{''.join(_card(name, metrics.get(name)) for name in _FIRST)}</div>",
-        f"<h2>{_text(_drawn_price(result))}, entries and exits</h2>{_thinned(candles)}<div id=price class=chart></div>",
-        "<h2>Equity <span class=dim>beside holding the instrument (grey)</span> and drawdown</h2>",
+        f"<h2>{text(_drawn_price(result))}, entries and exits</h2>{_thinned(candles)}<div id=price class=chart></div>",
+        f"<h2>Equity <span class=dim>beside holding {beside} (grey)</span> and drawdown</h2>",
         "<div id=equity class=chart></div><div id=drawdown class='chart low'></div>",
         _heat(months),
         _kinds(kinds),
         _trades(result),
         _metrics(metrics),
-        f"<h2>What was run</h2><p class=dim>Data {_text(told.fingerprint)}; result {result.digest()}</p>",
-        f"<details><summary>Spec</summary><pre>{_text(_indented(told.spec))}</pre></details>",
-        "</main>",
-        f"<script type=application/json id=told>{drawn}</script>",
-        f"<script>{_asset('lightweight-charts.js')}</script><script>{_asset('report.js')}</script></body></html>",
+        f"<h2>What was run</h2><p class=dim>Data {text(told.fingerprint)}; result {result.digest()}</p>",
+        spec_shown(told.spec),
     ]
-    return "".join(parts)
+    scripts = (
+        f"<script type=application/json id=told>{drawn}</script>"
+        f"<script>{asset('lightweight-charts.js')}</script><script>{asset('report.js')}</script>"
+    )
+    return framed(told.title, told.subtitle, parts, scripts)
 
 
 def _drawn_price(result: Result) -> str:
@@ -97,54 +105,19 @@ def _drawn_price(result: Result) -> str:
     return "Price"
 
 
-def _text(words: str) -> str:
-    return html.escape(words)
-
-
-@cache
-def _asset(name: str) -> str:
-    text = (Path(__file__).parent / "page" / name).read_text(encoding="utf-8")
-    return text.replace("</script", "<\\/script") if name.endswith(".js") else text
-
-
-def _indented(spec: str) -> str:
-    return json.dumps(json.loads(spec), indent=2, ensure_ascii=False)
-
-
 def _warnings(result: Result, told: Told) -> str:
-    found = []
-    if result.costless:
-        words = "WITHOUT COSTS: no fee, no slippage. A result without costs says nothing about trading."
-        found.append(f"<div class=warn>{words}</div>")
+    found = [warning(COSTLESS)] if result.costless else []
     if len(result) and int(result.equity.min()) <= 0:
-        found.append("<div class=warn>The account was ruined in this run.</div>")
-    if told.luck:
-        found.append(f"<div class=note>{_text(told.luck)}</div>")
-    found += [f"<div class=note>{_text(note)}</div>" for note in told.notes]
-    return "".join(found)
-
-
-def shown(unit: str, value: float | None) -> str:
-    """Return a metric as people read it."""
-    if value is None:
-        return "–"
-    match unit:
-        case "share":
-            return f"{value * 100:,.2f} %"
-        case "count":
-            return f"{value:,.0f}"
-        case "bars" | "days":
-            return f"{value:,.1f}"
-        case _:
-            return f"{value:,.2f}"
+        found.append(warning("The account was ruined in this run."))
+    return "".join([*found, notes([told.luck, *told.notes])])
 
 
 def _card(name: str, value: float | None) -> str:
     metric = next(each for each in CATALOGUE if each.name == name)
     kind = ""
     if name in {"total_return", "cagr", "sharpe", "sortino", "calmar"} and value is not None:
-        kind = " class=up" if value > 0 else " class=down"
-    return f"<div class=card><span>{_text(metric.label)}</span><b{kind}>{shown(metric.unit, value)}</b></div>"
+        kind = "up" if value > 0 else "down"
+    return card(metric.label, shown(metric.unit, value), kind)
 
 
 def _thinned(candles: Candles) -> str:
@@ -166,7 +139,7 @@ def _heat(months: Sequence[Period]) -> str:
         whole = 1.0
         for month in found.values():
             whole *= 1.0 + (month.change or 0.0)
-        lines.append(f"<tr><td>{year}</td>{cells}{_coloured(whole - 1.0, max(strongest, abs(whole - 1.0)))}</tr>")
+        lines.append(f"<tr><td>{year}</td>{cells}{_share(whole - 1.0, max(strongest, abs(whole - 1.0)))}</tr>")
     head = "".join(f"<th>{name}</th>" for name in (*_MONTHS, "Year"))
     return (
         "<h2>Months</h2><div class=scroll><table class=heat>"
@@ -175,24 +148,16 @@ def _heat(months: Sequence[Period]) -> str:
 
 
 def _heat_cell(month: Period | None, strongest: float) -> str:
-    return "<td></td>" if month is None or month.change is None else _coloured(month.change, strongest)
+    return "<td></td>" if month is None or month.change is None else _share(month.change, strongest)
 
 
-def _coloured(change: float, strongest: float) -> str:
-    colour = "--up" if change >= 0 else "--down"
-    share = min(100, round_percent(abs(change) / strongest))
-    style = f"background:color-mix(in srgb,var({colour}) {share // 2 + 4}%,transparent)"
-    return f"<td style='{style}'>{change * 100:.1f}</td>"
-
-
-def round_percent(share: float) -> int:
-    """Return a share as whole percent, for colours."""
-    return int(share * 100 + 0.5)
+def _share(change: float, strongest: float) -> str:
+    return coloured(change / strongest, f"{change * 100:.1f}")
 
 
 def _kinds(kinds: Sequence[Period]) -> str:
     rows = "".join(
-        f"<tr><td>{_text(each.name)}</td><td>{each.trades}</td><td>{each.wins}</td>"
+        f"<tr><td>{text(each.name)}</td><td>{each.trades}</td><td>{each.wins}</td>"
         f"<td>{shown('share', each.wins / each.trades if each.trades else None)}</td>"
         f"<td>{each.result:,.2f}</td><td>{each.fees:,.2f}</td></tr>"
         for each in kinds
@@ -205,7 +170,7 @@ def _kinds(kinds: Sequence[Period]) -> str:
 
 def _trades(result: Result) -> str:
     head = "".join(
-        f"<th data-sort={place}>{_text(name.replace('_', ' '))}</th>" for place, name in enumerate(TRADE_NAMES)
+        f"<th data-sort={place}>{text(name.replace('_', ' '))}</th>" for place, name in enumerate(TRADE_NAMES)
     )
     return (
         f"<h2>Trades <span class=dim>({len(result.trades):,}; a click on a column sorts)</span></h2>"
@@ -216,7 +181,7 @@ def _trades(result: Result) -> str:
 
 def _metrics(metrics: Mapping[str, float | None]) -> str:
     lines = "".join(
-        f'<div class=metric><abbr title="{_text(metric.formula)}. Source: {_text(metric.source)}">{_text(metric.label)}'
+        f'<div class=metric><abbr title="{text(metric.formula)}. Source: {text(metric.source)}">{text(metric.label)}'
         f"</abbr><span>{shown(metric.unit, metrics.get(metric.name))}</span></div>"
         for metric in CATALOGUE
     )
@@ -271,14 +236,16 @@ def _marks(result: Result, seconds: list[int], each: int) -> list[list[Any]]:
     found: list[list[Any]] = []
     for place in chosen.tolist():
         side, pnl = int(trades.side[place]), float(result.money(int(trades.pnl[place])))
+        whose = f"{result.symbol_of(place, '')} " if isinstance(result, Portfolio) else ""
         into, out = int(trades.opened_bar[place]) // each, int(trades.closed_bar[place]) // each
-        found.append([seconds[into], side, "in", 0, "long" if side > 0 else "short"])
-        found.append([seconds[out], -side, "out", pnl, f"{pnl:+,.2f}"])
+        found.append([seconds[into], side, "in", 0, whose + ("long" if side > 0 else "short")])
+        found.append([seconds[out], -side, "out", pnl, f"{whose}{pnl:+,.2f}"])
     return sorted(found, key=lambda mark: mark[0])
 
 
-def span_words(candles: Candles) -> str:
+def span_words(opened_ms: Ints, span_ms: int) -> str:
     """Return from when to when and how many bars, in words."""
-    if not len(candles):
+    if not len(opened_ms):
         return "no bars"
-    return f"{time_of(int(candles.opened_ms[0]))} to {time_of(int(candles.closed_ms[-1]))} UTC, {len(candles):,} bars"
+    first, last = time_of(int(opened_ms[0])), time_of(int(opened_ms[-1]) + span_ms)
+    return f"{first} to {last} UTC, {len(opened_ms):,} bars"

@@ -194,15 +194,13 @@ def _draw(screen: "Console", card: "Card", *, found: bool, page: Path | None, wh
     from rich.table import Table
 
     from pilothouse.backtest.metrics import CATALOGUE
-    from pilothouse.backtest.report import shown
+    from pilothouse.backtest.page_parts import COSTLESS, shown
 
     told = card.told
     screen.print(f"[bold]{told['title']}[/]  {told['params']}")
     screen.print(f"{told['symbol']} {told['timeframe']}, {told['span']}", style="dim")
     if told.get("costless"):
-        screen.print(
-            "WITHOUT COSTS: no fee, no slippage. A result without costs says nothing about trading.", style="bold red"
-        )
+        screen.print(COSTLESS, style="bold red")
     table = Table(box=None, show_header=False, pad_edge=False, padding=(0, 3, 0, 0))
     metrics = [metric for metric in CATALOGUE if whole or metric.name in _SHOWN]
     for metric in metrics:
@@ -225,7 +223,7 @@ def _draw(screen: "Console", card: "Card", *, found: bool, page: Path | None, wh
 def _draw_fans(screen: "Console", fans: "dict[str, Fan]") -> None:
     from rich.table import Table
 
-    from pilothouse.backtest.report import shown
+    from pilothouse.backtest.page_parts import shown
 
     table = Table(box=None, pad_edge=False)
     for head in ("", "final, 5 %", "50 %", "95 %", "drawdown, 50 %", "95 %", "ends below start", "half is lost"):
@@ -240,7 +238,7 @@ def _draw_fans(screen: "Console", fans: "dict[str, Fan]") -> None:
 def _draw_list(screen: "Console", cards: "list[Card]") -> None:
     from rich.table import Table
 
-    from pilothouse.backtest.report import shown
+    from pilothouse.backtest.page_parts import shown
 
     if not cards:
         screen.print("no backtest is kept yet: pilothouse backtest run ema-cross --data FILE")
@@ -262,7 +260,7 @@ def _draw_beside(screen: "Console", cards: "list[Card]") -> None:
     from rich.table import Table
 
     from pilothouse.backtest.metrics import CATALOGUE
-    from pilothouse.backtest.report import shown
+    from pilothouse.backtest.page_parts import shown
 
     table = Table(box=None, pad_edge=False)
     table.add_column("")

@@ -3,6 +3,7 @@
 import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -64,6 +65,16 @@ Test = Annotated[
 Anchored = Annotated[
     bool, typer.Option("--anchored", help="Lessons begin with the first bar and grow.", rich_help_panel="Search")
 ]
+Report = Annotated[
+    Path | None,
+    typer.Option("--report", metavar="FILE", help="Write a page too: map, trials, luck.", rich_help_panel="Search"),
+]
+Out = Annotated[
+    Path | None,
+    typer.Option(
+        "--out", metavar="FILE", help="Write every trial too: .csv, .parquet or .json.", rich_help_panel="Search"
+    ),
+]
 Purge = Annotated[
     int, typer.Option("--purge", metavar="BARS", help="Left out between the two.", rich_help_panel="Search")
 ]
@@ -79,6 +90,8 @@ def sweep(
     guided: Guided = 0,
     seed: Seed = 0,
     workers: Workers = 0,
+    report: Report = None,
+    out: Out = None,
     as_json: Json = False,
     **said: Any,
 ) -> None:
@@ -92,6 +105,7 @@ def sweep(
     from pilothouse.backtest.trials import Trials
     from pilothouse.backtest.verdict import weigh
     from pilothouse.cli import show, talk
+    from pilothouse.wiring.backtest_pages import page_of_search, trials_file
     from pilothouse.wiring.backtest_run import FOLDER, TRIALS
     from pilothouse.wiring.backtest_search import SEARCHES, Tried, chosen, fresh, told_search, trials_in
 
@@ -113,6 +127,10 @@ def sweep(
     count = ledger.count(strategy, trials_in(outcomes))
     verdict = weigh(outcomes, score, ledger.sharpes(strategy), count)
     found = told_search(verdict, score, ready, stopped=stopped)
+    if report is not None:
+        report.write_text(page_of_search(verdict, found, ready.task.spec.canonical()), encoding="utf-8")
+    if out is not None:
+        out.write_bytes(trials_file(verdict.best, out.suffix.lower()))
     show.out(found, as_json=as_json, draw=lambda screen: _draw(screen, verdict, found, score))
     if stopped:
         raise typer.Exit(130)
@@ -131,6 +149,7 @@ def walkforward(
     draws: Random = 0,
     seed: Seed = 0,
     workers: Workers = 0,
+    report: Report = None,
     as_json: Json = False,
     **said: Any,
 ) -> None:
@@ -140,6 +159,7 @@ def walkforward(
     """
     from pilothouse.backtest.splits import walk_forward
     from pilothouse.cli import show, talk
+    from pilothouse.wiring.backtest_pages import page_of_walk
     from pilothouse.wiring.backtest_search import Tried, told_walk, walked
 
     settings = talk.settings()
@@ -147,7 +167,9 @@ def walkforward(
     splits = walk_forward(ready.bars, train=train, test=test, anchored=anchored, purge=purge)
     with _progress(ready.count * len(splits), as_json=as_json) as told:
         found, count = walked(settings, ready, splits, told, workers=workers or os.cpu_count() or 1)
-    shown = told_walk(found, score, count)
+    shown = told_walk(found, ready, count)
+    if report is not None:
+        report.write_text(page_of_walk(shown, ready.task.spec.canonical()), encoding="utf-8")
     show.out(shown, as_json=as_json, draw=lambda screen: _draw_walk(screen, found, shown, score))
 
 
@@ -179,15 +201,15 @@ def _draw(screen: "Console", verdict: "Verdict", told: dict[str, Any], score: st
     from rich.table import Table
 
     from pilothouse.backtest.metrics import CATALOGUE
-    from pilothouse.backtest.report import shown
+    from pilothouse.backtest.page_parts import COSTLESS, shown
+    from pilothouse.backtest.report_search import varied_of
+    from pilothouse.wiring.backtest_pages import sentences
 
     units = {metric.name: metric.unit for metric in CATALOGUE}
+    if told["costless"]:
+        screen.print(COSTLESS, style="bold red")
     names = list(dict.fromkeys([score, "total_return", "max_drawdown", "sharpe", "trades"]))
-    varied = [
-        name
-        for name in (verdict.best[0].params if verdict.best else {})
-        if len({each.params[name] for each in verdict.best}) > 1
-    ]
+    varied = varied_of(verdict.best)
     table = Table(box=None, pad_edge=False)
     for head in (*varied, *names):
         table.add_column(head.replace("_", " "), justify="right")
@@ -201,16 +223,8 @@ def _draw(screen: "Console", verdict: "Verdict", told: dict[str, Any], score: st
         )
     if told["failed"]:
         screen.print(f"{told['failed']:,} could not be run, such as: {next(e.error for e in verdict.best if e.error)}")
-    if told["luck"]:
-        screen.print(told["luck"])
-    if told["overfit_probability"] is not None:
-        share, loss = f"{told['overfit_probability']:.0%}", f"{told['overfit_loss']:.0%}"
-        halves = "Chosen in one half of history, the best was below the middle in the other half"
-        screen.print(f"{halves} in {share} of splits, and lost in {loss}.")
-    if told["steadiness"] is not None:
-        screen.print(
-            f"Its neighbours reach {told['steadiness']:.0%} of it on average: near 100% is a plateau, near 0% a needle."
-        )
+    for sentence in sentences(told):
+        screen.print(sentence)
     ways = {"compiled": "compiled", "turns": "turn by turn"}
     if told["engines"]:
         screen.print(
@@ -224,18 +238,22 @@ def _draw_walk(screen: "Console", found: "Walk", told: dict[str, Any], score: st
     from rich.table import Table
 
     from pilothouse.backtest.metrics import CATALOGUE
-    from pilothouse.backtest.report import shown
+    from pilothouse.backtest.page_parts import COSTLESS, shown
 
     unit = next(metric.unit for metric in CATALOGUE if metric.name == score)
-    table = Table(box=None, pad_edge=False)
-    for head in ("bars", "chosen", f"{score} in the lesson", f"{score} behind it", "return behind it"):
+    if told["costless"]:
+        screen.print(COSTLESS, style="bold red")
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    for head in ("examined", "chosen", f"{score} in lesson", f"{score} behind", "return behind"):
         table.add_column(head)
-    for step in found.steps:
-        first, end = step.split.test[0]
-        chosen = ", ".join(f"{name} {value}" for name, value in step.learned.params.items())
+    days = {step["times"][0][:10] for step in told["steps"]}
+    length = len("2024-01-31") if len(days) == len(told["steps"]) else len("2024-01-31 23:59")
+    for step in told["steps"]:
+        chosen = ", ".join(f"{name} {value}" for name, value in step["chosen"].items())
+        begins, ends = (time[:length] for time in step["times"])
         table.add_row(
-            f"{first} to {end}", chosen, shown(unit, step.learned.metrics.get(score)),
-            shown(unit, step.examined.metrics.get(score)), shown("share", step.examined.metrics.get("total_return")),
+            f"{begins} to {ends}", chosen, shown(unit, step["learned"].get(score)),
+            shown(unit, step["examined"].get(score)), shown("share", step["examined"].get("total_return")),
         )  # fmt: skip
     screen.print(table)
     if not found.steps:

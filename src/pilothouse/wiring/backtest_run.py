@@ -91,7 +91,8 @@ def carry_out(settings: Settings, described: Described, wish: Wish, found: Found
     metrics = measured(result, candles).metrics
     ledger = Trials(settings.data / FOLDER / TRIALS)
     count = ledger.count(described.name, [Trial(spec.name, _sharpe(result))])
-    told |= {"span": span_words(candles), "trials": count, "luck": luck_of(ledger, described.name, result, count)}
+    span = span_words(candles.opened_ms, candles.span_ms)
+    told |= {"span": span, "trials": count, "luck": luck_of(ledger, described.name, result, count)}
     card = shelf.put(spec.name, spec.canonical(), result, candles, metrics, told)
     return Done(card, False, time.monotonic() - started)
 

@@ -8,15 +8,18 @@ from typing import Any
 import numpy as np
 
 from pilothouse.backtest import space
+from pilothouse.backtest.exports import time_of
 from pilothouse.backtest.guided import guided
+from pilothouse.backtest.report import span_words
 from pilothouse.backtest.request import Wish
 from pilothouse.backtest.search import TOLD, Outcome, Task
 from pilothouse.backtest.search_files import SearchFile, search_name
 from pilothouse.backtest.spec import names_of
-from pilothouse.backtest.splits import Split
+from pilothouse.backtest.splits import Span, Split
 from pilothouse.backtest.trials import Trial, Trials
 from pilothouse.backtest.verdict import Verdict
 from pilothouse.backtest.walk import Walk, calendar, walk
+from pilothouse.core.candles import Ints
 from pilothouse.core.errors import Invalid, Problem
 from pilothouse.kit.settings import Settings
 from pilothouse.strategies.parameters import Parameter, Params, resolve
@@ -176,24 +179,51 @@ def told_search(verdict: Verdict, score: str, ready: Plan, *, stopped: bool) -> 
         "overfit_probability": fitted.probability if fitted else None,
         "overfit_loss": fitted.loss if fitted else None,
         "steadiness": verdict.steadiness if verdict.steadiness == verdict.steadiness else None,
+        **_on_what(ready),
         "engines": dict(sorted(Counter(each.engine for each in verdict.best if each.engine).items())),
+    }
+
+
+def _on_what(ready: Plan) -> dict[str, Any]:
+    """Return what was searched, on which market, from when to when, and what a reader must know of that."""
+    spec = ready.task.spec
+    return {
+        "title": ready.task.strategy.title,
+        "symbol": ", ".join(market.symbol for market in spec.markets),
+        "timeframe": spec.timeframe,
+        "span": span_words(calendar(ready.task), _span_ms(ready)),
+        "costless": spec.costless,
         "notes": ready.notes,
     }
 
 
-def told_walk(found: Walk, score: str, trials: int) -> dict[str, Any]:
+def told_walk(found: Walk, ready: Plan, trials: int) -> dict[str, Any]:
     """Return what a walk forward found as plain data; `trials`: of its strategy there ever were."""
+    opened, span_ms = calendar(ready.task), _span_ms(ready)
+    varied = [name for name, values in ready.over.items() if len(values) > 1]
     total = float(np.prod(1.0 + found.returns)) - 1.0 if len(found.returns) else None
     return {
-        "score": score,
+        "score": ready.tried.score,
+        **_on_what(ready),
         "total_return": total,
         "efficiency": found.efficiency,
         "trials_ever": trials,
         "steps": [
             {
                 "train": step.split.train[0], "test": step.split.test[0], "params": step.learned.params,
+                "chosen": {name: step.learned.params[name] for name in varied},
+                "times": _times(opened, step.split.test[0], span_ms),
                 "tried": step.tried, "learned": step.learned.metrics, "examined": step.examined.metrics,
             }
             for step in found.steps
         ],
+        "returns": found.returns.tolist(),
     }  # fmt: skip
+
+
+def _span_ms(ready: Plan) -> int:
+    return ready.task.data[ready.task.spec.markets[0].symbol].span_ms
+
+
+def _times(opened: Ints, rows: Span, span_ms: int) -> list[str]:
+    return [time_of(int(opened[rows[0]])), time_of(int(opened[rows[1] - 1]) + span_ms)]

@@ -25,7 +25,7 @@ from pilothouse.backtest.search_files import SearchFile, read
 from pilothouse.backtest.shelf import Card, Shelf
 from pilothouse.backtest.splits import Split, walk_forward
 from pilothouse.backtest.trials import Trials
-from pilothouse.backtest.verdict import weigh
+from pilothouse.backtest.verdict import Verdict, weigh
 from pilothouse.core.errors import Invalid, PilothouseError, Problem, Refused
 from pilothouse.core.rounding import plain
 from pilothouse.kit.settings import Settings
@@ -35,6 +35,7 @@ from pilothouse.strategies import foresight
 from pilothouse.strategies.registry import Described
 from pilothouse.strategies.sdk import Columns
 from pilothouse.wiring import bench_pieces
+from pilothouse.wiring.backtest_pages import page_of_search, page_of_walk, trials_file
 from pilothouse.wiring.backtest_run import FOLDER, TRIALS, carry_out, prepare, traded
 from pilothouse.wiring.backtest_search import (
     SEARCHES,
@@ -91,6 +92,9 @@ class Bench:
             "trials": lambda asked, _: self._trials(**asked),
             "export": lambda asked, _: self._export(**asked),
             "report": lambda asked, _: page_of(self._shelf.get(asked["name"])),
+            "search_report": lambda asked, _: self._search_report(**asked),
+            "search_export": lambda asked, _: self._search_export(**asked),
+            "walk_report": lambda asked, _: page_of_walk(asked["told"], asked["spec"]),
             "remove": lambda asked, _: self._remove(asked["name"]),
         }
 
@@ -216,7 +220,7 @@ class Bench:
         step = _Steps(ready.count * len(splits), told)
         workers = _workers(ready.count * asked["asked"]["train"])
         found, count = walked(self._settings, ready, splits, step, workers=workers)
-        return _told(told_walk(found, tried.score, count))
+        return _told(told_walk(found, ready, count))
 
     def _chance(self, asked: Plain, told: Told) -> Plain:
         of = asked["asked"]
@@ -275,6 +279,19 @@ class Bench:
 
     def _export(self, name: str, what: str, kind: str) -> Plain:
         return {"content": base64.b64encode(content(self._shelf.get(name), what, kind)).decode()}
+
+    def _search_report(self, strategy: str, told: Plain, spec: str) -> str:
+        return page_of_search(self._verdict(strategy, told), told, spec)
+
+    def _search_export(self, strategy: str, told: Plain, kind: str) -> Plain:
+        best = self._verdict(strategy, told).best
+        return {"content": base64.b64encode(trials_file(best, kind)).decode()}
+
+    def _verdict(self, strategy: str, told: Plain) -> Verdict:
+        """Return what a search is worth by now: trials that were made later count as well."""
+        outcomes = list(read(self._settings.data / FOLDER / SEARCHES / f"{told['search']}.jsonl"))
+        ever = self._ledger.sharpes(strategy)
+        return weigh(outcomes, told["score"], ever, len(ever))
 
     def _remove(self, name: str) -> Plain:
         if self._shelf.has(name):

@@ -140,10 +140,19 @@ def test_sweeps_walks_and_checks_are_jobs_too(running: Served) -> None:
         (10, 40),
     }
 
+    page = running.api.get(f"{sweep['address']}/report").text
+    assert "sharpe ratio over fast and slow" in page.lower()
+    assert sweep["result"]["luck"].split(";")[0] in page
+    rows = running.api.get(f"{sweep['address']}/export").text.splitlines()
+    assert rows[0].startswith("\ufeffname,fast,")
+    assert len(rows) == 5
+    assert running.api.get(f"{sweep['address']}/export", params={"what": "equity"}).status_code == 404
+
     lessons = over | {"train": 250, "test": 100}
     walk = _follow(running, running.api.post("/api/v1/backtests/walkforwards", json=lessons).json())
     assert walk["error"] is None
     assert [step["tried"] for step in walk["result"]["steps"]] == [4, 4, 4, 4]
+    assert "behind the lessons" in running.api.get(f"{walk['address']}/report").text
     honest = {"files": [CANDLES], "params": {"fast": 5, "slow": 20}}
     check = _follow(running, running.api.post("/api/v1/strategies/ema-cross/check", json=honest).json())
     assert check["result"]["honest"] is True

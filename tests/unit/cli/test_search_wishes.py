@@ -185,3 +185,27 @@ def test_nothing_said_is_the_same_over_the_wire_and_typed() -> None:
     unsaid = {each.name: each.default for each in (*CANDLES, *WISHES)}
 
     assert typed_plainly("ema-cross", unsaid) == plain_of(RunAsked(strategy="ema-cross"))
+
+
+def test_a_search_is_a_page_with_a_map_and_a_file_of_every_trial(typed: Typed, file: Path) -> None:
+    """Whoever looks at the winner sees its neighbours, what luck would reach, and that nothing was paid for trading."""
+    words = ("ema-cross", "--data", str(file), "-o", "fast=4,8,12", "-o", "slow=20,30", "--workers", "1")
+    found = _out(typed, "sweep", *words, "--report", "sweep.html", "--out", "trials.csv")
+    page = Path("sweep.html").read_text()
+    assert "Sharpe ratio over fast and slow" in page
+    assert page.count("<td style=") == 2 * 6
+    assert found["luck"].replace("'", "&#x27;") in page
+    assert "WITHOUT COSTS" not in page
+    rows = Path("trials.csv").read_text().splitlines()
+    assert rows[0].startswith("\ufeffname,fast,")
+    assert [row.split(",")[0] for row in rows[1:]] == [each["name"] for each in found["best"]]
+
+    free = ("--maker", "0", "--taker", "0", "--slippage", "0", "--train", "250", "--test", "100")
+    walked = _out(typed, "walkforward", *words, *free, "--report", "walk.html")
+    page = Path("walk.html").read_text()
+    assert "WITHOUT COSTS" in page
+    assert page.count("2024-01-") >= 2
+    assert [step["times"][0] for step in walked["steps"]] == [
+        "2024-01-11 10:00:00", "2024-01-15 14:00:00", "2024-01-19 18:00:00", "2024-01-23 22:00:00",
+    ]  # fmt: skip
+    assert f"{1 + walked['total_return']:,.3f}" in page

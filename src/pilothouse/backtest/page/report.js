@@ -28,10 +28,19 @@ const candles = price.addSeries(LightweightCharts.CandlestickSeries, {
 });
 const rows = told.candles;
 candles.setData(rows.map((row) => ({ time: row[0], open: row[1], high: row[2], low: row[3], close: row[4] })));
-if (told.marks.length) LightweightCharts.createSeriesMarkers(candles, told.marks.map((mark) => ({
+// Words stand beside the arrows where there is room for them: zoomed in, or few.
+const arrows = (words) => told.marks.map((mark) => ({
   time: mark[0], position: mark[1] > 0 ? "belowBar" : "aboveBar", shape: mark[1] > 0 ? "arrowUp" : "arrowDown",
-  color: mark[2] === "in" ? colour("--mark") : mark[3] >= 0 ? colour("--up") : colour("--down"), text: told.marks.length < 200 ? mark[4] : "",
-})));
+  color: mark[2] === "in" ? colour("--mark") : mark[3] >= 0 ? colour("--up") : colour("--down"), text: words ? mark[4] : "",
+}));
+const ROOM = 36;
+let worded = told.marks.length <= ROOM;
+const drawn = LightweightCharts.createSeriesMarkers(candles, arrows(worded));
+price.timeScale().subscribeVisibleTimeRangeChange((range) => {
+  if (!range) return;
+  const wanted = told.marks.filter((mark) => mark[0] >= range.from && mark[0] <= range.to).length <= ROOM;
+  if (wanted !== worded) drawn.setMarkers(arrows(worded = wanted));
+});
 const equity = chart("equity");
 const line = equity.addSeries(LightweightCharts.AreaSeries, { lineColor: colour("--mark"), topColor: colour("--mark") + "44", bottomColor: colour("--mark") + "05", lineWidth: 2 });
 line.setData(told.equity.map((row) => ({ time: row[0], value: row[1] })));
