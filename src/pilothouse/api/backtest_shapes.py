@@ -136,10 +136,12 @@ class SweepAsked(RunAsked):
 
 
 class WalkAsked(SweepAsked):
-    """A walk forward."""
+    """A walk forward: `train` and `test`; or `folds`, each examined once and taught by all others."""
 
-    train: int = Field(ge=2, le=10**9, description="Bars of a lesson.")
-    test: int = Field(ge=1, le=10**9, description="Bars of an examination.")
+    train: int = Field(default=0, ge=0, le=10**9, description="Bars of a lesson.")
+    test: int = Field(default=0, ge=0, le=10**9, description="Bars of an examination.")
+    folds: int = Field(default=0, ge=0, le=16, description="Instead: so many parts of history, 2 to 16.")
+    embargo: int = Field(default=0, ge=0, le=10**9, description="Bars left out behind an examination, with folds.")
     anchored: bool = Field(default=False, description="Lessons begin with the first bar and grow.")
     purge: int = Field(default=0, ge=0, le=10**9, description="Bars left out between the two.")
 

@@ -3,21 +3,31 @@
 Nothing that is traded was known in the lesson; between the two lies a purge, so that no open trade reaches over.
 """
 
+import hashlib
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from types import MappingProxyType
+from typing import Final
 
 import numpy as np
 
-from pilothouse.backtest.curves import Floats
+from pilothouse.backtest.curves import Curve, Floats, TradeTable
+from pilothouse.backtest.luck import moments
+from pilothouse.backtest.metrics import measure
 from pilothouse.backtest.portfolio import calendar_of
 from pilothouse.backtest.search import Outcome, Task, search, trial
 from pilothouse.backtest.spec import inside_key
-from pilothouse.backtest.splits import Split
+from pilothouse.backtest.splits import Span, Split
 from pilothouse.backtest.verdict import ranked
 from pilothouse.core.candles import Candles, Ints
 from pilothouse.strategies.parameters import Params, resolve
 from pilothouse.strategies.sdk import Columns
+
+JOINED: Final = ("total_return", "cagr", "max_drawdown", "sharpe", "sortino", "calmar")
+"""What may be searched for where a lesson has several spans."""
+
+_YEAR_MS: Final = 365 * 86_400_000
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -84,7 +94,7 @@ class _Lessons:
 
     def step(self, split: Split) -> Iterator[Step]:
         """Yield a lesson and its examination; nothing where nothing traded in the lesson."""
-        best = ranked(self._outcomes(part(self.task, *split.train[0])), self.score)[0]
+        best = ranked(self._outcomes(split.train), self.score)[0]
         if best.error or best.metrics.get(self.score) is None:
             return
         begins, ends = split.test[0]
@@ -94,7 +104,12 @@ class _Lessons:
         examined = trial(part(self.task, first, ends), params, skip=begins - first)
         yield Step(split, best, examined, len(self.combinations))
 
-    def _outcomes(self, lesson: Task) -> list[Outcome]:
+    def _outcomes(self, spans: Sequence[Span]) -> list[Outcome]:
+        """Return the trials of a lesson; one of several spans is made in each of them, and joined."""
+        each = [{_key(made): made for made in self._made(part(self.task, *span))} for span in spans]
+        return [joined([made[_key(one)] for made in each]) for one in each[0].values()]
+
+    def _made(self, lesson: Task) -> list[Outcome]:
         outcomes, fresh = [], []
         for params in self.combinations:
             made = self.known.get(lesson.spec_of(params).name)
@@ -108,6 +123,32 @@ class _Lessons:
             outcomes.append(outcome)
             self.told(1)
         return outcomes
+
+
+def _key(outcome: Outcome) -> str:
+    return str(sorted(outcome.params.items()))
+
+
+def joined(outcomes: Sequence[Outcome]) -> Outcome:
+    """Return trials of one combination over several spans as one: its returns one behind the other.
+
+    Of its metrics those of JOINED, which returns tell, from one observation to the next; the others are None.
+    """
+    if len(outcomes) == 1:
+        return outcomes[0]
+    first = outcomes[0]
+    returns = np.concatenate([each.returns for each in outcomes]).astype(np.float64)
+    at = np.arange(len(returns) + 1, dtype=np.int64) * int(_YEAR_MS / first.per_year)
+    found = measure(Curve(at, np.concatenate(([1.0], np.cumprod(1.0 + returns)))), TradeTable.none())
+    told: dict[str, float | None] = {name: found[name] if name in JOINED else None for name in first.metrics}
+    for name in ("trades", "fees"):
+        told[name] = sum(each.metrics[name] or 0.0 for each in outcomes)
+    if not told["trades"]:
+        told = dict.fromkeys(told)
+    name = hashlib.sha256("".join(each.name for each in outcomes).encode()).hexdigest()
+    error = next((each.error for each in outcomes if each.error), "")
+    sharpe = moments(returns).sharpe if len(returns) > 1 else math.nan
+    return Outcome(name, first.params, told, sharpe, first.per_year, returns, error, first.engine)
 
 
 def _warm_up(task: Task, params: Params) -> int:

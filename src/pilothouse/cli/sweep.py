@@ -62,6 +62,21 @@ Bars = Annotated[int, typer.Option("--train", metavar="BARS", help="Length of a 
 Test = Annotated[
     int, typer.Option("--test", metavar="BARS", help="Length of an examination.", rich_help_panel="Search")
 ]
+Folds = Annotated[
+    int,
+    typer.Option(
+        "--folds",
+        metavar="N",
+        help="Instead of a walk: N parts, each examined once and taught by all others.",
+        rich_help_panel="Search",
+    ),
+]
+Embargo = Annotated[
+    int,
+    typer.Option(
+        "--embargo", metavar="BARS", help="With --folds: left out behind each of them.", rich_help_panel="Search"
+    ),
+]
 Anchored = Annotated[
     bool, typer.Option("--anchored", help="Lessons begin with the first bar and grow.", rich_help_panel="Search")
 ]
@@ -141,10 +156,12 @@ def walkforward(
     strategy: Name,
     *,
     over: Over = None,
-    train: Bars,
-    test: Test,
+    train: Bars = 0,
+    test: Test = 0,
     anchored: Anchored = False,
+    folds: Folds = 0,
     purge: Purge = 0,
+    embargo: Embargo = 0,
     score: Score = "sharpe",
     draws: Random = 0,
     seed: Seed = 0,
@@ -157,15 +174,15 @@ def walkforward(
 
     Ctrl-C keeps what is done; the same command goes on where it stopped.
     """
-    from pilothouse.backtest.splits import walk_forward
     from pilothouse.cli import show, talk
     from pilothouse.wiring.backtest_pages import page_of_walk
-    from pilothouse.wiring.backtest_search import Tried, told_walk, walked
+    from pilothouse.wiring.backtest_search import Lessons, Tried, told_walk, walked
 
     settings = talk.settings()
     ready = _plan(settings, strategy, said, Tried(tuple(over or ()), draws, seed, score))
-    splits = walk_forward(ready.bars, train=train, test=test, anchored=anchored, purge=purge)
-    with _progress(ready.count * len(splits), as_json=as_json) as told:
+    how = Lessons(train, test, anchored, purge, folds, embargo)
+    splits = how.splits(ready)
+    with _progress(ready.count * how.pieces(splits), as_json=as_json) as told:
         found, count = walked(settings, ready, splits, told, workers=workers or os.cpu_count() or 1)
     shown = told_walk(found, ready, count)
     if report is not None:

@@ -271,7 +271,7 @@ def _rows(rows: tuple[int, ...]) -> str:
 
 
 def symbol_of(path: Path) -> str | None:
-    """Return the symbol that the name of a file tells, as freqtrade and Binance's archive write it, or None."""
+    """Return the symbol that the name of a file tells, as freqtrade, Binance's archive or TradingView write it."""
     stem = re.sub(r"(\.csv)?\.(csv|gz|zip|parquet|feather|json)$", "", path.name)
     archive = re.fullmatch(r"([A-Z0-9]{4,20})-(\d+[smhdwM]o?|trades|aggTrades|fundingRate)-\d{4}.*", stem)
     if archive:
@@ -279,4 +279,5 @@ def symbol_of(path: Path) -> str | None:
     pair = re.fullmatch(r"([A-Z0-9]+)_([A-Z0-9]+)(?:_([A-Z0-9]+))?-(?:\d+[smhdwM]o?|trades)(?:-[a-z_]+)?", stem)
     if pair:
         return f"{pair[1]}/{pair[2]}" + (f":{pair[3]}" if pair[3] else "")
-    return None
+    chart = re.fullmatch(r"[A-Z0-9]+_([A-Z0-9.!]{1,20}), ?\d*[A-Z]?(?:[_ ].*)?", stem)
+    return chart[1] if chart else None

@@ -15,10 +15,10 @@ from pilothouse.backtest.request import Wish
 from pilothouse.backtest.search import TOLD, Outcome, Task
 from pilothouse.backtest.search_files import SearchFile, search_name
 from pilothouse.backtest.spec import names_of
-from pilothouse.backtest.splits import Span, Split
+from pilothouse.backtest.splits import Span, Split, folds, walk_forward
 from pilothouse.backtest.trials import Trial, Trials
 from pilothouse.backtest.verdict import Verdict
-from pilothouse.backtest.walk import Walk, calendar, walk
+from pilothouse.backtest.walk import JOINED, Walk, calendar, walk
 from pilothouse.core.candles import Ints
 from pilothouse.core.errors import Invalid, Problem
 from pilothouse.kit.settings import Settings
@@ -134,6 +134,48 @@ def fresh(
             yield params
 
 
+@dataclass(frozen=True, slots=True)
+class Lessons:
+    """How history is cut into lessons and examinations, all in bars.
+
+    train, test   a walk: length of a lesson, and of the examination behind it; anchored: see `splits.walk_forward`
+    folds         instead of a walk: so many parts, each examined once and taught by all others; 0: none
+    purge         left out between the two
+    embargo       left out behind an examination besides, with folds
+    """
+
+    train: int = 0
+    test: int = 0
+    anchored: bool = False
+    purge: int = 0
+    folds: int = 0
+    embargo: int = 0
+
+    def splits(self, ready: Plan) -> list[Split]:
+        """Return lessons and examinations. Raises Invalid that names every field which does not fit."""
+        if not self.folds:
+            if self.embargo:
+                raise Invalid(
+                    [Problem("embargo", "beside a walk", "0; or with folds: behind a walk comes nothing", "both")]
+                )
+            sizes = {"train": self.train, "test": self.test, "purge": self.purge}
+            return walk_forward(ready.bars, **sizes, anchored=self.anchored)
+        problems = [
+            Problem(name, "beside folds", "left out: folds are as long as they come out", "both")
+            for name in ("train", "test", "anchored")
+            if getattr(self, name)
+        ]
+        if ready.tried.score not in JOINED:
+            problems.append(Problem("score", f"{ready.tried.score} came", f"with folds {', '.join(JOINED)}", "unknown"))
+        if problems:
+            raise Invalid(problems)
+        return folds(ready.bars, self.folds, purge=self.purge, embargo=self.embargo)
+
+    def pieces(self, splits: Sequence[Split]) -> int:
+        """Return how many stretches of history each combination is tried on."""
+        return sum(len(split.train) for split in splits)
+
+
 def walked(
     settings: Settings, ready: Plan, splits: Sequence[Split], told: Callable[[int], None], *, workers: int
 ) -> tuple[Walk, int]:
@@ -210,7 +252,8 @@ def told_walk(found: Walk, ready: Plan, trials: int) -> dict[str, Any]:
         "trials_ever": trials,
         "steps": [
             {
-                "train": step.split.train[0], "test": step.split.test[0], "params": step.learned.params,
+                "train": step.split.train[0], "spans": list(step.split.train), "test": step.split.test[0],
+                "params": step.learned.params,
                 "chosen": {name: step.learned.params[name] for name in varied},
                 "times": _times(opened, step.split.test[0], span_ms),
                 "tried": step.tried, "learned": step.learned.metrics, "examined": step.examined.metrics,

@@ -23,7 +23,6 @@ from pilothouse.backtest.exports import TRADE_NAMES, equity_rows, json_cell, tra
 from pilothouse.backtest.search import search
 from pilothouse.backtest.search_files import SearchFile, read
 from pilothouse.backtest.shelf import Card, Shelf
-from pilothouse.backtest.splits import Split, walk_forward
 from pilothouse.backtest.trials import Trials
 from pilothouse.backtest.verdict import Verdict, weigh
 from pilothouse.core.errors import Invalid, PilothouseError, Problem, Refused
@@ -39,6 +38,7 @@ from pilothouse.wiring.backtest_pages import page_of_search, page_of_walk, trial
 from pilothouse.wiring.backtest_run import FOLDER, TRIALS, carry_out, prepare, traded
 from pilothouse.wiring.backtest_search import (
     SEARCHES,
+    Lessons,
     Plan,
     chosen,
     fresh,
@@ -56,6 +56,8 @@ from pilothouse.wiring.strategies import OwnStrategy, all_of, folder_of, named
 _PPM: Final = 1_000_000
 _LOADED_PPM: Final = 100_000
 _WORTH_PROCESSES: Final = 100_000_000
+
+_LESSONS: Final = ("train", "test", "anchored", "purge", "folds", "embargo")
 
 Plain = dict[str, Any]
 Told = Callable[[int], None]
@@ -158,7 +160,8 @@ class Bench:
             _refuse_unfit_search(kind, asked)
             ready = plan(described, wish_of(request, described), request.found, changed_by(request), tried_by(asked))
             told = {"spec": ready.task.spec.canonical(), "name": ready.name, "bars": ready.bars}
-            lessons = len(_splits(ready, asked)) if kind == "walkforward" else 1
+            how = _lessons(asked)
+            lessons = how.pieces(how.splits(ready)) if kind == "walkforward" else 1
             told |= {"combinations": ready.count * lessons, "name": _search_id(kind, ready, asked)}
         return {"kept": None, "strategy": described.name, "asked": asked} | told
 
@@ -216,9 +219,10 @@ class Bench:
         tried = tried_by(asked["asked"])
         ready = plan(described, wish_of(request, described), request.found, changed_by(request), tried)
         _same(_search_id("walkforward", ready, asked["asked"]), asked["name"])
-        splits = _splits(ready, asked["asked"])
-        step = _Steps(ready.count * len(splits), told)
-        workers = _workers(ready.count * asked["asked"]["train"])
+        how = _lessons(asked["asked"])
+        splits = how.splits(ready)
+        step = _Steps(ready.count * how.pieces(splits), told)
+        workers = _workers(ready.count * (how.train or ready.bars))
         found, count = walked(self._settings, ready, splits, step, workers=workers)
         return _told(told_walk(found, ready, count))
 
@@ -322,13 +326,12 @@ def _same(found: str, wanted: str) -> None:
 
 def _search_id(kind: str, ready: Plan, asked: Plain) -> str:
     names = ("train", "test", "anchored", "purge") if kind == "walkforward" else ("optuna",)
-    more = [asked[name] for name in names]
+    more = [asked[name] for name in names] + [asked[name] for name in ("folds", "embargo") if asked.get("folds")]
     return _digest(f"{kind} {ready.name} {asked.get('score')} {more}")
 
 
-def _splits(ready: Plan, asked: Plain) -> list[Split]:
-    sizes = {name: asked[name] for name in ("train", "test", "purge")}
-    return walk_forward(ready.bars, **sizes, anchored=asked["anchored"])
+def _lessons(asked: Plain) -> Lessons:
+    return Lessons(**{name: asked[name] for name in _LESSONS if name in asked})
 
 
 def _refuse_unfit_search(kind: str, asked: Plain) -> None:

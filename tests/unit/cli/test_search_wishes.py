@@ -209,3 +209,22 @@ def test_a_search_is_a_page_with_a_map_and_a_file_of_every_trial(typed: Typed, f
         "2024-01-11 10:00:00", "2024-01-15 14:00:00", "2024-01-19 18:00:00", "2024-01-23 22:00:00",
     ]  # fmt: skip
     assert f"{1 + walked['total_return']:,.3f}" in page
+
+
+def test_each_fold_is_examined_once_and_learned_from_what_is_far_enough_away(typed: Typed, file: Path) -> None:
+    """No bar is in a lesson and in its examination, nor within the purge and the embargo of one."""
+    words = ("walkforward", "ema-cross", "--data", str(file), "-o", "fast=4,8", "--workers", "1", "--folds", "4")
+    found = _out(typed, *words, "--purge", "10", "--embargo", "20")
+    assert [step["test"] for step in found["steps"]] == [[0, 150], [150, 300], [300, 450], [450, 600]]
+    assert [step["spans"] for step in found["steps"]] == [
+        [[180, 600]], [[0, 140], [330, 600]], [[0, 290], [480, 600]], [[0, 440]],
+    ]  # fmt: skip
+    assert all(step["learned"]["sharpe"] is not None for step in found["steps"])
+    assert found["trials_ever"] == 2 * 6
+    assert _out(typed, *words, "--purge", "10", "--embargo", "20") == found
+
+    code, _, err = typed(*words, "--train", "5", "--score", "sqn")
+    assert (code, {line.split(":")[0] for line in err.replace("✗ ", "").splitlines()}) == (1, {"train", "score"})
+    code, _, err = typed(*words[:-2], "--train", "200", "--test", "100", "--embargo", "3")
+    assert (code, "embargo: beside a walk" in err) == (1, True)
+    assert "train: 0; 2 or more" in typed(*words[:-2])[2]

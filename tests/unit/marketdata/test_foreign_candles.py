@@ -283,6 +283,8 @@ def test_numbers_that_64_bits_cannot_count_are_refused() -> None:
         ("XRP_USDT_USDT-1h-futures.feather", "XRP/USDT:USDT"),
         ("BTCUSDT-1m-2024-01.zip", "BTCUSDT"),
         ("BTCUSDT-aggTrades-2024-01-01.zip", "BTCUSDT"),
+        ("BINANCE_BTCUSDT, 60.csv", "BTCUSDT"),
+        ("NASDAQ_AAPL, 1D_1a2b3.csv", "AAPL"),
         ("chart.csv", None),
     ],
 )
