@@ -7,6 +7,7 @@ and those that are known already are not made again.
 
 import math
 import multiprocessing
+import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import (
     FIRST_COMPLETED,
@@ -19,7 +20,9 @@ from concurrent.futures import (
 from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import islice
+from multiprocessing import connection
 from queue import SimpleQueue
+from threading import Thread
 from typing import Any, Final
 
 import numpy as np
@@ -223,8 +226,17 @@ _RUNNER: list[Runner] = []
 
 
 def begin(task: Task) -> None:
-    """Let this process know what stays the same over a search."""
+    """Let this process know what stays the same over a search; it ends with the one that began it."""
     _RUNNER[:] = [Runner(task)]
+    Thread(target=_end_with_parent, name="parent", daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    """End this process once its parent is gone: nobody is left to be handed a trial, and a pool does not notice."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        connection.wait([parent.sentinel])
+        os._exit(1)
 
 
 def trials_of(portion: list[Params]) -> list[Outcome]:

@@ -6,12 +6,13 @@ and tried in the other must not share a single bar, nor a trade that is open ove
 
 import itertools
 from dataclasses import dataclass
+from typing import Final
 
 from pilothouse.core.errors import Invalid, Problem
 
 Span = tuple[int, int]
 
-_PARTS_MOST = 16
+PARTS_MOST: Final = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,8 +93,8 @@ def combinations(rows: int, parts: int, tested: int, *, purge: int = 0, embargo:
 
 def _check_parts(rows: int, parts: int, purge: int, embargo: int) -> None:
     problems = []
-    if not 2 <= parts <= _PARTS_MOST:
-        problems.append(Problem("parts", str(parts), f"2 to {_PARTS_MOST}", "out_of_range"))
+    if not 2 <= parts <= PARTS_MOST:
+        problems.append(Problem("parts", str(parts), f"2 to {PARTS_MOST}", "out_of_range"))
     elif rows < 2 * parts:
         problems.append(Problem("rows", str(rows), f"{2 * parts} bars or more for {parts} parts", "too_few"))
     problems += [

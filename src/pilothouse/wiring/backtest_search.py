@@ -15,7 +15,7 @@ from pilothouse.backtest.request import Wish
 from pilothouse.backtest.search import TOLD, Outcome, Task
 from pilothouse.backtest.search_files import SearchFile, search_name
 from pilothouse.backtest.spec import names_of
-from pilothouse.backtest.splits import Span, Split, folds, walk_forward
+from pilothouse.backtest.splits import PARTS_MOST, Span, Split, folds, walk_forward
 from pilothouse.backtest.trials import Trial, Trials
 from pilothouse.backtest.verdict import Verdict
 from pilothouse.backtest.walk import JOINED, Walk, calendar, walk
@@ -158,6 +158,9 @@ class Lessons:
                 raise Invalid(
                     [Problem("embargo", "beside a walk", "0; or with folds: behind a walk comes nothing", "both")]
                 )
+            if not (self.train or self.test):
+                allowed = "train and test, bars of a lesson and of its examination; or folds, 2 to 16"
+                raise Invalid([Problem("train", "none came, and no folds", allowed, "missing")])
             sizes = {"train": self.train, "test": self.test, "purge": self.purge}
             return walk_forward(ready.bars, **sizes, anchored=self.anchored)
         problems = [
@@ -165,6 +168,8 @@ class Lessons:
             for name in ("train", "test", "anchored")
             if getattr(self, name)
         ]
+        if not 2 <= self.folds <= PARTS_MOST:
+            problems.append(Problem("folds", str(self.folds), f"2 to {PARTS_MOST}", "out_of_range"))
         if ready.tried.score not in JOINED:
             problems.append(Problem("score", f"{ready.tried.score} came", f"with folds {', '.join(JOINED)}", "unknown"))
         if problems:

@@ -49,6 +49,15 @@ def test_the_same_seed_tries_the_same_within_its_bounds() -> None:
     assert len({each.params["step"] for each in found}) > 20, "between the bounds, not on a grid"
 
 
+def test_several_processes_try_the_same_and_a_search_that_was_stopped_goes_on_to_the_same() -> None:
+    """Rounds are told in the order of asking, whoever was done first; nothing depends on how often it was stopped."""
+    pytest.importorskip("optuna")
+    alone = tried(WORDS, 24)
+    many = tried(WORDS, 24, workers=2, known={each.name: each for each in alone[:5]})
+
+    assert [(each.name, each.metrics) for each in many] == [(each.name, each.metrics) for each in alone]
+
+
 def test_it_learns_what_brings_more() -> None:
     """The later half of the trials is better than the first, which knew nothing."""
     pytest.importorskip("optuna")

@@ -227,4 +227,5 @@ def test_each_fold_is_examined_once_and_learned_from_what_is_far_enough_away(typ
     assert (code, {line.split(":")[0] for line in err.replace("✗ ", "").splitlines()}) == (1, {"train", "score"})
     code, _, err = typed(*words[:-2], "--train", "200", "--test", "100", "--embargo", "3")
     assert (code, "embargo: beside a walk" in err) == (1, True)
-    assert "train: 0; 2 or more" in typed(*words[:-2])[2]
+    assert "train: none came, and no folds; train and test" in typed(*words[:-2])[2]
+    assert "folds: 1; 2 to 16" in typed(*words[:-1], "1")[2]
