@@ -12,8 +12,9 @@ from decimal import Decimal
 from multiprocessing import get_context
 from typing import TYPE_CHECKING, Any, Final
 
-from pilothouse.backtest.search import Outcome, Task, begin, trial, trials_of
+from pilothouse.backtest.search import Outcome, Runner, Task, begin, trials_of
 from pilothouse.backtest.space import Over
+from pilothouse.backtest.spec import names_of
 from pilothouse.backtest.verdict import score_of
 from pilothouse.core.errors import Refused
 from pilothouse.core.rounding import nearest
@@ -56,13 +57,14 @@ def guided(
         direction="maximize", sampler=optuna.samplers.TPESampler(seed=seed, constant_liar=True, n_startup_trials=16)
     )
     found = dict(known)
+    here, name_of = Runner(task), names_of(task.spec)
     with _pool(task, workers) as pool:
         for first in range(0, trials, ROUND):
             asked = [study.ask() for _ in range(min(ROUND, trials - first))]
             wanted = [_params(task, each, over, words) for each in asked]
-            names = [task.spec_of(params).name for params in wanted]
+            names = [name_of(params) for params in wanted]
             fresh = {name: params for name, params in zip(names, wanted, strict=True) if name not in found}
-            for outcome in _made(task, list(fresh.values()), pool):
+            for outcome in _made(here, list(fresh.values()), pool):
                 found[outcome.name] = outcome
             for each, name in zip(asked, names, strict=True):
                 value = score_of(found[name], score)
@@ -121,10 +123,9 @@ def _pool(task: Task, workers: int) -> AbstractContextManager[ProcessPoolExecuto
     return ProcessPoolExecutor(workers, get_context("spawn"), begin, (task,))
 
 
-def _made(task: Task, wanted: Sequence[Params], pool: ProcessPoolExecutor | None) -> Iterator[Outcome]:
+def _made(here: Runner, wanted: Sequence[Params], pool: ProcessPoolExecutor | None) -> Iterator[Outcome]:
     if pool is None:
-        for params in wanted:
-            yield trial(task, params)
+        yield from here.portion(wanted)
         return
     for outcomes in pool.map(trials_of, [[params] for params in wanted]):
         yield from outcomes

@@ -6,10 +6,9 @@ from typing import Any
 
 import pytest
 
-from pilothouse.backtest import guided as at_guided
 from pilothouse.backtest.guided import NoOptuna, guided
 from pilothouse.backtest.request import Wish, spec_of
-from pilothouse.backtest.search import Outcome, Task
+from pilothouse.backtest.search import Outcome, Runner, Task
 from pilothouse.backtest.space import space
 from pilothouse.strategies.registry import BUILT_IN
 from tests.unit.strategies.markets import walk
@@ -74,7 +73,7 @@ def test_what_is_known_is_not_made_again(monkeypatch: pytest.MonkeyPatch) -> Non
     def never(*_: Any) -> Outcome:
         raise AssertionError("it was known")
 
-    monkeypatch.setattr(at_guided, "trial", never)
+    monkeypatch.setattr(Runner, "_walk", never)
     again = tried(WORDS, 24, known={each.name: each for each in first})
     assert [each.name for each in again] == [each.name for each in first]
 
