@@ -19,8 +19,7 @@ import numpy as np
 from pilothouse.backtest.curves import Curve, Falls, Floats, TradeTable, grid_of
 from pilothouse.backtest.kernels import plain
 from pilothouse.backtest.kernels import slots as k
-from pilothouse.backtest.kernels.statistics import deepest_fall
-from pilothouse.backtest.kernels.telling import BOTH_WAYS, LONG_ALONE, SHORT_ALONE, told_flags
+from pilothouse.backtest.kernels.telling import BOTH_WAYS, LONG_ALONE, SHORT_ALONE, trial_of
 from pilothouse.backtest.luck import sharpe_of
 from pilothouse.backtest.metric import Scene
 from pilothouse.backtest.metrics import some_of, years_of
@@ -51,19 +50,14 @@ class Lane:
         """Make room for so many bars."""
         self.equity, self.flags = np.empty(bars, np.int64), np.empty(bars, np.uint8)
         self.counts = np.zeros(5, np.int64)
-        self._rows = np.empty((1_024, k.TRADE_WIDTH), np.int64)
+        # As many as there can be; only what is written takes memory.
+        self.rows = np.empty((bars + 1, k.TRADE_WIDTH), np.int64)
 
     @property
     def trades(self) -> "np.ndarray[tuple[int, int], np.dtype[np.int64]]":
         """Return int64[m, 16], the trades of the last run."""
-        found: np.ndarray[tuple[int, int], np.dtype[np.int64]] = self._rows[: self.counts[plain.TRADES]]
+        found: np.ndarray[tuple[int, int], np.dtype[np.int64]] = self.rows[: self.counts[plain.TRADES]]
         return found
-
-    def room(self, most: int) -> "np.ndarray[tuple[int, int], np.dtype[np.int64]]":
-        """Return the table of trades, with room for so many."""
-        if len(self._rows) < most:
-            self._rows = np.empty((2 * most, k.TRADE_WIDTH), np.int64)
-        return self._rows
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -127,8 +121,7 @@ class Ground:
         if any(name not in _WISHES for name in signals.checked(len(candles)).columns):
             raise Other
         plan = self._plan(rules)
-        self._walk(plan, rules, signals, warm_up, lane)
-        return self._walked(plan, lane)
+        return self._walk(plan, rules, signals, warm_up, lane)
 
     def _plan(self, rules: Rules) -> Plan:
         """Return what the loop is told of rules, whatever is wished. Raises Other, Invalid, TooLargeToCount."""
@@ -143,29 +136,22 @@ class Ground:
             raise Other
         return found
 
-    def _walk(self, plan: Plan, rules: Rules, signals: Signals, warm_up: int, lane: Lane) -> None:
+    def _walk(self, plan: Plan, rules: Rules, signals: Signals, warm_up: int, lane: Lane) -> Walked:
         """Trade the signals; equity and trades are then in the lane."""
         long, short, leave_long, leave_short = (
             self._never if (column := getattr(signals, name)) is None else column.view(np.uint8) for name in _WISHES
         )
-        p, bars = plan.settings, self.candles
-        most = told_flags(
-            long, short, leave_long, leave_short, _SIDES[rules.side], warm_up, int(p[k.SHIFT]), lane.flags
-        )  # fmt: skip
+        p, bars, unit = plan.settings, self.candles, float(plan.scale.unit)
+        worth = np.empty(len(self._grid.places), np.int64)
         lane.counts[:] = 0
-        plain.plain_bars(
-            bars.open, bars.high, bars.low, bars.close, lane.flags, p, plan.wanted.kinds, plan.tiers, lane.equity,
-            lane.room(most + 1), _NO_FILLS, lane.counts,
+        deepest = trial_of(
+            bars.open, bars.high, bars.low, bars.close, long, short, leave_long, leave_short, _SIDES[rules.side],
+            warm_up, p, plan.wanted.kinds, plan.tiers, unit, self._grid.places, lane.flags, lane.equity, lane.rows,
+            _NO_FILLS, lane.counts, worth,
         )  # fmt: skip
         refuse_overflow(int(lane.counts[plain.STATUS]))
-
-    def _walked(self, plan: Plan, lane: Lane) -> Walked:
-        capital, unit, equity = int(plan.settings[k.CAPITAL]), float(plan.scale.unit), lane.equity
-        trades, places = lane.trades, self._grid.places
-        # Places are those of a curve: what stands before the first bar is the capital.
-        worth = np.where(places > 0, equity[np.maximum(places - 1, 0)], capital)
-        ends = np.array([capital, equity[-1]], np.int64)
-        deepest, exposed = deepest_fall(equity, capital, unit), int(lane.counts[plain.EXPOSED])
+        trades, exposed = lane.trades, int(lane.counts[plain.EXPOSED])
+        ends = np.array([p[k.CAPITAL], lane.equity[-1]], np.int64)
         return Walked(
             unit, ends, worth, trades[:, k.TRADE_PNL].copy(), trades[:, k.TRADE_FEES].copy(), deepest, exposed
         )
