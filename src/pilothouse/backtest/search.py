@@ -47,7 +47,7 @@ TOLD: Final = (
 )  # fmt: skip
 """What is told of each trial, and may be searched for."""
 
-_AT_ONCE: Final = 8
+_AT_ONCE: Final = 16
 
 
 @dataclass(frozen=True, slots=True, eq=False)
