@@ -26,7 +26,7 @@ def _count(scene: Scene) -> float | None:
 
 
 def _win_rate(scene: Scene) -> float | None:
-    return over(float(len(_wins(scene))), _count(scene))
+    return over(float(np.count_nonzero(scene.trades.result > 0)), _count(scene))
 
 
 def _payoff(scene: Scene) -> float | None:
