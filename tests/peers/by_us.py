@@ -1,5 +1,6 @@
 """Our own engine, measured in the same way: a process of its own, candles from the same file."""
 
+import math
 import os
 from functools import partial
 
@@ -44,7 +45,9 @@ def _sweep(market: Market, deadline: float) -> Run:
     def run() -> Came:
         told = [outcome.metrics for outcome in search(task, wanted, workers=min(2, os.cpu_count() or 1))]
         trades = sum(int(each["trades"] or 0) for each in told)
-        return Came(trades, sum(capital * (1.0 + (each["total_return"] or 0.0)) for each in told), TOLD)
+        # Outcomes come in the order in which they are done; their sum must not.
+        made = math.fsum(each["total_return"] or 0.0 for each in told)
+        return Came(trades, capital * (len(told) + made), TOLD)
 
     return run
 
