@@ -123,6 +123,8 @@ def test_a_sweep_is_spread_over_workers_and_outlives_them(
     found = _result(house, asked["address"])
 
     assert (found["trials"], found["combinations"], found["failed"]) == (COMBINATIONS, COMBINATIONS, 0)
+    files = [path for path in (house.data / "backtests").rglob("*") if path.is_file()]
+    assert not [path.name for path in files if path.stat().st_mode & 0o077], "nobody else reads what was found"
     assert not list(pieces.glob("*.jsonl")), "their trials stand in the file of their sweep now"
     assert json.dumps(found) == json.dumps(_alone(tmp_path / "alone")), "as one process finds it, byte for byte"
     assert house.stop() == 0

@@ -30,6 +30,7 @@ class Presence:
         held = lease.renew(tx, self._held, now=now, lease_for=_LIFE) if self._held is not None else None
         if held is not None:
             return held
+        lease.forget(tx, _PREFIX, before=now - _LIFE)  # each process has a name of its own, and many are gone
         return lease.acquire(tx, f"{_PREFIX}{self._process}", owner=self._process, now=now, lease_for=_LIFE)
 
     def leave(self) -> None:

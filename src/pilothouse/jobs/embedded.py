@@ -181,7 +181,10 @@ class Embedded:
 
     def _tell_that_it_computes(self) -> None:
         while not self._stopping.is_set():
-            self._presence.tell()
+            try:
+                self._presence.tell()
+            except PilothouseError as error:
+                _log.warning("presence_not_told", why=str(error))
             self._stopping.wait(computers.EVERY_S)
 
     def _work_lanes(self) -> None:

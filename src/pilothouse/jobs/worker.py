@@ -51,7 +51,7 @@ class Worker:
         self._stopping.set()
 
     def run(self) -> None:
-        """Work until `stop`, or until the house was updated; what is under way is given back."""
+        """Work until `stop`, or until it cannot go on (`reason`); what is under way is given back."""
         threads = [
             threading.Thread(target=self._loop, name=f"pilothouse-compute-{number}", daemon=True)
             for number in range(self._jobs)
@@ -60,7 +60,11 @@ class Worker:
         for thread in threads:
             thread.start()
         while not self._stopping.wait(computers.EVERY_S):
+            if not all(thread.is_alive() for thread in threads):
+                self.reason = "a thread that computes has ended; what it said stands above"
+                break
             self._tell()
+        self._stopping.set()
         self._shop.benches.close()  # whoever waits for one gives back what it was at
         for thread in threads:
             thread.join()

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Self
 
-from sqlalchemy import bindparam, select, update
+from sqlalchemy import bindparam, delete, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from pilothouse.core.errors import Conflict
@@ -162,6 +162,15 @@ def held(tx: Tx, prefix: str, *, now: datetime) -> list[Held]:
     named = leases.c.name.startswith(prefix, autoescape=True)
     rows = tx.execute(select(leases).where(named, leases.c.until > now).order_by(leases.c.name))
     return [Held(row.name, row.owner, row.epoch, row.until) for row in rows]
+
+
+def forget(tx: Tx, prefix: str, *, before: datetime) -> int:
+    """Delete the leases whose names begin with `prefix` and that ended before then; returns how many.
+
+    Only for names that nobody takes again: the epoch of one that is taken anew begins anew.
+    """
+    named = leases.c.name.startswith(prefix, autoescape=True)
+    return tx.execute(delete(leases).where(named, leases.c.until < before)).rowcount
 
 
 def still_held(tx: Tx, held: Held, *, now: datetime) -> bool:

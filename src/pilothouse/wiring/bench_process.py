@@ -26,6 +26,7 @@ _NAMES: Final = {each.name: each.type for each in fields(Settings)}
 
 def main() -> None:
     """Answer one question after the other, until standard input ends."""
+    os.umask(0o077)  # what it writes into the data folder is nobody else's
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)  # whatever a strategy or a library prints is no answer
     first = json.loads(sys.stdin.readline())

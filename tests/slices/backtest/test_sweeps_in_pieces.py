@@ -5,7 +5,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import insert
+from sqlalchemy import insert, select
 
 from pilothouse.accounts.tables import users
 from pilothouse.backtest import asking, computers, pieces, progress, store
@@ -18,6 +18,7 @@ from pilothouse.kit import outbox
 from pilothouse.kit.clocks import FrozenClock
 from pilothouse.kit.db import Database, Tx
 from pilothouse.kit.outbox import Message
+from pilothouse.kit.tables import leases
 
 BARS, COMBINATIONS, PIECES = 600, 640, 10
 LEASE = timedelta(seconds=60)
@@ -157,3 +158,6 @@ def test_a_process_computes_as_long_as_it_says_so(database: Database, clock: Fro
     assert present() == []
     one.tell()
     assert present() == ["one"], "one that was away comes back"
+    clock.advance(7 * computers.EVERY_S)
+    two.tell()
+    assert len(database.read(lambda tx: tx.execute(select(leases)).all())) == 1, "who is gone leaves nothing"
