@@ -158,7 +158,7 @@ class ColumnsAsTurns:
             return
         self.was_added = held == enters
         self.adds += self.was_added
-        wants.append(self._entry(enters, lots, decided, Reason.FLIP if flips else Reason.SIGNAL))
+        wants.append(self._entry(enters, lots, decided, equity, Reason.FLIP if flips else Reason.SIGNAL))
 
     def _size(self, decided: int, price: int, equity: int) -> int:
         p = self.p
@@ -205,13 +205,13 @@ class ColumnsAsTurns:
 
     # ── orders ────────────────────────────────────────────────────────────────────────────────────
 
-    def _entry(self, sign: int, lots: int, decided: int, reason: Reason) -> Ticket:
+    def _entry(self, sign: int, lots: int, decided: int, worth: int, reason: Reason) -> Ticket:
         self.entered_by = decided
         until = self._last_piece(self.leg.lane.bar + self.p[k.AT_CLOSE], self.p[k.REST] - 1)
         return Ticket(
             self.entry, self._symbol, _NOTHING_WANTED * sign, sign=sign, lots=lots,
             limit=self._row(k.ROW_LIMIT, decided), trigger=self._row(k.ROW_TRIGGER, decided), reason=reason,
-            decided=decided, until=until,
+            decided=decided, worth=worth, until=until,
             tag=self._row(k.ROW_TAG, decided) if self.p[k.ROW_TAG] >= 0 else -1,
         )  # fmt: skip
 

@@ -63,7 +63,7 @@ def simulate_many(
 
     Raises Invalid that names what does not fit, TooLargeToCount.
     """
-    _checked(spec, data, signals)
+    _compiled(spec)
     legs = legs_of(spec, data, signals, rules, warm_up, funding or {})
     markets = sorted(spec.markets, key=lambda market: market.symbol)
     bars = [data[market.symbol] for market in markets]
@@ -165,6 +165,7 @@ def legs_of(
 
     finer, pieces   what is below the bars and what they are made of, where the run walks inside them
     """
+    _checked(spec, data, signals)
     markets = sorted(spec.markets, key=lambda market: market.symbol)
     unit = min(scale_of(data[market.symbol], market).unit for market in markets)
     sharing = min(spec.positions_most, len(markets) * (2 if spec.hedge else 1))
@@ -253,6 +254,16 @@ def _tiers(legs: list[Leg]) -> NDArray[np.int64]:
     return found
 
 
+def _compiled(spec: BacktestSpec) -> None:
+    """Refuse what this loop does not know; turn by turn all of it is carried out."""
+    found = [("fills.finer", spec.fills.finer), ("fills.latency_ms", spec.fills.latency_ms or None)]
+    found += [("limits", "some are set" if spec.limits != NOTHING else None)]
+    allowed = "none in the compiled loop for several positions; turn by turn it is carried out"
+    problems = [Problem(name, str(came), allowed, "not_compiled") for name, came in found if came is not None]
+    if problems:
+        raise Invalid(problems)
+
+
 def _checked(spec: BacktestSpec, data: Mapping[str, Candles], signals: Mapping[str, Signals]) -> None:
     problems = []
     for market in spec.markets:
@@ -263,17 +274,8 @@ def _checked(spec: BacktestSpec, data: Mapping[str, Candles], signals: Mapping[s
     if len(spans) > 1:
         came = ", ".join(f"{span} ms" for span in sorted(spans))
         problems.append(Problem("timeframe", came, "bars of one length in all markets", "different"))
-    if spec.fills.finer is not None:
-        allowed = "none where several markets share an account"
-        problems.append(Problem("fills.finer", spec.fills.finer, allowed, "too_fine"))
-    if spec.fills.latency_ms:
-        allowed = "bars of latency where several markets share an account"
-        problems.append(Problem("fills.latency_ms", str(spec.fills.latency_ms), allowed, "too_fine"))
     if len(spec.markets) >= 1 << (_LEGS_BITS - 1):
         problems.append(Problem("markets", str(len(spec.markets)), "fewer than 32,768", "too_many"))
-    if spec.limits != NOTHING:
-        allowed = "none where several markets share an account: they are asked with one market, and live"
-        problems.append(Problem("limits", "some are set", allowed, "not_asked"))
     if spec.rules is not None and spec.hedge and spec.rules.side is not Side.BOTH:
         problems.append(Problem("hedge", f"with side {spec.rules.side}", "both sides, or no hedge", "one_side"))
     if problems:

@@ -107,13 +107,14 @@ def feed_of(
     warm_up: int,
     funding: Funding | None,
     finer: Finer | None = None,
+    whole: frozenset[int] = frozenset(),
 ) -> Feed:
-    """Return the bars, or their parts, with everything that happens in them."""
+    """Return the bars, or their parts, with everything that happens in them; `whole`: openings of undivided bars."""
     tick = candles.price_step
     unit = Decimal("0.00000001")
     while not is_on_grid(tick * market.lot, unit):
         unit /= 10
-    bars = [_bar(index, part, market) for index, part in enumerate(parts_of(candles, finer))]
+    bars = [_bar(index, part, market) for index, part in enumerate(parts_of(candles, finer, whole))]
     for bar, before in zip(bars, bars[:1] + bars, strict=False):
         bar.interest = _interest(spec, bars[0].opened_ms, before.opened_ms, bar.opened_ms)
     if spec.costs.funding and funding is not None:
@@ -140,33 +141,53 @@ Part = tuple[int, int, int, Decimal, Decimal, Decimal, Decimal, Decimal]
 """The bar, when it opened and closed, open, high, low, close, volume."""
 
 
-def parts_of(candles: Candles, finer: Finer | None) -> Iterator[Part]:
-    """Yield what the bars are made of; a bar of which nothing finer tells the same is its own only part."""
-    below = sorted(_told_below(finer), key=lambda each: each[0])
-    begin = 0
+def parts_of(candles: Candles, finer: Finer | None, whole: frozenset[int] = frozenset()) -> Iterator[Part]:
+    """Yield what the bars are made of; a bar of which nothing finer tells the same is its own only part.
+
+    whole   openings of bars that are their own only part in any case
+    """
+    told = divided_bars(candles, finer)
     for index in range(len(candles)):
         opened = int(candles.opened_ms[index])
         closed = opened + candles.span_ms
-        told = [int(column[index]) * candles.price_step for column in
-                (candles.open, candles.high, candles.low, candles.close)]  # fmt: skip
-        while begin < len(below) and below[begin][0] < opened:
-            begin += 1
-        end = begin
-        while end < len(below) and below[end][0] < closed:
-            end += 1
-        inside = below[begin:end]
-        same = inside and told == [
-            inside[0][2], max(each[3] for each in inside), min(each[4] for each in inside), inside[-1][5],
-        ]  # fmt: skip
-        if not same:
-            yield (index, opened, closed, told[0], told[1], told[2], told[3],
-                   int(candles.volume[index]) * candles.volume_step)  # fmt: skip
+        inside = told.get(index, [])
+        if not inside or opened in whole:
+            first, high, low, last = _prices(candles, index)
+            yield index, opened, closed, first, high, low, last, int(candles.volume[index]) * candles.volume_step
             continue
         for place, each in enumerate(inside):
             yield (index, each[0], closed if place == len(inside) - 1 else each[1], *each[2:])
 
 
-def _told_below(finer: Finer | None) -> Iterator[tuple[int, int, Decimal, Decimal, Decimal, Decimal, Decimal]]:
+Below = tuple[int, int, Decimal, Decimal, Decimal, Decimal, Decimal]
+"""When it opened and closed, open, high, low, close, volume."""
+
+
+def divided_bars(candles: Candles, finer: Finer | None) -> dict[int, list[Below]]:
+    """Return of each bar that something finer tells the same of what that is."""
+    below = sorted(_told_below(finer), key=lambda each: each[0])
+    found, begin = {}, 0
+    for index in range(len(candles)):
+        opened = int(candles.opened_ms[index])
+        while begin < len(below) and below[begin][0] < opened:
+            begin += 1
+        end = begin
+        while end < len(below) and below[end][0] < opened + candles.span_ms:
+            end += 1
+        inside = below[begin:end]
+        if inside and _prices(candles, index) == [
+            inside[0][2], max(each[3] for each in inside), min(each[4] for each in inside), inside[-1][5],
+        ]:  # fmt: skip
+            found[index] = inside
+    return found
+
+
+def _prices(candles: Candles, index: int) -> list[Decimal]:
+    columns = (candles.open, candles.high, candles.low, candles.close)
+    return [int(column[index]) * candles.price_step for column in columns]
+
+
+def _told_below(finer: Finer | None) -> Iterator[Below]:
     if isinstance(finer, Tape):
         for at, price, quantity in zip(
             finer.at_ms.tolist(), finer.price.tolist(), finer.quantity.tolist(), strict=True

@@ -13,10 +13,14 @@ from pilothouse.backtest.reference_account import PPM, ZERO, Outcome, Trade
 from pilothouse.backtest.reference_inputs import Bar, Feed, Wish
 from pilothouse.backtest.result import Reason
 from pilothouse.backtest.spec import BacktestSpec, Margin, Market
+from pilothouse.core.risk import Denial, Elsewhere, Exposure
 from pilothouse.core.rounding import divided, down, up
 from pilothouse.strategies.rules import Rules
 
 _DAY_MS = 86_400_000
+
+Step = tuple[int, int]
+"""When it opens, milliseconds since 1970, and which of several of one millisecond it is."""
 
 
 @dataclass
@@ -27,8 +31,14 @@ class Shared:
     out: Outcome = field(default_factory=Outcome)
     by_day: dict[int, Decimal] = field(default_factory=lambda: defaultdict(Decimal))
     filled: list["Leg"] = field(default_factory=list)
+    stopped: list["Leg"] = field(default_factory=list)
+    closed_ms: list[int] = field(default_factory=list)
     closed: list["Leg"] = field(default_factory=list)
     crowded: int = 0
+
+    def known_before(self, step: int) -> list[tuple[int, Decimal]]:
+        """Return when each step before one closed, and what the account was worth then."""
+        return list(zip(self.closed_ms[:step], self.out.equity, strict=False))
 
 
 @dataclass
@@ -50,7 +60,9 @@ class Leg(Desk):
         self.out = shared.out
         self.others: list[Leg] = []
         self.rank: Any = None
-        self.bars: dict[int, Bar] = {}
+        self.bars: dict[Step, Bar] = {}
+        self.known_at: list[int] = []
+        self.openings: list[int] = []
         self.here = self.at_close = False
         self.came = ZERO
 
@@ -96,6 +108,36 @@ class Leg(Desk):
     def _liquidation(self, trade: Trade) -> Decimal | None:
         return None if self.spec.margin is Margin.CROSS else super()._liquidation(trade)
 
+    def _asked(self, wish: Wish, held: Decimal, equity: Decimal, now_ms: int) -> Exposure:
+        """Return what the gate is asked with: what stands beside this position is the account's."""
+        step = self.known_at[wish.bar]
+        known, capital = self.shared.known_before(step), down(self.spec.capital, self.unit)
+        midnight = now_ms // _DAY_MS * _DAY_MS
+        begun = [worth for at, worth in known if at <= midnight][-1:] or [capital]
+        gross = net = bought = sold = ZERO
+        for other in self.others:
+            pos = other.trade.side * other.trade.held if other.trade is not None else ZERO
+            waits = other.waiting
+            buys = waits.quantity if waits is not None and waits.side > 0 else ZERO
+            sells = waits.quantity if waits is not None and waits.side < 0 else ZERO
+            price = other.price_at(step)
+            gross += max(abs(pos + buys), abs(pos - sells)) * price
+            net, bought, sold = net + pos * price, bought + (pos + buys) * price, sold + (pos - sells) * price
+        return Exposure(
+            held, ZERO, ZERO, equity, equity if now_ms == midnight else begun[0],
+            max([capital, equity, *(worth for _, worth in known)]), Elsewhere(gross, net, bought, sold),
+            done=self._losses(now_ms),
+        )  # fmt: skip
+
+    def price_at(self, step: int) -> Decimal:
+        """Return the last close that was known at a step, zero before the first."""
+        return next((bar.close for bar in reversed(self.feed.bars) if self.known_at[bar.index] <= step), ZERO)
+
+    def _denied(self, wish: Wish, held: Decimal, quantity: Decimal, equity: Decimal) -> tuple[Denial, ...]:
+        reasons = super()._denied(wish, held, quantity, equity)
+        self.shared.stopped += [self] if reasons else []
+        return reasons
+
     def _fill(self, quantity: Decimal, price: Decimal, why: Reason, *, maker: bool) -> Decimal:
         self.shared.filled.append(self)
         return super()._fill(quantity, price, why, maker=maker)
@@ -113,15 +155,17 @@ class Leg(Desk):
 
     # ── steps of a bar ────────────────────────────────────────────────────────────────────────────
 
-    def begin(self, at_ms: int) -> None:
+    def begin(self, at: Step) -> None:
         """Begin a bar of the calendar; the leg may have none."""
-        bar = self.bars.get(at_ms)
+        bar = self.bars.get(at)
         self.here, self.at_close, self.took_inside = bar is not None, False, False
         if bar is not None:
             self.now = bar
+            if self.trade is not None:
+                self.trade.fresh = False
             share = self.spec.fills.volume_ppm
             self.room = None if share is None else down(bar.volume * share * PPM, self.lot)
-        self.day = at_ms // _DAY_MS
+        self.day = at[0] // _DAY_MS
         costs = self.spec.costs
         traded = sum((self.by_day[self.day - back] for back in range(1, 31)), ZERO)
         self.maker, self.taker = costs.maker_ppm * PPM, costs.taker_ppm * PPM
@@ -175,13 +219,17 @@ class Leg(Desk):
             self.leaving = (Reason.TIME, None)
 
     def end(self) -> None:
-        """End the bar: the best and the worst price, an entry that waited too long."""
-        bar, trade, waits = self.now, self.trade, self.waiting
+        """End the bar: the best and the worst price."""
+        bar, trade = self.now, self.trade
         if trade is not None and not trade.fresh:
             better, worse = (bar.high, bar.low) if trade.side > 0 else (bar.low, bar.high)
             trade.best, trade.worst = self._better(trade, better), self._worse(trade, worse)
         if trade is not None:
             trade.fresh = False
+
+    def wait_no_longer(self) -> None:
+        """Take away an entry that waited too long, or behind the last bar of its instrument."""
+        bar, waits = self.now, self.waiting
         waited = (
             waits is not None and (waits.limit is not None or waits.trigger is not None) and bar.index >= waits.until
         )

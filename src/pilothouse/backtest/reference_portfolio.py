@@ -10,10 +10,11 @@ from dataclasses import replace
 from decimal import Decimal, localcontext
 from typing import Any
 
+from pilothouse.backtest.inside import Finer
 from pilothouse.backtest.portfolio import sides_of
 from pilothouse.backtest.reference_account import PPM, ZERO
-from pilothouse.backtest.reference_inputs import Wish, feed_of
-from pilothouse.backtest.reference_leg import Leg, Shared, Volume
+from pilothouse.backtest.reference_inputs import Wish, divided_bars, feed_of
+from pilothouse.backtest.reference_leg import Leg, Shared, Step, Volume
 from pilothouse.backtest.simulate import Funding
 from pilothouse.backtest.spec import BacktestSpec, FillAt, Margin, Ranking
 from pilothouse.core.candles import Candles
@@ -32,18 +33,20 @@ def reference_many(
     *,
     warm_up: int,
     funding: Mapping[str, Funding] | None = None,
+    finer: Mapping[str, Finer] | None = None,
 ) -> Shared:
     """Return what `simulate_many` should; without checks, it is given what that has accepted."""
     with localcontext(EXACT):
-        house = _House(spec, data, signals, rules, warm_up, funding or {})
-        for place, at_ms in enumerate(house.calendar):
-            house.one_bar(place, at_ms)
+        house = _House(spec, data, signals, rules, warm_up, funding or {}, finer or {})
+        for place, at in enumerate(house.calendar):
+            house.one_step(place, at)
         for leg in house.legs:
             if leg.trade is not None:
                 leg.trade.closed_value += leg.trade.held * leg.now.close
                 leg.trade.closed_bar, leg.trade.last_price = leg.now.index, leg.now.close
                 house.shared.out.trades.append(leg.trade)
                 house.shared.closed.append(leg)
+        house.shared.out.equity = [house.shared.out.equity[place] for place in house.last.values()]
         return house.shared
 
 
@@ -52,11 +55,13 @@ class _House:
 
     def __init__(
         self, spec: BacktestSpec, data: Mapping[str, Candles], signals: Mapping[str, Signals], rules: Rules,
-        warm_up: int, funding: Mapping[str, Funding],
+        warm_up: int, funding: Mapping[str, Funding], finer: Mapping[str, Finer],
     ) -> None:  # fmt: skip
         self.spec, self.shared = spec, Shared(ZERO)
         self.legs: list[Leg] = []
         self.queue: list[Leg] = []
+        traded = {market.symbol: data[market.symbol] for market in spec.markets}
+        whole = _whole(traded, finer) if finer else frozenset()
         for market in sorted(spec.markets, key=lambda each: each.symbol):
             candles, volume = data[market.symbol], Volume()
             alone = replace(spec, markets=(market,), costs=replace(spec.costs_of(market), borrow_ppm_year=0))
@@ -66,17 +71,31 @@ class _House:
                 every = [(long, replace(rules, side=Side.LONG)), (short, replace(rules, side=Side.SHORT))]
                 every = [pair for pair in every if rules.side in {Side.BOTH, pair[1].side}]
             for wishes, followed in every:
-                feed = feed_of(alone, market, candles, wishes, followed, warm_up, funding.get(market.symbol))
+                feed = feed_of(alone, market, candles, wishes, followed, warm_up, funding.get(market.symbol),
+                               finer.get(market.symbol), whole)  # fmt: skip
                 leg = Leg(alone, market, followed, feed, self.shared, volume)
                 leg.rank = wishes.rank if spec.ranking is Ranking.COLUMN else None
-                leg.bars = dict(zip(candles.opened_ms.tolist(), feed.bars, strict=True))
+                opened = [bar.opened_ms for bar in feed.bars]
+                # Of several parts of one millisecond, the first of each instrument come together, then the second.
+                places = [at - opened.index(each) for at, each in enumerate(opened)]
+                leg.bars = dict(zip(zip(opened, places, strict=True), feed.bars, strict=True))
+                leg.openings = candles.opened_ms.tolist()
                 self.legs.append(leg)
         unit = min(leg.feed.unit for leg in self.legs)
         for leg in self.legs:
             leg.unit = unit
             leg.others = [other for other in self.legs if other is not leg]
         self.shared.cash = down(spec.capital, unit)
-        self.calendar: list[int] = sorted({at for leg in self.legs for at in leg.bars})
+        self.calendar: list[Step] = sorted({at for leg in self.legs for at in leg.bars})
+        self.bar_at = [
+            max(leg.openings[leg.bars[at].part_of] for leg in self.legs if at in leg.bars) for at in self.calendar
+        ]
+        self.last = {opened: place for place, opened in enumerate(self.bar_at)}
+        """Of each bar, by its opening, the last step: then it has closed."""
+        closed = [max(leg.bars[at].closed_ms for leg in self.legs if at in leg.bars) for at in self.calendar]
+        self.shared.closed_ms = [min(closed[place:]) for place in range(len(closed))]
+        for leg in self.legs:
+            leg.known_at = [self.last[leg.openings[bar.part_of]] for bar in leg.feed.bars]
 
     @property
     def held(self) -> list[Leg]:
@@ -86,9 +105,9 @@ class _House:
     def here(self) -> list[Leg]:
         return [leg for leg in self.legs if leg.here]
 
-    def one_bar(self, place: int, at_ms: int) -> None:
+    def one_step(self, place: int, at: Step) -> None:
         for leg in self.legs:
-            leg.begin(at_ms)
+            leg.begin(at)
         for leg in self.here:
             leg.fund(leg.now.funding_at_open)
         self._interest(place)
@@ -96,7 +115,10 @@ class _House:
         for leg in self.here:
             leg.open()
         if self.spec.fills.at is FillAt.OPEN:
-            self._wishes(ZERO)
+            for turn in range(max(len(leg.now.wishes) for leg in self.here)):
+                self._wishes(self.here, ZERO, turn, self.here)
+                for leg in [leg for leg in self.queue if leg.here]:
+                    leg.enter()
         for leg in [leg for leg in self.queue if leg.here]:
             leg.enter()
         for leg in self.here:
@@ -107,15 +129,20 @@ class _House:
         self._judge(inside=True)
         for leg in self.here:
             leg.walk()
+        opened = self.bar_at[place]
+        closing = [leg for leg in self.legs if place == self.last[opened] and opened in leg.openings]
         if self.spec.fills.at is FillAt.CLOSE:
-            for leg in self.here:
+            ending = [leg for leg in self.legs if leg.here or leg in closing]
+            for leg in ending:
                 leg.close()
-            self._wishes(self.worth())
-            for leg in [leg for leg in self.queue if leg.here]:
+            self._wishes(closing, self.worth(), 0, ending)
+            for leg in [leg for leg in self.queue if leg in ending]:
                 leg.enter()
         for leg in self.here:
             leg.end()
             leg.at_close = True
+        for leg in [leg for leg in self.legs if leg.here or leg in closing]:
+            leg.wait_no_longer()
         self.queue = [leg for leg in self.queue if leg.waiting is not None]
         self.shared.out.equity.append(self.worth())
 
@@ -135,8 +162,8 @@ class _House:
             leg.pay(owed, self._due(self.spec.costs.borrow_ppm_year, place))
 
     def _due(self, ppm_year: int, place: int) -> Decimal:
-        first = self.calendar[0]
-        parts = [(self.calendar[at] - first) * ppm_year * 1_000 // _YEAR_MS for at in (max(place - 1, 0), place)]
+        first = self.calendar[0][0]
+        parts = [(self.calendar[at][0] - first) * ppm_year * 1_000 // _YEAR_MS for at in (max(place - 1, 0), place)]
         return (parts[1] - parts[0]) * Decimal("1e-9")
 
     def _judge(self, *, inside: bool) -> None:
@@ -162,14 +189,18 @@ class _House:
             if leg.here:
                 leg.force()
 
-    def _wishes(self, worth: Decimal) -> None:
-        """Carry out what was wished: who leaves first, then who enters, the best ranked first."""
-        told = [(leg, leg.now.wish) for leg in self.here if leg.now.wish is not None]
+    def _wishes(self, legs: list[Leg], worth: Decimal, turn: int, leaving: list[Leg]) -> None:
+        """Carry out what was wished: who leaves first, then who enters, the best ranked first.
+
+        turn     which of several wishes that arrive together at an instrument
+        leaving  who may leave what is to be left
+        """
+        told = [(leg, leg.now.wishes[turn]) for leg in legs if turn < len(leg.now.wishes)]
         before = {leg: (leg.trade is not None, leg.waiting is not None) for leg, _ in told}
         for leg, wish in told:
             if any(before[leg]):
                 leg.decide(wish, self._known(leg, wish, worth))
-        for leg in self.here:
+        for leg in leaving:
             leg.leave()
         fresh: list[tuple[Leg, Wish, bool]] = []
         for leg, wish in told:
@@ -195,15 +226,22 @@ class _House:
 
     def _known(self, leg: Leg, wish: Wish, worth: Decimal) -> Decimal:
         """Return what the account was worth when a wish was made."""
-        if wish.bar == leg.now.index:
-            return worth
-        at_ms = next(at for at, bar in leg.bars.items() if bar.index == wish.bar)
-        return self.shared.out.equity[self.calendar.index(at_ms)]
+        known = leg.known_at[wish.bar]
+        return worth if known == len(self.shared.out.equity) else self.shared.out.equity[known]
+
+
+def _whole(data: Mapping[str, Candles], finer: Mapping[str, Finer]) -> frozenset[int]:
+    """Return the openings of bars that are not walked inside, because of some instrument nothing tells the same."""
+    untold = set()
+    for symbol, candles in data.items():
+        told = divided_bars(candles, finer.get(symbol))
+        untold |= {int(candles.opened_ms[bar]) for bar in range(len(candles)) if bar not in told}
+    return frozenset(untold)
 
 
 def _goes_first(fresh: tuple[Leg, Wish, bool]) -> float:
     leg, wish, _ = fresh
-    rank = 0.0 if leg.rank is None else float(leg.rank[wish.bar])
+    rank = 0.0 if leg.rank is None else float(leg.rank[leg.feed.bars[wish.bar].part_of])
     return math.inf if math.isnan(rank) else -rank
 
 
@@ -218,7 +256,7 @@ def same_many(shared: Shared, result: Any) -> str:
     place = {int(at): row for row, at in enumerate(result.opened_ms.tolist())}
 
     def at(leg: Leg, bar: int) -> int:
-        return place[next(at_ms for at_ms, each in leg.bars.items() if each.index == bar)]
+        return place[leg.openings[leg.feed.bars[bar].part_of]]
 
     f, t = result.fills, result.trades
     for row, (leg, (bar, quantity, price, fee, why, maker)) in enumerate(zip(shared.filled, out.fills, strict=True)):
@@ -251,5 +289,9 @@ def same_many(shared: Shared, result: Any) -> str:
         for name, one, other in pairs:
             if one != other:
                 return f"trade {row}, {name}: {one} and {other}"
+    denied = [(each.symbol, each.at_ms, each.side.sign * each.quantity, each.reasons) for each in result.denials.listed]
+    ours_denied = [(leg.market.symbol, *each) for leg, each in zip(shared.stopped, out.denied, strict=True)]
+    if ours_denied[: len(denied)] != denied or len(ours_denied) != result.denials.count:
+        return f"denied: {ours_denied} and {denied}"
     counts = (result.skipped, result.crowded)
     return "" if (out.skipped, shared.crowded) == counts else f"skipped and crowded: {out.skipped}, {shared.crowded}"

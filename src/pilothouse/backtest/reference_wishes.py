@@ -69,20 +69,24 @@ class Wishes(Account):
             return ()
         now_ms = self.feed.bars[wish.bar].closed_ms
         now = _EPOCH + timedelta(milliseconds=now_ms)
-        midnight = now_ms // _DAY_MS * _DAY_MS
-        known = list(zip(self.feed.bars[: wish.bar], self.out.equity, strict=False))
-        capital = down(self.spec.capital, self.unit)
-        begun = [worth for bar, worth in known if bar.closed_ms <= midnight][-1:] or [capital]
-        exposure = Exposure(
-            held, ZERO, ZERO, equity, equity if now_ms == midnight else begun[0],
-            max([capital, equity, *(worth for _, worth in known)]), done=self._losses(now_ms),
-        )  # fmt: skip
+        exposure = self._asked(wish, held, equity, now_ms)
         kind = (OrderType.MARKET, OrderType.LIMIT) if wish.trigger is None else (OrderType.STOP_MARKET, OrderType.STOP)
         symbol, side = self.market.symbol, Side.of(Decimal(wish.enters))
         terms = OrderTerms(symbol, side, kind[wish.limit is not None], quantity, wish.limit, wish.trigger)
         quote = Quote(symbol, wish.close, wish.close, wish.close, wish.close, now, "reference")
         answer = check(terms, exposure, self.spec.limits, instrument_of(self.market, self.tick), quote, now)
         return answer.reasons if isinstance(answer, Denied) else ()
+
+    def _asked(self, wish: Wish, held: Decimal, equity: Decimal, now_ms: int) -> Exposure:
+        """Return what the gate is asked with."""
+        midnight = now_ms // _DAY_MS * _DAY_MS
+        known = list(zip(self.feed.bars[: wish.bar], self.out.equity, strict=False))
+        capital = down(self.spec.capital, self.unit)
+        begun = [worth for bar, worth in known if bar.closed_ms <= midnight][-1:] or [capital]
+        return Exposure(
+            held, ZERO, ZERO, equity, equity if now_ms == midnight else begun[0],
+            max([capital, equity, *(worth for _, worth in known)]), done=self._losses(now_ms),
+        )  # fmt: skip
 
     def _losses(self, now_ms: int) -> Activity:
         """Return how many closing fills of the day lost, one after the other, and how long ago the last loss is.

@@ -6,7 +6,7 @@ Deterministic: the same spec over the same data is the same result, byte for byt
 from collections.abc import Mapping
 from dataclasses import replace
 
-from pilothouse.backtest.columns_in_turns import simulate_in_turns
+from pilothouse.backtest.columns_in_turns import simulate_in_turns, simulate_many_in_turns
 from pilothouse.backtest.gate import beyond_kernels
 from pilothouse.backtest.inside import Finer
 from pilothouse.backtest.ladders import COMPILED, IN_TURNS, run_ladders
@@ -16,7 +16,6 @@ from pilothouse.backtest.simulate import Funding, simulate
 from pilothouse.backtest.spec import BacktestSpec, inside_key
 from pilothouse.core.candles import Candles
 from pilothouse.core.errors import Invalid, Problem
-from pilothouse.core.limits import NOTHING
 from pilothouse.strategies.parameters import resolve
 from pilothouse.strategies.sdk import Columns, Turns
 from pilothouse.strategies.view import View
@@ -48,8 +47,13 @@ def run_any(
 
 
 def in_turns(spec: BacktestSpec) -> list[str]:
-    """Return the limits that no compiled loop asks: with one of them columns are carried out turn by turn."""
-    return beyond_kernels(spec.limits, parts=spec.fills.volume_ppm is not None)
+    """Return what no compiled loop knows of a run of columns: with any of it, it is carried out turn by turn."""
+    beyond = beyond_kernels(spec.limits, parts=spec.fills.volume_ppm is not None)
+    if len(spec.markets) == 1 and not spec.hedge:
+        return [f"limits.{name}" for name in beyond]
+    found = [f"limits.{name}" for name in spec.limits.named()]
+    found += ["fills.finer"] if spec.fills.finer is not None else []
+    return found + (["fills.latency_ms"] if spec.fills.latency_ms else [])
 
 
 def run(
@@ -72,7 +76,7 @@ def run(
     finer     shorter candles or trades by symbol, where the spec walks inside the bars
     known     whether a spec with the same data and markets was run over them before: then they are not hashed again
 
-    With a limit that only the whole gate asks it is carried out turn by turn, to the same result but more slowly.
+    What no compiled loop knows (`in_turns`) is carried out turn by turn, to the same result but more slowly.
     Raises Invalid that names what does not fit, TooLargeToCount.
     """
     if not known:
@@ -89,13 +93,15 @@ def run(
     candles = data[market.symbol]
     warm_up = strategy.warm_up_bars(p, candles.span_ms)
     if len(spec.markets) > 1 or spec.hedge:
-        return simulate_many(spec, data, signals, rules, warm_up=warm_up, funding=funding)
+        shared = (spec, data, signals, rules)
+        if in_turns(spec):
+            return simulate_many_in_turns(*shared, warm_up=warm_up, funding=funding, finer=finer)
+        return simulate_many(*shared, warm_up=warm_up, funding=funding)
     spec = replace(spec, costs=spec.costs_of(market))
     told, paid = signals[market.symbol], (funding or {}).get(market.symbol)
-    if in_turns(spec):
-        return simulate_in_turns(spec, market, candles, told, rules, warm_up=warm_up, funding=paid)
     within = (finer or {}).get(market.symbol)
-    return simulate(spec, market, candles, told, rules, warm_up=warm_up, funding=paid, finer=within)
+    ran = simulate_in_turns if in_turns(spec) else simulate
+    return ran(spec, market, candles, told, rules, warm_up=warm_up, funding=paid, finer=within)
 
 
 def refuse_unfit(
@@ -114,9 +120,5 @@ def refuse_unfit(
             problems.append(Problem(f"data.{symbol}", "other candles", allowed, "other_data"))
     empty = [market.symbol for market in spec.markets if market.symbol in data and not len(data[market.symbol])]
     problems += [Problem("data", f"no candle of {symbol}", "one or more", "missing") for symbol in empty]
-    shares = len(spec.markets) > 1 or spec.hedge
-    if isinstance(strategy, Columns) and shares and spec.limits != NOTHING:
-        came, allowed = "beside several positions on one account", "none there; or one market; or a strategy in turns"
-        problems.append(Problem("limits", came, allowed, "not_asked"))
     if problems:
         raise Invalid(problems)

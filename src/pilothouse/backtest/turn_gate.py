@@ -14,7 +14,7 @@ from pilothouse.backtest.denials import Denials, Stopped
 from pilothouse.backtest.gate import at, instrument_of, terms_of
 from pilothouse.backtest.spec import PPM, Slip
 from pilothouse.backtest.turn_account import Account
-from pilothouse.backtest.turn_orders import ALL, Lane, Order
+from pilothouse.backtest.turn_orders import ALL, Lane, Leg, Order
 from pilothouse.core.instrument import Side
 from pilothouse.core.limits import Limits
 from pilothouse.core.order import OrderTerms
@@ -56,19 +56,20 @@ class Gate:
         """
         account, ticket, leg = self._account, order.ticket, order.leg
         lane = leg.lane
-        decided = account.step if ticket is None or order.reduces else ticket.decided
-        now_ms = self._closed_ms[decided]
+        known, now_ms = account.step, self._closed_ms[account.step]
         mark, equity = lane.last, account.worth()
-        if ticket is not None and not order.reduces and decided != account.step:
-            mark, equity = lane.columns[3][decided], account.equity[decided]
+        if ticket is not None and not order.reduces:
+            # What rules decided is judged by prices and equity as they were at the close that decided.
+            known, now_ms = lane.known[ticket.decided], lane.closed[ticket.decided]
+            mark, equity = lane.columns[3][ticket.decided], ticket.worth
         terms = self._terms(order, lane)
         symbol, unit = lane.market.symbol, lane.scale.unit
         rest = [each for each in orders if not each.reduces]
         position = _position(order, orders)
-        buys, sells = (_lots(rest, lane, sign) * lane.scale.lot for sign in (1, -1))
+        buys, sells = (_lots(rest, leg, sign) * lane.scale.lot for sign in (1, -1))
         exposure = Exposure(
-            position * lane.scale.lot, buys, sells, equity * unit, self._midnight(decided, now_ms, equity) * unit,
-            max(self._high(decided), equity) * unit, self._elsewhere(rest, lane), _opposing(orders, order),
+            position * lane.scale.lot, buys, sells, equity * unit, self._midnight(known, now_ms, equity) * unit,
+            max(self._high(known), equity) * unit, self._elsewhere(rest, leg, known), _opposing(orders, order),
             self._done(terms, now_ms, len(rest)),
         )  # fmt: skip
         answer = check(
@@ -95,32 +96,40 @@ class Gate:
         side = Side.BUY if order.sign > 0 else Side.SELL
         return terms_of(lane.market.symbol, side, lots * lane.scale.lot, limit, trigger, reduces=order.reduces)
 
-    def _midnight(self, decided: int, now_ms: int, equity: int) -> int:
+    def _midnight(self, known: int, now_ms: int, equity: int) -> int:
         midnight = now_ms // _DAY_MS * _DAY_MS
         if now_ms == midnight:
             return equity
-        place = bisect_right(self._closed_ms, midnight, 0, decided) - 1
+        place = bisect_right(self._closed_ms, midnight, 0, known) - 1
         return self._account.equity[place] if place >= 0 else self._account.capital
 
-    def _high(self, decided: int) -> int:
-        """Return the highest equity at the close of a bar before `decided`."""
+    def _high(self, known: int) -> int:
+        """Return the highest equity at the close of a step before `known`."""
         highs, equity = self._highs, self._account.equity
-        while len(highs) <= decided:
+        while len(highs) <= known:
             highs.append(max(highs[-1], equity[len(highs) - 1]))
-        return highs[decided]
+        return highs[known]
 
-    def _elsewhere(self, rest: list[Order], lane: Lane) -> Elsewhere:
-        others = [other for other in self._account.lanes if other is not lane]
-        if not others:
-            return _NOWHERE
+    def _elsewhere(self, rest: list[Order], leg: Leg, known: int) -> Elsewhere:
+        """Return what the other positions come to, at the prices of step `known`; the other side of a hedge is one."""
         gross = net = bought = sold = 0
-        for other in others:
-            pos = sum(leg.pos for leg in other.legs)
-            buys, sells, each = _lots(rest, other, 1), _lots(rest, other, -1), other.last * other.units
-            gross += max(abs(pos + buys), abs(pos - sells), sum(abs(leg.pos) for leg in other.legs)) * each
-            net, bought, sold = net + pos * each, bought + (pos + buys) * each, sold + (pos - sells) * each
-        unit = lane.scale.unit
+        for other in self._account.legs:
+            if other is leg:
+                continue
+            pos, buys, sells = other.pos, _lots(rest, other, 1), _lots(rest, other, -1)
+            if pos or buys or sells:
+                each = self._price(other.lane, known) * other.lane.units
+                gross += max(abs(pos + buys), abs(pos - sells)) * each
+                net, bought, sold = net + pos * each, bought + (pos + buys) * each, sold + (pos - sells) * each
+        unit = leg.lane.scale.unit
         return Elsewhere(gross * unit, net * unit, bought * unit, sold * unit)
+
+    def _price(self, lane: Lane, known: int) -> int:
+        """Return the last price of an instrument as it was at the close of a step."""
+        if known == self._account.step:
+            return lane.last
+        bar = bisect_right(lane.known, known) - 1
+        return lane.columns[3][bar] if bar >= 0 else lane.last
 
     def _done(self, terms: OrderTerms, now_ms: int, live: int) -> Activity:
         self._hear()
@@ -155,9 +164,6 @@ class Gate:
         self._worth_today += made.worth
 
 
-_NOWHERE: Final = Elsewhere()
-
-
 def _position(order: Order, orders: Iterable[Order]) -> int:
     """Return the position that an order adds to: less what leaves at the market before it.
 
@@ -176,8 +182,8 @@ def _position(order: Order, orders: Iterable[Order]) -> int:
     return side * max(abs(leg.pos) - leaves, 0)
 
 
-def _lots(orders: Iterable[Order], lane: Lane, sign: int) -> int:
-    return sum(order.lots for order in orders if order.leg.lane is lane and order.sign == sign)
+def _lots(orders: Iterable[Order], leg: Leg, sign: int) -> int:
+    return sum(order.lots for order in orders if order.leg is leg and order.sign == sign)
 
 
 def _opposing(orders: Iterable[Order], order: Order) -> tuple[tuple[Decimal, Decimal], ...]:

@@ -28,7 +28,8 @@ class Ticket(Want, frozen=True, gc=False):
     sign             1 buys, -1 sells
     lots             ALL: as many as are held
     limit, trigger   ticks, 0 for none
-    decided          the bar of its instrument that decided: its close, and equity then, are what the gate is asked with
+    decided          the bar of its instrument that decided: its close is what the gate is asked with
+    worth            of the account when it was decided, units: what the gate is asked with as well
     until            the last bar of its instrument in which an entry at a limit or trigger waits
     late             the step in which a target fills no more, because an entry filled inside it
     """
@@ -39,6 +40,7 @@ class Ticket(Want, frozen=True, gc=False):
     trigger: int = 0
     reason: Reason = Reason.SIGNAL
     decided: int = 0
+    worth: int = 0
     until: int = ALL
     late: int = -1
     tag: int = -1

@@ -93,7 +93,7 @@ class RulesRun(TurnRun):
                 self.liquidate_at_open(seat.leg)
                 self.rules_at_open(seat.leg, seat.leg.lane.first)
         if not self.at_close:
-            self._wishes(seats)
+            self._wishes(seats, seats)
         self._enter(lanes)
         self._inside(seats, lanes)
         self._close(seats, here)
@@ -116,18 +116,20 @@ class RulesRun(TurnRun):
         self.phase = CLOSE
         for lane in here:
             lane.last = lane.close
+        closes = {id(lane) for lane in self.closing(here)}
+        lanes = {id(lane) for lane in here} | closes
+        ending = [seat for seat in self.seats if id(seat.leg.lane) in lanes]
         if self.at_close:
-            lanes = {id(lane) for lane in self.closing(here)}
-            closing = [seat for seat in self.seats if id(seat.leg.lane) in lanes]
-            for seat in closing:
+            for seat in ending:
                 self.follow(seat.time(0))
-            self._wishes(closing)
+            self._wishes([seat for seat in ending if id(seat.leg.lane) in closes], ending)
             self._enter(lanes)
         for seat in seats:
             if not self.at_close:
                 self.follow(seat.time(1))
             self.follow(seat.follow_prices())
             self.account.end_bar(seat.leg)
+        for seat in ending:
             self._no_longer(seat)
         self.queue = [seat for seat in self.queue if seat.waits is not None]
         self.take_down()
@@ -147,24 +149,27 @@ class RulesRun(TurnRun):
 
     # ── wishes ────────────────────────────────────────────────────────────────────────────────────
 
-    def _wishes(self, seats: Sequence[ColumnsAsTurns]) -> None:
-        """Carry out what was wished; what arrives together at one instrument, one after the other."""
+    def _wishes(self, seats: Sequence[ColumnsAsTurns], leaving: Sequence[ColumnsAsTurns]) -> None:
+        """Carry out what was wished; what arrives together at one instrument, one after the other.
+
+        leaving   who may leave what is to be left, be it by an earlier wish
+        """
         told = {id(seat): seat.wishes() for seat in seats}
         for turn in range(max(map(len, told.values()), default=0)):
             if turn:
                 self._enter({id(seat.leg.lane) for seat in seats})
-            self._wished([(seat, told[id(seat)][turn]) for seat in seats if turn < len(told[id(seat)])], seats)
-        if not told or not any(told.values()):
-            self._leave(seats)
+            self._wished([(seat, told[id(seat)][turn]) for seat in seats if turn < len(told[id(seat)])], leaving)
+        if not any(told.values()):
+            self._leave(leaving)
 
-    def _wished(self, told: list[tuple[ColumnsAsTurns, int]], seats: Sequence[ColumnsAsTurns]) -> None:
+    def _wished(self, told: list[tuple[ColumnsAsTurns, int]], leaving: Sequence[ColumnsAsTurns]) -> None:
         """Carry out one wish of each: first who leaves, then who enters, the best ranked first."""
         worth = self.account.worth()
         before = {id(seat): _HELD if seat.leg.pos else _WAITED if seat.waits is not None else _NEW for seat, _ in told}
         for seat, decided in told:
             if before[id(seat)] != _NEW:
                 self.follow(seat.wish(decided, worth))
-        self._leave(seats)
+        self._leave(leaving)
         used = sum(seat.leg.pos != 0 or seat.waits is not None for seat in self.seats)
         fresh: list[tuple[float, ColumnsAsTurns, int, bool]] = []
         for seat, decided in told:

@@ -5,12 +5,22 @@ from decimal import Decimal
 
 import numpy as np
 
+from pilothouse.backtest.inside import Finer
 from pilothouse.backtest.simulate import Funding
-from pilothouse.backtest.spec import BacktestSpec, Costs, Fills, Margin, Market, Ranking, Slip
+from pilothouse.backtest.spec import BacktestSpec, Costs, FillAt, Fills, Margin, Market, Ranking, Slip
 from pilothouse.core.candles import Candles, Ints
 from pilothouse.strategies.rules import Rules, Side, Size, SizeBy
 from pilothouse.strategies.sdk import Signals
-from tests.unit.backtest.bar_cases import HOUR_MS, random_candles, random_case, random_costs, random_signals
+from tests.unit.backtest.bar_cases import (
+    HOUR_MS,
+    Case,
+    random_candles,
+    random_case,
+    random_costs,
+    random_limits,
+    random_signals,
+)
+from tests.unit.backtest.inside_cases import bars_over, chosen, tape_of
 
 
 @dataclass(frozen=True)
@@ -112,3 +122,43 @@ def random_rotation(seed: int) -> Many:
         case.spec, markets=markets, costs=costs, fills=Fills(latency=case.spec.fills.latency), hedge=False, leverage=1
     )
     return Many(spec, data, signals, Rules(size=Size(round(value, 3), by), side=Side.LONG), {}, case.warm_up)
+
+
+def limited_many(seed: int) -> Many:
+    """Return the run of a seed with limits that count what all positions come to."""
+    case = random_many(seed)
+    candles = next(iter(case.data.values()))
+    alone = Case(case.spec, candles, Signals(), case.rules, next(iter(case.funding.values())), 0)
+    limits = random_limits(np.random.default_rng([seed, 1]), alone)
+    return replace(case, spec=replace(case.spec, limits=limits))
+
+
+@dataclass(frozen=True)
+class Inside:
+    """A run over several instruments, and what is finer than the bars of each; nothing for a latency alone."""
+
+    case: Many
+    finer: dict[str, Finer]
+
+
+def inside_many(seed: int) -> Inside:
+    """Return the run of a seed that walks inside the bars: candles or trades, with gaps, with a latency or not."""
+    rng = np.random.default_rng([seed, 7])
+    case = (limited_many if rng.random() < 0.3 else random_many)(seed)
+    times, by_trades = int(rng.choice([2, 4])), bool(rng.random() < 0.4)
+    none = bool(rng.random() < 0.15)
+    data, finer = {}, dict[str, Finer]()
+    for symbol, candles in case.data.items():
+        # The hours of the case, each made of finer candles: prices are drawn anew, what is listed when stays.
+        fine = random_candles(rng, times * len(candles), HOUR_MS // times)
+        at = (candles.opened_ms[:, None] + np.arange(times, dtype=np.int64) * (HOUR_MS // times)).ravel()
+        fine = replace(fine, symbol=symbol, opened_ms=at, price_digits=candles.price_digits)
+        data[symbol] = bars_over(fine, times)
+        kept = chosen(fine, rng.random(len(fine)) < 0.97)
+        finer[symbol] = tape_of(rng, kept) if by_trades else kept
+    fills = replace(case.spec.fills, finer=None if none else "trades" if by_trades else f"{60 // times}m")
+    if fills.at is FillAt.OPEN and (none or rng.random() < 0.5):
+        latency = int(rng.choice([1, 250, HOUR_MS // times, HOUR_MS // 2, HOUR_MS, HOUR_MS + 1, 5 * HOUR_MS]))
+        fills = replace(fills, latency=0, latency_ms=latency)
+    spec = replace(case.spec, fills=fills)
+    return Inside(replace(case, spec=spec, data=data), {} if fills.finer is None else finer)

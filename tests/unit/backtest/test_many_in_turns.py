@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 import numpy as np
 import pytest
 
-from pilothouse.backtest import turn_margin, turn_walk
+from pilothouse.backtest import turn_margin, turn_steps, turn_walk
 from pilothouse.backtest.columns_as_turns import ColumnsAsTurns
 from pilothouse.backtest.columns_in_turns import simulate_many_in_turns
 from pilothouse.backtest.portfolio import simulate_many
@@ -18,12 +18,15 @@ from pilothouse.backtest.result import Reason, Result
 from pilothouse.backtest.simulate import TooLargeToCount
 from pilothouse.backtest.spec import Fills, Margin
 from pilothouse.backtest.turn_account import Account
+from pilothouse.backtest.turn_gate import Gate
 from pilothouse.backtest.turn_rules import RulesRun
 from pilothouse.backtest.turns import run_turns
+from pilothouse.core.exposure import Elsewhere
+from pilothouse.core.limits import BY_LIMIT, KERNELS
 from pilothouse.strategies.parameters import Parameter, Params
 from pilothouse.strategies.rules import Rules, Side, Size, SizeBy
 from pilothouse.strategies.sdk import Bar, Happening, Signals, Turn, Want
-from tests.unit.backtest.portfolio_cases import Many, random_many, tight_many
+from tests.unit.backtest.portfolio_cases import Inside, Many, inside_many, limited_many, random_many, tight_many
 
 
 def compare(seeds: range, oracle_every: int = 0, make: Callable[[int], Many] = random_many) -> Counter[Any]:
@@ -67,6 +70,49 @@ def test_columns_come_to_the_same_turn_by_turn_in_thousands_of_accounts() -> Non
     """As above, all three of each, for whoever has half an hour."""
     compare(range(1_000, 7_000), oracle_every=1)
     compare(range(1_000, 4_000), oracle_every=1, make=tight_many)
+
+
+def compare_with_oracle(seeds: range, make: Callable[[int], Inside]) -> Counter[Any]:
+    """Hold the turn engine to the oracle where no loop goes: limits over all positions, walks inside their bars."""
+    seen: Counter[Any] = Counter()
+    for seed in seeds:
+        made = make(seed)
+        case = made.case
+        told = (case.spec, case.data, case.signals, case.rules)
+        rest: dict[str, Any] = {"warm_up": case.warm_up, "funding": case.funding, "finer": made.finer}
+        try:
+            turns = simulate_many_in_turns(*told, **rest)
+        except TooLargeToCount:
+            continue
+        assert same_many(reference_many(*told, **rest), turns) == "", f"seed {seed}"
+        seen.update(turns.denials.codes)
+        seen.update({"fills": len(turns.fills), "thin": turns.pessimistic or 0, "denied": turns.denials.count})
+        seen["late"] += case.spec.fills.latency_ms > 0
+    return seen
+
+
+def test_limits_count_what_all_positions_come_to() -> None:
+    """Gross, net, leverage and losses are the account's: the gate is asked with every position, word for word."""
+    seen = compare_with_oracle(range(120), lambda seed: Inside(limited_many(seed), {}))
+
+    assert {code for code in seen if code in {BY_LIMIT[name].code for name in KERNELS}} >= {
+        "gross_exposure", "net_exposure", "leverage", "losses_in_a_row", "daily_loss", "drawdown", "cooldown",
+    }  # fmt: skip
+
+
+def test_several_instruments_are_walked_inside_their_bars_side_by_side() -> None:
+    """Candles or trades, milliseconds, gaps: a bar is divided only where what is below it tells it of everyone."""
+    seen = compare_with_oracle(range(30), inside_many)
+
+    assert min(seen["fills"], seen["thin"], seen["late"], seen["denied"]) > 10
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(7_200)
+def test_limits_and_walks_inside_equal_the_oracle_in_thousands_of_accounts() -> None:
+    """As above, for whoever has half an hour."""
+    compare_with_oracle(range(1_000, 7_000), lambda seed: Inside(limited_many(seed), {}))
+    compare_with_oracle(range(1_000, 7_000), inside_many)
 
 
 class ManyFlips:
@@ -154,6 +200,25 @@ def test_orders_of_a_strategy_over_several_instruments_fill_as_in_the_portfolio(
 
     assert seen["runs"] > 30
     assert min(seen[Margin.CROSS], seen[Margin.ISOLATED]) > 5
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "wrong"),
+    [
+        (Gate, "_elsewhere", lambda _gate, _rest, _leg, _known: Elsewhere()),
+        (Gate, "_price", lambda _gate, lane, _known: lane.first),
+        (Gate, "_midnight", lambda gate, _known, _now_ms, _equity: gate._account.capital),
+        (turn_steps, "told_bars", lambda candles, _finer: np.ones(len(candles), np.bool_)),
+    ],
+)
+def test_a_mistake_with_limits_or_inside_the_bars_would_be_found(
+    kind: Any, name: str, wrong: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As below, of what no loop knows."""
+    monkeypatch.setattr(kind, name, wrong)
+
+    with pytest.raises(AssertionError, match="seed"):
+        [compare_with_oracle(range(120), make) for make in (lambda seed: Inside(limited_many(seed), {}), inside_many)]
 
 
 @pytest.mark.soak

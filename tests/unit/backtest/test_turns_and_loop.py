@@ -21,20 +21,23 @@ from pilothouse.core.limits import BY_LIMIT, KERNELS
 from pilothouse.strategies.parameters import Parameter, Params
 from pilothouse.strategies.rules import Rules, Side, Size, SizeBy
 from pilothouse.strategies.sdk import Bar, Happening, Signals, Turn, Want
-from tests.unit.backtest.bar_cases import Case, limited_case, random_case
+from tests.unit.backtest.bar_cases import Case, limited_case, random_case, random_limits
+from tests.unit.backtest.inside_cases import InsideCase, inside_case
 
 
 def compare(seeds: range, make: Any) -> Counter[Any]:
     """Hold the turn engine to the loop; return how often each reason ended a trade, and each limit denied."""
     seen: Counter[Any] = Counter()
     for seed in seeds:
-        case: Case = make(seed)
-        arguments = (case.spec, case.market, case.candles, case.signals, case.rules)
+        made = make(seed)
+        case, finer = (made, None) if isinstance(made, Case) else (made.case, made.finer)
+        told = (case.spec, case.market, case.candles, case.signals, case.rules)
+        rest: dict[str, Any] = {"warm_up": case.warm_up, "funding": case.funding, "finer": finer}
         try:
-            loop = simulate(*arguments, warm_up=case.warm_up, funding=case.funding)
+            loop = simulate(*told, **rest)
         except TooLargeToCount:
             continue
-        turns = simulate_in_turns(*arguments, warm_up=case.warm_up, funding=case.funding)
+        turns = simulate_in_turns(*told, **rest)
         assert turns.digest() == loop.digest(), f"seed {seed}"
         assert turns.denials == loop.denials, f"seed {seed}"
         seen.update(loop.trades.reason_out.tolist())
@@ -56,12 +59,27 @@ def test_with_limits_too_the_turn_engine_equals_the_loop() -> None:
     assert {code for code in seen if isinstance(code, str)} == {BY_LIMIT[name].code for name in KERNELS}
 
 
+def limited_inside(seed: int) -> InsideCase:
+    """Return the run of a seed that walks inside the bars, with limits or without."""
+    made = inside_case(seed)
+    if seed % 2 == 0:
+        return made
+    limits = random_limits(np.random.default_rng([seed, 1]), made.case)
+    return replace(made, case=replace(made.case, spec=replace(made.case.spec, limits=limits)))
+
+
+def test_inside_the_bars_too_the_turn_engine_equals_the_loop() -> None:
+    """Candles, trades and latencies in milliseconds, with limits and without."""
+    compare(range(110, 170), limited_inside)
+
+
 @pytest.mark.soak
 @pytest.mark.timeout(7_200)
 def test_the_turn_engine_equals_the_loop_in_thousands_of_markets() -> None:
     """As above, for whoever has an hour."""
     compare(range(1_000, 7_000), random_case)
     compare(range(1_000, 7_000), limited_case)
+    compare(range(1_000, 7_000), limited_inside)
 
 
 @pytest.mark.parametrize(

@@ -67,7 +67,8 @@ def looked_back(s: Array, p: Array, rows: Array, equity: Array, decided: Int) ->
     while s[k.LOOKED] < decided:
         bar = s[k.LOOKED]
         at, now = rows[p[k.ROW_AT], bar], equity[bar]
-        if at // k.DAY_MS > s[k.MIDNIGHT_DAY]:
+        # Several trades may close in the millisecond of midnight: the last of them tells what the account was worth.
+        if at // k.DAY_MS > s[k.MIDNIGHT_DAY] or at % k.DAY_MS == 0:
             s[k.MIDNIGHT_DAY] = at // k.DAY_MS
             s[k.MIDNIGHT] = now if at % k.DAY_MS == 0 else s[k.LOOKED_EQUITY]
         s[k.HIGH] = max(s[k.HIGH], now)
