@@ -107,7 +107,7 @@ def _is_known(spec: BacktestSpec) -> bool:
         spec.costs, maker_ppm=0, taker_ppm=0, slip=Slip.NONE, slip_ppm=0, slip_ticks=0, borrow_ppm_year=0,
         maintenance_ppm=0, liquidation_ppm=0,
     )  # fmt: skip
-    fills = replace(spec.fills, through=False, rest=1, finer=None)
+    fills = replace(spec.fills, through=False, finer=None)
     is_plain = costs == Costs(maintenance_ppm=0) and fills == Fills() and spec.costs.slip in _SLIPS
     one = len(spec.markets) == 1 and spec.markets[0].costs is None
     return asks_no_more and is_plain and one

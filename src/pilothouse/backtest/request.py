@@ -78,9 +78,15 @@ class Wish:
             raise Invalid(problems)
 
 
-def spec_of_many(wish: Wish, strategy: Columns | Turns, candles: Mapping[str, Candles]) -> tuple[BacktestSpec, Params]:
+def spec_of_many(
+    wish: Wish,
+    strategy: Columns | Turns,
+    candles: Mapping[str, Candles],
+    finer: Mapping[str, Finer] | None = None,
+) -> tuple[BacktestSpec, Params]:
     """Return the spec of the markets that a wish names, on one account; all candles may be looked at.
 
+    finer   by symbol, what is below the bars, where the wish walks inside them
     Raises Invalid that names every field which does not fit.
     """
     missing = [symbol for symbol in wish.markets if symbol not in candles]
@@ -90,6 +96,10 @@ def spec_of_many(wish: Wish, strategy: Columns | Turns, candles: Mapping[str, Ca
     if not isinstance(strategy, Columns) and len(wish.markets) > 1 and not getattr(strategy, "many", False):
         allowed = "a strategy by columns, or one in turns that says `many = True`"
         raise Invalid([Problem("market", f"{wish.strategy} trades one instrument", allowed, "in_turns")])
+    if not isinstance(strategy, Columns) and (wish.positions or wish.ranking is not Ranking.COLUMN):
+        name, came = ("positions", str(wish.positions)) if wish.positions else ("rank", str(wish.ranking))
+        allowed = "not beside a strategy in turns: it decides itself what is open, and in which order"
+        raise Invalid([Problem(name, came, allowed, "in_turns")])
     traded = {symbol: candles[symbol] for symbol in wish.markets}
     # One that was listed late may be too short to warm up; it then is not traded, and that is no mistake.
     longest = max(traded.values(), key=len)
@@ -97,8 +107,10 @@ def spec_of_many(wish: Wish, strategy: Columns | Turns, candles: Mapping[str, Ca
     wish.refuse_unknown_costs(traded)
     spec, params = spec_of(replace(wish, own_costs={}), strategy, longest, others)
     markets = tuple(wish.market(each) for each in traded.values())
+    below = {inside_key(symbol): (finer or {})[symbol].fingerprint() for symbol in traded if symbol in (finer or {})}
     spec = replace(
         spec,
+        data={**spec.data, **below},
         markets=markets,
         start_ms=min(int(each.opened_ms[0]) for each in traded.values()),
         until_ms=max(int(each.closed_ms[-1]) for each in traded.values()),

@@ -48,7 +48,9 @@ def run_turns(
 def _checked(spec: BacktestSpec, data: Mapping[str, Candles], finer: Mapping[str, Finer], *, many: bool) -> None:
     """Refuse what would otherwise be left out without a word."""
     fills, several = spec.fills, len(spec.markets) > 1
+    stands = "1: orders of a strategy in turns stand until it cancels them"
     unknown = [
+        ("fills.rest", fills.rest != 1, stands),
         ("rules", spec.rules is not None, "none: its exits and sizes are its own parameters"),
         ("markets", several and not many, "one market, or a strategy that says `many = True`"),
     ]

@@ -1,6 +1,7 @@
 """What was typed of a backtest goes in; the plain data that the API takes, and candles, come out."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ def request_of(settings: "Settings", described: "Described", said: Mapping[str, 
         said["data"], said["venue"], looked_at, said["timeframe"], said["timezone"], said["bar"], said["since"],
         said["until"], leave_out=said["leave_out"],
     )  # fmt: skip
+    where = replace(where, traded=markets)
     request = Request(plain, backtest_data.find(settings, where, said["inside"]))
     request.checked(described)
     return request

@@ -21,6 +21,7 @@ class Asked:
     files               the first is traded, the others may be looked at; `SYMBOL=FILE` names one
     zone, span          for files, see `foreign_candles.read_candles`
     leave_out           kinds of faulty rows of files that may be left out
+    traded              symbols that share an account; none: the first alone is traded
     start_ms, until_ms  milliseconds since 1970; as far as there are candles, unless told otherwise
     """
 
@@ -33,19 +34,22 @@ class Asked:
     leave_out: tuple[str, ...] = ()
     start_ms: int = 0
     until_ms: int = 2**62
+    traded: tuple[str, ...] = ()
 
 
 @dataclass(slots=True)
 class Found:
     """Candles by symbol, the first one traded; notes for people.
 
-    finer, inside   what is below the bars of the one that is traded, and what it is called; none, unless asked for
+    traded          symbols that share an account; none: the first alone is traded
+    finer, inside   what is below the bars of what is traded, and what it is called; none, unless asked for
     """
 
     candles: dict[str, Candles] = field(default_factory=dict)
     timeframe: str = ""
     venue: str = ""
     notes: list[str] = field(default_factory=list)
+    traded: tuple[str, ...] = ()
     finer: dict[str, Finer] = field(default_factory=dict)
     inside: str = ""
 

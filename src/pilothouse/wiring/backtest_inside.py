@@ -7,6 +7,7 @@ which nothing is known is walked on the pessimistic path, and the result says ho
 from pathlib import Path
 
 from pilothouse.backtest.inside import TRADES, Finer, Tape
+from pilothouse.backtest.portfolio import calendar_of
 from pilothouse.core.candles import Candles
 from pilothouse.core.errors import Invalid, Problem
 from pilothouse.marketdata.candle_columns import candles_of
@@ -46,14 +47,14 @@ def add_file(found: Found, asked: Asked, words: str) -> None:
 
 
 def put(found: Found, finer: Finer, named: str, note: str) -> None:
-    """Put finer data below the bars of the market that is traded. Raises Invalid."""
-    candles = next(iter(found.candles.values()))
+    """Put finer data below the bars of its market. Raises Invalid."""
+    candles = found.candles[finer.symbol]
     if not len(finer):
         raise Invalid([Problem("inside", f"no {named} below the bars", "data of the same time as the bars", "empty")])
     if isinstance(finer, Candles) and (finer.span_ms >= candles.span_ms or candles.span_ms % finer.span_ms):
         allowed = f"a part of {found.timeframe}, such as 1m"
         raise Invalid([Problem("inside", f"{named} came", allowed, "not_finer")])
-    found.finer, found.inside = {candles.symbol: finer}, named
+    found.finer[candles.symbol], found.inside = finer, named
     found.notes.append(f"{note}, {len(finer):,} rows")
 
 
@@ -61,7 +62,8 @@ def told(found: Found, pessimistic: int | None) -> list[str]:
     """Return what a result says about the way inside its bars."""
     if pessimistic is None:
         return []
-    bars = len(next(iter(found.candles.values())))
+    walked = [each for symbol, each in found.candles.items() if symbol in found.finer]
+    bars = len(calendar_of(walked or list(found.candles.values())[:1]))
     if not pessimistic:
         return [f"every one of {bars:,} bars was walked along {found.inside}"]
     why = f"no {found.inside} below them tell the same open, high, low and close"

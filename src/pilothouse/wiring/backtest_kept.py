@@ -18,7 +18,7 @@ def of_folder(database: Database, settings: Settings, asked: Asked) -> Found:
     """Return the candles that the data folder keeps. Raises Invalid, CandlesMissing."""
     if not asked.symbols or not asked.timeframe:
         raise Invalid([Problem("symbol", "none", "--symbol and --timeframe beside --venue", "missing")])
-    found = Found(venue=asked.venue, timeframe=asked.timeframe)
+    found = Found(venue=asked.venue, timeframe=asked.timeframe, traded=asked.traded)
     for symbol in asked.symbols:
         series = kept_series(asked.venue, symbol, asked.timeframe)
         first, last = _kept_span(overview(database, venue=series.venue, symbol=symbol))
@@ -34,12 +34,12 @@ def of_folder(database: Database, settings: Settings, asked: Asked) -> Found:
 
 
 def add_kept(database: Database, settings: Settings, found: Found, length: str) -> None:
-    """Put kept candles of this length below the bars of the market that is traded. Raises Invalid."""
-    symbol, candles = next(iter(found.candles.items()))
-    series = kept_series(found.venue, symbol, length)
-    first, last = int(candles.opened_ms[0]), int(candles.closed_ms[-1])
-    columns = load(database, files_of(settings), series, first, last)
-    put(found, candles_of(symbol, series.each.span_ms, columns.bars), length, f"inside the bars: {series}")
+    """Put kept candles of this length below the bars of the market that is traded, or of several. Raises Invalid."""
+    for symbol in found.traded or tuple(found.candles)[:1]:
+        candles, series = found.candles[symbol], kept_series(found.venue, symbol, length)
+        first, last = int(candles.opened_ms[0]), int(candles.closed_ms[-1])
+        columns = load(database, files_of(settings), series, first, last)
+        put(found, candles_of(symbol, series.each.span_ms, columns.bars), length, f"inside the bars: {series}")
 
 
 def _kept_span(rows: list[dict[str, Any]]) -> tuple[int, int]:

@@ -56,7 +56,7 @@ def prepare(described: Described, wish: Wish, found: Found, changed: Changed) ->
     if found.inside:
         wish = replace(wish, fills=replace(wish.fills, finer=found.inside))
     if wish.markets:
-        return spec_of_many(wish, strategy, found.candles)
+        return spec_of_many(wish, strategy, found.candles, found.finer)
     symbol, candles, others = traded(found)
     return spec_of(wish, strategy, candles, others, found.finer.get(symbol))
 
@@ -101,7 +101,7 @@ def _gated(spec: BacktestSpec, strategy: Strategy, result: Result) -> Iterator[s
     """Yield what a reader must know of the risk gate: what it stopped, and why the run went turn by turn."""
     slow = in_turns(spec)
     if slow and isinstance(strategy, Columns):
-        yield f"carried out turn by turn, because no compiled loop asks {', '.join(slow)}"
+        yield f"carried out turn by turn, because no compiled loop knows {', '.join(slow)}"
     if result.denials.count:
         codes = ", ".join(f"{code} {count:,}" for code, count in result.denials.codes.items())
         yield f"the risk gate stopped {result.denials.count:,} orders: {codes}"

@@ -55,6 +55,7 @@ def _where(asked: dict[str, Any], settings: Settings) -> Asked:
         files=tuple(_file(each, settings.data / FILES) for each in asked["files"]),
         venue=asked["venue"],
         symbols=tuple(dict.fromkeys([*asked["markets"], *asked["symbols"]])),
+        traded=tuple(asked["markets"]),
         timeframe=asked["timeframe"],
         zone=asked["timezone"],
         span=asked["bar"],

@@ -25,6 +25,27 @@ NOON_MS = millis(NOON)
 HOUR_MS = 3_600_000
 
 
+def test_several_markets_are_walked_along_their_own_minutes(
+    database: Database, clock: FrozenClock, tmp_path: Path
+) -> None:
+    """Each has its own below it, and each of them names the result; the run goes turn by turn and says so."""
+    settings = Settings(data=tmp_path)
+    begin = NOON_MS - 6 * HOUR_MS
+    shelf = Shelf(database, files_of(settings), clock, "here")
+    for symbol in ("BTCUSDT", "ETHUSDT"):
+        market = ToldMarket(minutes(begin, [*range(360)]), NOON, page=500)
+        download(shelf, market, Series("aster", symbol, "1m"), (begin, NOON_MS))
+    asked = Asked(venue="aster", symbols=("BTCUSDT", "ETHUSDT"), timeframe="1h", traded=("BTCUSDT", "ETHUSDT"))
+    found = of_folder(database, settings, asked)
+    add_kept(database, settings, found, "1m")
+    wish = Wish("buy-and-hold", BUILT_IN["buy-and-hold"].version, {}, "aster", "1h", markets=asked.traded)
+    done = carry_out(settings, BUILT_IN["buy-and-hold"], wish, found, lambda _: None)
+
+    assert sorted(found.finer) == ["BTCUSDT", "ETHUSDT"]
+    assert (done.card.told["engine"], done.card.told["pessimistic"]) == ("turns", 0)
+    assert any("no compiled loop knows fills.finer" in note for note in done.card.told["notes"])
+
+
 def test_hours_are_walked_along_the_kept_minutes(database: Database, clock: FrozenClock, tmp_path: Path) -> None:
     """Nothing is fetched for it; where minutes are missing the hour is walked on the pessimistic path, and counted."""
     settings = Settings(data=tmp_path)

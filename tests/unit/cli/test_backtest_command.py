@@ -398,7 +398,7 @@ def test_a_backtest_stops_what_the_risk_gate_would_stop(typed: Typed, file: Path
 
     rare = _run(typed, file, "--limit", "orders_per_day_max=1")
     assert rare["engine"] == "turns"
-    assert any("no compiled loop asks orders_per_day_max" in note for note in rare["notes"])
+    assert any("no compiled loop knows limits.orders_per_day_max" in note for note in rare["notes"])
     assert 0 < rare["metrics"]["trades"] <= free["metrics"]["trades"]
 
     words = ("backtest", "run", "ema-cross", "--data", str(file), "--limit", "hours=never")
