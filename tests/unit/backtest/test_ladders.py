@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from pilothouse.backtest.ladders import COMPILED, IN_TURNS, compiled_ladders, run_ladders
-from pilothouse.backtest.reference_ladders import AveragingDesk, Desk, GridDesk, reference_ladder, same_ladder
+from pilothouse.backtest.reference_ladder_desk import Desk
+from pilothouse.backtest.reference_ladders import AveragingDesk, GridDesk, reference_ladder, same_ladder
 from pilothouse.backtest.result import Reason
 from pilothouse.backtest.spec import Costs, Fills
 from pilothouse.backtest.turns import run_turns
