@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from pilothouse.backtest.denials import Denials
 from pilothouse.backtest.gate import beyond_kernels
 from pilothouse.backtest.kernels.gate import has_lost, share_down, share_up
+from pilothouse.backtest.ladders import IN_TURNS
 from pilothouse.backtest.reference import Desk, reference, same
 from pilothouse.backtest.run import run_any
 from pilothouse.backtest.simulate import TooLargeToCount, simulate
@@ -100,9 +101,9 @@ def test_a_limit_that_the_loop_does_not_ask_is_never_left_out() -> None:
 
 
 @pytest.mark.parametrize("change", [{"hedge": True}, {"markets": 2}])
-def test_limits_are_refused_where_no_loop_asks_them(change: dict[str, Any]) -> None:
-    """Several positions on one account by columns: better no run than one whose limits nobody asked."""
-    candles = random_case(5, bars=60).candles
+def test_where_no_loop_asks_limits_the_run_goes_turn_by_turn(change: dict[str, Any]) -> None:
+    """Several positions on one account by columns: no run whose limits nobody asked, and none refused for them."""
+    candles = random_case(5, bars=400).candles
     markets = tuple(
         Market("file", symbol, Decimal("0.01")) for symbol in ("BTCUSDT", "ETHUSDT")[: change.get("markets", 1)]
     )
@@ -113,8 +114,11 @@ def test_limits_are_refused_where_no_loop_asks_them(change: dict[str, Any]) -> N
         {symbol: each.fingerprint() for symbol, each in data.items()}, hedge=change.get("hedge", False),
         limits=Limits(order_notional_max=Decimal(100)),
     )  # fmt: skip
-    with pytest.raises(Invalid, match="limits: beside several positions on one account"):
-        run_any(spec, data, described.strategy)
+    result, engine = run_any(spec, data, described.strategy)
+
+    assert engine == IN_TURNS
+    assert set(result.denials.codes) == {"order_size"}
+    assert not len(result.fills)
 
 
 def test_denials_stand_in_the_result_word_for_word_and_all_are_counted() -> None:
