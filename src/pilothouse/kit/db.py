@@ -203,6 +203,7 @@ def lock_in(connection: Connection, name: str) -> None:
     """
     if connection.dialect.name == "postgresql":
         connection.exec_driver_sql("SET LOCAL lock_timeout = 0")
+        connection.exec_driver_sql("SET LOCAL idle_in_transaction_session_timeout = '5min'")
         connection.exec_driver_sql("SELECT pg_advisory_xact_lock(%s)", (lock_number(name),))
 
 

@@ -17,6 +17,9 @@ from pilothouse.core.errors import Broken, Unavailable, Unknown
 Dialect = Literal["sqlite", "postgresql"]
 
 _BUSY_MS = 10_000
+# A process that was stopped in the middle of a transaction keeps its locks: PostgreSQL takes them from it after this,
+# sooner than its lease and the window of a venue are over. No transaction of ours waits for anything but the database.
+_STANDS_STILL_MS = 10_000
 _STATEMENTS_MOST = 2_000
 
 # SQLite: busy, locked, out of memory, I/O error, full, cannot open.
@@ -131,7 +134,7 @@ def _sqlite_engine(url: str, size: int, *, read_only: bool) -> Engine:
 def _postgres_engine(url: str, size: int, *, read_only: bool) -> Engine:
     settings: Mapping[str, Any] = {
         "connect_timeout": 10,
-        "options": "-c timezone=UTC -c lock_timeout=30s -c idle_in_transaction_session_timeout=5min",
+        "options": f"-c timezone=UTC -c lock_timeout=30s -c idle_in_transaction_session_timeout={_STANDS_STILL_MS}",
         "application_name": "pilothouse",
     }
     engine = create_engine(

@@ -1,11 +1,13 @@
-"""A process that is stopped, or killed, in the middle of a commit on SQLite: who can write then, and what is there."""
+"""A process that is stopped, or killed, in the middle of a commit: who can write then, and what is there."""
 
 import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -15,7 +17,8 @@ from pilothouse.cli.watcher import let_go_on
 from pilothouse.kit import engines
 from pilothouse.kit.clocks import SystemClock
 from pilothouse.kit.db import Database
-from pilothouse.kit.engines import Lost
+from pilothouse.kit.engines import CommitUnknown, Lost
+from pilothouse.kit.transaction import Tx
 
 # Writes a row, says so right before its commit, and commits when a line comes in.
 _WRITER = """
@@ -128,3 +131,38 @@ def test_only_what_is_stopped_is_let_go_on(writer: "subprocess.Popen[bytes]") ->
     writer.kill()
     writer.wait(30)
     assert let_go_on(writer.pid) is False
+
+
+@pytest.mark.postgres
+def test_who_stands_still_with_a_lock_on_postgresql_loses_it(
+    postgres_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever waits behind it writes as soon as the server gave the lock back, and nothing of the other is there."""
+    monkeypatch.setattr(engines, "_STANDS_STILL_MS", 500)
+    one, two = (Database(postgres_url, clock=SystemClock()) for _ in range(2))
+    one.write(lambda tx: tx.execute(text("CREATE TABLE seen (who TEXT)")).close(), name="table")
+    held, on = threading.Event(), threading.Event()
+
+    def stands_still(tx: Tx) -> None:
+        tx.lock("books")
+        tx.execute(text("INSERT INTO seen VALUES ('first')")).close()
+        held.set()
+        on.wait(30)
+
+    def comes_behind(tx: Tx) -> None:
+        tx.lock("books")
+        tx.execute(text("INSERT INTO seen VALUES ('second')")).close()
+
+    try:
+        with ThreadPoolExecutor(1) as pool:
+            first = pool.submit(lambda: one.write(stands_still, name="first"))
+            assert held.wait(30), first.exception(1)
+            two.write(comes_behind, name="second")
+            on.set()
+            with pytest.raises(CommitUnknown):
+                first.result(30)
+        assert two.read(lambda tx: tx.execute(text("SELECT who FROM seen")).scalars().all()) == ["second"]
+    finally:
+        on.set()
+        one.close()
+        two.close()
