@@ -102,7 +102,7 @@ def test_limits_count_what_all_positions_come_to() -> None:
 
 def test_several_instruments_are_walked_inside_their_bars_side_by_side() -> None:
     """Candles or trades, milliseconds, gaps: a bar is divided only where what is below it tells it of everyone."""
-    seen = compare_with_oracle(range(30), inside_many)
+    seen = compare_with_oracle(range(40), inside_many)
 
     assert min(seen["fills"], seen["thin"], seen["late"], seen["denied"]) > 10
 
