@@ -201,6 +201,10 @@ def _differences(house: HouseProcess, exchange: ExchangeProcess, venue: str, acc
         for one in house.orders(account=account_id)
         if one["client_order_id"] in known or one["state"] not in _NOT_THERE or Decimal(one["filled_quantity"])
     }
+    for client_order_id in {_id_of(one) for one in exchange.orders(venue) if one.get("closePosition")} & booked.keys():
+        # It closes all that is held whenever it triggers: the venue tells no size of it.
+        side, state, _, filled = booked[client_order_id]
+        booked[client_order_id] = (side, state, Decimal(0), filled)
     if booked != known:
         found.append(f"orders {booked} and {known}")
     held = {
