@@ -81,7 +81,7 @@ def add(
     ASTERDEX_PRIVATE_KEY; BINANCE_API_KEY, BINANCE_API_SECRET; else CREDENTIAL_ and the part's name in capitals), or you
     are asked for them.
     """
-    from pilothouse.cli import credentials, show, talk
+    from pilothouse.cli import credentials, environment, show, talk
 
     with talk.open_house(url, token) as house:
         _refuse_open_way(house)
@@ -97,7 +97,9 @@ def add(
             "deposit": deposit,
         }
         body = {each: value for each, value in body.items() if value is not None}
-        body["credentials"] = credentials.collect(fields, venue, credentials_file, talk.environment()) if fields else {}
+        body["credentials"] = (
+            credentials.collect(fields, venue, credentials_file, environment.environment()) if fields else {}
+        )
         made = house.post("/api/v1/accounts", body)
     show.out(made, as_json=as_json, draw=lambda screen: _draw_one(screen, made))
 
@@ -134,14 +136,14 @@ def replace_key(
 
     It comes from where `account add` takes it. An account that is armed stays armed.
     """
-    from pilothouse.cli import credentials, show, talk
+    from pilothouse.cli import credentials, environment, show, talk
 
     with talk.open_house(url, token) as house:
         _refuse_open_way(house)
         chosen = talk.account_of(house, name)
         venue = str(chosen["venue"]).partition("@")[0]
         fields = house.get(f"/api/v1/venues/{venue}")["credential_fields"]
-        parts = credentials.collect(fields, venue, credentials_file, talk.environment()) if fields else {}
+        parts = credentials.collect(fields, venue, credentials_file, environment.environment()) if fields else {}
         body = {"credentials": parts, "allow_withdrawals": allow_withdrawals}
         made = house.put(f"/api/v1/accounts/{chosen['id']}/credentials", body)
     show.out(made, as_json=as_json, draw=lambda screen: _draw_one(screen, made))

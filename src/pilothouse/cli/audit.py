@@ -52,11 +52,11 @@ def verify(
 def _offline(noted: list[str]) -> dict[str, Any]:
     """Verify the record of a house that is stopped, every chain of it."""
     from pilothouse.api.audit import noted_heads, shown
-    from pilothouse.cli import offline, talk
+    from pilothouse.cli import environment, offline
     from pilothouse.observability.record import anchors
     from pilothouse.observability.record.verify import verify as look
 
-    settings = talk.settings()
+    settings = environment.settings()
     known = [*anchors.read(settings.data / anchors.FILE), *noted_heads(noted)]
     with offline.books(settings, made_by_first_start="a record") as database:
         found = database.read(lambda tx: look(tx, known))

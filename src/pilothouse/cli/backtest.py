@@ -36,13 +36,13 @@ def run(
     # A process that runs once and ends: what it loads is no garbage, and looking for some costs a tenth of its time.
     gc.set_threshold(200_000)
 
-    from pilothouse.cli import show, talk
+    from pilothouse.cli import environment, show
     from pilothouse.cli.backtest_asked import request_of
     from pilothouse.wiring.backtest_run import carry_out
     from pilothouse.wiring.backtest_wishes import changed_by, wish_of
     from pilothouse.wiring.strategies import named
 
-    settings = talk.settings()
+    settings = environment.settings()
     described = named(settings, strategy)
     request = request_of(settings, described, said)
     done = carry_out(settings, described, wish_of(request, described), request.found, changed_by(request))
@@ -171,10 +171,10 @@ def remove(name: Name) -> None:
 
 def _shelf() -> "Shelf":
     from pilothouse.backtest.shelf import Shelf
-    from pilothouse.cli import talk
+    from pilothouse.cli import environment
     from pilothouse.wiring.backtest_run import FOLDER
 
-    return Shelf(talk.settings().data / FOLDER)
+    return Shelf(environment.settings().data / FOLDER)
 
 
 def _write_page(path: Path, kept: "Kept") -> None:

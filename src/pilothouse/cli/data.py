@@ -59,10 +59,10 @@ def download(
     as_json: Json = False,
 ) -> None:
     """Fetch closed candles. Ctrl-C keeps what is done; the same command goes on where it stopped."""
-    from pilothouse.cli import show, talk
+    from pilothouse.cli import environment, show
     from pilothouse.cli.candle_reach import reach, since_when
 
-    settings = talk.settings()
+    settings = environment.settings()
     start, end = since_when(since, show.now()), since_when(until, show.now()) if until else None
     done: list[Brought] = []
     with reach(settings) as way, _progress(as_json=as_json) as begin:
@@ -161,11 +161,11 @@ def follow(
     as_json: Json = False,
 ) -> None:
     """Fetch candles shortly after they close, for as long as the house runs."""
-    from pilothouse.cli import show, talk
+    from pilothouse.cli import environment, show
     from pilothouse.cli.candle_reach import reach, since_when
 
     at = since_when(since, show.now()) if since else None
-    with reach(talk.settings()) as way:
+    with reach(environment.settings()) as way:
         rows = [way.follow(venue, symbol, length, at) for symbol in symbols]
     words = [f"{row['symbol']} {row['timeframe']} is followed since {row['since'][:16]}Z" for row in rows]
     show.out({"follows": rows}, as_json=as_json, draw=lambda screen: screen.print("\n".join(words)))
@@ -174,10 +174,10 @@ def follow(
 @app.command("unfollow")
 def unfollow(venue: Venue, symbols: Symbols, *, length: Length = "1m", as_json: Json = False) -> None:
     """Fetch them no more; what is kept stays."""
-    from pilothouse.cli import show, talk
+    from pilothouse.cli import environment, show
     from pilothouse.cli.candle_reach import reach
 
-    with reach(talk.settings()) as way:
+    with reach(environment.settings()) as way:
         rows = [way.unfollow(venue, symbol, length) for symbol in symbols]
     words = [f"{row['symbol']} {row['timeframe']} is not followed any more" for row in rows]
     show.out({"follows": rows}, as_json=as_json, draw=lambda screen: screen.print("\n".join(words)))
@@ -186,12 +186,12 @@ def unfollow(venue: Venue, symbols: Symbols, *, length: Length = "1m", as_json: 
 @app.command("list")
 def list_series(*, as_json: Json = False) -> None:
     """List what is kept and what is followed."""
-    from pilothouse.cli import show, talk
+    from pilothouse.cli import environment, show
     from pilothouse.cli.candle_reach import opened
     from pilothouse.cli.candle_tables import draw_list
     from pilothouse.wiring.candle_desk import overview
 
-    with opened(talk.settings()) as (house, _):
+    with opened(environment.settings()) as (house, _):
         rows = overview(house.database)
     show.out({"items": rows}, as_json=as_json, draw=lambda screen: draw_list(screen, rows))
 
@@ -204,13 +204,13 @@ def check(
     as_json: Json = False,
 ) -> None:
     """Read every candle that is kept: gaps, doubles, impossible bars, order, damage, fingerprint. Repairs nothing."""
-    from pilothouse.cli import show, talk
+    from pilothouse.cli import environment, show
     from pilothouse.cli.candle_reach import opened
     from pilothouse.cli.candle_tables import checked, draw_checked
     from pilothouse.marketdata import candle_check, candle_records
     from pilothouse.wiring.candle_desk import files_of
 
-    settings = talk.settings()
+    settings = environment.settings()
     with opened(settings) as (house, _):
         every = house.database.read(candle_records.every_series)
         chosen = [one for one in every if venue in {None, one.venue} and symbol in {None, one.symbol}]
@@ -234,14 +234,14 @@ def show_series(
     as_json: Json = False,
 ) -> None:
     """Show what is kept of one instrument: coverage, gaps and the newest candles. Another length is put together."""
-    from pilothouse.cli import show, talk
+    from pilothouse.cli import environment, show
     from pilothouse.cli.candle_reach import opened, since_when
     from pilothouse.cli.candle_tables import draw_series, shown
     from pilothouse.core.clock import millis
     from pilothouse.marketdata.candles import load
     from pilothouse.wiring.candle_desk import files_of, kept_series, overview
 
-    settings, now = talk.settings(), show.now()
+    settings, now = environment.settings(), show.now()
     with opened(settings) as (house, _):
         series = kept_series(venue, symbol, length)
         rows = overview(house.database, venue=series.venue, symbol=symbol)

@@ -46,7 +46,7 @@ def deadman(
     if context.invoked_subcommand is not None:
         return
     from pilothouse.cli.deadman_run import run
-    from pilothouse.cli.talk import settings
+    from pilothouse.cli.environment import settings
 
     raise typer.Exit(run(settings(), after=timedelta(seconds=after), countdown=timedelta(seconds=countdown)))
 
@@ -65,7 +65,7 @@ def drill(
     Nothing of your own house is touched; the result is added to deadman-drills.jsonl in its data folder.
     """
     from pilothouse.cli import deadman_drill, show
-    from pilothouse.cli.talk import settings
+    from pilothouse.cli.environment import settings
 
     if venue not in deadman_drill.VENUES:
         raise typer.BadParameter(f"--venue {venue} is none of {', '.join(deadman_drill.VENUES)}")
@@ -83,7 +83,7 @@ def drill(
 def drills(*, as_json: Json = False) -> None:
     """Show the drills that were held here, and how long each took."""
     from pilothouse.cli import deadman_drill, show
-    from pilothouse.cli.talk import settings
+    from pilothouse.cli.environment import settings
 
     rows = deadman_drill.held(settings().data)
 

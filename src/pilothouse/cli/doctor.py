@@ -63,12 +63,12 @@ def doctor(*, as_json: Json = False, url: Url = None, token: Token = None) -> No
 
 def examine(url: str | None, token: str | None) -> Iterator[Finding]:
     """Yield what is found, from the ground up."""
-    from pilothouse.cli import talk
+    from pilothouse.cli import environment
     from pilothouse.core.errors import Invalid
 
     yield _python()
     try:
-        settings = talk.settings()
+        settings = environment.settings()
     except Invalid as invalid:
         yield Finding("settings", BAD, str(invalid), "mend or unset these variables")
         return

@@ -65,10 +65,10 @@ def _offline(what: str) -> dict[str, Any]:
     from dataclasses import asdict
 
     from pilothouse.accounts import users
-    from pilothouse.cli import offline, talk
+    from pilothouse.cli import environment, offline
     from pilothouse.wiring import sealing_key
 
-    settings = talk.settings()
+    settings = environment.settings()
     with offline.books(settings, made_by_first_start="a key") as database:
         place = sealing_key.SealingKey.of(settings)
         sealer, clock = place.sealer(), database.clock

@@ -21,10 +21,10 @@ Name = Annotated[str, typer.Argument(metavar="STRATEGY", help="Its name, as `str
 @app.command("list")
 def list_strategies(*, as_json: Json = False) -> None:
     """List every strategy that can be run."""
-    from pilothouse.cli import show, talk
+    from pilothouse.cli import environment, show
     from pilothouse.wiring.strategies import all_of
 
-    every, broken = all_of(talk.settings())
+    every, broken = all_of(environment.settings())
     found = [_told(described) for described in every]
     for one in broken:
         show.complaints().print(
@@ -36,10 +36,10 @@ def list_strategies(*, as_json: Json = False) -> None:
 @app.command("show")
 def show_strategy(name: Name, *, as_json: Json = False) -> None:
     """Show one strategy: what it does, when it fails, and its parameters."""
-    from pilothouse.cli import show, talk
+    from pilothouse.cli import environment, show
     from pilothouse.wiring.strategies import named
 
-    described = named(talk.settings(), name)
+    described = named(environment.settings(), name)
     told = _told(described) | {"rule": described.rule, "schema": described.schema}
     show.out(told, as_json=as_json, draw=lambda screen: _draw(screen, told))
 
@@ -51,14 +51,14 @@ def new(
     """Write a strategy to begin with into your folder of strategies."""
     import re
 
-    from pilothouse.cli import talk
+    from pilothouse.cli import environment
     from pilothouse.core.errors import Invalid, Problem
     from pilothouse.wiring.strategies import folder_of
 
     if not re.fullmatch(r"(?!test_)[a-z][a-z0-9_]{0,39}", name):
         allowed = "small letters, digits and _, such as my_cross; test_ begins the file of its tests"
         raise Invalid([Problem("name", f"{name[:40]!r} came", allowed)])
-    folder = folder_of(talk.settings())
+    folder = folder_of(environment.settings())
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     path = folder / f"{name}.py"
     try:
@@ -122,15 +122,15 @@ def check(
 
     from pilothouse.backtest.exam import FAILED, examine_turns
     from pilothouse.backtest.words import pairs
-    from pilothouse.cli import backtest_data, show, talk
+    from pilothouse.cli import backtest_data, environment, show
     from pilothouse.strategies import foresight
     from pilothouse.strategies.parameters import resolve
     from pilothouse.strategies.sdk import Columns
     from pilothouse.wiring.strategies import named
 
     asked = backtest_data.asked(data, venue, symbols, length, zone, span, since, until, leave_out=leave_out)
-    strategy = named(talk.settings(), name).strategy
-    found = backtest_data.find(talk.settings(), asked)
+    strategy = named(environment.settings(), name).strategy
+    found = backtest_data.find(environment.settings(), asked)
     symbol = next(iter(found.candles))
     others = {other: candles for other, candles in found.candles.items() if other != symbol}
     params = resolve(strategy.parameters, pairs(given or [], "param"))
@@ -168,11 +168,11 @@ def examine(
 
     from pilothouse.backtest.exam import FAILED
     from pilothouse.backtest.words import pairs
-    from pilothouse.cli import show, talk
+    from pilothouse.cli import environment, show
     from pilothouse.wiring import strategy_exams
     from pilothouse.wiring.strategies import named
 
-    described, chosen = named(talk.settings(), name), pairs(given or [], "param")
+    described, chosen = named(environment.settings(), name), pairs(given or [], "param")
     kept = strategy_exams.accept(described, chosen) if accept else None
     answers = list(strategy_exams.examined(described, chosen))
     failed = any(answer.outcome == FAILED for answer in answers)

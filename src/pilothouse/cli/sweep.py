@@ -119,12 +119,12 @@ def sweep(
     from pilothouse.backtest.search_files import SearchFile
     from pilothouse.backtest.trials import Trials
     from pilothouse.backtest.verdict import weigh
-    from pilothouse.cli import show, talk
+    from pilothouse.cli import environment, show
     from pilothouse.wiring.backtest_pages import page_of_search, trials_file
     from pilothouse.wiring.backtest_run import FOLDER, TRIALS
     from pilothouse.wiring.backtest_search import SEARCHES, Tried, chosen, fresh, told_search, trials_in
 
-    settings = talk.settings()
+    settings = environment.settings()
     ready = _plan(settings, strategy, said, Tried(tuple(over or ()), draws, seed, score, guided))
     ledger = Trials(settings.data / FOLDER / TRIALS)
     stopped = False
@@ -174,11 +174,11 @@ def walkforward(
 
     Ctrl-C keeps what is done; the same command goes on where it stopped.
     """
-    from pilothouse.cli import show, talk
+    from pilothouse.cli import environment, show
     from pilothouse.wiring.backtest_pages import page_of_walk
     from pilothouse.wiring.backtest_search import Lessons, Tried, told_walk, walked
 
-    settings = talk.settings()
+    settings = environment.settings()
     ready = _plan(settings, strategy, said, Tried(tuple(over or ()), draws, seed, score))
     how = Lessons(train, test, anchored, purge, folds, embargo)
     splits = how.splits(ready)

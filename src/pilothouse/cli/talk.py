@@ -13,8 +13,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, Self
 from urllib.parse import urlsplit
 
-from pilothouse.cli.environment import environment as environment  # noqa: PLC0414  (commands know it from here)
-from pilothouse.cli.environment import settings as settings  # noqa: PLC0414  (as above)
+from pilothouse.cli.environment import settings
 from pilothouse.core.errors import Invalid, Problem, Refused, Unavailable, Unknown
 
 if TYPE_CHECKING:

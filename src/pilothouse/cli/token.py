@@ -43,14 +43,14 @@ def issue(
     token: Token = None,
 ) -> None:
     """Issue a token; it is shown now and never again."""
-    from pilothouse.cli import show, talk
+    from pilothouse.cli import environment, show, talk
 
     wanted = [one.strip() for one in scopes.split(",") if one.strip()]
     wrong = [one for one in wanted if one not in SCOPES]
     if wrong or not wanted:
         raise typer.BadParameter(f"--scopes is a list of {', '.join(SCOPES)}; not {scopes!r}")
     if offline:
-        made = _issue_offline(talk.settings(), label, wanted)
+        made = _issue_offline(environment.settings(), label, wanted)
     else:
         with talk.open_house(url, token) as house:
             made = house.post("/api/v1/tokens", {"label": label, "scopes": wanted})

@@ -93,9 +93,9 @@ _INVARIANT_HALTS_AT = MappingProxyType(
         "house": "Nothing that adds is sent on any account any more; what reduces goes on, and stops stay.",
     }
 )
-_INVARIANT_TODO = "Run `pilothouse doctor`, compare the account with the venue's own page, then `pilothouse resume`."
+_ADVICE = "Run `pilothouse doctor`, compare the account with the venue's own page, then `pilothouse resume`."
 
-_TODO_OF = MappingProxyType(
+_ADVICE_OF = MappingProxyType(
     {
         "record_is_whole": "Run `pilothouse audit verify`: it names each row that does not fit. Look who "
         "can write to the database before `pilothouse resume`.",
@@ -346,7 +346,7 @@ def _invariant(fact: Fact) -> Alarm:
     headline = _QUESTIONS.get(name, f"Invariant {name} does not hold")
     if told.get("gravity") == "breach":
         did = _INVARIANT_HALTS_AT.get(str(told.get("level")), _INVARIANT_HALTS)
-        meaning = Meaning(Grade.CRITICAL, headline, did, _TODO_OF.get(name, _INVARIANT_TODO), stands=True)
+        meaning = Meaning(Grade.CRITICAL, headline, did, _ADVICE_OF.get(name, _ADVICE), stands=True)
     else:
         did = "It is tried again; nothing is halted for what is only late."
         meaning = Meaning(Grade.WARNING, headline, did, "See `pilothouse doctor` and `pilothouse parked`.", stands=True)
