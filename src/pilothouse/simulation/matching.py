@@ -12,21 +12,20 @@ def match(floor: Floor, desk: Desk, now: int) -> None:
         return
     # What is triggered now and left standing has just met the ladder; it rests from the next step on.
     resting = [order for order in desk.orders.values() if not order.waits]
-    meet_triggers(floor, desk, now)
+    _meet_triggers(floor, desk, now)
     for sign in (1, -1):
         _meet_limits(floor, desk, resting, sign, now)
 
 
-def meet_triggers(floor: Floor, desk: Desk, now: int) -> list[Order]:
-    """Make active what the market triggers, and return it."""
-    met = [order for order in desk.orders.values() if order.waits and _is_met(desk, order)]
+def _meet_triggers(floor: Floor, desk: Desk, now: int) -> None:
+    """Make active what the market triggers."""
+    met = [order for order in desk.orders.values() if order.waits and is_met(desk, order)]
     for order in met:  # by number, that is by time
         if order.is_open:  # an earlier one of them may have ended it
             activate(floor, order, now)
-    return met
 
 
-def _is_met(desk: Desk, order: Order) -> bool:
+def is_met(desk: Desk, order: Order) -> bool:
     """Say whether an order that waits has met its trigger; one that trails follows the market by being asked."""
     if order.trail is not None:
         return order.trail.meets(order.sign, desk.working(by_last=order.by_last))

@@ -88,6 +88,7 @@ class Order:
     filled     lots
     triggered  whether a conditional order has become active
     traded     quote units of all its trades
+    met        microseconds: when the price was that met its trigger, while best prices as young lack; else None
     rank       its place among orders of one price: its number, or that at which it was last amended
     """
 
@@ -115,6 +116,7 @@ class Order:
     trail: Trail | None = None
     traded: int = 0
     rank: int = 0
+    met: int | None = None
 
     def __post_init__(self) -> None:
         """Stand where it arrived."""

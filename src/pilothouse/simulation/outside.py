@@ -2,7 +2,8 @@
 
 Nothing here is drawn: the same quotes in the same order, at the same instants, give the same venue. Nobody trades
 better than the market that was told: who takes pays its best price or a worse one, who rests trades at the own limit,
-once the best price of the other side reaches it or the market has traded through it.
+once the best price of the other side reaches it or the market has traded through it. The mark may be told before the
+best prices that belong to it: what it triggers, or closes by force, waits for best prices that are not older.
 """
 
 from dataclasses import dataclass, field, replace
@@ -15,10 +16,11 @@ from pilothouse.simulation.admission import POSITION_MOST
 from pilothouse.simulation.book import Ladder
 from pilothouse.simulation.contracts import UNITS_PER_QUOTE, Contract
 from pilothouse.simulation.division import divided_up
+from pilothouse.simulation.entry import activate
 from pilothouse.simulation.floor import Desk, Floor
-from pilothouse.simulation.liquidation import liquidate
+from pilothouse.simulation.liquidation import liquidate, nearly_lost
 from pilothouse.simulation.market import Prices, opening
-from pilothouse.simulation.matching import meet_triggers
+from pilothouse.simulation.matching import is_met
 from pilothouse.simulation.orders import Asked, Order, Refusal, rises
 from pilothouse.simulation.slots import slot, symbol_of
 
@@ -39,6 +41,9 @@ WORTH_MOST = POSITION_MOST * UNITS_PER_QUOTE
 LATE_US = 2_000_000
 """A last price may be of a trade so long ago: only orders that have rested for longer are filled by it."""
 
+PATIENT_US = 1_000_000
+"""Best prices that should follow a mark are waited for so long before somebody asks for them."""
+
 NO_FRESH_PRICE = "no_fresh_price"
 NOT_HELD = "-2010"
 
@@ -51,6 +56,7 @@ class Told(NamedTuple):
     seen              microseconds: when it was certainly so
     bid_lots, ask_lots   what stands at the best prices; None: nobody tells
     rate, funds_at    the funding that is announced, in units of 0.00000001, and its instant; None: there is none
+    book_seen, mark_seen   `seen` of the best prices, and of the mark, where these are older; None: they are not
     """
 
     symbol: str
@@ -64,6 +70,17 @@ class Told(NamedTuple):
     ask_lots: int | None = None
     rate: int | None = None
     funds_at: int | None = None
+    book_seen: int | None = None
+    mark_seen: int | None = None
+
+    @property
+    def is_even(self) -> bool:
+        """Say whether the best prices are not older than the mark."""
+        return self.has_best_of(self.seen if self.mark_seen is None else self.mark_seen)
+
+    def has_best_of(self, instant: int) -> bool:
+        """Say whether the best prices are of that instant or later."""
+        return (self.seen if self.book_seen is None else self.book_seen) >= instant
 
 
 @dataclass(slots=True)
@@ -220,10 +237,28 @@ def tell(floor: Floor, told: Told, now: int) -> bool:
         return True  # it came late: nothing is triggered or traded by what the market was
     if desk.orders:
         _match(floor, desk, now)
-    concerned = [account for account in floor.accounts.values() if _holds(account, told.symbol)]
-    if concerned:
-        liquidate(floor, now, concerned)
+    if told.is_even:
+        liquidate(floor, now, _holders(floor, told.symbol))
     return True
+
+
+def lacking(floor: Floor, now: int) -> set[str]:
+    """Return the markets whose best prices are waited for: by what is triggered, or by who may be closed by force.
+
+    For PATIENT_US they come by themselves; then they have not changed since, or are not told, and should be asked for.
+    """
+    found = set()
+    for symbol, desk in floor.desks.items():
+        if not isinstance(desk, OutsideDesk) or desk.told is None:
+            continue
+        met = [order.met for order in desk.orders.values() if order.waits and order.met is not None]
+        if not desk.told.is_even and any(
+            symbol in map(symbol_of, nearly_lost(floor, one)) for one in _holders(floor, symbol)
+        ):
+            met.append(desk.told.seen if desk.told.mark_seen is None else desk.told.mark_seen)
+        if met and min(met) + PATIENT_US <= now:
+            found.add(symbol)
+    return found
 
 
 def pay_announced(floor: Floor, now: int) -> None:
@@ -245,19 +280,37 @@ def _pay(floor: Floor, desk: OutsideDesk, now: int) -> None:
                 exchange.fund(floor, account, key, holding, due, desk.rate)
 
 
-def _holds(account: Account, symbol: str) -> bool:
-    held = account.holdings.get(slot(symbol, "BOTH"))
-    return held is not None and held.lots != 0
+def _holders(floor: Floor, symbol: str) -> list[Account]:
+    key = slot(symbol, "BOTH")
+    return [one for one in floor.accounts.values() if (held := one.holdings.get(key)) is not None and held.lots]
 
 
 def _match(floor: Floor, desk: OutsideDesk, now: int) -> None:
     """Let what was told meet the orders: conditional ones first, then limits by price and time."""
     resting = [order for order in desk.orders.values() if not order.waits]
-    for order in meet_triggers(floor, desk, now):
-        if desk.gap:
-            order.reason = order.reason or f"triggered by the first price after {desk.gap // 1_000_000} s without one"
+    _meet_triggers(floor, desk, now)
     for sign in (1, -1):
         _meet_limits(floor, desk, [order for order in resting if order.sign == sign], sign, now)
+
+
+def _meet_triggers(floor: Floor, desk: OutsideDesk, now: int) -> None:
+    """Make active what is triggered, those first that have waited for best prices."""
+    told = desk.told
+    assert told is not None, "it was told just now"
+    held_up = [order for order in desk.orders.values() if order.waits and order.met is not None]
+    fresh = [order for order in desk.orders.values() if order.waits and order.met is None and is_met(desk, order)]
+    for order in fresh:
+        order.met = told.seen if order.by_last or told.mark_seen is None else told.mark_seen
+        floor.changes.orders[order.number] = order
+    for order in held_up + fresh:
+        if not order.is_open or order.met is None or not told.has_best_of(order.met):
+            continue
+        waited, order.met = now - order.met, None
+        activate(floor, order, now)
+        if order in held_up and waited >= PATIENT_US:
+            order.reason = order.reason or f"triggered {waited // 1_000_000} s before the next best prices were told"
+        elif desk.gap:
+            order.reason = order.reason or f"triggered by the first price after {desk.gap // 1_000_000} s without one"
 
 
 def _meet_limits(floor: Floor, desk: OutsideDesk, resting: list[Order], sign: int, now: int) -> None:

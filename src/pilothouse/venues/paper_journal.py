@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, NamedTuple, cast
 
-from sqlalchemy import Connection, Row, Table, bindparam, insert, inspect, select, update
+from sqlalchemy import Connection, Row, Table, bindparam, insert, inspect, select, text, update
 from sqlalchemy.dialects import sqlite
 from sqlalchemy.sql.dml import ValuesBase
 
@@ -87,7 +87,7 @@ _CONTRACT = _upsert(t.contracts, *(column.name for column in t.contracts.columns
 _TOLD = _upsert(t.told, *(column.name for column in t.told.columns if column.name != "symbol"))
 _ACCOUNT = _upsert(t.accounts, "wallet")
 _HOLDING = _upsert(t.holdings, "lots", "cost", "isolated", "leverage", "is_isolated")
-_ORDER = _upsert(t.orders, "updated", "filled", "triggered", "status", "reason")
+_ORDER = _upsert(t.orders, "updated", "filled", "triggered", "status", "reason", "met")
 _EXECUTION = _sql(insert(t.executions))
 _MOVEMENT = _sql(insert(t.movements))
 
@@ -128,7 +128,9 @@ def prepare(url: str, clock: Clock) -> None:
 
     def work(connection: Connection) -> None:
         is_new = not inspect(connection).has_table(t.venue.name)
-        t.metadata.create_all(connection)  # tables that came later are added to an older file
+        t.metadata.create_all(connection)  # tables that came later are added to an older file, and this column
+        if t.orders.c.met.name not in {column["name"] for column in inspect(connection).get_columns(t.orders.name)}:
+            connection.execute(text(f"ALTER TABLE {t.orders.name} ADD COLUMN {t.orders.c.met.name} BIGINT"))
         if is_new:
             first = {"id": 1, "schema_version": t.SCHEMA_VERSION, "page": 0, "next_order": 1, "next_movement": 1}
             connection.execute(insert(t.venue), {**first, "funded_at": micros(clock.now())})
@@ -180,7 +182,7 @@ def _row_of(order: Order) -> tuple[Any, ...]:
     return (
         order.number, order.account_id, order.client_id, order.symbol, order.sign, order.type, order.tif, order.lots,
         order.price, order.stop, order.reduce_only, order.at, order.updated, order.filled, order.triggered,
-        order.status, order.reason,
+        order.status, order.reason, order.met,
     )  # fmt: skip
 
 
@@ -305,7 +307,7 @@ def _order_of(row: Row[Any]) -> Order:
     return Order(
         row.number, row.account_id, row.client_id, row.symbol, row.sign, OrderType(row.type), TimeInForce(row.tif),
         row.lots, row.price, row.stop, row.reduce_only, row.at, row.updated, row.filled, row.triggered,
-        Status(row.status), row.reason,
+        Status(row.status), row.reason, met=row.met,
     )  # fmt: skip
 
 

@@ -1,6 +1,7 @@
 """Paper money on a real venue's public prices: its instruments, quotes and funding, and nothing of it but the fills.
 
 The source is any adapter; it needs no key. Every quote it tells meets the orders here in the order in which it came.
+Best prices that a triggered order waits for, and that do not come by themselves, are asked for until they are told.
 """
 
 import hashlib
@@ -37,6 +38,7 @@ from pilothouse.venues.port import AccountEvent, Card, OrderRequest, PlaceOutcom
 
 _WRITE_EVERY: Final = 200
 _INSTRUMENTS_AGAIN: Final = timedelta(seconds=30)
+_ASKS_EVERY_S: Final = 2.0
 _log = structlog.get_logger("pilothouse.venues.paper")
 
 Seen = tuple[Quote, int]
@@ -101,7 +103,7 @@ class RealPaper(PaperVenue):
     ) -> None:
         """Open the journal at `url` and listen to the prices of what stands in it; asks the source nothing yet.
 
-        threaded   take quotes in on a thread of its own; without it, on that of the source, for tests
+        threaded   take quotes in and ask for lacking ones on threads of its own; without it, on the caller's, for tests
         """
         self._source = source
         self._latest: dict[str, Quote] = {}
@@ -110,6 +112,9 @@ class RealPaper(PaperVenue):
         self._heard: list[Seen] = []
         self._rung = threading.Condition()
         self._closing = False
+        self._threaded = threaded
+        self._asker: threading.Thread | None = None
+        self._asks_at = clock.monotonic()
         super().__init__(url, clock=clock, witness=witness, faults=faults)
         self._thread: threading.Thread | None = None
         self._unwatch = source.watch(self._hear if threaded else self._hear_now)
@@ -125,8 +130,9 @@ class RealPaper(PaperVenue):
         with self._rung:
             self._closing = True
             self._rung.notify_all()
-        if self._thread is not None and self._thread is not threading.current_thread():
-            self._thread.join()
+        for thread in (self._thread, self._asker):
+            if thread is not None and thread is not threading.current_thread():
+                thread.join()
         super().close()
         self._source.close()
 
@@ -238,8 +244,9 @@ class RealPaper(PaperVenue):
     # ── Time and prices ───────────────────────────────────────────────────────────────────────────
 
     def step(self, now: datetime) -> None:
-        """Pay the funding that is due at `now`. Prices come by themselves."""
+        """Pay the funding that is due at `now`. Prices come by themselves; where they lack, they are asked for."""
         instant = micros(now)
+        self._ask_for_what_lacks(now)
 
         def change(floor: Floor, _: int) -> None:
             outside.pay_announced(floor, instant)
@@ -256,9 +263,30 @@ class RealPaper(PaperVenue):
     def _ask(self, symbols: Collection[str]) -> list[Quote]:
         """Ask the source; what it answers is certainly so since the question."""
         asked_at = self._clock.now()
-        quotes = [replace(quote, at=max(quote.at, asked_at)) for quote in self._source.quotes(sorted(symbols))]
+        told = self._source.quotes(sorted(symbols))
+        quotes = [replace(quote, at=max(quote.at, asked_at), book_at=None, mark_at=None) for quote in told]
         self._meet([(quote, micros(asked_at)) for quote in quotes])
         return quotes
+
+    def _ask_for_what_lacks(self, now: datetime) -> None:
+        """Ask for best prices that something has waited for, now and then, until they are told; does not wait."""
+        lacking = self._floor.glance(lambda floor: outside.lacking(floor, micros(now)))
+        instant = self._clock.monotonic()
+        if not lacking or instant < self._asks_at or (self._asker is not None and self._asker.is_alive()):
+            return
+        self._asks_at = instant + _ASKS_EVERY_S
+
+        def ask() -> None:
+            try:
+                self._ask(lacking)
+            except (Unavailable, Refused, Unknown, Broken) as error:
+                _log.warning("best_prices_lack", venue=self.card.venue, symbols=sorted(lacking), why=str(error))
+
+        if not self._threaded:
+            ask()
+            return
+        self._asker = threading.Thread(target=ask, name="pilothouse-paper-asks", daemon=True)
+        self._asker.start()
 
     def _hear(self, quotes: Sequence[Quote]) -> None:
         """Queue what the source tells; on its thread, so without waiting."""

@@ -3,7 +3,7 @@
 from typing import Final
 
 from pilothouse.simulation.admission import MAKER_PPM, POSITION_MOST, TAKER_PPM
-from pilothouse.simulation.outside import LATE_US, LEVELS, RETURNS_US, STALE_US
+from pilothouse.simulation.outside import LATE_US, LEVELS, PATIENT_US, RETURNS_US, STALE_US
 from pilothouse.venues.paper_card import CARD as PAPER
 from pilothouse.venues.port import Capability, Card
 
@@ -13,7 +13,12 @@ _SECOND: Final = 1_000_000
 _CAPABILITIES: Final = (
     Capability("market orders", "done", "simulated: at the best price that was told, or worse"),
     Capability("limit orders GTC, IOC, FOK, post-only", "done"),
-    Capability("stop and take-profit orders, by mark price", "done", "by the real mark price"),
+    Capability(
+        "stop and take-profit orders, by mark price",
+        "done",
+        "by the real mark price, at best prices that are not older; those that do not come are asked for after "
+        f"{PATIENT_US // _SECOND} s, and nothing is filled before they are told",
+    ),
     Capability("reduce-only orders", "done"),
     Capability(
         "quantity at the best price",

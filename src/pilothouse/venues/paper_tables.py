@@ -111,6 +111,8 @@ orders = Table(
     Column("triggered", Boolean, nullable=False),
     Column("status", String, nullable=False),
     Column("reason", String, nullable=False),
+    # Since when its trigger is met, while best prices as young are waited for.
+    Column("met", BigInteger),
     Index("paper_orders_by_client", "account_id", "client_id"),
     # Opening the venue reads what stands and nothing of what is over, however much that is.
     Index("paper_orders_open", "account_id", sqlite_where=IS_OPEN),

@@ -118,6 +118,7 @@ def told(contract: Contract, quote: Quote, seen: int) -> Told:
         None if quote.ask_quantity is None else int(EXACT.divide_int(quote.ask_quantity, lot)),
         int(EXACT.divide_int(quote.funding_rate or Decimal(0), _RATE)) if known else None,
         micros(quote.funding_at) if quote.funding_at is not None and known else None,
+        *(None if at is None else min(micros(at), seen) for at in (quote.book_at, quote.mark_at)),
     )
 
 

@@ -113,7 +113,11 @@ class PriceFeeds:
                 fresh = fresh[each:]
 
     def _ours(self, quotes: Sequence[Quote]) -> list[Quote]:
-        return [replace(quote, at=self._in_our_time(quote.at)) for quote in quotes]
+        return [self._by_our_clock(quote) for quote in quotes]
+
+    def _by_our_clock(self, quote: Quote) -> Quote:
+        book_at, mark_at = (at and self._in_our_time(at) for at in (quote.book_at, quote.mark_at))
+        return replace(quote, at=self._in_our_time(quote.at), book_at=book_at, mark_at=mark_at)
 
     def _keep_and_tell(self, told: Sequence[Quote]) -> None:
         quotes = self._ours(told)

@@ -1,5 +1,6 @@
 """Paper money on real prices, through the port, with a market that is fed by hand."""
 
+import sqlite3
 import threading
 from collections.abc import Iterator, Sequence
 from datetime import timedelta
@@ -146,6 +147,115 @@ def test_a_stop_triggers_by_the_real_mark_and_fills_at_the_bid(
     assert reports(events) == [("stop", VenueStatus.FILLED)]
     assert [fill.price for fill in venue.fills_after(ACCOUNT, BTC, None)][-1] == Decimal("59880.0")
     assert venue.positions(ACCOUNT) == []
+
+
+def _a_stop_whose_mark_comes_first(venue: RealPaper, clock: FrozenClock, source: Fed) -> None:
+    """Hold 0.01 with a stop at 59,900; then the mark falls to 58,000, and the best prices are still those of before."""
+    stop = request(clock.now(), Side.SELL, "0.01", OrderType.STOP_MARKET, stop="59900.0", reduce_only=True, id_="stop")
+    venue.place(ACCOUNT, [request(clock.now(), Side.BUY, "0.01"), stop])
+    book_at = clock.now()
+    marked_at = clock.advance(timedelta(milliseconds=400))
+    source.feed("60000.0", "60000.1", mark=Decimal(58_000), book_at=book_at, mark_at=marked_at)
+
+
+def test_a_stop_is_not_filled_at_best_prices_that_are_older_than_its_mark(
+    venue: RealPaper, clock: FrozenClock, source: Fed, events: list[AccountEvent]
+) -> None:
+    """Mark and best prices come apart: the bid of before was there for nobody once the mark had fallen."""
+    _a_stop_whose_mark_comes_first(venue, clock, source)
+    marked_at = clock.now()
+    assert ("stop", VenueStatus.FILLED) not in reports(events)
+    # Back above the trigger, by a mark that is still younger than the best prices: what is triggered stays so.
+    source.feed("60000.0", "60000.1", mark=Decimal(60_000), book_at=marked_at - timedelta(microseconds=1))
+    assert ("stop", VenueStatus.FILLED) not in reports(events)
+
+    source.feed("57990.0", "57990.1", mark=Decimal(60_000), book_at=marked_at, mark_at=marked_at)
+
+    assert reports(events)[-1] == ("stop", VenueStatus.FILLED)
+    assert venue.fills_after(ACCOUNT, BTC, None)[-1].price == Decimal("57990.0")
+    assert accepted(venue.find(ACCOUNT, BTC, "stop")).reason == "", "it waited for a message, not for a second"
+
+
+def test_a_stop_is_filled_at_once_at_best_prices_that_are_as_young_as_its_mark(
+    venue: RealPaper, clock: FrozenClock, source: Fed, events: list[AccountEvent]
+) -> None:
+    """Also if something else of the quote, the last trade, is younger than both."""
+    stop = request(clock.now(), Side.SELL, "0.01", OrderType.STOP_MARKET, stop="59900.0", reduce_only=True, id_="stop")
+    venue.place(ACCOUNT, [request(clock.now(), Side.BUY, "0.01"), stop])
+    told_at = clock.now()
+    clock.advance(timedelta(milliseconds=400))
+
+    source.feed("57990.0", "57990.1", mark=Decimal(58_000), book_at=told_at, mark_at=told_at)
+
+    assert reports(events) == [("stop", VenueStatus.FILLED)]
+
+
+def test_best_prices_that_do_not_follow_are_asked_for_and_nothing_is_filled_before_somebody_tells_them(
+    venue: RealPaper, clock: FrozenClock, source: Fed, events: list[AccountEvent]
+) -> None:
+    """A book that does not change tells nothing, and neither does a stream that is broken: the question decides."""
+    _a_stop_whose_mark_comes_first(venue, clock, source)
+    asked = source.asked
+    venue.step(clock.advance(timedelta(milliseconds=999)))
+    assert source.asked == asked, "they may still come by themselves"
+    source.away = True
+    for _ in range(30):
+        venue.step(clock.advance(timedelta(seconds=1)))
+    assert accepted(venue.find(ACCOUNT, BTC, "stop")).status is VenueStatus.NEW
+    assert ("stop", VenueStatus.FILLED) not in reports(events)
+    source.away = False
+    source.feed("57500.0", "57500.1", tell=False)
+
+    venue.step(clock.advance(timedelta(seconds=2)))
+
+    assert source.asked == asked + 1
+    found = accepted(venue.find(ACCOUNT, BTC, "stop"))
+    assert [fill.price for fill in found.fills] == [Decimal("57500.0")]
+    assert found.reason == "triggered 32 s before the next best prices were told"
+    for _ in range(5):
+        venue.step(clock.advance(timedelta(seconds=1)))
+    assert source.asked == asked + 1, "nothing lacks any more"
+
+
+def test_what_was_triggered_stays_so_over_a_restart(tmp_path: Path, clock: FrozenClock, source: Fed) -> None:
+    """The mark may be back by then: the stop was met all the same, and fills at the next best prices."""
+    with real_paper(tmp_path, clock, source) as venue:
+        _a_stop_whose_mark_comes_first(venue, clock, source)
+    with real_paper(tmp_path, clock, source) as venue:
+        assert accepted(venue.find(ACCOUNT, BTC, "stop")).status is VenueStatus.NEW
+        clock.advance(timedelta(milliseconds=100))
+        source.feed("60010.0", "60010.1")
+        assert venue.fills_after(ACCOUNT, BTC, None)[-1].price == Decimal("60010.0")
+        assert venue.positions(ACCOUNT) == []
+
+
+def test_a_forced_close_waits_for_best_prices_as_young_as_its_mark(
+    venue: RealPaper, clock: FrozenClock, source: Fed
+) -> None:
+    """At the bid of before, an account would keep money that is lost; what does not come is asked for."""
+    venue.set_leverage(ACCOUNT, BTC, 20)
+    venue.place(ACCOUNT, [request(clock.now(), Side.BUY, "1")])
+    book_at = clock.now()
+    marked_at = clock.advance(timedelta(milliseconds=400))
+    source.feed("60000.0", "60000.1", mark=Decimal(48_000), book_at=book_at, mark_at=marked_at)
+    assert venue.positions(ACCOUNT) != []
+    source.feed("48000.0", "48000.1", tell=False)
+
+    venue.step(clock.advance(timedelta(seconds=1)))
+
+    assert venue.positions(ACCOUNT) == []
+    assert venue.balance(ACCOUNT).wallet == 0
+
+
+def test_a_journal_of_before_is_read(tmp_path: Path, clock: FrozenClock, source: Fed) -> None:
+    """It has no place for orders whose trigger is met; it gets one."""
+    with real_paper(tmp_path, clock, source) as venue:
+        venue.place(ACCOUNT, [request(clock.now(), Side.BUY, "0.01", OrderType.LIMIT, price="59000.0", id_="rests")])
+    with sqlite3.connect(tmp_path / journal_file("paper-fed")) as older:
+        older.execute("ALTER TABLE paper_orders DROP COLUMN met")
+    with real_paper(tmp_path, clock, source) as venue:
+        _a_stop_whose_mark_comes_first(venue, clock, source)
+        assert [one.client_order_id for one in venue.open_orders(ACCOUNT)] == ["rests", "stop"]
 
 
 def test_a_quiet_market_is_asked_before_an_order_meets_it(venue: RealPaper, clock: FrozenClock, source: Fed) -> None:

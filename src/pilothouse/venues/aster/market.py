@@ -41,6 +41,8 @@ class _Parts:
     ask_quantity: Decimal | None = None
     funding_rate: Decimal | None = None
     funding_at: datetime | None = None
+    book_at: datetime | None = None
+    mark_at: datetime | None = None
 
 
 class Prices:
@@ -54,13 +56,15 @@ class Prices:
     def take(self, message: wire.Row) -> Quote | None:
         """Take in one message of a stream; return the quote of its instrument if all of it is known."""
         kind = message.get("e")
-        if kind == "bookTicker":
+        at = wire.instant(message, "T", "E") if kind == "bookTicker" else None
+        if at is not None:
             parts = self._of(message)
+            parts.book_at = max(parts.book_at or at, at)
             parts.bid, parts.ask = wire.number(message, "b"), wire.number(message, "a")
             parts.bid_quantity, parts.ask_quantity = _size(message, "B"), _size(message, "A")
         elif kind == "markPriceUpdate":
             parts = self._of(message)
-            parts.mark = wire.number(message, "p")
+            parts.mark, parts.mark_at = wire.number(message, "p"), wire.instant(message, "E")
             parts.funding_rate, parts.funding_at = _funding(message, "r", "T")
         elif kind in {"24hrMiniTicker", "24hrTicker"}:
             parts = self._of(message)
@@ -70,7 +74,7 @@ class Prices:
             parts.last = wire.number(message, "p")
         else:
             return None
-        at = wire.instant(message, "T", "E") if kind == "bookTicker" else wire.instant(message, "E")
+        at = at or wire.instant(message, "E")
         parts.at = max(parts.at or at, at)
         return self._quote(wire.text(message, "s"), parts)
 
@@ -79,7 +83,7 @@ class Prices:
         for quote in quotes:
             self._parts[quote.symbol] = _Parts(
                 quote.bid, quote.ask, quote.mark, quote.last, quote.at, quote.bid_quantity, quote.ask_quantity,
-                quote.funding_rate, quote.funding_at,
+                quote.funding_rate, quote.funding_at, quote.book_at or quote.at, quote.mark_at or quote.at,
             )  # fmt: skip
 
     def _of(self, message: wire.Row) -> _Parts:
@@ -92,15 +96,15 @@ class Prices:
             return None  # an empty or a crossed book has no price to go by
         return Quote(
             symbol, parts.bid, parts.ask, parts.mark, parts.last, parts.at, self._source,
-            parts.bid_quantity, parts.ask_quantity, parts.funding_rate, parts.funding_at,
+            parts.bid_quantity, parts.ask_quantity, parts.funding_rate, parts.funding_at, parts.book_at, parts.mark_at,
         )  # fmt: skip
 
 
 def quotes_of(rest: Rest, symbols: Iterable[str]) -> list[Quote]:
-    """Ask for the present prices of `symbols`. Raises Unavailable."""
-    books = _by_symbol(rest, "/fapi/v3/ticker/bookTicker", 2)
+    """Ask for present prices, the best prices last: they are not older than the mark. Raises Unavailable."""
     marks = _by_symbol(rest, "/fapi/v3/premiumIndex", 1)
     lasts = _by_symbol(rest, "/fapi/v3/ticker/price", 2)
+    books = _by_symbol(rest, "/fapi/v3/ticker/bookTicker", 2)
     quotes = []
     for symbol in symbols:
         book, mark, last = books.get(symbol), marks.get(symbol), lasts.get(symbol)

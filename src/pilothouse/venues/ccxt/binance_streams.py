@@ -230,6 +230,8 @@ class _Parts:
     ask_quantity: Decimal | None = None
     funding_rate: Decimal | None = None
     funding_at: datetime | None = None
+    book_at: datetime | None = None
+    mark_at: datetime | None = None
 
 
 class _Prices:
@@ -248,7 +250,7 @@ class _Prices:
         for quote in quotes:
             self._parts[quote.symbol] = _Parts(
                 quote.bid, quote.ask, quote.mark, quote.last, quote.at, quote.bid_quantity, quote.ask_quantity,
-                quote.funding_rate, quote.funding_at,
+                quote.funding_rate, quote.funding_at, quote.book_at or quote.at, quote.mark_at or quote.at,
             )  # fmt: skip
 
     def understood(self, message: Any) -> Sequence[Quote]:
@@ -260,19 +262,20 @@ class _Prices:
             return ()
         kind, symbol = event.get("e"), event["s"]
         parts = self._parts.get(symbol, _Parts())
+        at = words.instant(event, "T" if event.get("T") and kind == "bookTicker" else "E") if event.get("E") else None
+        at = at if at is not None else self._clock.now()
         if kind == "bookTicker" or (kind is None and "b" in event and "a" in event):
             sizes = told.sizes(event, "B", "A")
             parts = replace(parts, bid=words.number(event, "b"), ask=words.number(event, "a"))
-            parts = replace(parts, bid_quantity=sizes[0], ask_quantity=sizes[1])
+            parts = replace(parts, bid_quantity=sizes[0], ask_quantity=sizes[1], book_at=max(parts.book_at or at, at))
         elif kind == "markPriceUpdate":
             rate, at_next = told.funding(event, "r", "T")
-            parts = replace(parts, mark=words.number(event, "p"), funding_rate=rate, funding_at=at_next)
+            parts = replace(parts, mark=words.number(event, "p"), mark_at=at, funding_rate=rate, funding_at=at_next)
         elif kind in {"24hrMiniTicker", "24hrTicker"}:
             parts = replace(parts, last=words.number(event, "c"))
+            parts = parts if self.has_mark else replace(parts, mark_at=at)  # the last price stands for it
         else:
             return ()
-        at = words.instant(event, "T" if event.get("T") and kind == "bookTicker" else "E") if event.get("E") else None
-        at = at if at is not None else self._clock.now()
         parts = replace(parts, at=max(parts.at or at, at))
         self._parts[symbol] = parts
         quote = self._quote(symbol, parts)
@@ -286,7 +289,7 @@ class _Prices:
             return None  # an empty or a crossed book has no price to go by
         return Quote(
             symbol, parts.bid, parts.ask, mark, parts.last, parts.at, self._venue,
-            parts.bid_quantity, parts.ask_quantity, parts.funding_rate, parts.funding_at,
+            parts.bid_quantity, parts.ask_quantity, parts.funding_rate, parts.funding_at, parts.book_at, parts.mark_at,
         )  # fmt: skip
 
 

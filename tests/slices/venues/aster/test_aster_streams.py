@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -261,10 +262,11 @@ def test_a_quote_is_told_once_all_of_it_is_known(market: AsterVenue, streams: St
     market.watch(lambda quotes: told.put(quotes[0]))
     path, connection = streams.next()
     asked = json.loads(streams.received.get(timeout=20))
-    book = {"e": "bookTicker", "u": 1, "E": now_ms(), "T": now_ms(), "s": "BTCUSDT", "b": "49999.9", "B": "1",
+    at = now_ms()
+    book = {"e": "bookTicker", "u": 1, "E": at + 1, "T": at, "s": "BTCUSDT", "b": "49999.9", "B": "1",
             "a": "50000.1", "A": "2"}  # fmt: skip
-    mark = {"e": "markPriceUpdate", "E": now_ms(), "s": "BTCUSDT", "p": "50000.05", "i": "50000", "r": "0", "T": 1}
-    mini = {"e": "24hrMiniTicker", "E": now_ms(), "s": "BTCUSDT", "c": "49999.9", "o": "1", "h": "1", "l": "1"}
+    mark = {"e": "markPriceUpdate", "E": at + 20, "s": "BTCUSDT", "p": "50000.05", "i": "50000", "r": "0", "T": 1}
+    mini = {"e": "24hrMiniTicker", "E": at + 50, "s": "BTCUSDT", "c": "49999.9", "o": "1", "h": "1", "l": "1"}
     for message in ({"result": None, "id": 1}, book, mark, {"stream": "btcusdt@miniTicker", "data": mini}):
         connection.send(json.dumps(message))
     quote = told.get(timeout=20)
@@ -276,6 +278,12 @@ def test_a_quote_is_told_once_all_of_it_is_known(market: AsterVenue, streams: St
         Decimal(each) for each in ("49999.9", "50000.1", "50000.05", "49999.9")
     )
     assert quote.source == "aster"
+    assert quote.book_at is not None
+    assert quote.mark_at is not None
+    assert (quote.mark_at - quote.book_at, quote.at - quote.book_at) == (
+        timedelta(milliseconds=20),
+        timedelta(milliseconds=50),
+    )
 
 
 def test_silent_prices_are_subscribed_to_again(market: AsterVenue, streams: StreamRecorder) -> None:

@@ -12,12 +12,14 @@ from typing import Any
 import pytest
 from websockets.sync.server import ServerConnection
 
-from pilothouse.core.clock import millis
+from pilothouse.core.clock import from_micros, millis
 from pilothouse.core.errors import Unavailable
 from pilothouse.core.order import OrderType
 from pilothouse.kit import exact_json
-from pilothouse.kit.clocks import SystemClock
+from pilothouse.kit.clocks import FrozenClock, SystemClock
 from pilothouse.venues.ccxt.adapter import CcxtVenue
+from pilothouse.venues.ccxt.binance_streams import FuturesPrices, SpotPrices
+from pilothouse.venues.ccxt.exchange import Endpoint
 from pilothouse.venues.port import AccountEvent, OrderReport, StreamState, VenueStatus
 from tests.slices.venues.aster.recorder import Heard, Recorder, Say, StreamRecorder
 from tests.slices.venues.ccxt.ccxt_house import ACCOUNT, opened, within
@@ -215,3 +217,33 @@ def test_an_answer_in_a_form_that_is_not_known_is_no_answer(recorder: Recorder) 
             venue.positions(ACCOUNT)
     finally:
         venue.close()
+
+
+@pytest.mark.parametrize("kind", [FuturesPrices, SpotPrices])
+def test_a_quote_tells_how_old_its_best_prices_and_its_mark_are(kind: type[FuturesPrices | SpotPrices]) -> None:
+    """They come in messages of their own; on spot the last price stands for the mark."""
+    clock = FrozenClock(from_micros(NOW * 1_000))
+    prices = kind(Endpoint.at("binance", "binance"), clock)
+    book: dict[str, Any] = {
+        "e": "bookTicker",
+        "u": 1,
+        "s": "BTCUSDT",
+        "b": "49999.9",
+        "B": "1",
+        "a": "50000.1",
+        "A": "2",
+    }
+    if kind is FuturesPrices:
+        book |= {"E": NOW + 1, "T": NOW}
+        mark = {"e": "markPriceUpdate", "E": NOW + 20, "s": "BTCUSDT", "p": "50000.05", "r": "0", "T": 1}
+        assert prices.understood(mark) == ()
+    mini = {"e": "24hrMiniTicker", "E": NOW + 20, "s": "BTCUSDT", "c": "49999.9"}
+    prices.understood(mini)
+
+    (quote,) = prices.understood(book)
+
+    assert quote.book_at == from_micros(NOW * 1_000)
+    assert quote.mark_at == quote.at == from_micros((NOW + 20) * 1_000)
+    (later,) = prices.understood(mini | {"E": NOW + 90})
+    assert later.book_at == quote.book_at
+    assert (later.mark_at == quote.mark_at) is (kind is FuturesPrices)

@@ -317,10 +317,10 @@ class BinanceUsdM(Binance):
         }
 
     def quotes(self, session: Session, symbols: Sequence[str], venue: str) -> list[Quote]:
-        """Ask for the present prices of `symbols`."""
-        books = by_symbol(session.x.fapiPublicGetTickerBookTicker())
+        """Ask for the present prices of `symbols`, best prices last: they are not older than the mark."""
         marks = by_symbol(session.x.fapiPublicGetPremiumIndex())
         lasts = by_symbol(session.x.fapiPublicGetTickerPrice())
+        books = by_symbol(session.x.fapiPublicGetTickerBookTicker())
         quotes = []
         for symbol in symbols:
             book, mark, last = books.get(symbol), marks.get(symbol), lasts.get(symbol)

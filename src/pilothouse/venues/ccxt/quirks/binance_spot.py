@@ -68,9 +68,9 @@ class BinanceSpot(Binance):
         return found
 
     def quotes(self, session: Session, symbols: Sequence[str], venue: str) -> list[Quote]:
-        """Ask for the present prices of `symbols`."""
-        books = by_symbol(session.x.publicGetTickerBookTicker())
+        """Ask for the present prices of `symbols`, best prices last: they are not older than the other."""
         lasts = by_symbol(session.x.publicGetTickerPrice())
+        books = by_symbol(session.x.publicGetTickerBookTicker())
         quotes = []
         for symbol in symbols:
             book, last = books.get(symbol), lasts.get(symbol)

@@ -105,16 +105,17 @@ class Okx(Quirks):
         return found
 
     def quotes(self, session: Session, symbols: Sequence[str], venue: str) -> list[Quote]:
-        """Ask for the present prices of `symbols`; the mark price is told apart from the others."""
+        """Ask for the present prices of `symbols`; the mark price is told apart from the others, and asked first."""
         quotes = []
         for symbol in symbols:
+            marked = words.ZERO
+            if self.kind == "swap":
+                asked = {"instType": self.type_, "instId": symbol}
+                marked = words.number_or_zero(_first(session.x.publicGetPublicMarkPrice(asked)), "markPx")
             row = _first(session.x.publicGetMarketTicker({"instId": symbol}))
             bid, ask = words.number_or_zero(row, "bidPx"), words.number_or_zero(row, "askPx")
             last = words.number_or_zero(row, "last") or bid
-            mark = last
-            if self.kind == "swap":
-                asked = {"instType": self.type_, "instId": symbol}
-                mark = words.number_or_zero(_first(session.x.publicGetPublicMarkPrice(asked)), "markPx") or last
+            mark = marked or last
             if 0 < bid < ask:
                 quotes.append(Quote(symbol, bid, ask, mark, last, words.instant(row, "ts"), venue))
         return quotes
