@@ -27,6 +27,8 @@ SCRIPTS = {
     "backtrader": "by_backtrader",
     "nautilus_trader": "by_nautilus",
     "jesse": "by_jesse",
+    "freqtrade": "by_freqtrade",
+    "hftbacktest": "by_hftbacktest",
 }
 EACH_S = 120.0
 GRACE = 1.5

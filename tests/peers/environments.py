@@ -31,7 +31,17 @@ def python_of(name: str) -> Path:
         return python
     print(f"  {name}: making an environment", flush=True)
     _run("venv", "--quiet", "--clear", "--python", sys.executable, str(folder))
-    _run("pip", "install", "--quiet", "--no-deps", "--python", str(python), "--requirement", str(pins(name)))
+    _run(
+        "pip",
+        "install",
+        "--quiet",
+        "--no-deps",
+        "--require-hashes",
+        "--python",
+        str(python),
+        "--requirement",
+        str(pins(name)),
+    )
     stamp.write_text(wanted, "ascii")
     return python
 

@@ -2,6 +2,7 @@
 
 import itertools
 import os
+import subprocess
 import sys
 from pathlib import Path
 
@@ -11,7 +12,8 @@ import pytest
 from pilothouse.strategies.indicators.averages import sma as our_sma
 from pilothouse.strategies.sdk import crossings as our_crossings
 from tests.peers import frame
-from tests.peers.__main__ import _told, main
+from tests.peers.__main__ import SCRIPTS, _told, main
+from tests.peers.environments import ROOT, pins
 from tests.peers.frame import FAST, SLOW, Averages, Came, Market, crossings, lots_wanted, sma
 
 
@@ -60,6 +62,31 @@ def test_a_peer_that_breaks_is_told_with_its_own_last_words(tmp_path: Path) -> N
     told = _told(Path(sys.executable), "by_nobody", "flip", tmp_path / "data", 20.0)
 
     assert told == {"failed": "ModuleNotFoundError: No module named 'tests.peers.by_nobody'"}
+
+
+def test_a_peer_reaches_nothing_outside_of_this_machine() -> None:
+    """One that asks its exchange before a backtest would measure the network, and tell others what is run here."""
+    tries = "from tests.peers.start import stay_here; stay_here(); import sys; "
+    for event, reached in (("socket.connect", "None, ('192.0.2.1', 443)"), ("socket.getaddrinfo", "'a.invalid', 443")):
+        done = [
+            subprocess.run(
+                [sys.executable, "-c", f"{tries} sys.audit('{event}', {address})"],
+                capture_output=True, text=True, check=False, cwd=ROOT,
+            )
+            for address in (reached, reached.replace("192.0.2.1", "127.0.0.1").replace("a.invalid", "localhost"))
+        ]  # fmt: skip
+        assert "outside of this machine" in done[0].stderr
+        assert done[1].returncode == 0, done[1].stderr
+
+
+@pytest.mark.parametrize("peer", SCRIPTS)
+def test_all_that_is_installed_for_a_peer_is_known_by_its_hash(peer: str) -> None:
+    """Half of it is other people's, and all of it runs on this machine."""
+    text = pins(peer).read_text("ascii").replace("\\\n", " ")
+    lines = [each for each in text.splitlines() if each and not each.startswith("#")]
+
+    assert any(line.startswith(f"{peer.replace('_', '-')}==") for line in lines)
+    assert [line for line in lines if "--hash=sha256:" not in line] == []
 
 
 def test_a_peer_that_goes_on_for_ever_is_ended(tmp_path: Path) -> None:
