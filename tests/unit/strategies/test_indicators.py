@@ -2,6 +2,9 @@
 
 import ast
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +25,18 @@ from tools import write_indicators
 PLAIN = catalogue()
 FOLDER = ROOM_FOLDER / "indicators"
 NAMES = sorted(PLAIN)
+_TWO = """
+import numpy as np
+from pilothouse.strategies.indicators.compiling import compiled
+
+@compiled
+def double(values):
+    return values * 2.0
+
+@compiled
+def double_and_one(values):
+    return double(values) + 1.0
+"""
 # These answer NaN where something has not happened, also behind the warm-up.
 NOT_AT_EVERY_BAR = {"swings", "pivots", "opening_range"}
 # Compiling takes a second or so for each; the long run does it for all.
@@ -178,7 +193,28 @@ def test_machine_code_is_kept_until_any_source_changes() -> None:
 
     made: Any = compiled(double)
 
-    assert made._cache._cache_file._source_stamp == sources_stamp(Path(made.py_func.__code__.co_filename).parent)
+    kept = made._cache.kept._cache_file._source_stamp
+    assert kept == sources_stamp(Path(made.py_func.__code__.co_filename).parent)
+
+
+def test_machine_code_that_is_kept_needs_no_compiler_and_the_next_function_finds_one(tmp_path: Path) -> None:
+    """Readying the compiler takes longer than a year of minutes; what is missing must be compiled all the same."""
+    (tmp_path / "two.py").write_text(_TWO)
+
+    def run(words: str) -> list[str]:
+        code = f"import sys, numpy as np, two; {words}; print('numba.np.arraymath' in sys.modules)"
+        known = {**os.environ, "NUMBA_CACHE_DIR": str(tmp_path / "kept"), "PYTHONPATH": str(tmp_path)}
+        done = subprocess.run([sys.executable, "-c", code], env=known, capture_output=True, text=True, check=True)
+        return done.stdout.split()
+
+    column = "np.arange(4.0)"
+    assert run(f"print(*two.double({column}))") == ["0.0", "2.0", "4.0", "6.0", "True"]
+    assert run(f"print(*two.double({column}))") == ["0.0", "2.0", "4.0", "6.0", "False"]
+    both = f"print(*two.double({column}), *two.double_and_one({column}))"
+    assert run(both) == ["0.0", "2.0", "4.0", "6.0", "1.0", "3.0", "5.0", "7.0", "True"]
+    assert run(both)[-1] == "False"
+    (tmp_path / "two.py").write_text(_TWO.replace("* 2.0", "* 3.0"))
+    assert run(both) == ["0.0", "3.0", "6.0", "9.0", "1.0", "4.0", "7.0", "10.0", "True"]
 
 
 def test_unknown_names_and_values_out_of_bounds_are_named() -> None:

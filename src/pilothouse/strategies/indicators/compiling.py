@@ -7,12 +7,14 @@ the function's folder; a compiled function calls only those of its own folder.
 
 import hashlib
 from collections.abc import Callable
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar, cast
 
 import numpy as np
 from numba import njit
+from numba.core.caching import FunctionCache, NullCache
+from numba.core.runtime.nrt import rtsys
 from numpy.typing import NDArray
 
 P = ParamSpec("P")
@@ -22,6 +24,9 @@ R = TypeVar("R")
 Column = NDArray[np.float64]
 # A column of whole numbers: session ids, times.
 Whole = NDArray[np.int64]
+
+
+_FOLDER: Any = FunctionCache
 
 
 @cache
@@ -40,12 +45,49 @@ def compiled(function: Callable[P, R]) -> Callable[P, R]:
     Floats are computed strictly as written (no fused or reordered operations), so that the same source run by the
     interpreter gives the same bits. Where no folder can keep the machine code, it is made anew in each process.
     """
-    options: dict[str, Any] = {"nogil": True, "error_model": "numpy"}
-    try:
-        made = njit(cache=True, **options)(function)
-    except RuntimeError:  # no folder that may be written: a read-only installation without a home
-        return cast("Callable[P, R]", njit(**options)(function))
-    kept: Any = getattr(made, "_cache", None)
-    if hasattr(kept, "_cache_file"):  # absent when compiling is switched off
-        kept._cache_file._source_stamp = sources_stamp(Path(function.__code__.co_filename).parent)  # noqa: SLF001 - the compiler offers no other way to say it
+    made: Any = njit(nogil=True, error_model="numpy")(function)
+    if hasattr(made, "_cache"):  # absent when compiling is switched off
+        made._cache = MachineCode(function)  # noqa: SLF001 - the compiler offers no other way to say it
     return cast("Callable[P, R]", made)
+
+
+class MachineCode(NullCache):
+    """The machine code of one function on disk: looked for when it is first wanted, and told old by `sources_stamp`.
+
+    Hundreds of functions are imported where a dozen are called, so that importing one touches no disk. What the
+    compiler needs for compiling alone, a tenth of a second of imports, is loaded only where something is missing.
+    """
+
+    def __init__(self, function: Callable[..., Any]) -> None:
+        """Look for nothing yet."""
+        self._function = function
+
+    @cached_property
+    def kept(self) -> Any:
+        """Return the compiler's own cache; one that keeps nothing where no folder may be written."""
+        try:
+            found: Any = _FOLDER(self._function)
+        except RuntimeError:  # a read-only installation without a home
+            return NullCache()
+        stamp = sources_stamp(Path(self._function.__code__.co_filename).parent)
+        found._cache_file._source_stamp = stamp  # noqa: SLF001 - as above
+        return found
+
+    @property
+    def cache_path(self) -> str | None:
+        """Return the folder, None where there is none."""
+        path: str | None = self.kept.cache_path
+        return path
+
+    def load_overload(self, sig: Any, target_context: Any) -> Any:
+        """Return what is kept for a signature; None if nothing is, and then the compiler is ready."""
+        rtsys.initialize(target_context)  # what arrays that machine code makes are made by
+        kept = self.kept
+        found = kept._load_overload(sig, target_context) if isinstance(kept, _FOLDER) else None  # noqa: SLF001 - without its first line, which readies the compiler
+        if found is None:
+            target_context.refresh()
+        return found
+
+    def save_overload(self, sig: Any, data: Any) -> None:
+        """Keep what was compiled for a signature."""
+        self.kept.save_overload(sig, data)
