@@ -11,17 +11,19 @@ from typing import Any, Final
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from pilothouse.core.errors import Invalid, Problem
+from pilothouse.marketdata import arrow_functions as pc
 
 Ints = NDArray[np.int64]
+Floats = NDArray[np.float64]
 
 DIGITS_MOST: Final = 18
 _MOST: Final = 2**63 - 1
 _EXACT_FLOAT: Final = 2**53
 _NOISE: Final = 1e-15
+_FIRST: Final = 1_024
 _PLAIN_NUMBER: Final = r"^\s*[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)\s*$"
 
 
@@ -40,6 +42,8 @@ class Steps:
 
     def at(self, digits: int) -> Ints:
         """Return the same numbers in finer steps; `digits` is not below its own. Raises Invalid (field `numbers`)."""
+        if digits == self.digits:
+            return self.counted
         factor = 10 ** (digits - self.digits)
         most = int(np.abs(self.counted).max()) if len(self.counted) else 0
         if most * factor > _MOST:
@@ -61,7 +65,7 @@ def steps_of(column: Any, name: str) -> Steps:
         return Steps(np.zeros(len(array), np.int64), 0, np.ones(len(array), bool))
     if pa.types.is_integer(array.type):
         blank = _nulls(array)
-        return Steps(_ints(pc.fill_null(array, 0), name), 0, blank)
+        return Steps(_ints(pc.fill_null(array, 0) if array.null_count else array, name), 0, blank)
     if pa.types.is_floating(array.type):
         return _of_floats(array, name)
     if pa.types.is_decimal(array.type):
@@ -72,11 +76,16 @@ def steps_of(column: Any, name: str) -> Steps:
 
 
 def _nulls(array: Any) -> NDArray[np.bool_]:
+    if not array.null_count:
+        return np.zeros(len(array), bool)
     found: NDArray[np.bool_] = pc.is_null(array).to_numpy(zero_copy_only=False).astype(bool)
     return found
 
 
 def _ints(array: Any, name: str) -> Ints:
+    if array.type == pa.int64():
+        whole: Ints = array.to_numpy(zero_copy_only=False)
+        return whole
     try:
         found: Ints = pc.cast(array, pa.int64()).to_numpy(zero_copy_only=False)
     except pa.ArrowInvalid as error:
@@ -85,21 +94,34 @@ def _ints(array: Any, name: str) -> Ints:
 
 
 def _of_floats(array: Any, name: str) -> Steps:
-    values = pc.cast(array, pa.float64()).to_numpy(zero_copy_only=False)
+    array = array if array.type == pa.float64() else pc.cast(array, pa.float64())
+    values = array.to_numpy(zero_copy_only=False)
     blank = np.isnan(values)
-    values = np.where(blank, 0.0, values)
+    values = np.where(blank, 0.0, values) if bool(blank.any()) else values
     if not bool(np.isfinite(values).all()):
         row = int(np.flatnonzero(~np.isfinite(values))[0])
         raise Invalid([Problem(name, f"row {row + 1} is {values[row]}", "finite numbers", "not_finite")])
+    noise = _NOISE * np.abs(values)
     for digits in range(DIGITS_MOST + 1):
         factor = 10.0**digits
-        scaled = np.rint(values * factor)
-        if not bool((np.abs(scaled) < _EXACT_FLOAT).all()):
+        # What the first rows refute need not be asked of all.
+        if not _agree(values[:_FIRST], factor, noise[:_FIRST])[1]:
+            continue
+        scaled, agree = _agree(values, factor, noise)
+        if len(scaled) and max(float(scaled.max()), -float(scaled.min())) >= _EXACT_FLOAT:
             break
-        if bool((np.abs(scaled / factor - values) <= _NOISE * np.abs(values)).all()):
+        if agree:
             return Steps(scaled.astype(np.int64), digits, blank)
     # Large numbers beside small ones: one by one, by their text of fifteen digits.
     return _of_decimals([Decimal(f"{float(value):.15g}") for value in values], blank, name)
+
+
+def _agree(values: Floats, factor: float, noise: Floats) -> tuple[Floats, bool]:
+    """Return numbers in whole steps, and whether each of them is within its noise of what it was."""
+    scaled = np.rint(values * factor)
+    off = scaled / factor
+    off -= values
+    return scaled, bool((np.abs(off, out=off) <= noise).all())
 
 
 def _of_text(array: Any, name: str) -> Steps:

@@ -125,18 +125,17 @@ def read_candles(path: Path, *, zone: str | None = None, span: str | None = None
     prices = [steps_of(table.columns[columns[name]], columns[name]) for name in _PRICES]
     volume = _volume(table, columns, len(opened))
     blank: NDArray[np.bool_] = np.logical_or.reduce([price.blank for price in prices])
-    keep = np.flatnonzero(~blank)
+    rows = np.flatnonzero(~blank) + 1
+    keep = rows - 1 if len(rows) < len(blank) else slice(None)
     digits = max(price.digits for price in prices)
-    bars = Bars.of(
-        (column[keep] for column in (opened, *(price.at(digits) for price in prices), volume.counted)),
-        digits,
-        volume.digits,
-    )
+    kept = (column[keep] for column in (opened, *(price.at(digits) for price in prices), volume.counted))
+    # Arrow's own memory may not be written, and machine code tells such columns apart.
+    bars = Bars.of((np.require(column, requirements="W") for column in kept), digits, volume.digits)
     each = _timeframe(bars.opened_ms, span)
     extra = {name: column[keep] for name, column in _extras(table, columns)}
-    faults = _faults(bars, keep + 1, each, tuple((np.flatnonzero(blank) + 1).tolist()))
+    faults = _faults(bars, rows, each, tuple((np.flatnonzero(blank) + 1).tolist()))
     has_volume = "volume" in columns and not bool(volume.blank[keep].any())
-    return Foreign(bars, keep + 1, table.layout, each.text, has_volume, extra, faults)
+    return Foreign(bars, rows, table.layout, each.text, has_volume, extra, faults)
 
 
 def sound(found: Foreign, *, leave_out: Sequence[str] = ()) -> Foreign:
@@ -157,6 +156,8 @@ def sound(found: Foreign, *, leave_out: Sequence[str] = ()) -> Foreign:
     ]
     if problems:
         raise CandlesUnsound(problems)
+    if not kinds:
+        return found
     dropped = {row for name in ("duplicates", "conflicts", "impossible") for row in kinds.get(name, ())}
     keep = np.flatnonzero(~np.isin(found.rows, sorted(dropped))) if dropped else np.arange(len(found.rows))
     order = keep[np.argsort(found.bars.opened_ms[keep], kind="stable")]
@@ -206,11 +207,13 @@ def _extras(table: Table, columns: dict[str, str]) -> Iterator[tuple[str, NDArra
 def _timeframe(opened: Ints, span: str | None) -> Timeframe:
     if span is not None:
         return timeframe(span)
-    steps = np.diff(_distinct(np.sort(opened)))
+    steps = np.diff(opened if _rises(opened) else _distinct(np.sort(opened)))
     if not len(steps):
         raise Invalid([Problem("timeframe", "one row tells none", "such as 1m, 5m, 1h or 1d", "missing")])
-    values, counts = np.unique(steps, return_counts=True)
-    commonest = int(values[np.argmax(counts)])
+    commonest = int(steps[0])
+    if bool((steps != commonest).any()):
+        values, counts = np.unique(steps, return_counts=True)
+        commonest = int(values[np.argmax(counts)])
     if 28 * 86_400_000 <= commonest <= 31 * 86_400_000:
         return timeframe("1M")
     for unit, each in _UNITS:
@@ -224,6 +227,8 @@ def _faults(bars: Bars, rows: Ints, each: Timeframe, blank: tuple[int, ...]) -> 
     highest = np.maximum.reduce([bars.open, bars.low, bars.close])
     lowest = np.minimum.reduce([bars.open, bars.high, bars.close])
     wrong = (bars.high < highest) | (bars.low > lowest) | (bars.low <= 0) | (bars.volume < 0)
+    if _rises(opened):
+        return Faults(gaps=_gaps(opened, each), impossible=tuple(rows[wrong].tolist()), blank=blank)
     order = np.argsort(opened, kind="stable")
     rising = opened[order]
     again = np.flatnonzero(np.diff(rising) == 0) + 1
@@ -237,6 +242,11 @@ def _faults(bars: Bars, rows: Ints, each: Timeframe, blank: tuple[int, ...]) -> 
         impossible=tuple(rows[wrong].tolist()),
         blank=blank,
     )
+
+
+def _rises(opened: Ints) -> bool:
+    """Say whether each row opens after its forerunner."""
+    return bool((opened[1:] > opened[:-1]).all())
 
 
 def _distinct(rising: Ints) -> Ints:

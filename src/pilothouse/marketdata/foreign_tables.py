@@ -52,7 +52,7 @@ def read_table(path: Path) -> Table:
         if name.endswith((".csv", ".txt", ".csv.gz", ".zip")):
             found = _of_csv(_text_of(path, name))
         elif name.endswith(".parquet"):
-            found = _of_arrow(parquet.read_table(path))
+            found = _of_arrow(_parquet(path))
         elif name.endswith((".feather", ".arrow")):
             found = _of_arrow(feather.read_table(path))
         elif name.endswith((".json", ".json.gz")):
@@ -124,6 +124,11 @@ def _is_number(text: str) -> bool:
     except ValueError:
         return text.lower() in {"true", "false"}
     return True
+
+
+def _parquet(path: Path) -> Any:
+    with parquet.ParquetFile(path) as file:  # `read_table` loads what reads folders of many files
+        return file.read()
 
 
 def _of_arrow(table: Any) -> Table:

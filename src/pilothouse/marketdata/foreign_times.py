@@ -10,10 +10,10 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from pilothouse.core.errors import Invalid, Problem
+from pilothouse.marketdata import arrow_functions as pc
 
 Ints = NDArray[np.int64]
 
@@ -52,7 +52,8 @@ def millis_of(column: Any, name: str, zone: str | None) -> Ints:
     if pa.types.is_timestamp(array.type) or pa.types.is_date(array.type):
         return _placed(pc.cast(array, pa.timestamp("us")), zone)
     if pa.types.is_integer(array.type) or pa.types.is_floating(array.type):
-        return _of_numbers(pc.cast(array, pa.int64(), safe=False).to_numpy(zero_copy_only=False), name)
+        whole = array if array.type == pa.int64() else pc.cast(array, pa.int64(), safe=False)
+        return _of_numbers(whole.to_numpy(zero_copy_only=False), name)
     if pa.types.is_string(array.type) or pa.types.is_large_string(array.type):
         return _of_text(pc.utf8_trim_whitespace(array), name, zone)
     raise Invalid([Problem(name, f"a column of {array.type}", _ALLOWED, "not_a_time")])
@@ -74,7 +75,7 @@ def _of_numbers(values: Ints, name: str) -> Ints:
         raise Invalid([Problem(name, f"row {row + 1} is {least}", _ALLOWED, "not_a_time")])
     for below, times, over in _UNITS:
         if largest < below:
-            return values * times // over
+            return np.array(values) if times == over else values * times // over
     raise AssertionError("every whole number of 64 bits lies below the last bound")
 
 

@@ -1,13 +1,14 @@
 """One backtest: a wish and candles go in; the kept run comes out, made now or found. For every door alike."""
 
+import math
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Final
 
 from pilothouse.backtest.curves import returns_of
-from pilothouse.backtest.luck import judge, moments
-from pilothouse.backtest.measured import measured
+from pilothouse.backtest.luck import Moments, judge, moments
+from pilothouse.backtest.measured import metrics_of
 from pilothouse.backtest.report import span_words
 from pilothouse.backtest.request import Wish, spec_of, spec_of_many
 from pilothouse.backtest.result import Result
@@ -78,7 +79,8 @@ def carry_out(settings: Settings, described: Described, wish: Wish, found: Found
     shelf = Shelf(settings.data / FOLDER)
     if shelf.has(spec.name):
         return Done(shelf.card(spec.name), True, time.monotonic() - started)
-    result, engine = run_any(spec, found.candles, described.strategy, finer=found.finer)
+    # The spec was made of these very candles just now; hashing them once more could say nothing else.
+    result, engine = run_any(spec, found.candles, described.strategy, finer=found.finer, known=True)
     told = {
         "title": described.strategy.title, "strategy": described.name, "params": words_of(params),
         "symbol": symbol, "timeframe": found.timeframe, "costless": result.costless, "engine": engine,
@@ -88,11 +90,14 @@ def carry_out(settings: Settings, described: Described, wish: Wish, found: Found
     if isinstance(result, Portfolio):
         candles = held_alike([found.candles[each] for each in result.symbols], result.opened_ms)
         told |= {"crowded": result.crowded, "symbols": list(result.symbols)}
-    metrics = measured(result, candles).metrics
+    curve = result.curve()
+    metrics = metrics_of(result, curve, result.table(), candles)
     ledger = Trials(settings.data / FOLDER / TRIALS)
-    count = ledger.count(described.name, [Trial(spec.name, _sharpe(result))])
+    returns, per_year = returns_of(curve)
+    shape = moments(returns) if len(returns) > 1 else None
+    count = ledger.count(described.name, [Trial(spec.name, shape.sharpe if shape is not None else math.nan)])
     span = span_words(candles.opened_ms, candles.span_ms)
-    told |= {"span": span, "trials": count, "luck": luck_of(ledger, described.name, result, count)}
+    told |= {"span": span, "trials": count, "luck": luck_of(ledger, described.name, shape, per_year, count)}
     card = shelf.put(spec.name, spec.canonical(), result, candles, metrics, told)
     return Done(card, False, time.monotonic() - started)
 
@@ -112,16 +117,14 @@ def words_of(params: Params) -> str:
     return ", ".join(f"{name} {value}" for name, value in params.items())
 
 
-def _sharpe(result: Result) -> float:
-    returns, _ = returns_of(result.curve())
-    return moments(returns).sharpe if len(returns) > 1 else float("nan")
+def luck_of(ledger: Trials, strategy: str, shape: Moments | None, per_year: float, count: int) -> str:
+    """Return the sentence about trials and luck, of every trial that was ever made with a strategy.
 
-
-def luck_of(ledger: Trials, strategy: str, result: Result, count: int) -> str:
-    """Return the sentence about trials and luck, of every trial that was ever made with a strategy."""
-    returns, per_year = returns_of(result.curve())
-    if len(returns) < 3 or count < 2:
+    shape      of the returns of this one; None where there are fewer than two
+    per_year   how many of them make a year
+    """
+    if shape is None or shape.count < 3 or count < 2:
         return ""
-    found = judge(moments(returns), ledger.sharpes(strategy), trials=count, per_year=per_year)
+    found = judge(shape, ledger.sharpes(strategy), trials=count, per_year=per_year)
     reached = f"luck alone would bring the best of them to a Sharpe ratio of {found.luck_sharpe:.2f}"
     return f"{count:,} trials of {strategy} were made in all: {reached}; this one has {found.sharpe:.2f}."

@@ -34,6 +34,15 @@ def test_a_run_comes_back_as_it_was_kept(tmp_path: Path) -> None:
     assert found.candles.fingerprint() == replace(candles(), extra={"rsi": np.linspace(0.0, 1.0, 6)}).fingerprint()
 
 
+def test_columns_come_back_that_span_all_of_64_bits(tmp_path: Path) -> None:
+    """They are kept as differences, and that of the largest and the smallest number fits no 64 bits."""
+    shelf, known = Shelf(tmp_path), result()
+    far = np.resize(np.array([2**63 - 1, -(2**63), 0, -1], np.int64), len(known.equity))
+    shelf.put(_NAME, "{}", replace(known, equity=far), candles(), {}, {})
+
+    assert shelf.get(_NAME).result.equity.tolist() == far.tolist()
+
+
 def test_the_same_run_is_kept_once(tmp_path: Path) -> None:
     """Several at once, too: one of them is kept, and nothing is left of the others."""
     shelf = Shelf(tmp_path)

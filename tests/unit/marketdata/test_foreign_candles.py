@@ -110,6 +110,18 @@ def test_every_layout_is_read_to_the_last_digit(name: str, tmp_path: Path) -> No
     ]
 
 
+def test_columns_are_our_own_wherever_they_were_read_from(tmp_path: Path) -> None:
+    """Machine code is made anew for columns that may not be written, and takes seconds for it."""
+    whole = {
+        name: [int(Decimal(row[place]) * 1_000) for row in _ROWS]
+        for place, name in enumerate(("open", "high", "low", "close", "volume"), 1)
+    }
+    parquet.write_table(pa.table({"time": [row[0] for row in _ROWS], **whole}), tmp_path / "x.parquet")
+
+    for path in (tmp_path / "x.parquet", _parquet(tmp_path / "y.parquet"), _json(tmp_path / "z.json")):
+        assert all(column.flags.writeable for column in sound(read_candles(path)).bars.columns), path.name
+
+
 def test_a_daily_table_of_yahoo_needs_to_be_told_its_zone(tmp_path: Path) -> None:
     """A date names no zone; a day begins at another instant in New York than in Tokyo."""
     path = tmp_path / "SPY.csv"
