@@ -13,7 +13,7 @@ from typing import Any
 
 from typer.main import get_command
 
-from pilothouse.cli.main import app
+from pilothouse.cli.main import command_line
 
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "use" / "command-line.md"
 
@@ -52,7 +52,7 @@ Ids may be shortened to the part that lists show.
 
 def page() -> str:
     """Return the page as it has to be."""
-    root: Any = get_command(app)
+    root: Any = get_command(command_line())
     parts = [_HEAD]
     for name, command in sorted(root.commands.items()):
         parts += _sections(f"pilothouse {name}", command)

@@ -1,8 +1,10 @@
 """The `pilothouse` command: words in, one of the exit codes in `ending.py` out.
 
-Every command imports what it needs when it runs, so that help and version answer at once.
+Of the commands only the one that is asked for is imported, and it imports what it needs when it runs: so that each of
+them answers at once.
 """
 
+import importlib
 import sys
 from collections.abc import Sequence
 from typing import Annotated, Any, Final
@@ -10,55 +12,61 @@ from typing import Annotated, Any, Final
 import typer
 
 from pilothouse import __version__
-from pilothouse.cli import (
-    account,
-    alarm,
-    alert,
-    audit,
-    backtest,
-    data,
-    deadman,
-    doctor,
-    explain,
-    fills,
-    halt,
-    hooks,
-    invariants,
-    keys,
-    limits,
-    openapi,
-    orders,
-    paper,
-    parked,
-    positions,
-    protect,
-    reconcile,
-    signals,
-    simexchange,
-    strategy,
-    sweep,
-    token,
-    venues,
-)
 from pilothouse.cli.ending import DONE, complain, ended, print_json
 from pilothouse.cli.options import Json
+from pilothouse.cli.typed import read_only_what_must_be_read
 
-_SETTINGS: Final = {"help_option_names": ["-h", "--help"]}
-
-app = typer.Typer(
-    name="pilothouse",
-    help="A self-hosted trading desk: an alert goes in, an exact order comes out, once.\n\n"
+_DESK: Final[dict[str, Any]] = {
+    "name": "pilothouse",
+    "help": "A self-hosted trading desk: an alert goes in, an exact order comes out, once.\n\n"
     "Begin with 'pilothouse up', then 'pilothouse alert send' in a second terminal.",
-    epilog="Exit codes: 0 done, 1 refused or failed, 2 not understood, 3 Pilothouse is not running.",
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-    rich_markup_mode="rich",
-    context_settings=_SETTINGS,
+    "epilog": "Exit codes: 0 done, 1 refused or failed, 2 not understood, 3 Pilothouse is not running.",
+    "no_args_is_help": True,
+    "add_completion": False,
+    "pretty_exceptions_enable": False,
+    "rich_markup_mode": "rich",
+    "context_settings": {"help_option_names": ["-h", "--help"]},
+}
+
+_ELSEWHERE: Final = (
+    ("alert", "alert", "app", "Trade"),
+    ("signals", "signals", "signals", "Look"),
+    ("orders", "orders", "app", "Trade"),
+    ("positions", "positions", "app", "Trade"),
+    ("protect", "protect", "protect", "Trade"),
+    ("fills", "fills", "fills", "Look"),
+    ("explain", "explain", "explain", "Look"),
+    ("replay", "explain", "replay", "Look"),
+    ("halt", "halt", "halt", "Trade"),
+    ("flatten", "halt", "flatten", "Trade"),
+    ("resume", "halt", "resume", "Trade"),
+    ("halts", "halt", "halts", "Trade"),
+    ("reconcile", "reconcile", "reconcile", "Trade"),
+    ("account", "account", "app", "Set up"),
+    ("hooks", "hooks", "app", "Set up"),
+    ("keys", "keys", "app", "Set up"),
+    ("data", "data", "app", "Look"),
+    ("backtest", "backtest", "app", "Research"),
+    ("strategy", "strategy", "app", "Research"),
+    ("deadman", "deadman", "app", "Run"),
+    ("sweep", "sweep", "sweep", "Research"),
+    ("walkforward", "sweep", "walkforward", "Research"),
+    ("limits", "limits", "app", "Set up"),
+    ("paper", "paper", "app", "Set up"),
+    ("token", "token", "app", "Set up"),
+    ("venues", "venues", "venues", "Look"),
+    ("doctor", "doctor", "doctor", "Run"),
+    ("parked", "parked", "app", "Run"),
+    ("alarm", "alarm", "app", "Run"),
+    ("invariants", "invariants", "invariants", "Run"),
+    ("audit", "audit", "app", "Run"),
+    ("simexchange", "simexchange", "simexchange", "Run"),
+    ("openapi", "openapi", "openapi", "Look"),
 )
+"""Commands in files of their own, in the order in which help tells them: the word, the file, what it is there, and the
+panel of the help that it stands on."""
 
 
-@app.command("up", rich_help_panel="Run")
 def up() -> None:
     """Start the trading desk: API, jobs, database and simulated market in one process; Ctrl-C stops it."""
     from pilothouse.cli.environment import environment, settings
@@ -67,7 +75,6 @@ def up() -> None:
     raise typer.Exit(run(settings(), environment=environment()))
 
 
-@app.command("watcher", rich_help_panel="Run")
 def watcher() -> None:
     """Watch over the protection of every position beside a desk; 'pilothouse up' starts it by itself."""
     from pilothouse.cli.environment import settings
@@ -76,7 +83,6 @@ def watcher() -> None:
     raise typer.Exit(run(settings()))
 
 
-@app.command("worker", rich_help_panel="Run")
 def worker(
     jobs: Annotated[
         int | None, typer.Option("--jobs", min=1, max=64, help="So many backtests at once; one for each processor.")
@@ -89,42 +95,6 @@ def worker(
     raise typer.Exit(run(settings(), jobs))
 
 
-app.add_typer(alert.app, name="alert", rich_help_panel="Trade")
-app.command("signals", rich_help_panel="Look")(signals.signals)
-app.add_typer(orders.app, name="orders", rich_help_panel="Trade")
-app.add_typer(positions.app, name="positions", rich_help_panel="Trade")
-app.command("protect", rich_help_panel="Trade")(protect.protect)
-app.command("fills", rich_help_panel="Look")(fills.fills)
-app.command("explain", rich_help_panel="Look")(explain.explain)
-app.command("replay", rich_help_panel="Look")(explain.replay)
-app.command("halt", rich_help_panel="Trade")(halt.halt)
-app.command("flatten", rich_help_panel="Trade")(halt.flatten)
-app.command("resume", rich_help_panel="Trade")(halt.resume)
-app.command("halts", rich_help_panel="Trade")(halt.halts)
-app.command("reconcile", rich_help_panel="Trade")(reconcile.reconcile)
-app.add_typer(account.app, name="account", rich_help_panel="Set up")
-app.add_typer(hooks.app, name="hooks", rich_help_panel="Set up")
-app.add_typer(keys.app, name="keys", rich_help_panel="Set up")
-app.add_typer(data.app, name="data", rich_help_panel="Look")
-app.add_typer(backtest.app, name="backtest", rich_help_panel="Research")
-app.add_typer(strategy.app, name="strategy", rich_help_panel="Research")
-app.add_typer(deadman.app, name="deadman", rich_help_panel="Run")
-app.command("sweep", rich_help_panel="Research")(sweep.sweep)
-app.command("walkforward", rich_help_panel="Research")(sweep.walkforward)
-app.add_typer(limits.app, name="limits", rich_help_panel="Set up")
-app.add_typer(paper.app, name="paper", rich_help_panel="Set up")
-app.add_typer(token.app, name="token", rich_help_panel="Set up")
-app.command("venues", rich_help_panel="Look")(venues.venues)
-app.command("doctor", rich_help_panel="Run")(doctor.doctor)
-app.add_typer(parked.app, name="parked", rich_help_panel="Run")
-app.add_typer(alarm.app, name="alarm", rich_help_panel="Run")
-app.command("invariants", rich_help_panel="Run")(invariants.invariants)
-app.add_typer(audit.app, name="audit", rich_help_panel="Run")
-app.command("simexchange", rich_help_panel="Run")(simexchange.simexchange)
-app.command("openapi", rich_help_panel="Look")(openapi.openapi)
-
-
-@app.command("version", rich_help_panel="Look")
 def version(*, as_json: Json = False) -> None:
     """Show which Pilothouse this is."""
     import json
@@ -132,6 +102,24 @@ def version(*, as_json: Json = False) -> None:
 
     known = {"version": __version__, "python": platform.python_version()}
     print(json.dumps(known) if as_json else f"pilothouse {__version__} (Python {known['python']})")
+
+
+def command_line(words: Sequence[str] = ()) -> typer.Typer:
+    """Return the command line with the command that the words begin with; with every one, if they begin with none."""
+    there = {"up": up, "watcher": watcher, "worker": worker}
+    asked = [each for each in _ELSEWHERE if tuple(words[:1]) == each[:1]]
+    read_only_what_must_be_read()
+    desk = typer.Typer(**_DESK)
+    for word, command in there.items():
+        desk.command(word, rich_help_panel="Run")(command)
+    for word, file, name, panel in asked or (() if words[:1] and words[0] in there else _ELSEWHERE):
+        command = getattr(importlib.import_module(f"pilothouse.cli.{file}"), name)
+        if isinstance(command, typer.Typer):
+            desk.add_typer(command, name=word, rich_help_panel=panel)
+        else:
+            desk.command(word, rich_help_panel=panel)(command)
+    desk.command("version", rich_help_panel="Look")(version)
+    return desk
 
 
 def main(words: Sequence[str] | None = None) -> None:
@@ -152,7 +140,7 @@ def _run(words: list[str]) -> int:
 def _read(words: list[str], *, as_json: bool) -> int:
     """Read the words of one command and run it."""
     try:
-        left = app(args=words, prog_name="pilothouse", standalone_mode=False)
+        left = command_line(words)(args=words, prog_name="pilothouse", standalone_mode=False)
         sys.stdout.flush()
         return int(left or DONE)
     except typer.TyperException as misread:

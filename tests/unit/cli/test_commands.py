@@ -5,8 +5,12 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
+import typer
+from typer._coercion import build_runtime_param
+from typer.main import get_command
 
 from pilothouse.accounts.hook_settings import _CHECKS
 from pilothouse.cli import alert, ending, hooks, main, talk
@@ -117,6 +121,47 @@ def test_version_imports_neither_the_web_nor_the_database() -> None:
     code = f"import sys, pilothouse.cli.main; print(sorted({heavy!r} & set(sys.modules)))"
 
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"
+
+
+def test_a_command_imports_no_other_and_no_checker_of_what_nobody_typed() -> None:
+    """Each of them would take a tenth of a second before anything is done."""
+    heavy = {"pydantic", "pilothouse.cli.orders", "pilothouse.cli.hooks"}
+    run = f"""
+import sys
+from pilothouse.cli.main import main
+try:
+    main(["backtest", "list", "--json"])
+except SystemExit as left:
+    print(left.code, sorted({heavy!r} & set(sys.modules)))
+"""
+    done = subprocess.run([sys.executable, "-c", run], capture_output=True, text=True, check=True)
+
+    assert done.stdout == "[]\n0 []\n"
+
+
+def test_a_value_is_taken_as_typer_itself_would_take_it() -> None:
+    """What fits is taken as it was typed; everything else must be read, or complained of, in the same words."""
+
+    def said(read: Any, value: Any) -> Any:
+        try:
+            return repr(read.coerce(value, param=option, ctx=root.make_context("pilothouse", ["version"])))
+        except typer.BadParameter as error:
+            return error.message
+
+    root: Any = get_command(main.command_line())
+    options = [
+        option
+        for group in root.commands.values()
+        for command in getattr(group, "commands", {"": group}).values()
+        for option in command.params
+    ]
+    assert len(options) > 200
+    for option in options:
+        typers = build_runtime_param(option.type_descriptor)
+        several = option.multiple or option.nargs == -1
+        texts = [(), ("a", "5")] if several else ["", "5", "-1", "x", "0.5", True, option.default]
+        for value in (None, *texts):
+            assert said(option.get_runtime_param(), value) == said(typers, value), (option.opts, value)
 
 
 @pytest.mark.parametrize(
