@@ -213,10 +213,10 @@ def by_secret(tx: Tx, secret: str) -> Hook | None:
 
 def get(tx: Tx, owner_id: str, hook_id: str) -> Hook:
     """Return a hook of this owner, revoked or not. Raises HookNotFound."""
-    row = tx.execute(select(*_COLUMNS).where(_mine(owner_id, hook_id))).one_or_none()
-    if row is None:
+    found: Hook | None = tx.execute(_MINE, {"of_owner": owner_id, "of_id": hook_id}).one_or_none()
+    if found is None:
         raise HookNotFound(f"there is no hook {hook_id[:40]!r}")
-    return _hook(row)
+    return found
 
 
 def list_hooks(tx: Tx, owner_id: str) -> list[Hook]:
@@ -363,8 +363,15 @@ def _digest_and_hook(row: Any) -> tuple[str, Hook]:
 _BY_TOKEN = hot(
     select(*_COLUMNS, _CELLS.token_digest).where(_CELLS.token_digest == bindparam("of_digest"), _ACTIVE),
     _digest_and_hook,
+    seldom=True,
 )
 _BY_SECRET = hot(
     select(*_COLUMNS, _CELLS.secret_digest).where(_CELLS.secret_digest == bindparam("of_digest"), _ACTIVE),
     _digest_and_hook,
+    seldom=True,
+)
+_MINE = hot(
+    select(*_COLUMNS).where(_CELLS.owner_id == bindparam("of_owner"), _CELLS.id == bindparam("of_id")),
+    _hook,
+    seldom=True,
 )

@@ -295,4 +295,4 @@ def _account(row: Row[*tuple[Any, ...]]) -> TradingAccount:
 
 
 # Asked for each alert, so that a row that stayed as it was is not made into a record again.
-_BY_ID = hot(select(*_COLUMNS).where(_CELLS.id == bindparam("of_id")), _account)
+_BY_ID = hot(select(*_COLUMNS).where(_CELLS.id == bindparam("of_id")), _account, seldom=True)

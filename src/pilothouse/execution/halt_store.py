@@ -57,6 +57,7 @@ _OVER = hot(
     )
     .order_by(halts.c.id),
     _record,
+    seldom=True,
 )
 _ALL = hot(select(halts).where(_STANDS).order_by(halts.c.id), _record)
 

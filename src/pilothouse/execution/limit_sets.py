@@ -185,6 +185,7 @@ _LEVELS = hot(
         or_(*(limit_sets.c.scope_id == bindparam(name) for name in ("of_house", "of_owner", "of_account", "of_hook")))
     ),
     _record,
+    seldom=True,
 )
 _OF = hot(select(*_COLUMNS).where(limit_sets.c.scope_id == bindparam("of_scope")), _record)
 _OF_BOTS = select(*_COLUMNS).where(limit_sets.c.level == Level.BOT.value).order_by(limit_sets.c.scope_id)

@@ -9,7 +9,7 @@ import threading
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future
 from contextlib import ExitStack
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import structlog
 from sqlalchemy import Engine
@@ -26,6 +26,7 @@ from pilothouse.kit.engines import CommitUnknown, Lost, OutOfMemory, dialect_of,
 from pilothouse.kit.fresh_ids import FreshIds
 from pilothouse.kit.kept_readers import KeptReaders, driver_of
 from pilothouse.kit.outbox import put_heard, store_facts
+from pilothouse.kit.remembered import Remembered
 from pilothouse.kit.retry import retrying
 from pilothouse.kit.transaction import Tx as Tx  # noqa: PLC0414  (rooms know it from here)
 from pilothouse.kit.transaction import lock_number
@@ -258,10 +259,17 @@ class _Writer:
     def let_go(self) -> None:
         """Let go of the connection, if one is kept."""
 
-    def perform(self, unit: Unit, connection: Connection, driver: sqlite3.Connection | None = None) -> Tx:
+    def perform(
+        self,
+        unit: Unit,
+        connection: Connection,
+        driver: sqlite3.Connection | None = None,
+        remembered: Remembered | None = None,
+    ) -> Tx:
         """Run the work of `unit` inside of an open transaction."""
         database = self.database
-        tx = unit.tx = self.here.tx = Tx(connection, database.dialect, database.ids, writes=True, driver=driver)
+        tx = Tx(connection, database.dialect, database.ids, writes=True, driver=driver, remembered=remembered)
+        unit.tx = self.here.tx = tx
         try:
             unit.result = unit.context.run(unit.work, tx)
             if tx.facts and database.heard_kinds:
@@ -319,6 +327,10 @@ class _SqliteWriter(_Writer):
 
     _connection: Connection | None = None
 
+    def __init__(self, *how: Any) -> None:
+        super().__init__(*how)
+        self._remembered = Remembered()
+
     def make_durable(self, unit: Unit, taken: list[Unit]) -> None:
         """Do `unit` and what waits behind it in one transaction."""
         durable: list[Unit] = []
@@ -327,6 +339,7 @@ class _SqliteWriter(_Writer):
         try:
             connection, raw = self._open()
             raw.execute("BEGIN IMMEDIATE")
+            self._remembered.begin(raw)
             self._fill(connection, raw, unit, taken)
             durable = [each for each in taken if each.error is None]
             if durable:
@@ -363,9 +376,10 @@ class _SqliteWriter(_Writer):
                 taken.append(unit)
                 raw.execute("SAVEPOINT unit")
                 try:
-                    self.perform(unit, connection, raw)
+                    self.perform(unit, connection, raw, self._remembered)
                 except Exception as error:
                     unit.error = told(error)
+                    self._remembered.forget()
                     if not raw.in_transaction:
                         raise  # SQLite gave up the whole transaction (a full disk, say), not just this unit
                     raw.execute("ROLLBACK TO unit")
@@ -393,6 +407,7 @@ class _SqliteWriter(_Writer):
 
     def let_go(self) -> None:
         """Close the connection for good; what was not committed is rolled back."""
+        self._remembered.forget()
         connection, self._connection = self._connection, None
         if connection is not None:
             connection.invalidate()

@@ -13,7 +13,7 @@ from functools import lru_cache
 from operator import itemgetter
 from typing import Any, NamedTuple
 
-from sqlalchemy import ClauseElement, CursorResult, Executable, Select
+from sqlalchemy import ClauseElement, CursorResult, Executable, Select, Table
 from sqlalchemy.dialects import sqlite
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.dml import UpdateBase
@@ -106,11 +106,22 @@ class Hot:
     For an insert or update without values, the parameters name the columns, as in SQLAlchemy.
     """
 
-    __slots__ = ("_make", "_prepared", "statement")
+    __slots__ = ("_make", "_prepared", "seldom", "statement", "tables", "writes")
 
-    def __init__(self, statement: Executable, make: Callable[[Any], Any] | None) -> None:
+    def __init__(self, statement: Executable, make: Callable[[Any], Any] | None, *, seldom: bool) -> None:
         """Take a statement without expanding parameters; lists of constants are fine."""
         self.statement = statement
+        self.seldom = seldom
+        self.tables: frozenset[str] = frozenset()
+        self.writes: str | None = None
+        if isinstance(statement, Select):
+            self.tables = frozenset(
+                str(table.name) for table in statement.get_final_froms() if isinstance(table, Table)
+            )
+            assert not seldom or len(self.tables) == len(statement.get_final_froms()), "it reads tables, and no others"
+        elif isinstance(statement, UpdateBase):
+            assert isinstance(statement.table, Table), "statements change tables"
+            self.writes = str(statement.table.name)
         self._make = make
         self._prepared: dict[tuple[str, ...], _Prepared] = {}
 
@@ -143,13 +154,15 @@ class Hot:
         return HotResult(rows if self._make is None else [self._make(row) for row in rows], result.rowcount)
 
 
-def hot(statement: Executable, make: Callable[[Any], Any] | None = None) -> Hot:
+def hot(statement: Executable, make: Callable[[Any], Any] | None = None, *, seldom: bool = False) -> Hot:
     """Say that a statement lies between an alert and its fill.
 
     make   makes a record of a row, of nothing but the row, and nobody changes it afterwards: so the record of a row
            that was read lately is given again, because live orders, hooks and limits are read for alert after alert
+    seldom its tables are changed by people, not by alerts: the writer of SQLite asks once, and again when something in
+           them has changed; for a plain select, and no longer one than from its tables alone (no subquery)
     """
-    return Hot(statement, make)
+    return Hot(statement, make, seldom=seldom)
 
 
 def _prepare(statement: Executable, names: tuple[str, ...], make: Callable[[Any], Any] | None = None) -> _Prepared:

@@ -101,6 +101,9 @@ def put(
     lease          already leased, with attempt 1: this process does it itself as soon as the commit is durable;
                    if it dies, the message is claimed by another after `lease.until`
     """
+    known = tx.remembered
+    if dedupe_key is not None and known is not None and known.waits(dedupe_key):
+        return None
     row = _row(tx, topic, key, dict(payload), now, dedupe_key)
     if available_at is not None:
         row["available_at"] = available_at
@@ -112,6 +115,8 @@ def put(
     elif tx.execute(_INSERT_ONCE_TELLING[tx.dialect], row).scalar_one() != row["id"]:
         return None
     if lease is None:
+        if dedupe_key is not None and known is not None:
+            known.put(dedupe_key)  # it waits until it is claimed, which only this writer does, or its data are others'
         tx.wake()
     return str(row["id"])
 
@@ -171,6 +176,8 @@ def claim(
     if not rows:
         return []
     until = now + lease_for
+    if tx.remembered is not None:
+        tx.remembered.claimed()
     tx.execute(_LEASE, {"ids": [row.id for row in rows], "lease_end": until, "new_owner": owner})
     return [Message(row.id, row.topic, row.key, row.payload, row.attempt + 1, until, row.created_at) for row in rows]
 

@@ -15,6 +15,7 @@ from pilothouse.core.facts import Fact, FactKind
 from pilothouse.core.ids import Ids
 from pilothouse.kit.exact_json import both
 from pilothouse.kit.hot import Hot, HotResult
+from pilothouse.kit.remembered import Remembered
 
 Params = Mapping[str, Any] | Sequence[Mapping[str, Any]] | None
 """What a statement takes."""
@@ -36,7 +37,18 @@ class Tx:
     What runs inside must have no effect but through this object: it may be rolled back, and on PostgreSQL run again.
     """
 
-    __slots__ = ("connection", "dialect", "driver", "facts", "happened", "hooks", "ids", "wakes", "writes")
+    __slots__ = (
+        "connection",
+        "dialect",
+        "driver",
+        "facts",
+        "happened",
+        "hooks",
+        "ids",
+        "remembered",
+        "wakes",
+        "writes",
+    )
 
     def __init__(
         self,
@@ -46,13 +58,16 @@ class Tx:
         *,
         writes: bool,
         driver: sqlite3.Connection | None = None,
+        remembered: Remembered | None = None,
     ) -> None:
         """Wrap an open transaction of `connection`; without `writes`, nothing can be announced or hooked.
 
-        driver   the connection as SQLite's driver knows it, to which hot statements are spoken
+        driver       the connection as SQLite's driver knows it, to which hot statements are spoken
+        remembered   what the only writer has read before, and nobody has changed
         """
         self.connection = connection
         self.driver = driver
+        self.remembered = remembered
         self.dialect = dialect
         self.ids = ids
         self.writes = writes
@@ -69,6 +84,12 @@ class Tx:
 
     def execute(self, statement: Hot | Executable, params: Params = None) -> HotResult | CursorResult[*tuple[Any, ...]]:
         """Run one statement; a sequence of parameters runs it once for each."""
+        known = self.remembered
+        if known is not None:
+            assert self.driver is not None, "only SQLite's writer remembers"
+            if isinstance(statement, Hot) and statement.seldom and isinstance(params, Mapping):
+                return known.run(statement, self.driver, params)
+            known.changed(statement)
         if not isinstance(statement, Hot):
             return self.connection.execute(statement, params)
         if self.driver is not None:
