@@ -193,7 +193,7 @@ def test_machine_code_is_kept_until_any_source_changes() -> None:
 
     made: Any = compiled(double)
 
-    kept = made._cache.kept._cache_file._source_stamp
+    kept = made._cache.kept._cache_file.sources
     assert kept == sources_stamp(Path(made.py_func.__code__.co_filename).parent)
 
 

@@ -2,11 +2,11 @@
 
 The compiler's own disk cache looks at the file of the outer function alone. If a function that it calls, in another
 file, was changed, yesterday's machine code would answer without a word. So the stamp here is a hash over all files of
-the function's folder; a compiled function calls only those of its own folder.
+the function's folder; a compiled function calls only those of its own folder. How it lies on the disk: `kept_code`.
 """
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import cache, cached_property
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar, cast
@@ -16,6 +16,8 @@ from numba import njit
 from numba.core.caching import FunctionCache, NullCache
 from numba.core.runtime.nrt import rtsys
 from numpy.typing import NDArray
+
+from pilothouse.strategies.indicators.kept_code import KeptCode
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -46,9 +48,14 @@ def compiled(function: Callable[P, R]) -> Callable[P, R]:
     interpreter gives the same bits. Where no folder can keep the machine code, it is made anew in each process.
     """
     made: Any = njit(nogil=True, error_model="numpy")(function)
-    if hasattr(made, "_cache"):  # absent when compiling is switched off
-        made._cache = MachineCode(function)  # noqa: SLF001 - the compiler offers no other way to say it
+    keep(made)
     return cast("Callable[P, R]", made)
+
+
+def keep(made: Any) -> None:
+    """Let the machine code of what the compiler made be kept; also beside the same function compiled otherwise."""
+    if hasattr(made, "_cache"):  # absent when compiling is switched off
+        made._cache = MachineCode(made.py_func, made.targetoptions)  # noqa: SLF001 - the compiler offers no other way to say it
 
 
 class MachineCode(NullCache):
@@ -58,9 +65,9 @@ class MachineCode(NullCache):
     compiler needs for compiling alone, a tenth of a second of imports, is loaded only where something is missing.
     """
 
-    def __init__(self, function: Callable[..., Any]) -> None:
-        """Look for nothing yet."""
-        self._function = function
+    def __init__(self, function: Callable[..., Any], options: Mapping[str, Any]) -> None:
+        """Look for nothing yet; `options` are those that it is compiled with."""
+        self._function, self._options = function, options
 
     @cached_property
     def kept(self) -> Any:
@@ -69,8 +76,10 @@ class MachineCode(NullCache):
             found: Any = _FOLDER(self._function)
         except RuntimeError:  # a read-only installation without a home
             return NullCache()
-        stamp = sources_stamp(Path(self._function.__code__.co_filename).parent)
-        found._cache_file._source_stamp = stamp  # noqa: SLF001 - as above
+        sources = sources_stamp(Path(self._function.__code__.co_filename).parent)
+        name = found._impl.filename_base  # noqa: SLF001 - as above
+        options = repr(sorted(self._options.items()))
+        found._cache_file = KeptCode(Path(found.cache_path), name, sources, options)  # noqa: SLF001 - as above
         return found
 
     @property
