@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from decimal import Decimal
 
 import pytest
+from sqlalchemy import text
 
 from pilothouse.core.instrument import Side
 from pilothouse.core.order import OrderState, Purpose
@@ -51,6 +52,7 @@ def _filled_in_turn(stepped: Stepped, last: str = TARGETS[-1]) -> None:
 def test_behind_an_order_that_may_not_have_arrived_nothing_is_sent(stepped: Stepped, fault: Fault) -> None:
     """A reduction that overtakes the purchase it reduces is rejected, and the position ends elsewhere."""
     _decided_at_once(stepped)
+    stepped.faults.one_by_one = True
     stepped.faults.arm(fault)
     stepped.faults.arm(Fault.LOSE_ANSWER, "find", times=2)
     stepped.run()
@@ -61,6 +63,42 @@ def test_behind_an_order_that_may_not_have_arrived_nothing_is_sent(stepped: Step
     stepped.pass_time(45)
 
     _filled_in_turn(stepped)
+
+
+@pytest.mark.parametrize("fault", [Fault.LOSE_REQUEST, Fault.LOSE_ANSWER])
+def test_orders_that_were_lost_together_go_out_again_in_turn(stepped: Stepped, fault: Fault) -> None:
+    """One call takes them all to the paper venue: nobody knows of any of them, and each is asked for by itself."""
+    _decided_at_once(stepped)
+    stepped.faults.arm(fault)
+    stepped.faults.arm(Fault.LOSE_ANSWER, "find", times=2)
+    stepped.run()
+    assert [order.state for order in stepped.orders()] == [OrderState.UNKNOWN] * len(TARGETS)
+
+    stepped.pass_time(45)
+
+    _filled_in_turn(stepped)
+
+
+def test_what_cannot_be_taken_in_holds_up_nothing_that_left_with_it(stepped: Stepped) -> None:
+    """One row that nobody can read must not keep from the books what filled beside it."""
+    _decided_at_once(stepped)
+    spoiled = stepped.orders()[1].id
+    _write(stepped, "UPDATE orders SET reason = 'spoiled', state = 'no such state' WHERE id = :id", id=spoiled)
+
+    house = stepped.house
+    assert house.desk.lanes.work_once(lambda batch: send.send_batch(house.desk, batch))
+    for _ in range(2):  # the second time each by itself
+        house.database.write(lambda _: None, name="barrier")
+
+    states = stepped.house.database.read(lambda tx: tx.execute(text("SELECT state FROM orders ORDER BY id")).all())
+    assert [state for (state,) in states] == ["filled", "no such state", "filled"]
+    _write(stepped, "UPDATE orders SET state = 'sending' WHERE id = :id", id=spoiled)
+    stepped.pass_time(45)
+    assert stepped.position("BTCUSDT") == stepped.venue_position("BTCUSDT") == Decimal(TARGETS[-1])
+
+
+def _write(stepped: Stepped, statement: str, **values: str) -> None:
+    stepped.house.database.write(lambda tx: tx.execute(text(statement), values), name="spoil")
 
 
 def test_orders_left_in_a_dead_process_go_out_in_turn_once_they_are_certain(stepped: Stepped) -> None:
@@ -78,6 +116,7 @@ def test_a_reduction_as_large_as_what_is_held_does_not_overtake_a_purchase(stepp
 
     again   the purchase is lost once more when it is sent again, so that it is on its way for as long as that takes
     """
+    stepped.faults.one_by_one = True
     _decided_at_once(stepped, ["0.010"])
     stepped.run()
     _decided_at_once(stepped, ["0.020", "0.010"])

@@ -5,16 +5,20 @@ delivery goes through `pursue`, which asks the venue before it sends anything.
 """
 
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
+from functools import partial
 from itertools import groupby
+from typing import NamedTuple
 
 import structlog
 
 from pilothouse.accounts import trading_accounts
 from pilothouse.core.clock import Tick
-from pilothouse.core.errors import Broken
+from pilothouse.core.errors import Broken, Unavailable
 from pilothouse.core.order import OrderEvent, OrderState, OrderTerms, Purpose, after
 from pilothouse.core.rounding import plain, ratio
 from pilothouse.execution import free_coins, halt_store, hearing, settle, store
@@ -24,6 +28,7 @@ from pilothouse.execution.limits import of_account
 from pilothouse.execution.tell import moved, told
 from pilothouse.kit import outbox
 from pilothouse.kit.db import Tx
+from pilothouse.kit.engines import CommitUnknown
 from pilothouse.kit.wire_tape import Exchange, taped
 from pilothouse.ledger import positions
 from pilothouse.venues.port import (
@@ -86,7 +91,7 @@ def send_batch(desk: Desk, batch: Sequence[Outgoing]) -> None:
     ready = [pair for pair in stamped if pair[0] not in late]
     if desk.lanes.is_doubted(lane):
         ready = _behind_a_doubt(desk, lane, ready)
-    for run in _runs(ready):
+    for run in _runs(ready, in_one_go=venue.card.in_one_go):
         if desk.lanes.is_doubted(lane) and not _goes_at_once(desk, run[0][0]):
             _put_off(desk, [one for one, _ in run], "an order before it may not have arrived")
         else:
@@ -111,10 +116,13 @@ def _is_halted(desk: Desk, batch: Sequence[Outgoing]) -> bool:
 Stamped = tuple[Outgoing, OrderRequest]
 
 
-def _runs(ready: Sequence[Stamped]) -> Iterator[list[Stamped]]:
-    """Yield what is handed to the venue together: stops and targets beside each other, any other order alone."""
+def _runs(ready: Sequence[Stamped], *, in_one_go: bool) -> Iterator[list[Stamped]]:
+    """Yield what is handed to the venue together: stops and targets beside each other, any other order alone.
+
+    in_one_go   the venue keeps the order of what comes in one call, so those others leave together too
+    """
     for waits, run in groupby(ready, key=lambda pair: pair[1].terms.type.is_conditional):
-        if waits:
+        if waits or in_one_go:
             yield list(run)
         else:
             yield from ([pair] for pair in run)
@@ -158,6 +166,7 @@ def _send_run(desk: Desk, venue: Venue, lane: Lane, run: Sequence[Stamped]) -> N
     with taped() as wire:
         outcomes = venue.place(run[0][0].account, [request for _, request in run])
     left_at, left_tick = desk.clock.now(), desk.clock.tick()
+    heard = []
     for (one, request), outcome in zip(run, outcomes, strict=True):
         _log.info(
             "order_sent",
@@ -170,7 +179,11 @@ def _send_run(desk: Desk, venue: Venue, lane: Lane, run: Sequence[Stamped]) -> N
         if not one.protects and (isinstance(outcome, Unknown) or _may_come_later(outcome)):
             desk.lanes.doubt(lane, is_so=True)
         sent = Sent(one.order_id, request, handed, left_at, type(outcome).__name__, wire)
-        _take_in_handed_off(desk, one, outcome, sent, settle.Ended(left_at, one.sendable_until, left_tick))
+        heard.append(_Heard(one, outcome, sent, settle.Ended(left_at, one.sendable_until, left_tick)))
+    if venue.card.in_one_go:
+        _settle_together(desk, heard)
+    else:
+        _settle_each(desk, heard)
 
 
 def _may_come_later(outcome: PlaceOutcome) -> bool:
@@ -216,24 +229,55 @@ def _armed(desk: Desk, batch: Sequence[Outgoing]) -> bool:
     return not first.is_live or desk.database.read(lambda tx: trading_accounts.by_id(tx, first.account.id)).may_send
 
 
-def _take_in_handed_off(desk: Desk, one: Outgoing, outcome: PlaceOutcome, sent: Sent, ended: settle.Ended) -> None:
-    def work(tx: Tx) -> None:
-        tx.record(one.account.id, one.signal_id or one.order_id, "sent", sent)
-        order = _take_in(tx, desk, one.order_id, outcome, ended)
-        if one.beside is not None:
-            _record_other_half(tx, one.account.id, one.signal_id, one.beside[0], sent)
-            _take_in_beside(tx, desk, one.beside, outcome, ended)
-        if isinstance(outcome, Unknown):
-            outbox.fail(tx, one.message_id, 1, outcome.reason, desk.clock.now() + desk.patience.ask_first)
-            return
-        if order.state is OrderState.INTENDED:
-            outbox.fail(tx, one.message_id, 1, order.outcome or "", desk.clock.now() + desk.patience.venue_busy)
-            return
-        outbox.done(tx, one.message_id, 1)
-        if one.alert_at is not None and order.state is OrderState.FILLED:
-            desk.meters.alert_to_fill.observe((desk.clock.now() - one.alert_at).total_seconds())
+class _Heard(NamedTuple):
+    """What came of an order that was handed off."""
 
-    desk.database.submit(work, name="settle", urgent=True)
+    one: Outgoing
+    outcome: PlaceOutcome
+    sent: Sent
+    ended: settle.Ended
+
+
+def _settle_each(desk: Desk, heard: Sequence[_Heard]) -> None:
+    """Take in what came of orders, each by itself: what cannot be taken in holds up no other."""
+    for each in heard:
+        desk.database.submit(partial(_take_in_handed_off, desk=desk, heard=each), name="settle", urgent=True)
+
+
+def _settle_together(desk: Desk, heard: Sequence[_Heard]) -> None:
+    """Take in what came of orders that became durable at the venue all at once; if that fails, each by itself."""
+
+    def work(tx: Tx) -> None:
+        for each in heard:
+            _take_in_handed_off(tx, desk, each)
+
+    def look(done: Future[None]) -> None:
+        failed = done.exception()
+        if failed is None or isinstance(failed, Unavailable | CommitUnknown) or len(heard) == 1:
+            return  # what the database could not do now, whoever has the orders' messages asks for later
+        _log.error("settled_one_by_one", orders=len(heard), error=repr(failed))
+        with suppress(Unavailable):
+            _settle_each(desk, heard)
+
+    desk.database.submit(work, name="settle", urgent=True).add_done_callback(look)
+
+
+def _take_in_handed_off(tx: Tx, desk: Desk, heard: _Heard) -> None:
+    one, outcome, sent, ended = heard
+    tx.record(one.account.id, one.signal_id or one.order_id, "sent", sent)
+    order = _take_in(tx, desk, one.order_id, outcome, ended)
+    if one.beside is not None:
+        _record_other_half(tx, one.account.id, one.signal_id, one.beside[0], sent)
+        _take_in_beside(tx, desk, one.beside, outcome, ended)
+    if isinstance(outcome, Unknown):
+        outbox.fail(tx, one.message_id, 1, outcome.reason, desk.clock.now() + desk.patience.ask_first)
+        return
+    if order.state is OrderState.INTENDED:
+        outbox.fail(tx, one.message_id, 1, order.outcome or "", desk.clock.now() + desk.patience.venue_busy)
+        return
+    outbox.done(tx, one.message_id, 1)
+    if one.alert_at is not None and order.state is OrderState.FILLED:
+        desk.meters.alert_to_fill.observe((desk.clock.now() - one.alert_at).total_seconds())
 
 
 def _record_other_half(tx: Tx, account_id: str, signal_id: str | None, order_id: str, sent: Sent) -> None:

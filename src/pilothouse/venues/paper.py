@@ -5,6 +5,7 @@ given.
 """
 
 from collections.abc import Callable, Collection, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 from functools import partial
@@ -58,6 +59,8 @@ T = TypeVar("T")
 
 TAKEN = "-4116"
 """The code of a refusal because an open order has the client id."""
+
+_BEHIND_ANOTHER = Refusal("held_up", "an order before it was not taken for now", for_now=True)
 
 AHEAD_MAX = timedelta(seconds=1)
 """A request stamped later than this from now is refused: its clock is wrong."""
@@ -113,7 +116,10 @@ class PaperVenue:
     @property
     def card(self) -> Card:
         """Return what this venue can do."""
-        return CARD
+        return self._as_faults_have_it(CARD)
+
+    def _as_faults_have_it(self, card: Card) -> Card:
+        return replace(card, in_one_go=False) if self._faults is not None and self._faults.one_by_one else card
 
     def instruments(self) -> Sequence[Instrument]:
         """Return everything that can be traded here."""
@@ -162,7 +168,17 @@ class PaperVenue:
     ) -> list[PlaceOutcome]:
         def change(floor: Floor, now: int) -> list[words.Placed]:
             instant = self._clock.now()
-            return [(request, self._place_one(floor, account, request, instant, now)) for request in orders]
+            placed: list[words.Placed] = []
+            is_held_up = False
+            for request in orders:
+                waits = request.terms.type.is_conditional
+                if is_held_up and not waits:
+                    placed.append((request, _BEHIND_ANOTHER))
+                    continue
+                made = self._place_one(floor, account, request, instant, now)
+                is_held_up = is_held_up or (not waits and isinstance(made, Refusal) and made.for_now)
+                placed.append((request, made))
+            return placed
 
         def answers(placed: list[words.Placed], changes: Changes) -> tuple[list[PlaceOutcome], list[AccountEvent]]:
             answered = frozenset(order.number for _, order in placed if isinstance(order, Order))

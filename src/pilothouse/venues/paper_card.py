@@ -13,6 +13,7 @@ CARD = Card(
     title="Paper (simulated market)",
     simulated=True,
     acceptance_window_s=Decimal(5),
+    in_one_go=True,
     capabilities=(
         Capability("market orders", "done"),
         Capability("limit orders GTC, IOC, FOK, post-only", "done"),

@@ -46,8 +46,12 @@ class _Armed:
 
 @dataclass(slots=True)
 class PaperFaults:
-    """What is armed. The calls are place, cancel, find, read (all other questions), set (settings) and event."""
+    """What is armed. The calls are place, cancel, find, read (all other questions), set (settings) and event.
 
+    one_by_one   each order has a call of its own, as over the wire to a real venue
+    """
+
+    one_by_one: bool = False
     _armed: list[_Armed] = field(default_factory=list)
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _gate: threading.Event = field(default_factory=threading.Event)

@@ -141,7 +141,7 @@ class RealPaper(PaperVenue):
     @property
     def card(self) -> Card:
         """Return what this venue can do."""
-        return card_on(self._source.card)
+        return self._as_faults_have_it(card_on(self._source.card))
 
     def instruments(self) -> Sequence[Instrument]:
         """Return what the source trades now, in the settlement currency, and trade it here. Raises Unavailable.

@@ -105,4 +105,5 @@ def card_on(source: Card) -> Card:
         acceptance_window_s=PAPER.acceptance_window_s,
         capabilities=_CAPABILITIES,
         prices_of=source.title,
+        in_one_go=PAPER.in_one_go,
     )

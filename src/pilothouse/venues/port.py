@@ -273,6 +273,8 @@ class Card:
     prices_of             the real market whose prices it has although it is simulated; empty: it has its own
     trails                how far trailing orders of its own may trail; None: it has none that the house uses
     stop_ways             in which forms it takes a stop, in the order in which they are tried
+    in_one_go             whether what is placed by one call is taken in its order and becomes durable all at once, and
+                          behind an order that is refused for now none is taken that does not wait for a trigger
     """
 
     venue: str
@@ -283,6 +285,7 @@ class Card:
     prices_of: str = ""
     trails: TrailRange | None = None
     stop_ways: tuple[StopWay, ...] = USUAL_WAYS
+    in_one_go: bool = False
 
     @property
     def makes_prices(self) -> bool:

@@ -287,6 +287,25 @@ def test_without_fresh_prices_orders_are_rejected_and_cancels_pass(
         venue.quotes([BTC])
 
 
+def test_behind_an_order_that_is_refused_for_now_none_of_its_call_is_taken_but_stops(
+    venue: RealPaper, clock: FrozenClock, source: Fed
+) -> None:
+    """What was decided later took for granted that it had filled; what protects waits for nobody."""
+    source.away = True
+    clock.advance(timedelta(seconds=11))
+    source.feed("0.00001000", "0.00001001", symbol=PEPE)
+    refused = request(clock.now(), Side.BUY, "0.01")
+    behind = request(clock.now(), Side.BUY, "1000000", symbol=PEPE)
+    stop = request(clock.now(), Side.SELL, "1000000", OrderType.STOP_MARKET, symbol=PEPE, stop="0.00000900")
+
+    outcomes = venue.place(ACCOUNT, [refused, behind, stop])
+
+    told = [(one.code, one.may_be_repeated) for one in outcomes[:2] if isinstance(one, Rejected)]
+    assert told == [("no_fresh_price", True), ("held_up", True)]
+    assert isinstance(outcomes[2], Accepted)
+    assert isinstance(venue.place(ACCOUNT, [behind])[0], Accepted)
+
+
 def test_what_was_passed_in_an_outage_triggers_at_the_first_price_after_it(
     venue: RealPaper, clock: FrozenClock, source: Fed, events: list[AccountEvent]
 ) -> None:
