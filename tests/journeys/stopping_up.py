@@ -6,6 +6,7 @@ So it holds the books on SQLite until somebody lets it go on.
 import os
 import signal
 import sys
+import time
 from pathlib import Path
 
 from pilothouse.cli.up import run
@@ -13,10 +14,11 @@ from pilothouse.kit.settings import Settings
 from pilothouse.wiring.build import Parts
 
 STOP_NOW = "stop-now"
+_STOPS_WITHIN_S = 0.5
 
 
 class Stopper:
-    """Stops the process right before a commit."""
+    """Stops the process right before a commit, in which its writer stays."""
 
     def __init__(self, data: Path) -> None:
         """Look for the file in `data`."""
@@ -26,7 +28,11 @@ class Stopper:
         """Be the witness of the books."""
         if name.startswith("before:") and self._file.exists():
             self._file.unlink()
+            ends = time.monotonic() + _STOPS_WITHIN_S
             os.kill(os.getpid(), signal.SIGSTOP)
+            # Another thread may be the first to stop: until all of them do, this one must not come to its commit.
+            while time.monotonic() < ends:
+                time.sleep(0.001)
 
 
 def main() -> int:

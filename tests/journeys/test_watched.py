@@ -2,6 +2,7 @@
 
 import os
 import signal
+import subprocess
 import sys
 import time
 from collections.abc import Callable
@@ -117,8 +118,7 @@ def test_the_watcher_lets_a_house_go_on_that_was_stopped_in_a_commit(tmp_path: P
             body = {"action": "open", "symbol": "BTCUSDT", "side": "BUY", "quantity": "0.01", "stop_loss": "5%"}
             eventually(lambda: house.send(dict(body, alert_id=fresh()), hook).status_code == 200, "it is taken")
             eventually(lambda: exchange.orders(FUTURES), "it stands at the exchange")
-            (house.data / STOP_NOW).touch()
-            assert _until(lambda: _state(house.pid) == "T"), "it stopped itself in a commit"
+            _stopped_in_a_commit(house)
             exchange.control("DELETE", "faults")
 
             assert _until(lambda: "house_let_go_on" in _watchers_log(house), 90)
@@ -129,8 +129,39 @@ def test_the_watcher_lets_a_house_go_on_that_was_stopped_in_a_commit(tmp_path: P
             house.stop()
 
 
-def _state(pid: int) -> str:
-    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+_WRITES = """
+import sqlite3, sys
+books = sqlite3.connect(sys.argv[1], timeout=0, isolation_level=None)
+try:
+    books.execute("BEGIN IMMEDIATE")
+except sqlite3.OperationalError as error:
+    sys.exit(3 if "locked" in str(error) else 4)
+"""
+
+
+def _stopped_in_a_commit(house: HouseProcess) -> None:
+    """Let the house stop itself, and prove that it holds the books: nobody else can begin to write, again and again."""
+    for _ in range(5):
+        (house.data / STOP_NOW).touch()
+        assert _until(lambda: _states(house.pid) == {"T"}), "it stopped itself"
+        tries = [_tries_to_write(house) for _ in range(3)]
+        assert _states(house.pid) == {"T"}
+        if tries == [3, 3, 3]:
+            return
+        assert set(tries) <= {0, 3}, tries
+        os.kill(house.pid, signal.SIGCONT)
+    pytest.fail("it never stopped in a commit")
+
+
+def _tries_to_write(house: HouseProcess) -> int:
+    ran = subprocess.run([sys.executable, "-c", _WRITES, str(house.data / "pilothouse.db")], check=False, timeout=20)
+    return ran.returncode
+
+
+def _states(pid: int) -> set[str]:
+    """Return the states of all threads of a process."""
+    threads = Path(f"/proc/{pid}/task").iterdir()
+    return {(each / "stat").read_text().rpartition(")")[2].split()[0] for each in threads}
 
 
 def _watchers_log(house: HouseProcess) -> str:
