@@ -26,6 +26,8 @@ LANES: Mapping[str, tuple[str, Decimal]] = {
 
 KIND_OF = {symbol: kind for kind, (symbol, _) in LANES.items()}
 _LOTS_MOST = 400
+_SOLD_MOST, _BOUGHT_MOST = 60, 200
+"""Of coins: any purchase is more than any sale, so that mostly there is enough to sell."""
 _TARGET_STEP, _TARGETS = 10, 6
 """Positions are whole multiples of so many lots: the difference of two of them is above the venue's minimum."""
 
@@ -38,6 +40,9 @@ class Alert:
     side         BUY, SELL, or empty for a strategy
     due          when it is sent next, seconds of the sea
     is_answered  whether the sender knows that it was taken
+    is_script    whether its sender sends it again after silence; TradingView never does
+    is_given_up  whether the sender stopped sending it, and does not know whether it was taken
+    heard        which delivery was answered last, or waited for in vain
     refused      why it never will be; empty: it may
     """
 
@@ -51,14 +56,25 @@ class Alert:
     due: float
     attempts: int = 0
     is_answered: bool = False
+    is_script: bool = True
+    is_given_up: bool = False
+    heard: int = 0
     refused: str = ""
     signal_ids: set[str] = field(default_factory=set)
 
 
-def drawn(chance: Chance, count: int, within_s: float, protection: str = PLAIN) -> list[Alert]:
-    """Return so many alerts, sent at instants within so many seconds, oldest first; `protection`: what they ask for."""
+def drawn(
+    chance: Chance, count: int, within_s: float, protection: str = PLAIN, *, is_spot: bool = False
+) -> list[Alert]:
+    """Return so many alerts, sent at instants within so many seconds, oldest first.
+
+    protection   what they ask for
+    is_spot      nothing is asked for that would be sold without being held
+    """
     source = chance.of("alerts")
-    sizes = {kind: source.sample(range(20, _LOTS_MOST), count) for kind in (ORDERS, PROTECTED)}
+    bought = range(_SOLD_MOST, _BOUGHT_MOST) if is_spot else range(20, _LOTS_MOST)
+    sizes = {kind: source.sample(bought, count) for kind in (ORDERS, PROTECTED)}
+    sold = {kind: source.sample(range(20, _SOLD_MOST), count) for kind in sizes} if is_spot else sizes
     held = dict.fromkeys((ORDERS, PROTECTED), 0)
     instants = sorted(source.uniform(1.0, within_s) for _ in range(count))
     alerts = []
@@ -72,16 +88,22 @@ def drawn(chance: Chance, count: int, within_s: float, protection: str = PLAIN) 
             body["comment"] = f"alert {number}"  # bodies differ, as those of TradingView do by their times
         side = ""
         if kind == STRATEGY:
-            lots = _TARGET_STEP * source.randint(-_TARGETS, _TARGETS)
+            lots = _TARGET_STEP * source.randint(0 if is_spot else -_TARGETS, _TARGETS)
             body |= {"position_size": str(lot * lots), "order_action": "buy", "contracts": "1"}
         else:
-            lots = sizes[kind][number]
-            side = "BUY" if held[kind] < 0 or (held[kind] == 0 and source.random() < 0.5) else "SELL"
+            if is_spot:
+                side = "SELL" if held[kind] >= 2 * _SOLD_MOST and source.random() < 0.5 else "BUY"
+            else:
+                side = "BUY" if held[kind] < 0 or (held[kind] == 0 and source.random() < 0.5) else "SELL"
+            lots = (sizes if side == "BUY" else sold)[kind][number]
             held[kind] += lots if side == "BUY" else -lots
             body |= {"action": "open", "side": side, "quantity": str(lot * lots)}
             if kind == ORDERS and source.random() < 0.25:
                 body |= {"order_type": "LIMIT", "price": str(_limit(source.choice((-1, 1, 3)), symbol, side))}
-        if kind == PROTECTED:
+        if kind == PROTECTED and side == "SELL" and is_spot:
+            body["action"] = "decrease"
+            del body["side"]
+        elif kind == PROTECTED:
             body |= _GUARDS[protection](source)
         door = Door.STRATEGY if kind == STRATEGY else Door.ORDER
         alerts.append(Alert(number, kind, symbol, lots, side, json.dumps(body).encode(), door, due))

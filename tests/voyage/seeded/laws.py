@@ -26,16 +26,19 @@ from pilothouse.observability.invariants.protection_stands import PROTECTION_STA
 from pilothouse.observability.invariants.rule import Gravity
 from pilothouse.observability.watch import survey
 from pilothouse.simexchange.front import Reply
-from pilothouse.simexchange.records import Algo
+from pilothouse.simexchange.records import Told
 from pilothouse.simexchange.requests import Request
 from pilothouse.simexchange.soundness import complaints
-from pilothouse.simulation.contracts import UNITS_PER_QUOTE
 from tests.voyage.seeded.alerts import KIND_OF, LANES, PROTECTED, STRATEGY, Alert
 from tests.voyage.seeded.life import Life
 from tests.voyage.seeded.sea import SYMBOLS, Sea, There
-from tests.voyage.seeded.worlds import LADDER, TRAILING
+from tests.voyage.seeded.worlds import LADDER
 
-_PLACES = {"order": "newClientOrderId", "algoOrder": "clientAlgoId"}
+_PLACES = {
+    "order": ("newClientOrderId",),
+    "algoOrder": ("clientAlgoId",),
+    "oco": ("aboveClientOrderId", "belowClientOrderId"),
+}
 _ALL = 1_000
 
 _REFUSALS = ("the price of ",)
@@ -43,6 +46,10 @@ _REFUSALS = ("the price of ",)
 
 _GIVEN_UP = ("it waited ", "the price moved ", "-4016", "-4024", "PRICE_")
 """How an order ends that could not be sent in time, and was not, or whose price lies too far away by then."""
+
+_NOT_HELD = ("No open position found", "quantity: ")
+_SOLD_BEFORE = ("nothing is left to sell", "-2010")
+"""How a sale of coins is refused, or ends, if they are not there: what was to buy them was not, or a stop sold them."""
 
 
 class Wrong(BaseException):
@@ -120,13 +127,12 @@ class Laws:
 
     def after_step(self, life: Life | None, *, is_changed: bool) -> None:
         """Judge the exchange, and the books if a house is open and anything was committed that they tell of."""
-        file = self._sea.file
-        if len(file.orders) + len(file.algos) > self._seen:
+        if self._sea.count() > self._seen:
             for one in self._sea.there():
                 if (type(one.of), number_of(one)) not in self._known:
                     self._known.add((type(one.of), number_of(one)))
                     self._new_order(one)
-            self._seen = len(file.orders) + len(file.algos)
+            self._seen = self._sea.count()
         self._strategy_stays_within()
         if life is not None and life.errors:
             raise Wrong("no error of ours", life.errors[0])
@@ -142,6 +148,8 @@ class Laws:
         if order.reduce_only or KIND_OF[order.symbol] == STRATEGY or order.client_id in self._sea.foreign:
             return
         key = (order.symbol, "BUY" if order.sign > 0 else "SELL", order.lots)
+        if self._sea.coins is not None and order.sign < 0 and key not in self._asked:
+            return  # the house closes what it cannot protect, or what it keeps the target of
         self._taken[key] += 1
         if self._taken[key] > self._asked[key]:
             words = f"{key}: {self._taken[key]} orders for {self._asked[key]} alerts"
@@ -155,14 +163,14 @@ class Laws:
             raise Wrong("never more than was asked for", f"{symbol} holds {held} lots, asked for were {asked}")
 
     def _held(self, symbol: str) -> int:
-        return self._sea.exchange.floor.accounts[self._sea.account_id].holding(symbol).lots
+        return self._sea.held_lots(symbol)
 
     def _books(self, life: Life) -> None:
         """Whatever is booked has happened, and the product's own laws hold."""
         booked = self._booked(life)
         if len(booked) != self._fills_seen:
             self._fills_seen = len(booked)
-            ours, theirs = Counter(map(_our_fill, booked)), self._their_fills()
+            ours, theirs = Counter(map(self._our_fill, booked)), self._sea.fills()
             if ours - theirs:
                 raise Wrong("what is booked has happened", f"{list((ours - theirs).elements())}")
         # A stop may be away for long in a storm: whether it stands is asked at rest.
@@ -185,23 +193,17 @@ class Laws:
         owner = life.house.operator_id
         return life.database.read(lambda tx: list_fills(tx, owner, limit=_ALL))
 
-    def _their_fills(self) -> "Counter[tuple[Any, ...]]":
-        exchange = self._sea.exchange
-        return Counter(
-            (
-                fill.symbol, str(fill.trade), "BUY" if fill.sign > 0 else "SELL",
-                Decimal(exchange.grids[fill.symbol].price(fill.price)),
-                Decimal(exchange.grids[fill.symbol].quantity(fill.lots)),
-                Decimal(fill.commission) / UNITS_PER_QUOTE, Decimal(fill.realised) / UNITS_PER_QUOTE,
-            )
-            for fill in self._sea.file.fills
+    def _our_fill(self, fill: BookedFill) -> tuple[Any, ...]:
+        realised = fill.realised if self._sea.coins is None else Decimal(0)
+        return (
+            fill.symbol, fill.venue_trade_id, str(fill.side), fill.price, fill.quantity, fill.commission, realised,
         )  # fmt: skip
 
     # ── At rest ───────────────────────────────────────────────────────────────────────────────────
 
     def unrest(self, life: Life) -> str:
         """Return what is still under way, or nothing."""
-        if any(not one.is_answered and not one.refused for one in self._alerts):
+        if any(not one.is_answered and not one.refused and not one.is_given_up for one in self._alerts):
             return "an alert is not answered"
         waiting = life.database.read(fleet_store.waiting)
         if waiting:
@@ -227,8 +229,12 @@ class Laws:
 
     def _every_alert_has_its_order(self, life: Life) -> None:
         there = {one.client_id: one for one in self._sea.there()}
+        self._find_what_was_given_up(life)
         for alert in self._alerts:
-            if alert.refused:
+            if alert.is_given_up and not alert.signal_ids:
+                continue  # it was never taken
+            sells = alert.side == "SELL" and self._sea.coins is not None
+            if alert.refused and not (sells and alert.refused.startswith(_NOT_HELD)):
                 raise Wrong("every alert is taken", f"alert {alert.number} was refused: {alert.refused}")
             if len(alert.signal_ids) != 1:
                 raise Wrong("one alert, one signal", f"alert {alert.number} was taken as {alert.signal_ids}")
@@ -240,57 +246,84 @@ class Laws:
             words = f"alert {alert.number} ({alert.body!r}): {outcome.state}: {outcome.message}"
             if signal.state in WAITING:
                 raise Wrong("every alert has its outcome", words)
-            if alert.kind == STRATEGY or _is_refused(signal):
+            if alert.kind == STRATEGY or self._is_refused(alert, signal):
                 continue
             # What the house closes by itself, because it cannot be protected, only reduces.
-            made = [one for one in outcome.orders if one.client_order_id in there and not one.terms.reduce_only]
-            given_up = [
-                one for one in outcome.orders if (one.outcome or "").startswith(_GIVEN_UP) and one.state.is_final
+            made = [
+                one for one in outcome.orders if one.client_order_id in there and (sells or not one.terms.reduce_only)
             ]
+            ends = _GIVEN_UP + (_SOLD_BEFORE if sells else ())
+            given_up = [one for one in outcome.orders if (one.outcome or "").startswith(ends) and one.state.is_final]
             if not made and len(given_up) == 1:
                 continue
             if len(made) != 1:
                 raise Wrong("one alert, one order", f"{words}: {len(made)} orders of it are at the exchange")
             order = there[made[0].client_order_id]
-            if (order.lots, order.sign) != (alert.lots, 1 if alert.side == "BUY" else -1):
+            # A stop may have sold a part of the coins before it let go of the rest.
+            is_less = sells and order.lots < alert.lots and made[0].terms.reduce_only
+            if (alert.lots if is_less else order.lots, order.sign) != (alert.lots, 1 if alert.side == "BUY" else -1):
                 raise Wrong("one alert, one order", f"{words}: its order is for {order.lots} lots")
         self._nothing_came_of_what_was_refused(life)
         self._strategy_is_where_it_was_told_to_be(life)
 
+    def _find_what_was_given_up(self, life: Life) -> None:
+        """Find in the books what became of alerts whose senders do not know it: taken or not, but once at most."""
+        lost = [one for one in self._alerts if one.is_given_up]
+        owner, narrow = life.house.operator_id, fleet_store.SignalFilter()
+        known = (
+            life.database.read(lambda tx: fleet_store.page(tx, owner, narrow, before=None, limit=_ALL)) if lost else []
+        )
+        for alert in lost:
+            body = json.loads(alert.body)
+            found = [one for one in known if one.body == body]
+            taken = [one for one in found if one.http_status == 200] or found[:1]
+            alert.signal_ids = {one.id for one in taken}
+            alert.refused = "" if not taken or taken[0].http_status == 200 else taken[0].message
+
+    def _is_refused(self, alert: Alert, signal: SignalRecord) -> bool:
+        sells = alert.side == "SELL" and self._sea.coins is not None
+        begins = _REFUSALS + (_NOT_HELD if sells else ())
+        return signal.state is SignalState.REFUSED and signal.message.startswith(begins)
+
     def _nothing_came_of_what_was_refused(self, life: Life) -> None:
         for alert in self._alerts:
-            signal_id = next(iter(alert.signal_ids))
+            signal_id = next(iter(alert.signal_ids), "")
             signal = life.database.read(lambda tx, of=signal_id: fleet_store.get(tx, of))  # type: ignore[misc]  # as above
             made = life.database.read(lambda tx, of=signal_id: orders_store.of_signal(tx, of))  # type: ignore[misc]  # as above
-            if alert.kind != STRATEGY and signal is not None and _is_refused(signal) and made:
+            if alert.kind != STRATEGY and signal is not None and self._is_refused(alert, signal) and made:
                 raise Wrong("a refused alert makes nothing", f"alert {alert.number}: {made[0].client_order_id}")
 
     def _strategy_is_where_it_was_told_to_be(self, life: Life) -> None:
         if self.clock_jumped:
             return  # which alert came last, the ids of signals do not tell then
         symbol, lot = LANES[STRATEGY]
-        ids = {next(iter(one.signal_ids)): one for one in self._alerts if one.kind == STRATEGY}
+        ids = {each: one for one in self._alerts if one.kind == STRATEGY for each in one.signal_ids}
         signals = [life.database.read(lambda tx, of=each: fleet_store.get(tx, of)) for each in ids]  # type: ignore[misc]  # as above
         last = max((one for one in signals if one is not None), key=lambda one: one.id, default=None)
-        if last is not None and not _is_refused(last) and self._held(symbol) != ids[last.id].lots:
-            held, target = lot * self._held(symbol), lot * ids[last.id].lots
+        if last is None or self._is_refused(ids[last.id], last):
+            return
+        held, target = self._sea.held(symbol), lot * ids[last.id].lots
+        # A commission in the coin takes crumbs of what is bought, and a rest of less than a lot cannot be sold.
+        if abs(held - target) > (lot * 2 if self._sea.coins is not None else 0):
             raise Wrong("a position is what was asked for", f"{symbol} holds {held}, the last alert asked for {target}")
 
     def _books_are_the_exchanges(self, life: Life) -> None:
-        exchange, account = self._sea.exchange, self.account
+        account = self.account
         assert account is not None, "as above"
-        ours, theirs = Counter(map(_our_fill, self._booked(life))), self._their_fills()
+        ours, theirs = Counter(map(self._our_fill, self._booked(life))), self._sea.fills()
         if ours != theirs:
             words = f"lacking {list((theirs - ours).elements())}, too many {list((ours - theirs).elements())}"
             raise Wrong("every fill is booked once", words)
         for symbol in SYMBOLS:
             booked = life.database.read(lambda tx, of=symbol: positions.position(tx, account.id, of)).quantity  # type: ignore[misc]  # as above
-            held = LANES[KIND_OF[symbol]][1] * self._held(symbol)
+            held = self._sea.held(symbol)
             if booked != held:
                 raise Wrong("positions agree", f"{symbol}: booked {booked}, the exchange holds {held}")
         now = life.clock.now()
-        wallet = life.database.read(lambda tx: holdings(tx, account.id, now)).wallet
-        there = Decimal(exchange.floor.accounts[self._sea.account_id].wallet) / UNITS_PER_QUOTE
+        books, there = life.database.read(lambda tx: holdings(tx, account.id, now)), self._sea.money()
+        # What was paid for coins, our books keep with the coins; the exchange takes it out of the money.
+        paid = sum((one.cost for one in books.positions.values()), Decimal(0)) if self._sea.coins is not None else 0
+        wallet = books.wallet - paid
         if wallet != there:
             raise Wrong("wallets agree", f"booked {wallet}, the exchange holds {there}")
         self._orders_are_the_exchanges(life)
@@ -337,19 +370,22 @@ class Laws:
                 raise Wrong("nothing is left behind", words)
             wanted = abs(held) if KIND_OF[symbol] == PROTECTED else 0
             # Beside an order of the exchange's own that trails, a stop may keep what an earlier one had gained.
-            is_trailing = self._sea.world.protection == TRAILING
+            is_trailing = self._sea.world.trails
             asked, beside = (trails, stops) if is_trailing else (stops, trails)
             if asked != wanted or beside not in ({0, wanted} if is_trailing else {0}):
                 words = f"{symbol} holds {held} lots, stops for {stops} and trails for {trails} stand"
                 raise Wrong("protection stands", words)
             # A ladder's last target takes what the others leave.
-            if targets > wanted or (self._sea.world.protection == LADDER and targets != wanted):
+            is_whole = (
+                self._sea.world.protection == LADDER and self._sea.coins is None
+            )  # of coins, the house keeps some
+            if targets > wanted or (is_whole and targets != wanted):
                 raise Wrong("protection stands", f"{symbol} holds {held} lots, targets for {targets} stand")
 
 
 def number_of(one: There) -> int:
     """Return the exchange's own number of an order."""
-    return one.of.number if isinstance(one.of, Algo) else one.of.order.number
+    return one.of.order.number if isinstance(one.of, Told) else one.of.number
 
 
 def _ordered(request: Request) -> Iterator[str]:
@@ -360,15 +396,5 @@ def _ordered(request: Request) -> Iterator[str]:
     if name == "batchOrders":
         for row in json.loads(request.params["batchOrders"]):
             yield str(row["newClientOrderId"])
-    elif name in _PLACES:
-        yield str(request.params[_PLACES[name]])
-
-
-def _is_refused(signal: SignalRecord) -> bool:
-    return signal.state is SignalState.REFUSED and signal.message.startswith(_REFUSALS)
-
-
-def _our_fill(fill: BookedFill) -> tuple[Any, ...]:
-    return (
-        fill.symbol, fill.venue_trade_id, str(fill.side), fill.price, fill.quantity, fill.commission, fill.realised,
-    )  # fmt: skip
+    else:
+        yield from (str(request.params[each]) for each in _PLACES.get(name, ()))

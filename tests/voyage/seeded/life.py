@@ -50,6 +50,7 @@ from pilothouse.wiring import house as wiring_house
 from pilothouse.wiring.build import Parts, build
 from pilothouse.wiring.subscriptions import ALARM_TOPICS, TRADING_TOPICS
 from tests.voyage.seeded.books import HandDatabase, kept_engine
+from tests.voyage.seeded.door import Door
 from tests.voyage.seeded.sea import HouseClock, Sea
 from tests.voyage.seeded.threads import AtOncePool, Errands, LaterPool, TurnedLoop, TurnedStreams, abandon
 from tests.voyage.seeded.wire import Crossing, Opening
@@ -106,6 +107,8 @@ class Life:
     twice: bool = True
     is_over: bool = False
     hands: list[Hand] = field(default_factory=list)
+    door: Door | None = None
+    door_loop: TurnedLoop | None = None
 
     # ── Opening ───────────────────────────────────────────────────────────────────────────────────
 
@@ -131,6 +134,10 @@ class Life:
         self.writers = WriterKeeper(self.house)
         self.streams = StreamKeeper(self.house, changed=self.writers.look)
         self._make_hands()
+        if self.sea.world.over_http:
+            loop = self.door_loop = TurnedLoop(self.sea.now, self.errands)
+            self.door = Door(self.house, loop, lambda: self.is_over)
+            self.hands.append(Hand("door", loop.next_at, loop.turn))
         return self
 
     def new_account(self) -> TradingAccount:
@@ -147,14 +154,14 @@ class Life:
 
         return house.database.write(work, name="account")
 
-    def new_hook(self, account: TradingAccount) -> str:
-        """Make a hook of the account; returns the token in its address."""
+    def new_hook(self, account: TradingAccount) -> tuple[str, str]:
+        """Make a hook of the account; returns the token in its address, and its secret."""
         now = self.clock.now()
         made = self.house.database.write(
             lambda tx: hooks.create(tx, owner_id=account.owner_id, account_id=account.id, name="hook", now=now),
             name="hook",
         )
-        return made[1].reveal()
+        return made[1].reveal(), made[2].reveal()
 
     # ── The hands ─────────────────────────────────────────────────────────────────────────────────
 
@@ -320,8 +327,10 @@ class Life:
     def die(self) -> None:
         """Leave everything as a killed process would: nothing is finished, nothing is told."""
         self.is_over = True
-        self.sea.hub.drop_all(self.sea.account_id)
-        abandon(self.loop)
+        self.sea.hub.drop_all(self.sea.listener)
+        for loop in (self.loop, self.door_loop):
+            if loop is not None:
+                abandon(loop)
         if hasattr(self, "house"):  # it may have died while it was being opened
             for closer in self.house.closers:
                 closer()

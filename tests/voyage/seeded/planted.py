@@ -11,6 +11,7 @@ from decimal import Decimal
 from typing import Any
 from unittest import mock
 
+from pilothouse.api.hooks import Intake
 from pilothouse.bots import bracket
 from pilothouse.bots.bracket import Guarding, Wanted
 from pilothouse.bots.follow import LiveOrder
@@ -270,6 +271,33 @@ def book_what_others_trade_as_ours() -> Iterator[None]:
         yield
 
 
+@contextmanager
+def forget_what_a_commission_took() -> Iterator[None]:
+    """A commission that was taken out of the coins that were bought is left out of the position."""
+    post_fill = post.post_fill
+
+    def without_base(tx: Tx, fill: Fill, **kwargs: Any) -> Any:
+        return post_fill(tx, fill, **{**kwargs, "base": ""})
+
+    with _instead(post, "post_fill", without_base):
+        yield
+
+
+@contextmanager
+def say_yes_to_what_was_not_stored() -> Iterator[None]:
+    """The door answers 200 to an alert that could not be stored just now."""
+    take = Intake._take
+
+    async def yes(self: Intake, *args: Any) -> tuple[int, dict[str, Any], dict[str, str]]:
+        try:
+            return await take(self, *args)
+        except Unavailable:
+            return 200, {"signal_id": self.house.ids.fresh("sig")}, {}
+
+    with _instead(Intake, "_take", yes):
+        yield
+
+
 PLANTED: Mapping[str, Callable[[], Any]] = {
     each.__name__: each
     for each in (
@@ -289,6 +317,8 @@ PLANTED: Mapping[str, Callable[[], Any]] = {
         forget_the_trail_after_a_restart,
         keep_a_target_of_another_size,
         book_what_others_trade_as_ours,
+        forget_what_a_commission_took,
+        say_yes_to_what_was_not_stored,
     )
 }
 """By what is wrong with them."""

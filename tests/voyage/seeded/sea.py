@@ -6,20 +6,25 @@ happens at it.
 
 import heapq
 import itertools
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Any
 
 from pilothouse.core.clock import Tick
 from pilothouse.kit.clocks import FrozenClock
 from pilothouse.simexchange.clock import ExchangeClock
-from pilothouse.simexchange.exchange import Exchange
+from pilothouse.simexchange.exchange import SPOT, Exchange
 from pilothouse.simexchange.front import Front
 from pilothouse.simexchange.keys import ApiKey
 from pilothouse.simexchange.order_intake import Wanted
 from pilothouse.simexchange.records import AccountFile, Algo, Told
 from pilothouse.simexchange.streams import Hub
-from pilothouse.simulation.contracts import CONTRACTS, Contract
+from pilothouse.simulation.contracts import CONTRACTS, UNITS_PER_QUOTE, Contract
+from pilothouse.simulation.spot import SpotOrder
+from tests.voyage.seeded.coins import Coins
 from tests.voyage.seeded.worlds import API_KEY, API_SECRET, ASTER, FIRST, WALLET, World
 
 START = datetime(2026, 1, 5, 12, tzinfo=UTC)
@@ -41,7 +46,7 @@ class There:
     waits   for a trigger
     """
 
-    of: Told | Algo
+    of: Told | Algo | SpotOrder
     kind: str
     client_id: str
     symbol: str
@@ -75,6 +80,8 @@ class Sea:
             self.front.add_wallet(WALLET, self.account_id)
         else:
             self.front.add_api_key(ApiKey(API_KEY, API_SECRET, self.account_id))
+        self.coins = Coins(self.exchange, self.account_id) if world.is_spot else None
+        self.listener = SPOT + self.account_id if world.is_spot else self.account_id
         self.foreign: set[str] = set()
         self._later: list[tuple[float, int, Callable[[], None]]] = []
         self._numbers = itertools.count()
@@ -87,8 +94,47 @@ class Sea:
 
     def there(self) -> list[There]:
         """Return every order of our account, oldest first; a conditional one and what it made are one."""
+        if self.coins is not None:
+            return [_of_spot(order) for order in self.coins.orders()]
         made = [_of_told(told) for told in self.file.orders.values() if not told.conditional]
         return made + [_of_algo(algo) for algo in self.file.algos.values()]
+
+    def count(self) -> int:
+        """Return how many orders our account has made."""
+        if self.coins is not None:
+            return len(self.coins.account.orders)
+        return len(self.file.orders) + len(self.file.algos)
+
+    def held_lots(self, symbol: str) -> int:
+        """Return what our account holds of an instrument, whole lots, signed."""
+        if self.coins is not None:
+            return self.coins.lots(symbol)
+        return self.exchange.floor.accounts[self.account_id].holding(symbol).lots
+
+    def held(self, symbol: str) -> Decimal:
+        """Return the same in base currency, with what is no whole lot."""
+        instrument = CONTRACTS[symbol].instrument
+        return self.coins.of(instrument.base) if self.coins is not None else instrument.lot * self.held_lots(symbol)
+
+    def money(self) -> Decimal:
+        """Return what is in the wallet of our account."""
+        if self.coins is not None:
+            return self.coins.money()
+        return Decimal(self.exchange.floor.accounts[self.account_id].wallet) / UNITS_PER_QUOTE
+
+    def fills(self) -> "Counter[tuple[Any, ...]]":
+        """Return every trade of our account: symbol, number, side, price, quantity, commission, result."""
+        if self.coins is not None:
+            return Counter(self.coins.fills())
+        grids = self.exchange.grids
+        return Counter(
+            (
+                fill.symbol, str(fill.trade), "BUY" if fill.sign > 0 else "SELL",
+                Decimal(grids[fill.symbol].price(fill.price)), Decimal(grids[fill.symbol].quantity(fill.lots)),
+                Decimal(fill.commission) / UNITS_PER_QUOTE, Decimal(fill.realised) / UNITS_PER_QUOTE,
+            )
+            for fill in self.file.fills
+        )  # fmt: skip
 
     def trade_by_hand(self, symbol: str, sign: int, lots: int) -> str:
         """Buy or sell as somebody does who uses the exchange's own screens; returns the order's client id."""
@@ -102,7 +148,10 @@ class Sea:
 
     def cancel_by_hand(self, one: There) -> None:
         """End an order that stands, as the same somebody does."""
-        if isinstance(one.of, Algo):
+        if isinstance(one.of, SpotOrder):
+            assert self.coins is not None, "it is of its account"
+            self.coins.end(one.of)
+        elif isinstance(one.of, Algo):
             self.exchange.end_algo(self.file, one.of, "CANCELED")
         else:
             self.exchange.cancel(one.of)
@@ -151,6 +200,15 @@ def _of_algo(algo: Algo) -> There:
         algo, algo.kind, algo.client_id, algo.symbol, algo.sign, algo.lots, made.filled if made is not None else 0,
         algo.is_open or (made is not None and made.is_open), True, algo.trail is not None,
         algo.kind.startswith(("STOP", "TRAILING")), algo.reduce_only or algo.closes, algo.closes, algo.status,
+    )  # fmt: skip
+
+
+def _of_spot(order: SpotOrder) -> There:
+    waits = order.stop is not None
+    is_bound = order.sign < 0 and (waits or bool(order.list_id))
+    return There(
+        order, order.kind, order.client_id, order.symbol, order.sign, order.lots, order.filled, order.is_open,
+        waits or bool(order.list_id), False, order.kind.startswith("STOP"), is_bound, False, order.word,
     )  # fmt: skip
 
 

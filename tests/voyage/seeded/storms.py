@@ -12,7 +12,7 @@ from pilothouse.simulation.division import divided_even
 from tests.voyage.seeded.alerts import LANES, ORDERS
 from tests.voyage.seeded.chance import Chance
 from tests.voyage.seeded.sea import SYMBOLS, HouseClock, Sea
-from tests.voyage.seeded.worlds import ASTER
+from tests.voyage.seeded.worlds import BINANCE, SPOT
 
 _ORDER = {"method": "POST", "path": "order"}
 _THIN = {"symbol": LANES[ORDERS][0], "type": "MARKET"}
@@ -69,6 +69,23 @@ CONDITIONAL_FAULTS: tuple[Mapping[str, Any], ...] = (
 )
 """Where conditional orders are asked for elsewhere."""
 
+_PAIR = {"method": "POST", "path": "orderList/oco"}
+PAIR_FAULTS: tuple[Mapping[str, Any], ...] = (
+    {"kind": "lost", **_PAIR},
+    {"kind": "hang", **_PAIR},
+    {"kind": "unknown", **_PAIR},
+    {"kind": "unknown_undone", **_PAIR},
+    {"kind": "unexpected", **_PAIR},
+    {"kind": "throttled", **_PAIR},
+    {"kind": "slow", "value": 1_500, **_PAIR},
+    {"kind": "queued", "value": 900, **_PAIR},
+    {"kind": "queued", "value": 7_000, **_PAIR},
+    {"kind": "reject", "code": -2010, "text": "Stop price would trigger immediately.", **_PAIR},
+)
+"""Where stop and target are two orders of which one ends the other."""
+
+_MORE = {BINANCE: CONDITIONAL_FAULTS, SPOT: PAIR_FAULTS}
+
 
 @dataclass(frozen=True)
 class Storm:
@@ -85,14 +102,14 @@ class Storms:
     def __init__(self, chance: Chance, sea: Sea, clock: HouseClock) -> None:
         """Strike at the exchange, the time and the house's clock, as the world says."""
         self._world = sea.world
-        self._faults = REQUEST_FAULTS if sea.world.venue == ASTER else REQUEST_FAULTS + CONDITIONAL_FAULTS
+        self._faults = REQUEST_FAULTS + _MORE.get(sea.world.venue, ())
         self._chance, self._sea, self._clock = chance.of("storms"), sea, clock
         self.struck: Counter[str] = Counter()
         self._all = (
             Storm("request", 12, self._request),
             Storm("stream", 4, self._stream),
             Storm("sockets", 2, self._sockets),
-            Storm("listen key", 1, self._listen_key),
+            *(() if sea.world.is_spot else (Storm("listen key", 1, self._listen_key),)),
             Storm("maintenance", 1, self._maintenance),
             Storm("question", 4, self._question),
             Storm("skew", 1, self._skew),
@@ -130,7 +147,7 @@ class Storms:
         return str(rule)
 
     def _sockets(self) -> str:
-        return f"{self._sea.hub.drop_all(self._sea.account_id)} cut"
+        return f"{self._sea.hub.drop_all(self._sea.listener)} cut"
 
     def _listen_key(self) -> str:
         self._sea.exchange.drop_listen_keys(self._sea.account_id)

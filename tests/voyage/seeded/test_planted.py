@@ -8,7 +8,7 @@ from tests.voyage.seeded.planted import PLANTED, count_the_window_by_the_wall_cl
 from tests.voyage.seeded.port import Port
 from tests.voyage.seeded.scenes import a_clock_is_set
 from tests.voyage.seeded.voyage import Course, sail
-from tests.voyage.seeded.worlds import BINANCE, FIRST, LADDER, TRAILING, World
+from tests.voyage.seeded.worlds import BINANCE, FIRST, LADDER, SPOT, TRAILING, World
 
 _SEEDS_MOST = 6
 CAUGHT_BY = {
@@ -38,6 +38,8 @@ CAUGHT_BY = {
     "forget_the_trail_after_a_restart": {"protection stands"},
     "keep_a_target_of_another_size": {"protection stands"},
     "book_what_others_trade_as_ours": {"what others trade is not ours"},
+    "forget_what_a_commission_took": {"nothing is halted without a reason", "positions agree"},
+    "say_yes_to_what_was_not_stored": {"no alert is lost"},
 }
 """Which laws may find it out."""
 
@@ -45,6 +47,8 @@ WORLDS = {
     "forget_the_trail_after_a_restart": World(venue=BINANCE, protection=TRAILING),
     "keep_a_target_of_another_size": World(protection=LADDER),
     "book_what_others_trade_as_ours": World(venue=BINANCE, is_shared=True),
+    "forget_what_a_commission_took": World(venue=SPOT),
+    "say_yes_to_what_was_not_stored": World(over_http=True),
 }
 """In which world it shows; else in the first."""
 
@@ -54,6 +58,8 @@ BEGINS_AT = {
     "take_a_failed_query_as_flat": 3,
     "send_anew_what_a_dead_process_had_in_hand": 3,
     "forget_the_trail_after_a_restart": 3,
+    "forget_what_a_commission_took": 2,
+    "say_yes_to_what_was_not_stored": 2,
 }
 """With which seed to begin, where the first ones happen not to touch it; else with 1."""
 

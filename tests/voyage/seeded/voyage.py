@@ -11,34 +11,25 @@ import sys
 import tempfile
 from collections import Counter
 from collections.abc import Callable
-from concurrent.futures import Future
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
 
-from pilothouse.bots.alert import Alert as Read
-from pilothouse.bots.alert import read
-from pilothouse.core.errors import Invalid, PilothouseError, Unavailable
-from pilothouse.fleet import inbox
-from pilothouse.fleet.inbox import Taken
-from pilothouse.kit.db import Tx
 from pilothouse.simexchange.front import Reply
 from pilothouse.simexchange.requests import Request
-from tests.voyage.seeded.alerts import Alert, drawn
-from tests.voyage.seeded.books import HandDatabase
+from tests.voyage.seeded.alerts import drawn
 from tests.voyage.seeded.chance import Chance, no_other_chance
 from tests.voyage.seeded.laws import Laws, Wrong
 from tests.voyage.seeded.life import Crash, Hand, Life, afloat
 from tests.voyage.seeded.port import HomePort, Port
 from tests.voyage.seeded.sea import STRIDE_S, HouseClock, Sea
+from tests.voyage.seeded.senders import Senders
 from tests.voyage.seeded.storms import Storms
 from tests.voyage.seeded.worlds import FIRST, World
 from tests.voyage.seeded.worlds import drawn as drawn_world
 
 _STEPS_MOST = 60_000
 _DEPTH_MOST = 2
-_AGAIN_S = 5.0
 _SWELL_S = 16.0
 _RESTS_S = 12.0
 """Longer than it takes until an account is compared with its exchange again."""
@@ -117,8 +108,11 @@ class Voyage:
         self.world = self.course.world or drawn_world(self.chance)
         self.sea = Sea(self.seed, self.world)
         self.clock = HouseClock(self.sea)
-        self.alerts = drawn(self.chance, self.course.alerts, self.course.storm_s, self.world.protection)
+        self.alerts = drawn(
+            self.chance, self.course.alerts, self.course.storm_s, self.world.protection, is_spot=self.world.is_spot
+        )
         self.laws = Laws(self.sea, self.alerts)
+        self.senders = Senders(self.chance, self.sea, self._note)
         self.storms = Storms(self.chance, self.sea, self.clock)
         self.life: Life | None = None
         self.lives = 0
@@ -170,7 +164,7 @@ class Voyage:
         self._open()
         life = self._at_sea()
         self.laws.account = life.new_account()
-        self.token = life.new_hook(self.laws.account)
+        self.senders.token, self.senders.secret = life.new_hook(self.laws.account)
         while not life.house.instruments.all(self.world.key):  # whoever adds an account has it examined first
             self._guarded(self._step)
         self._is_storm = True
@@ -203,7 +197,7 @@ class Voyage:
     def _to_rest(self) -> None:
         """Let nothing go wrong any more; then let questions go unanswered while positions are held; then rest."""
         self._note("the storm is over")
-        self._is_storm = False
+        self._is_storm = self.senders.is_storm = False
         self.storms.end()
         self.laws.clock_jumped = bool(self.storms.struck["clock"])
         self._until_nothing_moves(2.0)
@@ -373,54 +367,8 @@ class Voyage:
         due = [one for one in self.alerts if one.due <= self.sea.now()]
         if not due:
             return False
-        self._send(self._order.choice(due))
+        self.senders.send(self._at_sea(), self._order.choice(due))
         return True
-
-    def _send(self, alert: Alert) -> None:
-        life = self._at_sea()
-        alert.attempts += 1
-        alert.due = self.sea.now() + _AGAIN_S  # unless an answer comes
-        self._note(f"alert {alert.number}, delivery {alert.attempts}")
-        understood: Read | Invalid
-        try:
-            understood = read(alert.body, alert.door.shape)
-        except Invalid as invalid:
-            understood = invalid
-        fingerprint = hashlib.sha256(alert.body).hexdigest()
-        house = life.house
-
-        def work(tx: Tx) -> Taken:
-            hook = inbox.hook_by_token(tx, self.token)
-            return inbox.take(
-                tx, house.desk, hook, alert.door, understood, fingerprint=fingerprint, received_at=life.clock.now()
-            )
-
-        # The answer is on its way as soon as the outcome is told, whatever becomes of the house after that.
-        assert isinstance(house.database, HandDatabase), "it was put in the place of the other"
-        house.database.hand_in(work, name="alert").add_done_callback(partial(self._told, alert))
-        house.database.do_what_waits()
-
-    def _told(self, alert: Alert, outcome: "Future[Taken]") -> None:
-        """Take in what the door answers: nothing, if the house died."""
-        error = outcome.exception()
-        if isinstance(error, Unavailable):
-            self._note(f"not now: {error}")
-        elif isinstance(error, PilothouseError):
-            alert.refused, alert.due = str(error), float("inf")
-        elif error is None:
-            self._answered(alert, outcome.result())
-
-    def _answered(self, alert: Alert, taken: Taken) -> None:
-        """Tell the sender, unless the answer is lost on its way: then it comes again, and sometimes it does anyway."""
-        source = self.chance.of("senders")
-        if source.random() < 0.15 and self._is_storm:
-            return
-        alert.is_answered = True
-        alert.signal_ids.add(taken.signal.id)
-        if taken.signal.http_status != 200:
-            alert.refused = taken.signal.message
-        again = source.random() < 0.2 and alert.attempts < 5
-        alert.due = self.sea.now() + source.uniform(0.0, 12.0) if again else float("inf")
 
 
 def sail(seed: int, port: Port, course: Course | None = None, crash_at: int | None = None) -> Ended:

@@ -4,7 +4,7 @@ The seed draws it, from a source of its own. `FIRST` is the world in which all v
 something in it are kept in it.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from pilothouse.accounts.trading_accounts import Mode
@@ -19,7 +19,7 @@ from tests.voyage.seeded.chance import Chance
 BASE = "http://127.0.0.1:9"
 """Where the house believes the exchange to be. Nothing listens there, and nothing is opened."""
 
-ASTER, BINANCE = "aster", "binanceusdm"
+ASTER, BINANCE, SPOT = "aster", "binanceusdm", "binance"
 SQLITE, POSTGRESQL = "sqlite", "postgresql"
 PLAIN, TRAILING, LADDER = "plain", "trailing", "ladder"
 MODE: Final = Mode.TESTNET
@@ -45,6 +45,7 @@ class World:
     protection     what alerts ask for that protect: a stop and a target, a trail, or a ladder of targets
     is_shared      whether somebody else trades on the account too, by the exchange's own screens
     clock_most_s   how far the house's clock jumps; its machine may be started anew then
+    over_http      whether alerts come in through the real door, with senders that wait 3 s
     """
 
     venue: str = ASTER
@@ -52,16 +53,27 @@ class World:
     protection: str = PLAIN
     is_shared: bool = False
     clock_most_s: float = 3.0
+    over_http: bool = False
 
     def __str__(self) -> str:
         """Return it in words."""
-        shared = ", shared" if self.is_shared else ""
-        return f"{self.venue} on {self.database}, {self.protection}{shared}, clocks by {self.clock_most_s:.0f} s"
+        more = (", shared" if self.is_shared else "") + (", over HTTP" if self.over_http else "")
+        return f"{self.venue} on {self.database}, {self.protection}{more}, clocks by {self.clock_most_s:.0f} s"
 
     @property
     def key(self) -> str:
         """Return how the house calls the exchange."""
         return str(VenueKey(self.venue, BASE))
+
+    @property
+    def is_spot(self) -> bool:
+        """Say whether positions are coins there: nothing is sold that is not held, and there is no leverage."""
+        return self.venue == SPOT
+
+    @property
+    def trails(self) -> bool:
+        """Say whether orders of the exchange's own trail there; elsewhere the house moves a stop."""
+        return self.protection == TRAILING and not self.is_spot
 
     @property
     def profile(self) -> str:
@@ -88,6 +100,8 @@ class World:
     @property
     def questions(self) -> tuple[str, ...]:
         """Return what the house asks of the account, by path; what is told of positions weighs most."""
+        if self.is_spot:
+            return (*["account"] * 4, "openOrders", "order", "myTrades", "allOrders", "orderList")
         usual = (*["positionRisk"] * 4, "openOrders", "order", "userTrades", "income", "allOrders")
         return usual if self.venue == ASTER else (*usual, "openAlgoOrders", "algoOrder", "allAlgoOrders")
 
@@ -99,15 +113,20 @@ class World:
 
 
 FIRST: Final = World()
+_ON_SPOT, _OVER_HTTP = 0.25, 0.3
 
 
 def drawn(chance: Chance) -> World:
     """Return the world that a seed sails in."""
     source = chance.of("world")
-    return World(
+    world = World(
         venue=source.choice((ASTER, BINANCE)),
         database=POSTGRESQL if source.random() < 0.15 else SQLITE,
         protection=source.choice((PLAIN, TRAILING, LADDER)),
         is_shared=source.random() < 0.3,
         clock_most_s=source.choice((3.0, 3.0, 60.0, 240.0)),
     )
+    # Drawn last: seeds that sail elsewhere go on as they did.
+    if source.random() < _ON_SPOT:
+        world = replace(world, venue=SPOT, is_shared=False)
+    return replace(world, over_http=source.random() < _OVER_HTTP)
