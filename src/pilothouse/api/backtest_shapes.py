@@ -122,6 +122,15 @@ class RunAsked(CheckAsked):
     trail: Word | None = Field(default=None, examples=["1.5atr"])
 
 
+class OneAsked(RunAsked):
+    """One backtest."""
+
+    orders: bool | None = Field(
+        default=None,
+        description="Keep every order too: it is run once more for that, turn by turn. null: of up to 300,000 bars.",
+    )
+
+
 class SweepAsked(RunAsked):
     """A search over parameters."""
 
@@ -283,12 +292,62 @@ class TradeShown(BaseModel):
     tag: str
 
 
+class OrderShown(BaseModel):
+    """One order that a run made, or would have made; times in UTC, money exact."""
+
+    number: int
+    symbol: str
+    made: str = Field(
+        description="When it was decided: at the close of a bar, or at the opening of the one it came in."
+    )
+    ended: str | None = Field(description="null: it stood when the run ended.")
+    name: str = Field(description="What the strategy called it; of rules: entry, stop, target, leave.")
+    side: str
+    type: str = Field(examples=["market", "limit", "stop", "stop_limit", "trailing_stop", "liquidation"])
+    quantity: str | None = Field(description="null: all that is held; or it was stopped before it had a size.")
+    limit_price: str | None
+    trigger_price: str | None
+    trail: str | None = Field(description="Distance at which a trigger follows the best price.")
+    last_price: str | None = Field(description="Where it stood last, after its moves.")
+    moves: int
+    reduce_only: bool
+    reason: str = Field(examples=["signal", "flip", "leave", "stop", "trail", "break_even", "target", "time"])
+    outcome: str = Field(
+        examples=["filled", "cut", "canceled", "replaced", "expired", "denied", "too_small", "unpaid", "open"]
+    )
+    filled: str
+    average_price: str | None
+    fees: str
+    stopped_by: str = Field(description="What stopped or ended it, in words.")
+
+
+class FillShown(BaseModel):
+    """One fill; money exact."""
+
+    number: int
+    order: int | None = Field(description="Number of its order; null where orders are not kept.")
+    trade: int
+    symbol: str
+    bar_time: str = Field(description="Opening of the bar in which it happened, UTC.")
+    side: str
+    quantity: str
+    price: str
+    value: str
+    fee: str
+    liquidity: str = Field(examples=["maker", "taker"])
+    reason: str
+
+
 class EquityShown(BaseModel):
-    """Equity at the close of a bar."""
+    """Equity and what was held at the close of a bar."""
 
     time: str = Field(examples=["2024-01-02 00:00:00"])
     equity: str
     drawdown: str = Field(description="0 to 1 of the highest equity before.")
+    gross_notional: str | None = Field(description="Worth of all that was held; null: an older run did not keep it.")
+    net_notional: str | None = Field(description="Long less short.")
+    gross_exposure: Number = Field(description="Share of equity; 1 is as much as the account is worth.")
+    net_exposure: Number
 
 
 class TrialShown(BaseModel):

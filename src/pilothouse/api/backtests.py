@@ -41,7 +41,7 @@ class NotDone(Conflict):
 
 
 @router.post("", summary="Ask for a backtest", response_model=backtest_shapes.BacktestWhole, responses=ACCEPTED)
-def run(once: OnceOnly, asked: backtest_shapes.RunAsked) -> Response:
+def run(once: OnceOnly, asked: backtest_shapes.OneAsked) -> Response:
     """Run a strategy over candles. The same request over the same candles is found instead of being run again."""
     return queue(once, Kind.RUN, backtest_shapes.plain_of(asked))
 
@@ -182,6 +182,26 @@ def trades(caller: Reading, backtest_id: IdInPath, limit: Limit = 500, cursor: O
 
 
 @router.get(
+    "/{backtest_id}/orders", summary="List its orders", response_model=shapes.Page[backtest_shapes.OrderShown],
+    responses=_NOT_YET,
+)  # fmt: skip
+def its_orders(caller: Reading, backtest_id: IdInPath, limit: Limit = 500, cursor: Offset = None) -> Response:
+    """List every order of a backtest in the order in which they were made, with what became of each and why."""
+    of = _done(caller, backtest_id, Kind.RUN)
+    return shapes.answer(_ask(caller, "orders", {"name": of.name, "after": offset_of(cursor), "limit": limit}))
+
+
+@router.get(
+    "/{backtest_id}/fills", summary="List its fills", response_model=shapes.Page[backtest_shapes.FillShown],
+    responses=_NOT_YET,
+)  # fmt: skip
+def its_fills(caller: Reading, backtest_id: IdInPath, limit: Limit = 500, cursor: Offset = None) -> Response:
+    """List every fill of a backtest, with the order and the trade it belongs to."""
+    of = _done(caller, backtest_id, Kind.RUN)
+    return shapes.answer(_ask(caller, "fills", {"name": of.name, "after": offset_of(cursor), "limit": limit}))
+
+
+@router.get(
     "/{backtest_id}/equity", summary="Show the equity curve", response_model=shapes.Page[backtest_shapes.EquityShown],
     responses=_NOT_YET,
 )  # fmt: skip
@@ -189,7 +209,7 @@ def equity(
     caller: Reading, backtest_id: IdInPath, limit: Limit = 1_000, cursor: Offset = None,
     every: Annotated[int, Query(ge=1, le=1_000_000, description="Of so many bars the last one.")] = 1,
 ) -> Response:  # fmt: skip
-    """Show equity and drawdown at the close of each bar, or of each so many bars."""
+    """Show equity, drawdown and exposure at the close of each bar, or of each so many bars."""
     of = _done(caller, backtest_id, Kind.RUN)
     asked = {"name": of.name, "after": offset_of(cursor), "limit": limit, "every": every}
     return shapes.answer(_ask(caller, "equity", asked))
@@ -212,10 +232,10 @@ def trials(caller: Reading, backtest_id: IdInPath, limit: Limit = 500, cursor: O
 )  # fmt: skip
 def export(
     caller: Reading, backtest_id: IdInPath,
-    what: Literal["trades", "daily", "monthly", "yearly", "equity", "all", "trials"] | None = None,
+    what: Literal["trades", "orders", "fills", "daily", "monthly", "yearly", "equity", "all", "trials"] | None = None,
     form: Annotated[Literal["csv", "json", "parquet"], Query(alias="format")] = "csv",
 ) -> Response:  # fmt: skip
-    """Answer with a file: trades, days, months, years or equity of a run as CSV, JSON or Parquet, or all of it as JSON.
+    """Answer with a file: trades, orders, fills, days, months, years or equity of a run, or all of it as JSON.
 
     Of a sweep its trials, the best first. Without `what`: the trades of a run, the trials of a sweep.
     """

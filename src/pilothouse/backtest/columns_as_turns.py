@@ -8,6 +8,8 @@ same result wherever the loop can run.
 from typing import Final, Protocol
 
 from pilothouse.backtest.kernels import slots as k
+from pilothouse.backtest.order_log import UNSIZED, OrderLog
+from pilothouse.backtest.orders import Outcome
 from pilothouse.backtest.result import Reason
 from pilothouse.backtest.simulate import Plan
 from pilothouse.backtest.spec import PPM
@@ -29,6 +31,7 @@ class Seat(Protocol):
 
     account: Account
     phase: int
+    log: OrderLog | None
 
 
 class ColumnsAsTurns:
@@ -155,10 +158,22 @@ class ColumnsAsTurns:
         if lots < p[k.LOTS_MIN] or lots < -(-p[k.NOTIONAL_MIN] // (price * p[k.UNITS])):
             self.run.account.skipped += 1
             cancels.append(self.entry)
+            self._too_small(enters, lots)
             return
         self.was_added = held == enters
         self.adds += self.was_added
         wants.append(self._entry(enters, lots, decided, equity, Reason.FLIP if flips else Reason.SIGNAL))
+
+    def _too_small(self, sign: int, lots: int) -> None:
+        if self.run.log is None:
+            return
+        market = self.leg.lane.market
+        words = f"{market.lots_min} lots, worth {market.notional_min}, are the least"
+        self.run.log.never(self.leg, self.entry, sign, max(lots, 0) or UNSIZED, Outcome.TOO_SMALL, words)
+
+    def way(self, decided: int) -> int:
+        """Return whether the wish of a bar buys (1) or sells (-1)."""
+        return 1 if self.flag_of(decided) & k.LONG else -1
 
     def _size(self, decided: int, price: int, equity: int) -> int:
         p = self.p

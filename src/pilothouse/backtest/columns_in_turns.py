@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from pilothouse.backtest.inside import Finer
+from pilothouse.backtest.order_log import OrderLog
 from pilothouse.backtest.portfolio import legs_of
 from pilothouse.backtest.result import Result
 from pilothouse.backtest.simulate import Funding, planned
@@ -31,8 +32,9 @@ def simulate_in_turns(
     warm_up: int,
     funding: Funding | None = None,
     finer: Finer | None = None,
+    log: OrderLog | None = None,
 ) -> Result:
-    """Return what `simulate` would return, turn by turn and with every limit of the gate.
+    """Return what `simulate` would return, turn by turn and with every limit of the gate; orders go into `log`.
 
     Raises as `simulate`.
     """
@@ -40,7 +42,7 @@ def simulate_in_turns(
     plan = planned(free, market, candles, signals, rules, warm_up=warm_up, funding=funding, finer=finer)
     paid = {} if funding is None else {symbol: funding}
     lanes = lanes_of(spec, {symbol: candles}, paid, {} if finer is None else {symbol: finer})
-    run = RulesRun(spec, lanes)
+    run = RulesRun(spec, lanes, log)
     run.seat(plan, run.account.legs[0])
     run.through()
     return replace(run.result(), tags=signals.tags)
@@ -55,14 +57,16 @@ def simulate_many_in_turns(
     warm_up: int,
     funding: Mapping[str, Funding] | None = None,
     finer: Mapping[str, Finer] | None = None,
+    log: OrderLog | None = None,
 ) -> Result:
     """Return what `simulate_many` would return, turn by turn, with every limit of the gate and inside the bars.
 
+    log   where its orders are written down
     Raises as `simulate_many`.
     """
     told = (funding or {}, finer or {}, pieces_by_symbol(spec, data, finer or {}))
     legs = legs_of(replace(spec, limits=NOTHING), data, signals, rules, warm_up, *told)
-    run = RulesRun(spec, lanes_of(spec, data, *told))
+    run = RulesRun(spec, lanes_of(spec, data, *told), log)
     for leg in legs:
         held = run.lanes[leg.place].legs
         place = 1 if leg.followed is Side.SHORT and spec.hedge else 0

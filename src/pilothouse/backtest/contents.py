@@ -9,12 +9,30 @@ from pyarrow import parquet
 
 from pilothouse.backtest import exports
 from pilothouse.backtest.measured import measured
-from pilothouse.backtest.report import Told, page
+from pilothouse.backtest.orders import Orders
+from pilothouse.backtest.report import Beside, Told, page
 from pilothouse.backtest.shelf import Kept
-from pilothouse.core.errors import Invalid, Problem
+from pilothouse.core.errors import Invalid, NotFound, Problem
 
+_INSTANTS: Final = frozenset({"time", "made", "ended", "entry_time", "exit_time", "bar_time"})
 _PERIODS: Final = {"daily": "days", "monthly": "months", "yearly": "years"}
-KINDS: Final = ("trades", *_PERIODS, "equity", "all")
+KINDS: Final = ("trades", "orders", "fills", *_PERIODS, "equity", "all")
+
+
+class NoOrders(NotFound):
+    """The orders of this run are not kept."""
+
+    code = "no_orders"
+
+
+def orders_in(kept: Kept) -> Orders:
+    """Return the orders of a run. Raises NoOrders, which says how they are had."""
+    if kept.orders is None:
+        how = (
+            "ask for the same run with --orders (API: orders): it is found, and they are worked out and kept beside it"
+        )
+        raise NoOrders(f"the orders of backtest {kept.card.name[:12]} are not kept, because it is a long one; {how}")
+    return kept.orders
 
 
 def page_of(kept: Kept) -> str:
@@ -23,7 +41,8 @@ def page_of(kept: Kept) -> str:
     title = f"{told['title']}: {told['params']}" if told.get("params") else str(told["title"])
     subtitle = f"{told['symbol']}, {told['timeframe']}, {told['span']}"
     shown = Told(title, subtitle, kept.spec, kept.candles.fingerprint(), tuple(told["notes"]), told.get("luck", ""))
-    return page(kept.result, kept.candles, found.metrics, found.months, found.kinds, shown)
+    more = Beside(kept.exposure, kept.orders)
+    return page(kept.result, kept.candles, found.metrics, found.months, found.kinds, shown, more)
 
 
 def content(kept: Kept, what: str, kind: str) -> bytes:
@@ -38,7 +57,12 @@ def content(kept: Kept, what: str, kind: str) -> bytes:
         names: Any = exports.TRADE_NAMES
         rows: Any = exports.trade_rows(kept.result, kept.candles.symbol)
     elif what == "equity":
-        names, rows = ("time", "equity", "drawdown"), exports.equity_rows(kept.result)
+        names, rows = exports.EQUITY_NAMES, exports.equity_rows(kept.result, kept.exposure)
+    elif what == "fills":
+        names, rows = exports.FILL_NAMES, exports.fill_rows(kept.result, kept.candles.symbol, kept.orders)
+    elif what == "orders":
+        names = exports.ORDER_NAMES
+        rows = exports.order_rows(kept.result, kept.candles.symbol, orders_in(kept))
     else:
         found = measured(kept.result, kept.candles)
         names, rows = exports.PERIOD_NAMES, exports.period_rows(getattr(found, _PERIODS[what]))
@@ -62,20 +86,34 @@ def tabled(names: Any, rows: Any, kind: str) -> bytes:
 
 
 def _parquet(names: Any, rows: Any) -> bytes:
-
-    columns = {name: [row[place] for row in rows] for place, name in enumerate(names)}
+    columns = {name: _column(name, [row[place] for row in rows]) for place, name in enumerate(names)}
     sink = io.BytesIO()
     parquet.write_table(pa.table(columns), sink, compression="zstd")
     return sink.getvalue()
 
 
-def _everything(kept: Kept) -> bytes:
+def _column(name: str, cells: list[Any]) -> Any:
+    """Return a column; instants as such, in UTC."""
+    found = pa.array(cells)
+    if name in _INSTANTS:
+        return found.cast(pa.timestamp("ms")).cast(pa.timestamp("ms", tz="UTC"))
+    return found
 
+
+def _everything(kept: Kept) -> bytes:
     card = kept.card
-    trades = [
-        dict(zip(exports.TRADE_NAMES, map(exports.json_cell, row), strict=True))
-        for row in exports.trade_rows(kept.result, kept.candles.symbol)
-    ]
+    symbol, result = kept.candles.symbol, kept.result
+    tables = {
+        "trades": (exports.TRADE_NAMES, exports.trade_rows(result, symbol)),
+        "fills": (exports.FILL_NAMES, exports.fill_rows(result, symbol, kept.orders)),
+        "equity": (exports.EQUITY_NAMES, exports.equity_rows(result, kept.exposure)),
+    }
+    if kept.orders is not None:
+        tables["orders"] = (exports.ORDER_NAMES, exports.order_rows(result, symbol, kept.orders))
+    rows = {
+        name: [dict(zip(names, map(exports.json_cell, row), strict=True)) for row in found]
+        for name, (names, found) in tables.items()
+    }
     told = {
         "name": card.name,
         **card.told,
@@ -83,4 +121,4 @@ def _everything(kept: Kept) -> bytes:
         "spec": json.loads(kept.spec),
         "metrics": card.metrics,
     }
-    return json.dumps(told | {"trades": trades}, ensure_ascii=False, indent=1).encode()
+    return json.dumps(told | rows, ensure_ascii=False, indent=1).encode()

@@ -13,8 +13,10 @@ from typing import Any, Final
 import numpy as np
 
 from pilothouse.backtest.curves import Ints
-from pilothouse.backtest.exports import TRADE_NAMES, json_cell, time_of, trade_rows
+from pilothouse.backtest.exports import ORDER_NAMES, TRADE_NAMES, json_cell, order_rows, time_of, trade_rows
+from pilothouse.backtest.exposure import Exposure
 from pilothouse.backtest.metrics import CATALOGUE
+from pilothouse.backtest.orders import Orders
 from pilothouse.backtest.page_parts import (
     COSTLESS,
     asset,
@@ -36,6 +38,7 @@ DRAWN_MOST: Final = 6_000
 """So many candles are drawn at most; each then stands for several bars."""
 
 _MARKS_MOST: Final = 2_000
+_ORDERS_MOST: Final = 5_000
 _FIRST: Final = (
     "total_return", "cagr", "max_drawdown", "sharpe", "sortino", "calmar", "profit_factor", "win_rate", "trades",
     "time_in_market", "fees", "volatility",
@@ -63,6 +66,14 @@ class Told:
     luck: str = ""
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Beside:
+    """What a run may have kept beside its result; None where it did not."""
+
+    exposure: Exposure | None = None
+    orders: Orders | None = None
+
+
 def page(
     result: Result,
     candles: Candles,
@@ -70,6 +81,7 @@ def page(
     months: Sequence[Period],
     kinds: Sequence[Period],
     told: Told,
+    beside: Beside | None = None,
 ) -> str:
     """Return the page as HTML.
 
@@ -77,17 +89,20 @@ def page(
     metrics           by name, as `metrics.measure` returns them
     months, kinds     as `periods.by_time` and `periods.by_kind` return them
     """
-    drawn = json.dumps(_drawn(result, candles), separators=(",", ":"), allow_nan=False).replace("<", "\\u003c")
-    beside = "all at equal weights" if isinstance(result, Portfolio) else "the instrument"
+    beside = beside or Beside()
+    drawn = json.dumps(_drawn(result, candles, beside), separators=(",", ":"), allow_nan=False).replace("<", "\\u003c")
+    held = "all at equal weights" if isinstance(result, Portfolio) else "the instrument"
     parts = [
         _warnings(result, told),
         f"<div class=cards>{''.join(_card(name, metrics.get(name)) for name in _FIRST)}</div>",
         f"<h2>{text(_drawn_price(result))}, entries and exits</h2>{_thinned(candles)}<div id=price class=chart></div>",
-        f"<h2>Equity <span class=dim>beside holding {beside} (grey)</span> and drawdown</h2>",
+        f"<h2>Equity <span class=dim>beside holding {held} (grey)</span> and drawdown</h2>",
         "<div id=equity class=chart></div><div id=drawdown class='chart low'></div>",
+        _exposed(beside.exposure),
         _heat(months),
         _kinds(kinds),
         _trades(result),
+        _orders(beside.orders),
         _metrics(metrics),
         f"<h2>What was run</h2><p class=dim>Data {text(told.fingerprint)}; result {result.digest()}</p>",
         spec_shown(told.spec),
@@ -168,14 +183,32 @@ def _kinds(kinds: Sequence[Period]) -> str:
     return f"<h2>By side and instrument</h2><table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>"
 
 
+def _exposed(exposure: Exposure | None) -> str:
+    if exposure is None:
+        return ""
+    words = "what was held, as a share of equity: gross (area) and long less short (line)"
+    return f"<h2>Exposure <span class=dim>{words}</span></h2><div id=exposure class='chart low'></div>"
+
+
 def _trades(result: Result) -> str:
-    head = "".join(
-        f"<th data-sort={place}>{text(name.replace('_', ' '))}</th>" for place, name in enumerate(TRADE_NAMES)
-    )
+    return _leafed("trades", f"Trades <span class=dim>({len(result.trades):,}; a click on a column sorts)</span>",
+                   TRADE_NAMES)  # fmt: skip
+
+
+def _orders(orders: Orders | None) -> str:
+    if orders is None:
+        return ""
+    shown = f"; here the first {_ORDERS_MOST:,}, an export holds all" if len(orders) > _ORDERS_MOST else ""
+    return _leafed("orders", f"Orders <span class=dim>({len(orders):,}{shown})</span>", ORDER_NAMES)
+
+
+def _leafed(name: str, title: str, heads: Sequence[str]) -> str:
+    """Return the frame of a table that the page's script fills, a leaf at a time."""
+    head = "".join(f"<th data-sort={place}>{text(each.replace('_', ' '))}</th>" for place, each in enumerate(heads))
     return (
-        f"<h2>Trades <span class=dim>({len(result.trades):,}; a click on a column sorts)</span></h2>"
-        f"<div class=scroll><table><thead><tr>{head}</tr></thead><tbody id=trades></tbody></table></div>"
-        "<p><button id=back>Back</button> <span id=where class=dim></span> <button id=on>On</button></p>"
+        f"<h2>{title}</h2><div class=leafed id={name}>"
+        f"<div class=scroll><table><thead><tr>{head}</tr></thead><tbody></tbody></table></div>"
+        "<p><button class=back>Back</button> <span class='where dim'></span> <button class=on>On</button></p></div>"
     )
 
 
@@ -190,7 +223,7 @@ def _metrics(metrics: Mapping[str, float | None]) -> str:
     )
 
 
-def _drawn(result: Result, candles: Candles) -> dict[str, Any]:
+def _drawn(result: Result, candles: Candles, beside: Beside) -> dict[str, Any]:
     """Return what the charts draw: at most so many candles, the extremes of equity within each kept."""
     count = len(candles)
     each = max(1, -(-count // DRAWN_MOST))
@@ -222,9 +255,31 @@ def _drawn(result: Result, candles: Candles) -> dict[str, Any]:
         "candles": [list(row) for row in bars],
         "equity": [list(row) for row in curve],
         "marks": _marks(result, seconds, each),
-        "trades": [[json_cell(cell) for cell in row] for row in trade_rows(result, candles.symbol)],
-        "signed": list(_SIGNED),
+        "exposure": _exposure_drawn(result, beside.exposure, seconds, starts, ends),
+        "tables": {
+            "trades": [[json_cell(cell) for cell in row] for row in trade_rows(result, candles.symbol)],
+            "orders": _orders_drawn(result, candles.symbol, beside.orders),
+        },
+        "signed": {"trades": list(_SIGNED), "orders": []},
     }
+
+
+def _exposure_drawn(
+    result: Result, exposure: Exposure | None, seconds: list[int], starts: Ints, ends: Ints
+) -> list[list[float]] | None:
+    """Return (time, gross, net), percent of equity; of the bars of one candle the largest gross, and the last net."""
+    if exposure is None or not len(starts):
+        return None
+    gross, net = (np.nan_to_num(each) * 100 for each in exposure.shares(result.equity))
+    rows = zip(seconds, np.maximum.reduceat(gross, starts).tolist(), net[ends].tolist(), strict=True)
+    return [list(row) for row in rows]
+
+
+def _orders_drawn(result: Result, symbol: str, orders: Orders | None) -> list[list[Any]]:
+    if orders is None:
+        return []
+    rows = order_rows(result, symbol, orders, most=_ORDERS_MOST)
+    return [["yes" if cell is True else "" if cell is False else json_cell(cell) for cell in row] for row in rows]
 
 
 def _marks(result: Result, seconds: list[int], each: int) -> list[list[Any]]:

@@ -10,12 +10,15 @@ from pilothouse.backtest.columns_in_turns import simulate_in_turns, simulate_man
 from pilothouse.backtest.gate import beyond_kernels
 from pilothouse.backtest.inside import Finer
 from pilothouse.backtest.ladders import COMPILED, IN_TURNS, run_ladders
+from pilothouse.backtest.order_log import OrderLog
+from pilothouse.backtest.orders import Orders
 from pilothouse.backtest.portfolio import simulate_many
 from pilothouse.backtest.result import Result
 from pilothouse.backtest.simulate import Funding, simulate
 from pilothouse.backtest.spec import BacktestSpec, inside_key
+from pilothouse.backtest.turns import run_turns
 from pilothouse.core.candles import Candles
-from pilothouse.core.errors import Invalid, Problem
+from pilothouse.core.errors import Broken, Invalid, Problem
 from pilothouse.strategies.parameters import resolve
 from pilothouse.strategies.sdk import Columns, Turns
 from pilothouse.strategies.view import View
@@ -29,21 +32,55 @@ def run_any(
     funding: Mapping[str, Funding] | None = None,
     finer: Mapping[str, Finer] | None = None,
     known: bool = False,
+    log: OrderLog | None = None,
 ) -> tuple[Result, str]:
     """Return what a strategy of either kind would have done on its markets, and which engine ran it.
 
-    Engines are `ladders.COMPILED` and `ladders.IN_TURNS`; which one it was makes no difference to the result.
+    Engines are `ladders.COMPILED` and `ladders.IN_TURNS`; which one it was makes no difference to the result. Of the
+    two only the one that goes turn by turn writes its orders into `log`; see `orders_of`.
     Raises as `run` and `run_ladders`.
     """
     if isinstance(strategy, Columns):
-        found = run(spec, data, strategy, funding=funding, finer=finer, known=known)
+        found = run(spec, data, strategy, funding=funding, finer=finer, known=known, log=log)
         return found, IN_TURNS if in_turns(spec) else COMPILED
     if not known:
         refuse_unfit(spec, data, strategy, finer or {})
     return run_ladders(
         spec, {market.symbol: data[market.symbol] for market in spec.markets}, strategy,
-        resolve(strategy.parameters, spec.params), funding=funding, finer=finer,
+        resolve(strategy.parameters, spec.params), funding=funding, finer=finer, log=log,
     )  # fmt: skip
+
+
+class OrdersDiffer(Broken):
+    """The engine that tells orders came to another result than the one that ran."""
+
+    code = "orders_differ"
+
+
+def orders_of(
+    spec: BacktestSpec,
+    data: Mapping[str, Candles],
+    strategy: Columns | Turns,
+    digest: str,
+    *,
+    funding: Mapping[str, Funding] | None = None,
+    finer: Mapping[str, Finer] | None = None,
+) -> Orders:
+    """Return every order of a run, which is carried out once more for it, turn by turn.
+
+    digest   of the result whose orders they are
+    Raises OrdersDiffer where this run ends otherwise, and as `run`.
+    """
+    log = OrderLog()
+    if isinstance(strategy, Columns):
+        found = run(spec, data, strategy, funding=funding, finer=finer, known=True, log=log, compiled=False)
+    else:
+        bars = {market.symbol: data[market.symbol] for market in spec.markets}
+        p = resolve(strategy.parameters, spec.params)
+        found = run_turns(spec, bars, strategy, p, funding=funding, finer=finer, log=log)
+    if found.digest() != digest:
+        raise OrdersDiffer(f"turn by turn {spec.strategy} came to another result; please report it with its spec")
+    return log.orders()
 
 
 def in_turns(spec: BacktestSpec) -> list[str]:
@@ -64,6 +101,8 @@ def run(
     funding: Mapping[str, Funding] | None = None,
     finer: Mapping[str, Finer] | None = None,
     known: bool = False,
+    log: OrderLog | None = None,
+    compiled: bool = True,
 ) -> Result:
     """Return what the strategy would have done on its market, or on several that share an account.
 
@@ -75,6 +114,8 @@ def run(
     funding   its history by symbol, where the spec wants it paid
     finer     shorter candles or trades by symbol, where the spec walks inside the bars
     known     whether a spec with the same data and markets was run over them before: then they are not hashed again
+    log       where orders are written down by a run that goes turn by turn
+    compiled  False: turn by turn, even where a compiled loop knows the run; the result is the same
 
     What no compiled loop knows (`in_turns`) is carried out turn by turn, to the same result but more slowly.
     Raises Invalid that names what does not fit, TooLargeToCount.
@@ -94,14 +135,16 @@ def run(
     warm_up = strategy.warm_up_bars(p, candles.span_ms)
     if len(spec.markets) > 1 or spec.hedge:
         shared = (spec, data, signals, rules)
-        if in_turns(spec):
-            return simulate_many_in_turns(*shared, warm_up=warm_up, funding=funding, finer=finer)
+        if not compiled or in_turns(spec):
+            return simulate_many_in_turns(*shared, warm_up=warm_up, funding=funding, finer=finer, log=log)
         return simulate_many(*shared, warm_up=warm_up, funding=funding)
     spec = replace(spec, costs=spec.costs_of(market))
     told, paid = signals[market.symbol], (funding or {}).get(market.symbol)
     within = (finer or {}).get(market.symbol)
-    ran = simulate_in_turns if in_turns(spec) else simulate
-    return ran(spec, market, candles, told, rules, warm_up=warm_up, funding=paid, finer=within)
+    one = (spec, market, candles, told, rules)
+    if compiled and not in_turns(spec):
+        return simulate(*one, warm_up=warm_up, funding=paid, finer=within)
+    return simulate_in_turns(*one, warm_up=warm_up, funding=paid, finer=within, log=log)
 
 
 def refuse_unfit(

@@ -19,8 +19,12 @@ import pyarrow as pa
 from pyarrow import parquet
 
 from pilothouse.backtest.denials import NONE, Denials
+from pilothouse.backtest.exposure import Exposure, exposure_of
+from pilothouse.backtest.orders import Orders
 from pilothouse.backtest.result import FILL_COLUMNS, TRADE_COLUMNS, FillTable, Result, Scale, Trades
 from pilothouse.backtest.result_of_many import Portfolio
+from pilothouse.backtest.shelf_orders import FOLDER as _ORDERS
+from pilothouse.backtest.shelf_orders import read_orders, write_orders
 from pilothouse.core.candles import Candles
 from pilothouse.core.errors import Broken, Invalid, NotFound, Problem
 
@@ -60,12 +64,18 @@ class Card:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Kept:
-    """A whole run as it is kept."""
+    """A whole run as it is kept.
+
+    exposure   None in an older run over several instruments, which did not keep it
+    orders     None where nobody wanted them; see `Shelf.put_orders`
+    """
 
     card: Card
     spec: str
     result: Result
     candles: Candles
+    exposure: Exposure | None = None
+    orders: Orders | None = None
 
 
 class Shelf:
@@ -85,7 +95,7 @@ class Shelf:
 
     def put(
         self, name: str, spec: str, result: Result, candles: Candles, metrics: Mapping[str, float | None],
-        told: Mapping[str, Any],
+        told: Mapping[str, Any], *, exposure: Exposure | None = None, orders: Orders | None = None,
     ) -> Card:  # fmt: skip
         """Keep a run, durably; one that is kept already stays as it is."""
         card = Card(name, dict(told), dict(metrics), result.digest())
@@ -95,7 +105,10 @@ class Shelf:
         draft = self._folder / f".draft-{secrets.token_hex(8)}"
         draft.mkdir(mode=0o700)
         try:
-            _write(draft, card, spec, result, candles)
+            _write(draft, card, spec, result, candles, exposure)
+            if orders is not None:
+                write_orders(draft / _ORDERS, orders)
+            _sync_all(draft)
             draft.rename(self.place(name))
         except OSError:
             if not self.has(name):  # somebody else may have kept the same run meanwhile
@@ -104,6 +117,26 @@ class Shelf:
             shutil.rmtree(draft, ignore_errors=True)
         _sync(self._folder)
         return card
+
+    def put_orders(self, name: str, orders: Orders) -> None:
+        """Keep the orders of a run that is kept; those that are kept already stay. Raises NoSuchRun."""
+        if not self.has(name):
+            raise NoSuchRun(f"no backtest {name[:64]!r} is kept")
+        draft = self._folder / f".draft-{secrets.token_hex(8)}"
+        try:
+            write_orders(draft, orders)
+            _sync_all(draft)
+            draft.rename(self.place(name) / _ORDERS)
+        except OSError:
+            if not self.has_orders(name):  # somebody else may have kept them meanwhile
+                raise
+        finally:
+            shutil.rmtree(draft, ignore_errors=True)
+        _sync(self.place(name))
+
+    def has_orders(self, name: str) -> bool:
+        """Say whether the orders of a run are kept."""
+        return (self.place(name) / _ORDERS).is_dir()
 
     def card(self, name: str) -> Card:
         """Return what is known of a run. Raises NoSuchRun, RunDamaged."""
@@ -126,11 +159,13 @@ class Shelf:
             spec = (place / "spec.json").read_text(encoding="utf-8")
             result = _result(place, shape)
             candles = _candles(place, shape)
+            exposure = _exposure(place, result, candles)
+            orders = read_orders(place / _ORDERS)
         except (OSError, ValueError, KeyError, TypeError, pa.ArrowException, Invalid) as error:
             raise RunDamaged(f"the files of backtest {name} are damaged: {error}") from error
         if result.digest() != card.digest:
             raise RunDamaged(f"the columns of backtest {name} are not those that were kept")
-        return Kept(card, spec, result, candles)
+        return Kept(card, spec, result, candles, exposure, orders)
 
     def cards(self) -> Iterator[Card]:
         """Yield what is known of every run, the newest first; a damaged one is left out."""
@@ -163,7 +198,7 @@ class Shelf:
         shutil.rmtree(gone, ignore_errors=True)
 
 
-def _write(draft: Path, card: Card, spec: str, result: Result, candles: Candles) -> None:
+def _write(draft: Path, card: Card, spec: str, result: Result, candles: Candles, exposure: Exposure | None) -> None:
     scale = result.scale
     shape = {
         "form": _FORM, "tick": str(scale.tick), "lot": str(scale.lot), "unit": str(scale.unit),
@@ -186,14 +221,28 @@ def _write(draft: Path, card: Card, spec: str, result: Result, candles: Candles)
     bars = {name: getattr(candles, name) for name in _CANDLES} | {
         f"x.{name}": candles.extra[name] for name in candles.extra
     }
-    tables = {"trades": trades, "fills": fills, "equity": {"equity": result.equity}, "candles": bars}
+    worth = {"equity": result.equity}
+    if exposure is not None and isinstance(result, Portfolio):  # of one instrument it follows from fills and candles
+        worth |= {"gross": exposure.gross, "net": exposure.net}
+    tables = {"trades": trades, "fills": fills, "equity": worth, "candles": bars}
     for name, columns in tables.items():
         _write_table(draft / f"{name}.parquet", columns)
     for name, text in texts.items():
         (draft / name).write_text(text, encoding="utf-8")
-    for path in draft.iterdir():
+
+
+def _sync_all(folder: Path) -> None:
+    for path in folder.rglob("*"):
         _sync(path)
-    _sync(draft)
+    _sync(folder)
+
+
+def _exposure(place: Path, result: Result, candles: Candles) -> Exposure | None:
+    if not isinstance(result, Portfolio):
+        return exposure_of(result, [candles])
+    if "gross" not in parquet.read_schema(place / "equity.parquet").names:
+        return None
+    return Exposure(*_columns(place / "equity.parquet", ("gross", "net")))
 
 
 def _write_table(path: Path, columns: Mapping[str, Any]) -> None:

@@ -159,6 +159,7 @@ class Order(msgspec.Struct, eq=False):
     best      from which a trailing trigger is measured
     ticket    what it is, where rules are carried out; such orders rest at their own price, even over a gap
     frozen    a target that was met once: what is left of it no longer changes with the position
+    number    its row in the log of orders, where there is one
     """
 
     want: Want
@@ -175,6 +176,7 @@ class Order(msgspec.Struct, eq=False):
     ticket: Ticket | None = None
     frozen: bool = False
     key: str = ""
+    number: int = -1
 
     def level(self, at: int) -> int:
         """Return the price at which the market reaches it; `at` where it is reached at once."""

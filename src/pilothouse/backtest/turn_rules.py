@@ -10,6 +10,8 @@ from dataclasses import replace
 from typing import Any, ClassVar, Final
 
 from pilothouse.backtest.columns_as_turns import ColumnsAsTurns
+from pilothouse.backtest.order_log import UNSIZED, OrderLog
+from pilothouse.backtest.orders import Outcome
 from pilothouse.backtest.result import Result
 from pilothouse.backtest.result_of_many import Portfolio
 from pilothouse.backtest.simulate import Plan
@@ -43,9 +45,9 @@ class Rules:
 class RulesRun(TurnRun):
     """A run whose orders are those of rules, for each position of its own."""
 
-    def __init__(self, spec: BacktestSpec, lanes: list[Lane]) -> None:
+    def __init__(self, spec: BacktestSpec, lanes: list[Lane], log: OrderLog | None = None) -> None:
         """Begin flat, without any position that could be held."""
-        super().__init__(spec, lanes, Rules(), Params({}))
+        super().__init__(spec, lanes, Rules(), Params({}), log)
         self.late = 0  # the plans say when a wish is carried out
         self.seats: list[ColumnsAsTurns] = []
         self.ranks: dict[int, Floats | None] = {}
@@ -145,7 +147,7 @@ class RulesRun(TurnRun):
             return
         waited = not self._waits_for_ever(entry) and lane.bar >= entry.ticket.until
         if waited or (self.account.many and lane.bar + 1 == len(lane.places)):
-            self.forget(entry)
+            self.forget(entry, Outcome.EXPIRED)
 
     # ── wishes ────────────────────────────────────────────────────────────────────────────────────
 
@@ -187,7 +189,9 @@ class RulesRun(TurnRun):
             if needs and used >= self.spec.positions_most and self.account.many:
                 self.crowded += 1
                 if seat.waits is not None:
-                    self.forget(seat.waits)
+                    self.forget(seat.waits, Outcome.NO_PLACE)
+                elif self.log is not None:
+                    self.log.never(seat.leg, seat.entry, seat.way(decided), UNSIZED, Outcome.NO_PLACE)
                 continue
             if before[id(seat)] == _NEW:
                 self.follow(seat.wish(decided, worth))

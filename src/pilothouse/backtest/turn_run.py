@@ -15,6 +15,8 @@ import numpy as np
 
 from pilothouse.backtest.denials import NONE
 from pilothouse.backtest.inside import on_bars
+from pilothouse.backtest.order_log import UNSIZED, OrderLog
+from pilothouse.backtest.orders import Outcome
 from pilothouse.backtest.result import FILL_COLUMNS, TRADE_COLUMNS, FillTable, Reason, Result, Trades
 from pilothouse.backtest.result_of_many import Portfolio
 from pilothouse.backtest.simulate import TooLargeToCount
@@ -45,10 +47,14 @@ def _lots_of(quantity: Decimal, lot: Decimal) -> int:
 class TurnRun(Walk):
     """One run: the strategy decides, orders stand and are met, the account keeps the books."""
 
-    def __init__(self, spec: BacktestSpec, lanes: list[Lane], strategy: Turns, p: Params) -> None:
-        """Begin flat, before the first bar."""
+    def __init__(
+        self, spec: BacktestSpec, lanes: list[Lane], strategy: Turns, p: Params, log: OrderLog | None = None
+    ) -> None:
+        """Begin flat, before the first bar. `log`: where orders are written down."""
         capital = int(divided(spec.capital, lanes[0].scale.unit, _ONE))
-        super().__init__(Account(spec, lanes, capital), through=spec.fills.through)
+        super().__init__(Account(spec, lanes, capital), through=spec.fills.through, log=log)
+        if log is not None:
+            log.seat(lanes, self.moment)
         self.spec, self.lanes, self.p = spec, lanes, p
         self.by_symbol = {lane.market.symbol: lane for lane in lanes}
         self.strategy, self.decide = strategy, strategy.decide
@@ -77,6 +83,10 @@ class TurnRun(Walk):
         """Walk all steps."""
         for step in range(len(self.opened)):
             self.one_step(step, self.here_at(step))
+
+    def moment(self) -> int:
+        """Return when it is: the opening of a bar or piece, or its end once it closes; milliseconds since 1970."""
+        return self.closed[self.account.step] if self.phase == CLOSE else self.opened[self.account.step]
 
     def here_at(self, step: int) -> list[Lane]:
         """Bring the instruments that have a bar or piece at a step to it, and return them."""
@@ -217,6 +227,8 @@ class TurnRun(Walk):
             if order.trail and order.since != step and order.trigger is not None:
                 order.best = min(order.best, lane.low) if order.sign > 0 else max(order.best, lane.high)
                 order.trigger = max(order.best + order.sign * order.trail, 1)
+                if self.log is not None:
+                    self.log.moved(order)
 
     # ── turns ─────────────────────────────────────────────────────────────────────────────────────
 
@@ -245,6 +257,8 @@ class TurnRun(Walk):
             if order is None or not self._passes(order):
                 continue
             if self.late:
+                if self.log is not None:
+                    self.log.made(order)
                 self.later.append((self._due(order.leg.lane), order))
             else:
                 self._stand(order)
@@ -322,6 +336,7 @@ class TurnRun(Walk):
             self.account.skipped += 1
             if before is not None:
                 self.forget(before)
+            self._not_made(want, leg, lots, limit, trigger, too_small=too_small)
             return None
         reason = reason_of(
             reduces=want.reduce_only, limit=limit is not None, trigger=want.stop is not None, trails=trail > 0
@@ -347,6 +362,20 @@ class TurnRun(Walk):
                 made.since, made.best, made.trigger = before.since, before.best, before.trigger
         return made
 
+    def _not_made(
+        self, want: Want, leg: Leg, lots: int, limit: int | None, trigger: int | None, *, too_small: bool
+    ) -> None:
+        if self.log is None:
+            return
+        market = leg.lane.market
+        least = f"{market.lots_min} lots, worth {market.notional_min}, are the least"
+        words = least if too_small else f"{market.lots_most} lots are the most"
+        self.log.never(
+            leg, want.key, 1 if want.quantity > 0 else -1, lots or UNSIZED,
+            Outcome.TOO_SMALL if too_small else Outcome.TOO_LARGE, words, limit=limit, trigger=trigger,
+            reduces=want.reduce_only,
+        )  # fmt: skip
+
     def _passes(self, order: Order) -> bool:
         """Ask the gate; a denial takes away what stood under that name, and the strategy hears of it."""
         if self.gate is None:
@@ -364,6 +393,8 @@ class TurnRun(Walk):
             raise Refused(f"more than {_DENIED_MOST_A_BAR} orders were denied in one bar: each asks for the next")
         why = reasons[0]
         symbol = order.leg.lane.market.symbol
+        if self.log is not None:
+            self.log.denied(order, "; ".join(reason.message for reason in reasons))
         self.turn(Denied(order.key, symbol, why.code, why.message, self.closed[self.account.step]))
         return False
 
@@ -371,6 +402,8 @@ class TurnRun(Walk):
         before = self.orders.pop(order.key, None)
         if before is not None:
             del before.leg.orders[order.key]
+        if self.log is not None:
+            self.log.stands(order, before)
         self.orders[order.key] = order.leg.orders[order.key] = order
 
     # ── the end ───────────────────────────────────────────────────────────────────────────────────

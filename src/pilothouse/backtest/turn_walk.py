@@ -7,6 +7,8 @@ is followed by the way out once more, for stops and liquidation alone.
 
 from typing import Final
 
+from pilothouse.backtest.order_log import OrderLog
+from pilothouse.backtest.orders import Outcome
 from pilothouse.backtest.result import Reason
 from pilothouse.backtest.turn_account import Account
 from pilothouse.backtest.turn_margin import called
@@ -20,9 +22,10 @@ _OUT, _BACK, _AFTER = range(3)
 class Walk:
     """Fills orders on the bars of an account; what follows a fill is heard by `heard`, which a subclass gives."""
 
-    def __init__(self, account: Account, *, through: bool) -> None:
+    def __init__(self, account: Account, *, through: bool, log: OrderLog | None = None) -> None:
         """Begin without orders."""
         self.account = account
+        self.log = log
         self.reach = 1 if through else 0
         self.orders: dict[str, Order] = {}
 
@@ -34,7 +37,11 @@ class Walk:
         """Close all positions where they stand for one another and the account is not worth what they must be."""
         if not self.account.shared:
             return
-        for leg, lots, price in called(self.account, self.stop_of if inside else None):
+        closed = called(self.account, self.stop_of if inside else None)
+        if self.log is not None:
+            for leg, lots, _ in closed:
+                self.log.forced(leg, lots)
+        for leg, lots, price in closed:
             self.heard(leg, "liquidation", lots, price)
 
     def stop_of(self, leg: Leg) -> int | None:
@@ -48,11 +55,13 @@ class Walk:
         ]  # fmt: skip
         return None if not found else max(found) if sign < 0 else min(found)
 
-    def forget(self, order: Order) -> None:
+    def forget(self, order: Order, why: Outcome = Outcome.CANCELED) -> None:
         """Take an order away."""
         if self.orders.get(order.key) is order:
             del self.orders[order.key]
             del order.leg.orders[order.key]
+            if self.log is not None:
+                self.log.ended(order, why)
 
     # ── the open ──────────────────────────────────────────────────────────────────────────────────
 
@@ -261,6 +270,8 @@ class Walk:
         price = max(min(level, came), broke) if long else min(max(level, came), broke)
         price = max(price, 1)
         lots = abs(leg.pos)
+        if self.log is not None:
+            self.log.forced(leg, -lots if long else lots)
         self.account.leave(leg, lots, price, Reason.LIQUIDATION, maker=False)
         self.heard(leg, "liquidation", -lots if long else lots, price)
 
@@ -281,7 +292,10 @@ class Walk:
             stop.reason,
             ticket=ticket,
             key=ticket.key,
+            number=stop.number,
         )
+        if self.log is not None:
+            self.log.triggered(stop)
         self.orders[leg.leave] = leg.orders[leg.leave] = made
         self.take(made, price)
 
@@ -297,7 +311,7 @@ class Walk:
         leg = order.leg
         held = abs(leg.pos) if leg.pos * order.sign < 0 else 0
         if not held:
-            self.forget(order)
+            self.forget(order, Outcome.NOTHING_HELD)
             self.account.skipped += order.ticket is None
             return
         lots = min(order.lots, held, leg.lane.budget)
@@ -305,10 +319,12 @@ class Walk:
             return
         if not maker:
             price = self._limited(order, self.account.slipped(leg.lane, price, order.sign, lots))
+        if self.log is not None:
+            self.log.filled(order, lots)
         order.lots -= lots if order.lots < ALL else 0
         turns_round = not order.reduces and order.lots > 0 and lots == held
         if not turns_round and (order.lots == 0 or (lots == held and order.ticket is None)):
-            self.forget(order)
+            self.forget(order, Outcome.CUT)
         self.account.leave(leg, lots, price, order.reason, maker=maker)
         self.heard(leg, order.key, lots * order.sign, price)
         if turns_round and self.orders.get(order.key) is order:
@@ -330,13 +346,15 @@ class Walk:
             worth = most * price * leg.lane.units * leg.lane.scale.unit
             if order.ticket is None or most < market.lots_min or worth < market.notional_min:
                 account.skipped += 1
-                self.forget(order)
+                self.forget(order, Outcome.UNPAID)
                 return
             order.lots = most
+        if self.log is not None:
+            self.log.filled(order, most)
         account.enter(order, most, price, maker=maker, fresh=inside or order.ticket is None)
         order.lots -= most
         if order.lots == 0:
-            self.forget(order)
+            self.forget(order, Outcome.CUT)
         self.heard(leg, order.key, most * order.sign, price)
 
     @staticmethod

@@ -7,6 +7,7 @@ loop asks.
 from collections.abc import Mapping
 
 from pilothouse.backtest.inside import Finer
+from pilothouse.backtest.order_log import OrderLog
 from pilothouse.backtest.result import Result
 from pilothouse.backtest.simulate import Funding
 from pilothouse.backtest.spec import BacktestSpec
@@ -27,12 +28,14 @@ def run_turns(
     *,
     funding: Mapping[str, Funding] | None = None,
     finer: Mapping[str, Finer] | None = None,
+    log: OrderLog | None = None,
 ) -> Result:
     """Return what a strategy in turns would have done on these candles; the same input is the same result.
 
     data      candles of the one market, or by symbol
     funding   its history by symbol, where the spec wants it paid
     finer     shorter candles or trades by symbol, where the spec walks inside the bars
+    log       where orders are written down, if somebody wants them
 
     Raises Invalid that names what this way of running does not know, Refused if orders fill each other without end,
     TooLargeToCount.
@@ -40,7 +43,7 @@ def run_turns(
     by_symbol = {spec.markets[0].symbol: data} if isinstance(data, Candles) else dict(data)
     _checked(spec, by_symbol, finer or {}, many=bool(getattr(strategy, "many", False)))
     kind = CalmMany if len(spec.markets) > 1 else CalmRun
-    run = kind(spec, lanes_of(spec, by_symbol, funding or {}, finer), strategy, p)
+    run = kind(spec, lanes_of(spec, by_symbol, funding or {}, finer), strategy, p, log)
     run.through()
     return run.result()
 

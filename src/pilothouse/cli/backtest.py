@@ -27,6 +27,14 @@ def run(
     strategy: Annotated[str, typer.Argument(metavar="STRATEGY", help="Its name: pilothouse strategy list.")],
     *,
     report: Annotated[Path | None, typer.Option("--report", metavar="FILE", help="Write the page here too.")] = None,
+    orders: Annotated[
+        bool | None,
+        typer.Option(
+            "--orders/--no-orders",
+            show_default=False,
+            help="Keep every order too; by default of runs of up to 30,000 bars. A run that is found gets them added.",
+        ),
+    ] = None,
     as_json: Json = False,
     **said: Any,
 ) -> None:
@@ -45,7 +53,8 @@ def run(
     settings = environment.settings()
     described = named(settings, strategy)
     request = request_of(settings, described, said)
-    done = carry_out(settings, described, wish_of(request, described), request.found, changed_by(request))
+    wish = wish_of(request, described)
+    done = carry_out(settings, described, wish, request.found, changed_by(request), orders=orders)
     if report is not None:
         _write_page(report, _shelf().get(done.card.name))
     told = _told(done.card) | {"found": done.found, "seconds": round_ms(done.seconds)}
@@ -98,11 +107,14 @@ def export(
     name: Name,
     *,
     what: Annotated[
-        str, typer.Option("--what", metavar="WHAT", help="trades, daily, monthly, yearly, equity, or all (JSON).")
+        str,
+        typer.Option(
+            "--what", metavar="WHAT", help="trades, orders, fills, daily, monthly, yearly, equity, all (JSON)."
+        ),
     ] = "trades",
     out: Annotated[Path | None, typer.Option("--out", "-o", metavar="FILE", help=".csv, .parquet or .json.")] = None,
 ) -> None:
-    """Write trades, periods or equity to a file, or to standard output as CSV."""
+    """Write trades, orders, fills, periods or equity to a file, or to standard output as CSV."""
     import sys
 
     from pilothouse.backtest.contents import content

@@ -7,13 +7,15 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from pilothouse.backtest.curves import returns_of
+from pilothouse.backtest.exposure import exposure_of
 from pilothouse.backtest.luck import Moments, judge, moments
 from pilothouse.backtest.measured import metrics_of
+from pilothouse.backtest.order_log import OrderLog
 from pilothouse.backtest.report import span_words
 from pilothouse.backtest.request import Wish, spec_of, spec_of_many
 from pilothouse.backtest.result import Result
 from pilothouse.backtest.result_of_many import Portfolio, held_alike
-from pilothouse.backtest.run import in_turns, run_any
+from pilothouse.backtest.run import in_turns, orders_of, run_any
 from pilothouse.backtest.shelf import Card, Shelf
 from pilothouse.backtest.spec import BacktestSpec
 from pilothouse.backtest.trials import Trial, Trials
@@ -30,6 +32,8 @@ from pilothouse.wiring.backtest_data import Found
 FOLDER: Final = "backtests"
 TRIALS: Final = "trials"
 _DENIALS_TOLD: Final = 20
+ORDERS_BARS_MOST: Final = 30_000
+"""Of so many bars over all markets the orders are told unasked: it takes about half a second."""
 
 Changed = Callable[[Rules], Rules | None]
 """The strategy's rules go in; those to use instead come out, or None."""
@@ -68,8 +72,13 @@ def traded(found: Found) -> tuple[str, Candles, dict[str, Candles]]:
     return symbol, found.candles[symbol], {name: each for name, each in found.candles.items() if name != symbol}
 
 
-def carry_out(settings: Settings, described: Described, wish: Wish, found: Found, changed: Changed) -> Done:
-    """Return the run of one strategy over the markets of the wish, or the first that was found; raises as `prepare`."""
+def carry_out(
+    settings: Settings, described: Described, wish: Wish, found: Found, changed: Changed, *, orders: bool | None = None
+) -> Done:
+    """Return the run of one strategy over the markets of the wish, or the first that was found; raises as `prepare`.
+
+    orders   whether every order is kept as well; None: if that is soon done
+    """
     started = time.monotonic()
     spec, params = prepare(described, wish, found, changed)
     strategy = described.strategy
@@ -77,18 +86,29 @@ def carry_out(settings: Settings, described: Described, wish: Wish, found: Found
     if wish.markets:
         symbol = ", ".join(sorted(wish.markets))
     shelf = Shelf(settings.data / FOLDER)
+    told_orders = orders if orders is not None else steps_of(wish, found) <= ORDERS_BARS_MOST
+    told_by = (spec, found.candles, strategy)
     if shelf.has(spec.name):
-        return Done(shelf.card(spec.name), True, time.monotonic() - started)
+        card = shelf.card(spec.name)
+        if told_orders and not shelf.has_orders(spec.name):
+            shelf.put_orders(spec.name, orders_of(*told_by, card.digest, finer=found.finer))
+        return Done(card, True, time.monotonic() - started)
+    log = OrderLog() if told_orders else None
     # The spec was made of these very candles just now; hashing them once more could say nothing else.
-    result, engine = run_any(spec, found.candles, described.strategy, finer=found.finer, known=True)
+    result, engine = run_any(*told_by, finer=found.finer, known=True, log=log)
+    every = None
+    if log is not None:
+        every = log.orders() if log.is_used else orders_of(*told_by, result.digest(), finer=found.finer)
     told = {
         "title": described.strategy.title, "strategy": described.name, "params": words_of(params),
         "symbol": symbol, "timeframe": found.timeframe, "costless": result.costless, "engine": engine,
         "notes": [*found.notes, *backtest_inside.told(found, result.pessimistic), *_gated(spec, strategy, result)],
         "pessimistic": result.pessimistic, "denials": result.denials.plain(most=_DENIALS_TOLD),
     }  # fmt: skip
+    exposure = None
     if isinstance(result, Portfolio):
-        candles = held_alike([found.candles[each] for each in result.symbols], result.opened_ms)
+        bars = [found.candles[each] for each in result.symbols]
+        candles, exposure = held_alike(bars, result.opened_ms), exposure_of(result, bars)
         told |= {"crowded": result.crowded, "symbols": list(result.symbols)}
     curve = result.curve()
     metrics = metrics_of(result, curve, result.table(), candles)
@@ -98,8 +118,17 @@ def carry_out(settings: Settings, described: Described, wish: Wish, found: Found
     count = ledger.count(described.name, [Trial(spec.name, shape.sharpe if shape is not None else math.nan)])
     span = span_words(candles.opened_ms, candles.span_ms)
     told |= {"span": span, "trials": count, "luck": luck_of(ledger, described.name, shape, per_year, count)}
-    card = shelf.put(spec.name, spec.canonical(), result, candles, metrics, told)
+    card = shelf.put(
+        spec.name, spec.canonical(), result, candles, metrics, told, exposure=exposure, orders=every
+    )  # fmt: skip
     return Done(card, False, time.monotonic() - started)
+
+
+def steps_of(wish: Wish, found: Found) -> int:
+    """Return how many bars, and pieces of bars, a run walks through, over all of its markets."""
+    symbols = wish.markets or (traded(found)[0],)
+    below = sum(len(found.finer[symbol]) for symbol in symbols if symbol in found.finer)
+    return below + sum(len(found.candles[symbol]) for symbol in symbols if symbol in found.candles)
 
 
 def _gated(spec: BacktestSpec, strategy: Strategy, result: Result) -> Iterator[str]:

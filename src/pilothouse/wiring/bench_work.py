@@ -19,7 +19,6 @@ from typing import Any, Final
 from pilothouse.backtest.chance import Fan, of_returns, of_trades
 from pilothouse.backtest.contents import content, page_of
 from pilothouse.backtest.curves import returns_of
-from pilothouse.backtest.exports import TRADE_NAMES, equity_rows, json_cell, trade_rows
 from pilothouse.backtest.search import search
 from pilothouse.backtest.search_files import SearchFile, read
 from pilothouse.backtest.shelf import Card, Shelf
@@ -33,9 +32,9 @@ from pilothouse.sandbox.walled import Walled
 from pilothouse.strategies import foresight
 from pilothouse.strategies.registry import Described
 from pilothouse.strategies.sdk import Columns
-from pilothouse.wiring import bench_pieces
+from pilothouse.wiring import bench_pages, bench_pieces
 from pilothouse.wiring.backtest_pages import page_of_search, page_of_walk, trials_file
-from pilothouse.wiring.backtest_run import FOLDER, TRIALS, carry_out, prepare, traded
+from pilothouse.wiring.backtest_run import FOLDER, TRIALS, carry_out, prepare, steps_of, traded
 from pilothouse.wiring.backtest_search import (
     SEARCHES,
     Lessons,
@@ -55,6 +54,8 @@ from pilothouse.wiring.strategies import OwnStrategy, all_of, folder_of, named
 
 _PPM: Final = 1_000_000
 _LOADED_PPM: Final = 100_000
+_ORDERS_MOST: Final = 300_000
+"""Bars over all markets of which a bench tells the orders unasked: some seconds beside the house."""
 _WORTH_PROCESSES: Final = 100_000_000
 
 _LESSONS: Final = ("train", "test", "anchored", "purge", "folds", "embargo")
@@ -89,8 +90,10 @@ class Bench:
             "walkforward": self._walk,
             "chance": self._chance,
             "check": self._check,
-            "trades": lambda asked, _: self._trades(**asked),
-            "equity": lambda asked, _: self._equity(**asked),
+            "trades": lambda asked, _: bench_pages.trades(self._shelf.get(asked.pop("name")), **asked),
+            "orders": lambda asked, _: bench_pages.orders(self._shelf.get(asked.pop("name")), **asked),
+            "fills": lambda asked, _: bench_pages.fills(self._shelf.get(asked.pop("name")), **asked),
+            "equity": lambda asked, _: bench_pages.equity(self._shelf.get(asked.pop("name")), **asked),
             "trials": lambda asked, _: self._trials(**asked),
             "export": lambda asked, _: self._export(**asked),
             "report": lambda asked, _: page_of(self._shelf.get(asked["name"])),
@@ -154,7 +157,7 @@ class Bench:
         elif kind == "run":
             spec, _ = prepare(described, wish_of(request, described), request.found, changed_by(request))
             told = {"spec": spec.canonical(), "name": spec.name, "bars": request.bars, "combinations": 1}
-            if self._shelf.has(spec.name):
+            if self._shelf.has(spec.name) and (not asked["orders"] or self._shelf.has_orders(spec.name)):
                 told["kept"] = _kept(self._shelf.card(spec.name))
         else:
             _refuse_unfit_search(kind, asked)
@@ -178,7 +181,10 @@ class Bench:
         wish = wish_of(request, described)
         spec, _ = prepare(described, wish, request.found, changed_by(request))
         _same(spec.name, asked["name"])
-        done = carry_out(self._settings, described, wish, request.found, changed_by(request))
+        orders = request.asked["orders"]
+        if orders is None:
+            orders = steps_of(wish, request.found) <= _ORDERS_MOST
+        done = carry_out(self._settings, described, wish, request.found, changed_by(request), orders=orders)
         _end(described)
         return _kept(done.card) | {"found": done.found}
 
@@ -248,25 +254,7 @@ class Bench:
         _end(described)
         return _told(asdict(verdict) | {"honest": verdict.honest})
 
-    # ── Results in pages ──────────────────────────────────────────────────────────────────────────
-
-    def _trades(self, name: str, after: int, limit: int) -> Plain:
-        kept = self._shelf.get(name)
-        every = trade_rows(kept.result, kept.candles.symbol)
-        rows = [dict(zip(TRADE_NAMES, map(json_cell, row), strict=True)) for row in every[after : after + limit]]
-        return {"items": rows, "next_cursor": str(after + limit) if len(every) > after + limit else None}
-
-    def _equity(self, name: str, after: int, limit: int, every: int) -> Plain:
-        """Return rows of the equity curve; of each `every` bars the last."""
-        rows = equity_rows(self._shelf.get(name).result)
-        thinned = rows[every - 1 :: every] if every > 1 else rows
-        if every > 1 and rows and len(rows) % every:
-            thinned = [*thinned, rows[-1]]
-        shown = [
-            dict(zip(("time", "equity", "drawdown"), map(json_cell, row), strict=True))
-            for row in thinned[after : after + limit]
-        ]
-        return {"items": shown, "next_cursor": str(after + limit) if len(thinned) > after + limit else None}
+    # ── Results ───────────────────────────────────────────────────────────────────────────────────
 
     def _trials(self, name: str, after: int, limit: int) -> Plain:
         path = self._settings.data / FOLDER / SEARCHES / f"{name}.jsonl"

@@ -98,6 +98,10 @@ def test_a_backtest_is_asked_for_followed_and_looked_at(running: Served) -> None
     assert len(trades) == int(done["metrics"]["trades"]) > 3
     equity = _pages(running, f"{done['address']}/equity", 500)
     assert len(equity) == BARS
+    orders, fills = (_pages(running, f"{done['address']}/{what}", 50) for what in ("orders", "fills"))
+    assert {fill["order"] for fill in fills} <= {order["number"] for order in orders}
+    assert {fill["trade"] for fill in fills} == {trade["number"] for trade in trades}
+    assert max(float(row["gross_exposure"]) for row in equity) > 0
     results = sum(float(trade["result"]) for trade in trades)
     assert float(equity[-1]["equity"]) == pytest.approx(float(wanted["capital"]) + results)
     csv = running.api.get(f"{done['address']}/export", params={"what": "trades"})

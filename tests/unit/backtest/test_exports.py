@@ -6,6 +6,7 @@ import json
 import re
 from dataclasses import replace
 from decimal import Decimal
+from typing import Any
 
 import numpy as np
 import pytest
@@ -76,7 +77,7 @@ def test_period_tables_have_their_columns() -> None:
 
 def test_equity_is_written_exactly() -> None:
     """At each close, with the fall from the high."""
-    rows = equity_rows(result())
+    rows = equity_rows(result(), None)
 
     assert rows[1][:2] == ("2024-01-01 01:00:00", Decimal("10001.00000"))
     assert rows[5][2] == pytest.approx(25_190 / 1_000_240_000)
@@ -89,7 +90,7 @@ def _page(**changed: object) -> str:
     return page(run, bars, found.metrics, found.months, found.kinds, told)
 
 
-def _told(text: str) -> dict[str, list[list[object]]]:
+def _told(text: str) -> dict[str, Any]:
     found = re.search(r"<script type=application/json id=told>(.*?)</script>", text, re.DOTALL)
     assert found
     return dict(json.loads(found[1]))
@@ -101,7 +102,7 @@ def test_a_page_stands_alone() -> None:
 
     assert not re.search(r"""(?:src|href)\s*=\s*["']?https?:""", text)
     assert "&lt;b&gt;Cross&lt;/b&gt;" in text
-    assert len(_told(text)["trades"]) == 2
+    assert len(_told(text)["tables"]["trades"]) == 2
     assert len(_told(text)["marks"]) == 4
 
 

@@ -51,6 +51,14 @@ fall.addSeries(LightweightCharts.AreaSeries, {
   lineColor: colour("--down"), topColor: colour("--down") + "05", bottomColor: colour("--down") + "44", lineWidth: 1,
   priceFormat: { type: "custom", minMove: 0.01, formatter: (value) => value.toFixed(1) + " %" },
 }).setData(told.equity.map((row) => ({ time: row[0], value: -100 * row[2] })));
+if (told.exposure) {
+  const percent = { type: "custom", minMove: 0.01, formatter: (value) => value.toFixed(1) + " %" };
+  const exposed = chart("exposure");
+  exposed.addSeries(LightweightCharts.AreaSeries, { lineColor: colour("--mark"), topColor: colour("--mark") + "33", bottomColor: colour("--mark") + "05", lineWidth: 1, lineType: 1, priceFormat: percent, lastValueVisible: false, priceLineVisible: false })
+    .setData(told.exposure.map((row) => ({ time: row[0], value: row[1] })));
+  exposed.addSeries(LightweightCharts.LineSeries, { color: colour("--ink"), lineWidth: 1, lineType: 1, priceFormat: percent, priceLineVisible: false })
+    .setData(told.exposure.map((row) => ({ time: row[0], value: row[2] })));
+}
 let moving = false;
 for (const one of charts) one.timeScale().subscribeVisibleTimeRangeChange((range) => {
   if (moving || !range) return;
@@ -60,32 +68,36 @@ for (const one of charts) one.timeScale().subscribeVisibleTimeRangeChange((range
 });
 price.timeScale().fitContent();
 
-// ── Trades, a page at a time, sorted by any column ──
-const page = { at: 0, size: 25, rows: told.trades.slice(), by: 0, down: false };
-function show() {
-  const body = by("trades"), from = page.at * page.size;
-  body.replaceChildren(...page.rows.slice(from, from + page.size).map((row) => {
-    const line = make("tr");
-    row.forEach((cell, place) => line.append(make("td", cell === null ? "" : String(cell), told.signed.includes(place) ? (parseFloat(cell) < 0 ? "down" : "up") : "")));
-    return line;
-  }));
-  const pages = Math.max(1, Math.ceil(page.rows.length / page.size));
-  by("where").textContent = `${page.at + 1} / ${pages}`;
-  by("back").disabled = page.at === 0;
-  by("on").disabled = page.at >= pages - 1;
-}
-by("back").onclick = () => { page.at -= 1; show(); };
-by("on").onclick = () => { page.at += 1; show(); };
-document.querySelectorAll("th[data-sort]").forEach((head) => {
-  head.onclick = () => {
-    const place = Number(head.dataset.sort);
-    page.down = page.by === place ? !page.down : false;
-    page.by = place;
-    const number = (cell) => (cell === null ? -Infinity : parseFloat(cell));
-    const words = page.rows.some((row) => row[place] !== null && Number.isNaN(Number(row[place])));
-    page.rows.sort((one, other) => (words ? String(one[place]).localeCompare(String(other[place])) : number(one[place]) - number(other[place])) * (page.down ? -1 : 1));
-    page.at = 0;
-    show();
-  };
+// ── Tables, a leaf at a time, sorted by any column ──
+document.querySelectorAll(".leafed").forEach((frame) => {
+  const part = (kind) => frame.querySelector(kind);
+  const signed = told.signed[frame.id], size = 25;
+  const leaf = { at: 0, rows: told.tables[frame.id].slice(), by: -1, down: false };
+  function show() {
+    const from = leaf.at * size;
+    part("tbody").replaceChildren(...leaf.rows.slice(from, from + size).map((row) => {
+      const line = make("tr");
+      row.forEach((cell, place) => line.append(make("td", cell === null ? "" : String(cell), signed.includes(place) ? (parseFloat(cell) < 0 ? "down" : "up") : "")));
+      return line;
+    }));
+    const leaves = Math.max(1, Math.ceil(leaf.rows.length / size));
+    part(".where").textContent = `${leaf.at + 1} / ${leaves}`;
+    part(".back").disabled = leaf.at === 0;
+    part(".on").disabled = leaf.at >= leaves - 1;
+  }
+  part(".back").onclick = () => { leaf.at -= 1; show(); };
+  part(".on").onclick = () => { leaf.at += 1; show(); };
+  frame.querySelectorAll("th[data-sort]").forEach((head) => {
+    head.onclick = () => {
+      const place = Number(head.dataset.sort);
+      leaf.down = leaf.by === place ? !leaf.down : false;
+      leaf.by = place;
+      const number = (cell) => (cell === null || cell === "" ? -Infinity : parseFloat(cell));
+      const words = leaf.rows.some((row) => row[place] !== null && Number.isNaN(Number(row[place])));
+      leaf.rows.sort((one, other) => (words ? String(one[place] ?? "").localeCompare(String(other[place] ?? "")) : number(one[place]) - number(other[place])) * (leaf.down ? -1 : 1));
+      leaf.at = 0;
+      show();
+    };
+  });
+  show();
 });
-show();
