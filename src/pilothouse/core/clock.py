@@ -63,7 +63,8 @@ def from_micros(count: int) -> datetime:
 
 def iso(instant: datetime) -> str:
     """Return the instant as ISO 8601 in UTC with a `Z`, always with six digits after the second."""
-    return instant.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    utc = instant if instant.tzinfo is UTC else instant.astimezone(UTC)
+    return f"{utc.isoformat(timespec='microseconds')[:-6]}Z"
 
 
 def day_start(instant: datetime) -> datetime:

@@ -42,5 +42,10 @@ def sortable(prefix: str, at: datetime, counter: int, noise: bytes) -> str:
     counter   0 to 65,535, counts the ids of one microsecond or simply runs around
     noise     4 random bytes, so that two processes never make the same id
     """
+    return sortable_at(prefix, micros(at), counter, noise)
+
+
+def sortable_at(prefix: str, at_micros: int, counter: int, noise: bytes) -> str:
+    """Return the id that `sortable` makes of an instant, given in microseconds since 1970."""
     assert len(noise) == 4, "four bytes tell two processes apart"
-    return f"{prefix}_{micros(at):016x}{counter & 0xFFFF:04x}{noise.hex()}"
+    return f"{prefix}_{at_micros:016x}{counter & 0xFFFF:04x}{noise.hex()}"

@@ -4,8 +4,8 @@ import itertools
 import secrets
 import threading
 
-from pilothouse.core.clock import Clock, from_micros, micros
-from pilothouse.core.ids import sortable
+from pilothouse.core.clock import Clock, micros
+from pilothouse.core.ids import sortable_at
 
 
 class FreshIds:
@@ -30,7 +30,7 @@ class FreshIds:
                 if self._count > 0xFFFF:
                     self._last, self._count = self._last + 1, 0
             at, count = self._last, self._count
-        return sortable(prefix, from_micros(at), count, self._noise)
+        return sortable_at(prefix, at, count, self._noise)
 
 
 class CountedIds:

@@ -29,6 +29,10 @@ _ITEMS_MAX = 200
 _TEXT_LENGTH_MAX = 20_000
 _SECRET_LENGTH_MIN = 6
 _NUMBER_MAX = 2**63
+# The route of alerts by address, as all that is looked through would make it; it stands in the line of each of them.
+OUR_TEXTS = {"/hooks/{url_token}": f"/hooks/{MASK}"}
+_CLEAN_LENGTH_MAX = 64
+_CLEAN_MOST = 1_024
 
 _NAMES = (
     r"secret|token|passw(?:or)?d|passphrase|authori[sz]ation|cookie|credential|signature"
@@ -80,6 +84,8 @@ class Redactor:
         self._values: frozenset[str] = frozenset()
         self._pattern: re.Pattern[str] | None = None
         self._lock = threading.Lock()
+        # Short texts that were looked through and had nothing to be masked, such as events, routes and states.
+        self._clean: set[str] = set()
 
     def hide(self, *values: str | Secret) -> None:
         """Mask these values from now on, also where they stand URL-quoted or JSON-escaped.
@@ -96,9 +102,24 @@ class Redactor:
             if self._values:
                 longest_first = sorted(self._values, key=len, reverse=True)
                 self._pattern = re.compile("|".join(re.escape(each) for each in longest_first))
+                # Another set, not an emptied one: who is looking just now with the old pattern adds to the old one.
+                self._clean = set()
 
     def text(self, text: str) -> str:
         """Return `text` with everything secret masked, cut where it is too long."""
+        clean = self._clean
+        if text in clean:
+            return text
+        if text in OUR_TEXTS:
+            return OUR_TEXTS[text]
+        masked = self._masked(text)
+        if masked == text and len(text) <= _CLEAN_LENGTH_MAX and not _HARMLESS.fullmatch(text):
+            if len(clean) >= _CLEAN_MOST:
+                clean.clear()
+            clean.add(text)
+        return masked
+
+    def _masked(self, text: str) -> str:
         if len(text) > _TEXT_LENGTH_MAX:
             text = f"{text[:_TEXT_LENGTH_MAX]}... ({len(text)} characters)"
         if self._pattern is not None:
@@ -110,6 +131,8 @@ class Redactor:
 
     def value(self, value: object, depth: int = 0) -> Any:
         """Return `value` as plain data with everything secret masked."""
+        if type(value) is str:
+            return self.text(value)
         if isinstance(value, Secret):
             return MASK
         if isinstance(value, Enum):
@@ -134,8 +157,8 @@ class Redactor:
         """Return `fields` with masked values, and those whose name says that they are secret masked whole."""
         shown: dict[str, Any] = {}
         for key, value in list(fields.items())[:_ITEMS_MAX]:
-            if isinstance(key, str) and str.__str__(key) in _OUR_NAMES:
-                shown[str.__str__(key)] = self.value(value, depth + 1)
+            if type(key) is str and key in _OUR_NAMES:
+                shown[key] = self.value(value, depth + 1)
                 continue
             name = self.text(str.__str__(key)) if isinstance(key, str) else str(self.value(key, depth + 1))
             empty = value is None or isinstance(value, bool)

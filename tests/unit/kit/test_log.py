@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from pilothouse.kit.clocks import FrozenClock
 from pilothouse.kit.log import bind, configure
-from pilothouse.kit.redaction import Redactor
+from pilothouse.kit.redaction import OUR_TEXTS, Redactor
 from pilothouse.kit.sealed import MASK, Secret, new_token
 
 CANARY = "canary-5ecret-Värde/+1"
@@ -229,3 +229,18 @@ def test_masking_ends_also_for_what_contains_itself() -> None:
     redactor = Redactor()
     assert "deeper" in str(redactor.value(ring))
     assert len(redactor.text("x " * 1_000_000)) < 30_000
+
+
+def test_what_was_harmless_is_masked_once_it_is_told_to_be_secret() -> None:
+    """Texts that stand in nearly every line are remembered as clean, and none for longer than it is true."""
+    redactor = Redactor()
+    assert [redactor.text("a-plain-word"), redactor.text("a-plain-word")] == ["a-plain-word"] * 2
+    redactor.hide("a-plain-word")
+    assert redactor.text("a-plain-word") == MASK
+
+
+def test_the_texts_that_are_not_looked_through_come_out_as_if_they_were() -> None:
+    """A short cut must lead to the same place."""
+    for text, shown in OUR_TEXTS.items():
+        assert Redactor().text(f"{text} ") == f"{shown} "
+        assert Redactor().text(text) == shown
