@@ -17,6 +17,7 @@ import structlog
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from pilothouse.api import problems, wire
+from pilothouse.api.arrivals import Arrivals, NotBegun
 from pilothouse.api.looks import Looks
 from pilothouse.api.outcomes import Outcomes, Waiter
 from pilothouse.api.rates import Rates
@@ -74,6 +75,7 @@ class Intake:
         self.house = house
         self.outcomes = Outcomes()
         self.rates = Rates()
+        self._arrivals = Arrivals()
         self._looks = Looks(house)
         self._unsubscribe = house.database.bell.subscribe(self.outcomes.hear)
 
@@ -192,10 +194,8 @@ class Intake:
         stored = self.house.database.submit(work, name="alert", lane=known_as)
         too_late = waiter.loop.call_later(STORED_SECONDS_MAX, stored.cancel)  # in vain, once it has been begun
         try:
-            return await asyncio.wrap_future(stored)
-        except asyncio.CancelledError:
-            if not stored.cancelled():
-                raise
+            return await self._arrivals.of(stored)
+        except NotBegun:
             raise TooBusy("too much waits to be stored, and nothing of this was: send it again") from None
         finally:
             too_late.cancel()

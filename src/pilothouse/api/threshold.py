@@ -38,14 +38,15 @@ class Threshold:
         self._whole: Any = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request."""
-        if self._whole is None and scope["type"] == "http" and self._early.door_of(scope) is None:
+        """Answer one request; an alert goes straight to its door, also once the framework is loaded."""
+        is_alert = scope["type"] == "http" and self._early.door_of(scope) is not None
+        if self._whole is None and not is_alert and scope["type"] == "http":
             try:
                 async with asyncio.timeout(WAIT_S):
                     await self._loaded.wait()
             except TimeoutError:
                 pass
-        app: ASGIApp = self._early if self._whole is None else self._whole
+        app: ASGIApp = self._early if is_alert or self._whole is None else self._whole
         await app(scope, receive, send)
 
     async def load(self) -> None:

@@ -106,7 +106,7 @@ def read(body: bytes, shape: Shape) -> Alert:
     return Alert(
         signal=signal,
         shape=shape,
-        secret=alert_text.secret_of(data),
+        secret=fields.webhook_secret,
         masked=alert_text.masked(data, fields.secrets),
         fingerprint=hashlib.sha256(body).hexdigest(),
     )

@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any, Final, TypeVar
 
-from pilothouse.bots.alert_text import MASK, Number, canonical, kind_of, secrets_of, shown
+from pilothouse.bots.alert_text import MASK, Number, canonical, kind_of, secret_of, secrets_of, shown
 from pilothouse.core.errors import Problem
 from pilothouse.core.rounding import NotExact, exact
 from pilothouse.core.signals import Level
@@ -91,12 +91,13 @@ class Unreadable(Exception):
 class Fields:
     """The known fields of one alert, and the problems found so far, in the order they were found."""
 
-    __slots__ = ("_secrets", "_sent", "problems")
+    __slots__ = ("_secrets", "_sent", "problems", "webhook_secret")
 
     def __init__(self, data: dict[str, Any]) -> None:
         """Keep the known fields of `data` that carry something; two spellings that disagree are a problem."""
         self.problems: list[Problem] = []
-        self._secrets = secrets_of(data)
+        self.webhook_secret = secret_of(data)
+        self._secrets = secrets_of(data, self.webhook_secret)
         self._sent: dict[str, tuple[str, Any]] = {}
         for key, value in data.items():
             name = _SPELLINGS.get(key) or _SPELLINGS.get(canonical(key))
@@ -113,7 +114,7 @@ class Fields:
 
     def has(self, *names: str) -> bool:
         """Say whether any of `names` carries something, in whatever form."""
-        return any(name in self._sent for name in names)
+        return not self._sent.keys().isdisjoint(names)
 
     def problem(self, name: str, came: str, allowed: str, code: str = "invalid_value") -> None:
         """Note what is wrong with field `name`, under the spelling it was sent with."""

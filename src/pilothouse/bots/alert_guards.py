@@ -17,12 +17,17 @@ TARGETS_MAX: Final = 20
 TIME_STOP_MAX_S: Final = 31_536_000
 HUNDRED: Final = Decimal(100)
 
+_ASKED_IN: Final = ("stop_loss", "take_profit", "take_profits", "trailing_stop", "break_even_after", "time_stop_s")
+_NONE: Final = Guards()
+
 _SHARE: Final = "a percentage of the position above zero, at most 100"
 _TRAIL: Final = '{"percent": …} below 100 or {"distance": …}, above zero, and an "activation" if it is to begin later'
 
 
 def read_guards(fields: Fields) -> Guards:
     """Return what a position is to be protected with; what is wrong is noted in `fields`, each under its own name."""
+    if not fields.has(*_ASKED_IN):
+        return _NONE
     stop_loss, trailing = _stop_loss(fields)
     if fields.has("trailing_stop"):
         if trailing is not None:

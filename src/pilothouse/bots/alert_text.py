@@ -6,7 +6,8 @@ What is said about an alert is bounded, escaped and free of its secrets.
 
 import json
 import re
-from typing import Any, Final
+from functools import lru_cache
+from typing import Any, Final, NamedTuple
 
 from pilothouse.core.errors import Invalid, Problem
 
@@ -81,8 +82,9 @@ def secret_of(data: dict[str, Any]) -> str | None:
     """Return the webhook secret that `data` carries (`webhook_secret`, else `secret`, else `passphrase`), or None."""
     found: dict[str, str] = {}
     for key, value in data.items():
-        if isinstance(value, str) and value:
-            found.setdefault(canonical(key), value)
+        name = _about(key).canonical
+        if name in _SECRET_NAMES and isinstance(value, str) and value:
+            found.setdefault(name, value)
     for name in _SECRET_NAMES:
         if name in found:
             return _LONE_SURROGATE.sub("\ufffd", found[name])
@@ -105,14 +107,19 @@ def secret_in(body: bytes) -> str | None:
     return None
 
 
-def secrets_of(data: dict[str, Any]) -> tuple[str, ...]:
+def secrets_of(data: dict[str, Any], webhook_secret: str | None) -> tuple[str, ...]:
     """Return the texts of 4 characters or more in `data`, at any depth, that stand under the name of a secret.
+
+    webhook_secret   what `secret_of` found in it
 
     At most 16, the webhook secret among them: each is looked for in every text of the alert. The longest come first,
     so that none leaves its tail behind where a shorter one is its beginning.
     """
-    found = [secret_of(data) or ""]
+    found: list[str] = []
     _collect(data, found)
+    if not found and not webhook_secret:
+        return ()
+    found.insert(0, webhook_secret or "")
     kept = list(dict.fromkeys(secret for secret in found if len(secret) >= _SECRET_CHARS_MIN))[:_SECRETS_MAX]
     return tuple(sorted(kept, key=len, reverse=True))
 
@@ -124,7 +131,7 @@ def masked(data: dict[str, Any], secrets: tuple[str, ...]) -> dict[str, Any]:
     """
     result = {}
     for key, value in data.items():
-        result[_stored(key, secrets)] = MASK if _SENSITIVE_NAME.search(key) else _masked(value, secrets)
+        result[_stored(key, secrets)] = MASK if _about(key).is_sensitive else _masked(value, secrets)
     return result
 
 
@@ -156,9 +163,32 @@ def kind_of(value: object) -> str:
 
 def canonical(key: str) -> str:
     """Return `key` without regard to case, underscores and hyphens; an overlong or non-ASCII key stands for nothing."""
-    if len(key) > _SHOWN_CHARS_MAX or not key.isascii():
-        return ""
-    return key.lower().replace("_", "").replace("-", "")
+    return _about(key).canonical
+
+
+class _Key(NamedTuple):
+    """What a key says by itself."""
+
+    canonical: str
+    names_secret: bool
+    is_sensitive: bool
+
+
+def _about(key: str) -> _Key:
+    """Return what a key says; senders send the same few keys again and again, and only short ones are remembered."""
+    return _about_short(key) if len(key) <= _SHOWN_CHARS_MAX else _looked_at(key)
+
+
+def _looked_at(key: str) -> _Key:
+    stands_for = len(key) <= _SHOWN_CHARS_MAX and key.isascii()
+    return _Key(
+        key.lower().replace("_", "").replace("-", "") if stands_for else "",
+        _SECRET_NAME.search(key) is not None,
+        _SENSITIVE_NAME.search(key) is not None,
+    )
+
+
+_about_short = lru_cache(1_024)(_looked_at)
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -225,7 +255,7 @@ def _collect(value: Any, found: list[str]) -> None:
         for key, inner in value.items():
             if not isinstance(inner, str):
                 _collect(inner, found)
-            elif _SECRET_NAME.search(key):
+            elif _about(key).names_secret:
                 found.append(str(inner))
     elif isinstance(value, list):
         for inner in value:
@@ -248,6 +278,8 @@ def _stored(text: str, secrets: tuple[str, ...]) -> str:
     """Return `text` bounded, without secrets and without what a database or a terminal cannot take."""
     for secret in secrets:
         text = text.replace(secret, MASK)
+    if type(text) is str and len(text) <= _STORED_CHARS_MAX and text.isprintable():
+        return text
     if len(text) > _STORED_CHARS_MAX:
         text = text[: _STORED_CHARS_MAX - 1] + "…"
     if not text.isprintable():
