@@ -8,10 +8,14 @@ from typing import Any
 import pytest
 
 from pilothouse.api.backtest_shapes import RunAsked, plain_of
-from pilothouse.backtest import asking, store
+from pilothouse.backtest import asking, progress, store
 from pilothouse.backtest.asking import Prepared
 from pilothouse.backtest.bounds import Bounds
 from pilothouse.backtest.store import Backtest, Kind, State
+from pilothouse.core.errors import Broken
+from pilothouse.execution import halts
+from pilothouse.execution.submit import ORDER_TOPIC
+from pilothouse.jobs.dispatch import Dispatcher
 from pilothouse.kit import outbox
 from pilothouse.kit.clocks import FrozenClock
 from pilothouse.kit.db import Tx
@@ -80,6 +84,40 @@ def test_a_backtest_is_done_once_wherever_the_house_dies(
         if not died:
             assert point >= 8, "a backtest's life has more commits than that"
             return
+
+
+def test_work_that_breaks_a_law_of_ours_halts_nobodys_trading(stepped: Stepped, benches: SharedBenches) -> None:
+    """It belongs to no account, whatever its key: it fails, is put aside and told, and orders go on."""
+    house = stepped.house
+    _ask(stepped, _prepared(benches, 30_000))
+    (backtest,) = _all(stepped)
+    house.database.write(lambda tx: progress.begin(tx, backtest.id, 1, house.clock.now()), name="begin")
+    _broken(stepped, asking.BACKTEST_TOPIC)
+    (seen,) = _all(stepped)
+    assert (seen.state, seen.error) == (State.FAILED, "law broken: two and two are five")
+
+    _put(stepped, asking.BACKTEST_TOPIC, backtest.id)
+    _broken(stepped, asking.BACKTEST_TOPIC)
+    assert house.database.read(halts.halted_accounts) == set()
+
+    _put(stepped, ORDER_TOPIC, backtest.id)
+    _broken(stepped, ORDER_TOPIC)
+    assert house.database.read(halts.halted_accounts) == {stepped.account.id}, "an order's account is halted as ever"
+
+
+def _put(stepped: Stepped, topic: str, backtest_id: str) -> None:
+    """Put a message whose key is an account."""
+    now, key, payload = stepped.clock.now(), stepped.account.id, {"backtest_id": backtest_id}
+    stepped.house.database.write(lambda tx: outbox.put(tx, topic, key=key, payload=payload, now=now), name="put")
+
+
+def _broken(stepped: Stepped, topic: str) -> None:
+    """Let the work on the messages of a topic break a law."""
+    dispatcher = Dispatcher(stepped.house, topics=(topic,))
+    claimed = dispatcher._claimed(stepped.clock.now())
+    assert claimed
+    for message in claimed:
+        dispatcher._stop(message, Broken("two and two are five"))
 
 
 def _counts(tx: Tx) -> dict[str, int]:

@@ -166,6 +166,11 @@ def by_id(tx: Tx, account_id: str) -> TradingAccount:
     return account
 
 
+def is_account(tx: Tx, account_id: str) -> bool:
+    """Say whether this is the id of an account, whoever's."""
+    return tx.execute(_BY_ID, {"of_id": account_id}).one_or_none() is not None
+
+
 def list_accounts(tx: Tx, owner_id: str) -> list[TradingAccount]:
     """Return all accounts of an owner, closed ones too, oldest first."""
     rows = tx.execute(select(*_COLUMNS).where(owned(trading_accounts, owner_id)).order_by(_CELLS.id))

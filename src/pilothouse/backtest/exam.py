@@ -25,6 +25,9 @@ FAILED: Final = "failed"
 OPEN: Final = "open"
 """Nobody has said yet what would be right."""
 
+TURNS_QUESTIONS: Final = 3
+"""So many things are asked of a strategy in turns."""
+
 Golden = Mapping[str, Any]
 """One golden run: `params` as chosen, `fills`, `trades` and `final` (quote, as text)."""
 

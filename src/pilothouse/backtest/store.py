@@ -11,6 +11,7 @@ from sqlalchemy import Row, bindparam, delete, func, insert, select, update
 from pilothouse.backtest.tables import backtest_bounds, backtests
 from pilothouse.core.errors import NotFound
 from pilothouse.kit.db import Tx
+from pilothouse.strategies.names import spelled
 
 _B = backtests.c
 
@@ -182,9 +183,11 @@ def page(
 ) -> list[Backtest]:  # fmt: skip
     """Return backtests of an owner, the newest first."""
     statement = select(backtests).where(_B.owner_id == owner_id, _SHOWN)
-    for column, wanted in ((_B.kind, kind), (_B.state, state), (_B.strategy, strategy)):
+    for column, wanted in ((_B.kind, kind), (_B.state, state)):
         if wanted is not None:
             statement = statement.where(column == str(wanted))
+    if strategy is not None:
+        statement = statement.where(_B.strategy.in_({strategy, spelled(strategy), strategy.replace("-", "_")}))
     if before is not None:
         statement = statement.where(_B.id < before)
     return [_backtest(row) for row in tx.execute(statement.order_by(_B.id.desc()).limit(limit))]

@@ -72,8 +72,10 @@ def list_runs(
     from itertools import islice
 
     from pilothouse.cli import show
+    from pilothouse.strategies.names import spelled
 
-    cards = [card for card in _shelf().cards() if not strategy or card.told.get("strategy") == strategy]
+    every, wanted = _shelf().cards(), spelled(strategy)
+    cards = [card for card in every if not wanted or spelled(str(card.told.get("strategy"))) == wanted]
     found = list(islice(cards, most))
     show.out([_told(card) for card in found], as_json=as_json, draw=lambda screen: _draw_list(screen, found))
 

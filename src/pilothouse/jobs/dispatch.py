@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 
 import structlog
 
+from pilothouse.accounts import trading_accounts
 from pilothouse.core.errors import Broken, PilothouseError, Unavailable
 from pilothouse.core.facts import Fact, FactKind
 from pilothouse.execution import halts
@@ -17,8 +18,9 @@ from pilothouse.kit import outbox
 from pilothouse.kit.db import Tx
 from pilothouse.kit.outbox import Message
 from pilothouse.notifications.words import MESSAGE_PARKED
+from pilothouse.wiring.compute import fail_broken
 from pilothouse.wiring.house import House
-from pilothouse.wiring.subscriptions import SUBSCRIPTIONS, Handler, Record, Wire
+from pilothouse.wiring.subscriptions import COMPUTE_TOPICS, SUBSCRIPTIONS, Handler, Record, Wire
 
 FAILURES_MAX = 12
 """A message whose handler failed at this attempt or a later one is parked, and shown."""
@@ -157,12 +159,23 @@ class Dispatcher:
             _log.error("message parked", topic=message.topic, message=message.id, exc_info=error)
 
     def _stop(self, message: Message, broken: Broken) -> None:
-        """A law was broken: halt the account the message belongs to, and put the message aside."""
+        """A law was broken: halt the account the message belongs to, and put the message aside.
+
+        What is computed belongs to no account: it fails, is put aside and shown, and nobody's trading is touched. A
+        worker beside the house could not halt anything, either.
+        """
         house = self._house
-        _log.error("law broken", topic=message.topic, message=message.id, account=message.key, exc_info=broken)
+        _log.error("law broken", topic=message.topic, message=message.id, key=message.key, exc_info=broken)
+        words = f"law broken: {broken}"
 
         def work(tx: Tx) -> None:
-            halts.halt(tx, house.desk, message.key, house.operator_id, reason=f"law broken: {broken}", by="dispatch")
+            if message.topic in COMPUTE_TOPICS:
+                fail_broken(tx, message, words, house.clock.now())
+                tx.announce(_parked(house, message, words))
+            elif trading_accounts.is_account(tx, message.key):
+                halts.halt(tx, house.desk, message.key, house.operator_id, reason=words, by="dispatch")
+            else:
+                tx.announce(_parked(house, message, words))
             outbox.park(tx, message.id, message.attempt, str(broken))
 
         house.database.write(work, name="law broken", urgent=True)

@@ -19,6 +19,7 @@ from typing import Any, Final
 from pilothouse.backtest.chance import Fan, of_returns, of_trades
 from pilothouse.backtest.contents import content, page_of
 from pilothouse.backtest.curves import returns_of
+from pilothouse.backtest.exam import FAILED, TURNS_QUESTIONS, examine_turns
 from pilothouse.backtest.search import search
 from pilothouse.backtest.search_files import SearchFile, read
 from pilothouse.backtest.shelf import Card, Shelf
@@ -29,6 +30,7 @@ from pilothouse.core.rounding import plain
 from pilothouse.kit.settings import Settings
 from pilothouse.sandbox.load import find
 from pilothouse.sandbox.walled import Walled
+from pilothouse.sandbox.walled_turns import WalledTurns
 from pilothouse.strategies import foresight
 from pilothouse.strategies.registry import Described
 from pilothouse.strategies.sdk import Columns
@@ -151,7 +153,6 @@ class Bench:
         request.checked(described)
         asked = request.fixed()
         if kind == "check":
-            _by_columns(described)
             words = json.dumps([described.version, request.params(described), request.prints()], sort_keys=True)
             told: Plain = {"spec": None, "name": _digest(f"check {words}"), "bars": request.bars, "combinations": 1}
         elif kind == "run":
@@ -248,11 +249,19 @@ class Bench:
 
     def _check(self, asked: Plain, told: Told) -> Plain:
         described, request = self._understood(asked["asked"], told)
-        strategy = _by_columns(described)
-        _, candles, others = traded(request.found)
-        verdict = foresight.check(strategy, request.resolved(described), candles, others)
+        strategy, params = described.strategy, request.resolved(described)
+        if isinstance(strategy, Columns):
+            _, candles, others = traded(request.found)
+            verdict = foresight.check(strategy, params, candles, others)
+            found = asdict(verdict) | {"honest": verdict.honest}
+        else:
+            answers: list[Plain] = []
+            for answer in examine_turns(strategy, request.found.candles, params):
+                answers.append(asdict(answer))
+                told(_LOADED_PPM + (_PPM - _LOADED_PPM) * len(answers) // TURNS_QUESTIONS)
+            found = {"honest": all(each["outcome"] != FAILED for each in answers), "answers": answers}
         _end(described)
-        return _told(asdict(verdict) | {"honest": verdict.honest})
+        return _told(found)
 
     # ── Results ───────────────────────────────────────────────────────────────────────────────────
 
@@ -328,17 +337,9 @@ def _refuse_unfit_search(kind: str, asked: Plain) -> None:
         raise Invalid([Problem("optuna", "beside a walk forward", "a sweep", "not_here")])
 
 
-def _by_columns(described: Described) -> Columns:
-    if not isinstance(described.strategy, Columns):
-        raise Refused(
-            f"{described.name} is written in turns: it is handed one closed candle at a time and cannot see a later one"
-        )
-    return described.strategy
-
-
 def _end(described: Described) -> None:
     """End the confined process of a user's strategy, if it has one: the next question starts its own."""
-    if isinstance(described.strategy, Walled):
+    if isinstance(described.strategy, Walled | WalledTurns):
         described.strategy.end()
 
 

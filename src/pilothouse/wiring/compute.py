@@ -7,7 +7,7 @@ Where several processes compute, a large sweep is put back in pieces, and told a
 """
 
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, Final, Protocol
 
 import structlog
@@ -90,6 +90,13 @@ def compute_piece(house: Computing, message: Message) -> timedelta | None:
         house.database.write(lambda tx: pieces.finish(tx, message, house.clock.now()), name="piece done")
         house.benches.ring()
     return None
+
+
+def fail_broken(tx: Tx, message: Message, words: str, now: datetime) -> None:
+    """End the backtest of a message whose work broke a law of ours: it would run for ever else."""
+    backtest = store.by_id(tx, message.payload["backtest_id"])
+    if backtest is not None:
+        progress.fail(tx, backtest, words, now)
 
 
 def _whole(house: Computing, message: Message, backtest: Backtest) -> None:

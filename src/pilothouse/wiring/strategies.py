@@ -14,6 +14,7 @@ from pilothouse.sandbox.talk import Cell, Prisoner
 from pilothouse.sandbox.walled import Walled
 from pilothouse.sandbox.walled_turns import WalledTurns, describe
 from pilothouse.strategies import registry
+from pilothouse.strategies.names import spelled
 from pilothouse.strategies.registry import Described
 
 FOLDER: Final = "strategies"
@@ -74,24 +75,51 @@ def all_of(settings: Settings) -> tuple[list[Described], list[Broken]]:
 
 
 def named(settings: Settings, name: str) -> Described:
-    """Return one strategy by name: built in, `FILE` for a file with one strategy, or `FILE:NAME`.
+    """Return one strategy by name: built in, `FILE` for a file with one strategy, `FILE:NAME`, or its own NAME.
 
-    An entry point of an installed package counts like a file, unless a file has its name.
+    - and _ are one in each of them, because a file is called my_cross.py and the strategy in it my-cross. An entry
+    point of an installed package counts like a file, unless a file has its name.
 
     Raises NoSuchStrategy, FileBroken, NotConfined, StrategyHung, StrategyDied, Invalid.
     """
-    if name in registry.BUILT_IN:
-        return registry.BUILT_IN[name]
+    built_in = registry.BUILT_IN.get(name) or registry.BUILT_IN.get(spelled(name))
+    if built_in is not None:
+        return built_in
     file, _, wanted = name.partition(":")
-    for source in (*find([folder_of(settings)]), *find_installed()[0]):
-        if source.name != file:
-            continue
-        found = [each for each in _own(settings, source) if not wanted or each.strategy.name == wanted]
-        if len(found) == 1:
-            return found[0]
-        there = ", ".join(f"{file}:{each.strategy.name}" for each in _own(settings, source)) or "none"
-        raise Invalid([Problem("strategy", f"{name} names {len(found)}", f"one of its strategies: {there}", "unclear")])
-    return registry.find(name)
+    sources = [*find([folder_of(settings)]), *find_installed()[0]]
+    files = [source for source in sources if source.name == file]
+    files = files or [source for source in sources if spelled(source.name) == spelled(file)]
+    if files:
+        there = list(_own(settings, files[0]))
+        return _the_one(name, [(file, each) for each in there if not wanted or _is_called(each, wanted)],
+                        [(file, each) for each in there])  # fmt: skip
+    if wanted:
+        return registry.find(name)
+    called = [(source.name, each) for source in sources for each in _readable(settings, source)]
+    called = [(of, each) for of, each in called if _is_called(each, name)]
+    return _the_one(name, called, called) if called else registry.find(name)
+
+
+def _is_called(each: Described, name: str) -> bool:
+    return spelled(each.strategy.name) == spelled(name)
+
+
+def _the_one(
+    name: str, found: list[tuple[str, OwnStrategy]], there: list[tuple[str, OwnStrategy]]
+) -> OwnStrategy:  # fmt: skip
+    """Return what a name means, each with its file. Raises Invalid where that is not one."""
+    if len(found) == 1:
+        return found[0][1]
+    allowed = ", ".join(f"{file}:{each.strategy.name}" for file, each in there) or "none"
+    raise Invalid([Problem("strategy", f"{name} names {len(found)}", f"one of its strategies: {allowed}", "unclear")])
+
+
+def _readable(settings: Settings, source: SourceFile) -> list[OwnStrategy]:
+    """Return the strategies of a file; none of one that is broken, which hurts no other."""
+    try:
+        return list(_own(settings, source))
+    except PilothouseError:
+        return []
 
 
 def _own(settings: Settings, source: SourceFile) -> Iterator[OwnStrategy]:

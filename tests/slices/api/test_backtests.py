@@ -160,8 +160,11 @@ def test_sweeps_walks_and_checks_are_jobs_too(running: Served) -> None:
     honest = {"files": [CANDLES], "params": {"fast": 5, "slow": 20}}
     check = _follow(running, running.api.post("/api/v1/strategies/ema-cross/check", json=honest).json())
     assert check["result"]["honest"] is True
-    kinds = [each["kind"] for each in running.api.get("/api/v1/backtests").json()["items"]]
-    assert kinds == ["check", "walkforward", "sweep"]
+    turns = _follow(running, running.api.post("/api/v1/strategies/grid/check", json={"files": [CANDLES]}).json())
+    assert turns["result"]["honest"] is True, "one in turns is run over a beginning, and twice over the whole"
+    assert [each["question"] for each in turns["result"]["answers"]] == ["plain state", "foresight", "repetition"]
+    either = running.api.get("/api/v1/backtests", params={"strategy": "ema_cross"}).json()["items"]
+    assert [each["kind"] for each in either] == ["check", "walkforward", "sweep"]
 
 
 @pytest.mark.slow
