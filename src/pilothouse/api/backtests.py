@@ -21,6 +21,7 @@ from pilothouse.kit.db import Tx
 router = APIRouter(prefix="/api/v1/backtests", tags=["backtests"], route_class=Guarded)
 
 Offset = Annotated[str | None, Query(pattern=r"^[0-9]{1,9}$", description="`next_cursor` of the page before.")]
+What = Literal["trades", "orders", "fills", "daily", "monthly", "yearly", "equity", "all", "trials", "steps", "returns"]
 _NOT_YET = shapes.refusals(400, 401, 403, 404, 409, 413, 500, 503)
 _REPORT_MAY: Final = (
     "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; img-src data:; "
@@ -29,6 +30,10 @@ _REPORT_MAY: Final = (
 """The page of a report draws with a script of its own, reaches nobody, and is nobody: an origin without any right."""
 
 _MEDIA: Final = {"csv": "text/csv; charset=utf-8", "json": "application/json", "parquet": "application/octet-stream"}
+
+
+_EXPORTED: Final = {Kind.RUN: "trades", Kind.SWEEP: "trials", Kind.WALKFORWARD: "steps"}
+_OF: Final = {"trials": Kind.SWEEP, "steps": Kind.WALKFORWARD, "returns": Kind.WALKFORWARD}
 
 
 class NotDone(Conflict):
@@ -232,22 +237,25 @@ def trials(caller: Reading, backtest_id: IdInPath, limit: Limit = 500, cursor: O
 )  # fmt: skip
 def export(
     caller: Reading, backtest_id: IdInPath,
-    what: Literal["trades", "orders", "fills", "daily", "monthly", "yearly", "equity", "all", "trials"] | None = None,
+    what: What | None = None,
     form: Annotated[Literal["csv", "json", "parquet"], Query(alias="format")] = "csv",
 ) -> Response:  # fmt: skip
     """Answer with a file: trades, orders, fills, days, months, years or equity of a run, or all of it as JSON.
 
-    Of a sweep its trials, the best first. Without `what`: the trades of a run, the trials of a sweep.
+    Of a sweep its trials, the best first; of a walk forward its steps, or the returns behind the lessons. Without
+    `what`: the trades of a run, the trials of a sweep, the steps of a walk forward.
     """
-    of = _done(caller, backtest_id, Kind.SWEEP if what == "trials" else Kind.RUN, Kind.SWEEP if what is None else None)
-    what = what or ("trials" if of.kind is Kind.SWEEP else "trades")
-    if what == "all" and form != "json":
+    of = _done(caller, backtest_id, *(_EXPORTED if what is None else (_OF.get(what, Kind.RUN),)))
+    chosen = what or _EXPORTED[of.kind]
+    if chosen == "all" and form != "json":
         raise Invalid([Problem("format", f"{form} came", "json: a table does not hold all")])
-    if what == "trials":
+    if chosen == "trials":
         found = _ask(caller, "search_export", {"strategy": of.strategy, "told": of.result, "kind": f".{form}"})
+    elif of.kind is Kind.WALKFORWARD:
+        found = _ask(caller, "walk_export", {"told": of.result, "what": chosen, "kind": f".{form}"})
     else:
-        found = _ask(caller, "export", {"name": of.name, "what": what, "kind": f".{form}"})
-    name = f"{of.strategy}-{of.name[:12]}-{what}.{form}".replace(":", "-")
+        found = _ask(caller, "export", {"name": of.name, "what": chosen, "kind": f".{form}"})
+    name = f"{of.strategy}-{of.name[:12]}-{chosen}.{form}".replace(":", "-")
     headers = {"Content-Disposition": f'attachment; filename="{name}"'}
     return Response(base64.b64decode(found["content"]), 200, headers, _MEDIA[form])
 

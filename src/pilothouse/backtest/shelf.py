@@ -169,10 +169,15 @@ class Shelf:
 
     def cards(self) -> Iterator[Card]:
         """Yield what is known of every run, the newest first; a damaged one is left out."""
+        return (card for _, card in self.dated())
+
+    def dated(self) -> Iterator[tuple[int, Card]]:
+        """Yield the same, each with when it was kept, nanoseconds since 1970."""
         places = [path for path in self._folder.glob("*/card.json") if not path.parent.name.startswith(".")]
-        for path in sorted(places, key=lambda each: (-each.stat().st_mtime_ns, each.parent.name)):
+        times = [(path.stat().st_mtime_ns, path) for path in places]
+        for at_ns, path in sorted(times, key=lambda each: (-each[0], each[1].parent.name)):
             try:
-                yield self.card(path.parent.name)
+                yield at_ns, self.card(path.parent.name)
             except RunDamaged:
                 continue
 

@@ -138,9 +138,8 @@ def joined(outcomes: Sequence[Outcome]) -> Outcome:
         return outcomes[0]
     first = outcomes[0]
     returns = np.concatenate([each.returns for each in outcomes]).astype(np.float64)
-    at = np.arange(len(returns) + 1, dtype=np.int64) * int(_YEAR_MS / first.per_year)
-    found = measure(Curve(at, np.concatenate(([1.0], np.cumprod(1.0 + returns)))), TradeTable.none())
-    told: dict[str, float | None] = {name: found[name] if name in JOINED else None for name in first.metrics}
+    found = told_by_returns(returns, first.per_year)
+    told: dict[str, float | None] = {name: found.get(name) for name in first.metrics}
     for name in ("trades", "fees"):
         told[name] = sum(each.metrics[name] or 0.0 for each in outcomes)
     if not told["trades"]:
@@ -149,6 +148,13 @@ def joined(outcomes: Sequence[Outcome]) -> Outcome:
     error = next((each.error for each in outcomes if each.error), "")
     sharpe = moments(returns).sharpe if len(returns) > 1 else math.nan
     return Outcome(name, first.params, told, sharpe, first.per_year, returns, error, first.engine)
+
+
+def told_by_returns(returns: Floats, per_year: float) -> dict[str, float | None]:
+    """Return the metrics of JOINED of returns that come one behind the other, `per_year` of them in a year."""
+    at = np.arange(len(returns) + 1, dtype=np.int64) * int(_YEAR_MS / per_year)
+    found = measure(Curve(at, np.concatenate(([1.0], np.cumprod(1.0 + returns)))), TradeTable.none())
+    return {name: found[name] for name in JOINED}
 
 
 def _warm_up(task: Task, params: Params) -> int:

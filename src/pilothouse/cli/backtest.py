@@ -9,14 +9,20 @@ from pilothouse.cli.backtest_options import CANDLES, WISHES, takes
 from pilothouse.cli.options import Json
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from rich.console import Console
 
     from pilothouse.backtest.chance import Fan
+    from pilothouse.backtest.search_shelf import KeptSearch, SearchShelf
     from pilothouse.backtest.shelf import Card, Kept, Shelf
 
 app = typer.Typer(
     help="Run strategies over history: run, list, show, compare, chance, export, report.", no_args_is_help=True
 )
+
+_RUN = "run"
+_SEARCHES = ("sweep", "walkforward")
 
 Name = Annotated[str, typer.Argument(metavar="NAME", help="A kept backtest, by the first letters of its name.")]
 
@@ -65,26 +71,42 @@ def run(
 def list_runs(
     *,
     strategy: Annotated[str, typer.Option("--strategy", metavar="NAME", help="Only of this one.")] = "",
+    kind: Annotated[str, typer.Option("--kind", metavar="KIND", help="Only run, sweep or walkforward.")] = "",
     most: Annotated[int, typer.Option("--most", metavar="N", help="At most so many, the newest first.")] = 50,
     as_json: Json = False,
 ) -> None:
-    """List the backtests that are kept."""
+    """List the backtests that are kept: runs, sweeps and walks forward."""
+    from heapq import merge
     from itertools import islice
 
-    from pilothouse.cli import show
+    from pilothouse.backtest.shelf import Card
+    from pilothouse.cli import searches, show
+    from pilothouse.core.errors import Invalid, Problem
     from pilothouse.strategies.names import spelled
 
-    every, wanted = _shelf().cards(), spelled(strategy)
-    cards = [card for card in every if not wanted or spelled(str(card.told.get("strategy"))) == wanted]
-    found = list(islice(cards, most))
-    show.out([_told(card) for card in found], as_json=as_json, draw=lambda screen: _draw_list(screen, found))
+    wanted, kinds = spelled(strategy), {kind} if kind else {_RUN, *_SEARCHES}
+    if not kinds <= {_RUN, *_SEARCHES}:
+        raise Invalid([Problem("kind", f"{kind[:40]!r} came", f"one of {', '.join((_RUN, *_SEARCHES))}", "unknown")])
+    runs: Iterator[tuple[int, Card | KeptSearch]] = _shelf().dated() if _RUN in kinds else iter(())
+    both = merge(runs, _searches().every(), key=lambda each: -each[0])
+    every = (
+        each for _, each in both
+        if (isinstance(each, Card) or each.kind in kinds) and (not wanted or spelled(_strategy(each)) == wanted)
+    )  # fmt: skip
+    found = list(islice(every, most))
+    told = [_told(each) if isinstance(each, Card) else searches.told_of(each) for each in found]
+    show.out(told, as_json=as_json, draw=lambda screen: _draw_list(screen, found))
 
 
 @app.command("show")
 def show_run(name: Name, *, as_json: Json = False) -> None:
-    """Show one backtest with every metric."""
-    from pilothouse.cli import show
+    """Show one backtest with every metric; of a sweep its best trials, of a walk forward its lessons."""
+    from pilothouse.cli import searches, show
 
+    search = _search(name)
+    if search is not None:
+        show.out(searches.told_of(search), as_json=as_json, draw=lambda screen: searches.draw_found(screen, search))
+        return
     shelf = _shelf()
     card = shelf.card(shelf.named(name))
     show.out(_told(card), as_json=as_json, draw=lambda screen: _draw(screen, card, found=False, page=None, whole=True))
@@ -96,12 +118,14 @@ def compare(
     *,
     as_json: Json = False,
 ) -> None:
-    """Set several backtests side by side."""
-    from pilothouse.cli import show
+    """Set several backtests side by side: runs, walks forward (behind their lessons), sweeps (their best trial)."""
+    from pilothouse.backtest.shelf import Card
+    from pilothouse.cli import searches, show
 
     shelf = _shelf()
-    cards = [shelf.card(shelf.named(name)) for name in names]
-    show.out([_told(card) for card in cards], as_json=as_json, draw=lambda screen: _draw_beside(screen, cards))
+    found = [_search(name) or shelf.card(shelf.named(name)) for name in names]
+    told = [_told(each) if isinstance(each, Card) else searches.told_of(each) for each in found]
+    show.out(told, as_json=as_json, draw=lambda screen: _draw_beside(screen, found))
 
 
 @app.command("export")
@@ -111,19 +135,28 @@ def export(
     what: Annotated[
         str,
         typer.Option(
-            "--what", metavar="WHAT", help="trades, orders, fills, daily, monthly, yearly, equity, all (JSON)."
+            "--what",
+            metavar="WHAT",
+            show_default=False,
+            help="trades (default), orders, fills, daily, monthly, yearly, equity, all (JSON). Of a sweep its trials; "
+            "of a walk forward steps (default) or returns.",
         ),
-    ] = "trades",
+    ] = "",
     out: Annotated[Path | None, typer.Option("--out", "-o", metavar="FILE", help=".csv, .parquet or .json.")] = None,
 ) -> None:
     """Write trades, orders, fills, periods or equity to a file, or to standard output as CSV."""
     import sys
 
     from pilothouse.backtest.contents import content
+    from pilothouse.cli import environment
+    from pilothouse.wiring.backtest_pages import search_file
 
-    kept = _shelf().get(_shelf().named(name))
     kind = out.suffix.lower() if out else ".csv"
-    written = content(kept, what, kind)
+    search = _search(name)
+    if search is not None:
+        written = search_file(environment.settings(), search, what, kind)
+    else:
+        written = content(_shelf().get(_shelf().named(name)), what or "trades", kind)
     if out is None:
         sys.stdout.buffer.write(written)
         return
@@ -138,6 +171,15 @@ def report_run(
     out: Annotated[Path | None, typer.Option("--out", "-o", metavar="FILE", help="Without it: NAME.html here.")] = None,
 ) -> None:
     """Write the page of one backtest: it needs no server and no network."""
+    search = _search(name)
+    if search is not None:
+        from pilothouse.cli import environment
+        from pilothouse.wiring.backtest_pages import page_of_kept
+
+        path = out or Path(f"{search.name[:12]}.html")
+        path.write_text(page_of_kept(environment.settings(), search), encoding="utf-8")
+        print(path)
+        return
     shelf = _shelf()
     kept = shelf.get(shelf.named(name))
     path = out or Path(f"{kept.card.name[:12]}.html")
@@ -176,7 +218,12 @@ def chance(
 
 @app.command("remove")
 def remove(name: Name) -> None:
-    """Take a kept backtest away. Its trial stays counted."""
+    """Take a kept backtest away. Its trials stay counted."""
+    search = _search(name)
+    if search is not None:
+        _searches().remove(search.name)
+        print(f"{search.name[:12]} is gone")
+        return
     shelf = _shelf()
     whole = shelf.named(name)
     shelf.remove(whole)
@@ -191,6 +238,24 @@ def _shelf() -> "Shelf":
     return Shelf(environment.settings().data / FOLDER)
 
 
+def _searches() -> "SearchShelf":
+    from pilothouse.cli import environment
+    from pilothouse.wiring.backtest_search import shelf_of
+
+    return shelf_of(environment.settings())
+
+
+def _search(name: str) -> "KeptSearch | None":
+    """Return the sweep or walk forward of a name; None where it is a run's, or nobody's. Raises Invalid for several."""
+    return _searches().named(name)
+
+
+def _strategy(kept: "Card | KeptSearch") -> str:
+    from pilothouse.backtest.shelf import Card
+
+    return str(kept.told.get("strategy")) if isinstance(kept, Card) else kept.strategy
+
+
 def _write_page(path: Path, kept: "Kept") -> None:
     from pilothouse.backtest.contents import page_of
 
@@ -203,7 +268,7 @@ def round_ms(seconds: float) -> float:
 
 
 def _told(card: "Card") -> dict[str, Any]:
-    return {"name": card.name, **card.told, "metrics": card.metrics, "digest": card.digest}
+    return {"name": card.name, "kind": _RUN, **card.told, "metrics": card.metrics, "digest": card.digest}
 
 
 _SHOWN = ("total_return", "cagr", "max_drawdown", "sharpe", "sortino", "profit_factor", "win_rate", "trades", "fees")
@@ -254,38 +319,46 @@ def _draw_fans(screen: "Console", fans: "dict[str, Fan]") -> None:
     screen.print(table)
 
 
-def _draw_list(screen: "Console", cards: "list[Card]") -> None:
+def _draw_list(screen: "Console", found: "list[Card | KeptSearch]") -> None:
     from rich.table import Table
 
     from pilothouse.backtest.page_parts import shown
+    from pilothouse.backtest.shelf import Card
+    from pilothouse.cli import searches
 
-    if not cards:
+    if not found:
         screen.print("no backtest is kept yet: pilothouse backtest run ema-cross --data FILE")
         return
     table = Table(box=None, pad_edge=False)
-    for head in ("name", "strategy", "symbol", "bars", "return", "drawdown", "sharpe", "trades"):
-        table.add_column(head, justify="left" if head in {"name", "strategy", "symbol", "bars"} else "right")
-    for card in cards:
-        m = card.metrics
+    for head in ("name", "strategy", "kind", "symbol", "bars", "return", "drawdown", "sharpe", "trades"):
+        table.add_column(head, justify="right" if head in {"return", "drawdown", "sharpe", "trades"} else "left")
+    for each in found:
+        m, kind = (
+            (each.metrics, _RUN) if isinstance(each, Card) else (searches.metrics_of(each), searches.words_of(each))
+        )
         table.add_row(
-            card.name[:12], card.told["strategy"], card.told["symbol"], card.told["timeframe"],
+            each.name[:12], _strategy(each), kind, each.told["symbol"], each.told["timeframe"],
             shown("share", m.get("total_return")), shown("share", m.get("max_drawdown")),
             shown("ratio", m.get("sharpe")), shown("count", m.get("trades")),
         )  # fmt: skip
     screen.print(table)
 
 
-def _draw_beside(screen: "Console", cards: "list[Card]") -> None:
+def _draw_beside(screen: "Console", found: "list[Card | KeptSearch]") -> None:
     from rich.table import Table
 
     from pilothouse.backtest.metrics import CATALOGUE
     from pilothouse.backtest.page_parts import shown
+    from pilothouse.backtest.shelf import Card
+    from pilothouse.cli import searches
 
     table = Table(box=None, pad_edge=False)
     table.add_column("")
-    for card in cards:
-        table.add_column(f"{card.told['strategy']}\n{card.name[:12]}", justify="right")
-    table.add_row("parameters", *(card.told["params"] for card in cards))
+    for each in found:
+        table.add_column(f"{_strategy(each)}\n{each.name[:12]}", justify="right")
+    words = (each.told["params"] if isinstance(each, Card) else searches.words_of(each) for each in found)
+    table.add_row("parameters", *words)
+    metrics = [each.metrics if isinstance(each, Card) else searches.metrics_of(each) for each in found]
     for metric in CATALOGUE:
-        table.add_row(metric.label, *(shown(metric.unit, card.metrics.get(metric.name)) for card in cards))
+        table.add_row(metric.label, *(shown(metric.unit, each.get(metric.name)) for each in metrics))
     screen.print(table)

@@ -12,10 +12,6 @@ from pilothouse.cli.backtest_options import CANDLES, WISHES, takes
 from pilothouse.cli.options import Json
 
 if TYPE_CHECKING:
-    from rich.console import Console
-
-    from pilothouse.backtest.verdict import Verdict
-    from pilothouse.backtest.walk import Walk
     from pilothouse.kit.settings import Settings
     from pilothouse.wiring.backtest_search import Plan, Tried
 
@@ -117,12 +113,14 @@ def sweep(
     """
     from pilothouse.backtest.search import search
     from pilothouse.backtest.search_files import SearchFile
+    from pilothouse.backtest.search_shelf import SWEEP
     from pilothouse.backtest.trials import Trials
     from pilothouse.backtest.verdict import weigh
     from pilothouse.cli import environment, show
+    from pilothouse.cli.searches import draw_search
     from pilothouse.wiring.backtest_pages import page_of_search, trials_file
     from pilothouse.wiring.backtest_run import FOLDER, TRIALS
-    from pilothouse.wiring.backtest_search import SEARCHES, Tried, chosen, fresh, told_search, trials_in
+    from pilothouse.wiring.backtest_search import SEARCHES, Tried, chosen, fresh, keep_search, told_search, trials_in
 
     settings = environment.settings()
     ready = _plan(settings, strategy, said, Tried(tuple(over or ()), draws, seed, score, guided))
@@ -139,14 +137,16 @@ def sweep(
         except KeyboardInterrupt:
             stopped = True
     outcomes = list(file.known.values())
-    count = ledger.count(strategy, trials_in(outcomes))
-    verdict = weigh(outcomes, score, ledger.sharpes(strategy), count)
+    counted = ready.task.spec.strategy  # as it calls itself, however it was typed
+    count = ledger.count(counted, trials_in(outcomes))
+    verdict = weigh(outcomes, score, ledger.sharpes(counted), count)
     found = told_search(verdict, score, ready, stopped=stopped)
+    kept = keep_search(settings, SWEEP, ready, {"optuna": guided}, found)
     if report is not None:
         report.write_text(page_of_search(verdict, found, ready.task.spec.canonical()), encoding="utf-8")
     if out is not None:
         out.write_bytes(trials_file(verdict.best, out.suffix.lower()))
-    show.out(found, as_json=as_json, draw=lambda screen: _draw(screen, verdict, found, score))
+    show.out({"name": kept.name, **found}, as_json=as_json, draw=lambda screen: draw_search(screen, kept))
     if stopped:
         raise typer.Exit(130)
 
@@ -174,9 +174,13 @@ def walkforward(
 
     Ctrl-C keeps what is done; the same command goes on where it stopped.
     """
+    from dataclasses import asdict
+
+    from pilothouse.backtest.search_shelf import WALK
     from pilothouse.cli import environment, show
+    from pilothouse.cli.searches import draw_walk
     from pilothouse.wiring.backtest_pages import page_of_walk
-    from pilothouse.wiring.backtest_search import Lessons, Tried, told_walk, walked
+    from pilothouse.wiring.backtest_search import Lessons, Tried, keep_search, told_walk, walked
 
     settings = environment.settings()
     ready = _plan(settings, strategy, said, Tried(tuple(over or ()), draws, seed, score))
@@ -185,9 +189,10 @@ def walkforward(
     with _progress(ready.count * how.pieces(splits), as_json=as_json) as told:
         found, count = walked(settings, ready, splits, told, workers=workers or os.cpu_count() or 1)
     shown = told_walk(found, ready, count)
+    kept = keep_search(settings, WALK, ready, asdict(how), shown)
     if report is not None:
         report.write_text(page_of_walk(shown, ready.task.spec.canonical()), encoding="utf-8")
-    show.out(shown, as_json=as_json, draw=lambda screen: _draw_walk(screen, found, shown, score))
+    show.out({"name": kept.name, **shown}, as_json=as_json, draw=lambda screen: draw_walk(screen, kept))
 
 
 def _plan(settings: "Settings", name: str, said: Mapping[str, Any], tried: "Tried") -> "Plan":
@@ -212,70 +217,3 @@ def _progress(count: int, *, as_json: bool) -> Iterator[Callable[[int], None]]:
     with Progress(*columns, console=show.complaints(), disable=as_json, transient=True) as shown:
         task = shown.add_task("trials", total=count)
         yield lambda done: shown.advance(task, done)
-
-
-def _draw(screen: "Console", verdict: "Verdict", told: dict[str, Any], score: str) -> None:
-    from rich.table import Table
-
-    from pilothouse.backtest.metrics import CATALOGUE
-    from pilothouse.backtest.page_parts import COSTLESS, shown
-    from pilothouse.backtest.report_search import varied_of
-    from pilothouse.wiring.backtest_pages import sentences
-
-    units = {metric.name: metric.unit for metric in CATALOGUE}
-    if told["costless"]:
-        screen.print(COSTLESS, style="bold red")
-    names = list(dict.fromkeys([score, "total_return", "max_drawdown", "sharpe", "trades"]))
-    varied = varied_of(verdict.best)
-    table = Table(box=None, pad_edge=False)
-    for head in (*varied, *names):
-        table.add_column(head.replace("_", " "), justify="right")
-    for each in verdict.best[:10]:
-        numbers = (shown(units[name], each.metrics.get(name)) for name in names)
-        table.add_row(*(str(each.params[name]) for name in varied), *numbers)
-    screen.print(table)
-    if told["stopped"]:
-        screen.print(
-            f"stopped after {told['trials']:,} of {told['combinations']:,}: the same command goes on", style="yellow"
-        )
-    if told["failed"]:
-        screen.print(f"{told['failed']:,} could not be run, such as: {next(e.error for e in verdict.best if e.error)}")
-    for sentence in sentences(told):
-        screen.print(sentence)
-    ways = {"compiled": "compiled", "turns": "turn by turn"}
-    if told["engines"]:
-        screen.print(
-            "ran " + ", ".join(f"{count:,} {ways[name]}" for name, count in told["engines"].items()), style="dim"
-        )
-    for note in told["notes"]:
-        screen.print(note, style="dim")
-
-
-def _draw_walk(screen: "Console", found: "Walk", told: dict[str, Any], score: str) -> None:
-    from rich.table import Table
-
-    from pilothouse.backtest.metrics import CATALOGUE
-    from pilothouse.backtest.page_parts import COSTLESS, shown
-
-    unit = next(metric.unit for metric in CATALOGUE if metric.name == score)
-    if told["costless"]:
-        screen.print(COSTLESS, style="bold red")
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
-    for head in ("examined", "chosen", f"{score} in lesson", f"{score} behind", "return behind"):
-        table.add_column(head)
-    days = {step["times"][0][:10] for step in told["steps"]}
-    length = len("2024-01-31") if len(days) == len(told["steps"]) else len("2024-01-31 23:59")
-    for step in told["steps"]:
-        chosen = ", ".join(f"{name} {value}" for name, value in step["chosen"].items())
-        begins, ends = (time[:length] for time in step["times"])
-        table.add_row(
-            f"{begins} to {ends}", chosen, shown(unit, step["learned"].get(score)),
-            shown(unit, step["examined"].get(score)), shown("share", step["examined"].get("total_return")),
-        )  # fmt: skip
-    screen.print(table)
-    if not found.steps:
-        screen.print("Nothing traded in any lesson, so nothing was traded behind them.", style="yellow")
-        return
-    screen.print(f"Behind the lessons, one after the other: {shown('share', told['total_return'])}.")
-    if found.efficiency is not None:
-        screen.print(f"That is {found.efficiency:.0%} of what the winners earned in their lessons, per year.")

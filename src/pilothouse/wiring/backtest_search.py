@@ -1,5 +1,6 @@
 """Searches over parameters for every door: what stays the same and what is tried go in; plain data to show come out."""
 
+import hashlib
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -11,14 +12,16 @@ from pilothouse.backtest import space
 from pilothouse.backtest.exports import time_of
 from pilothouse.backtest.guided import guided
 from pilothouse.backtest.report import span_words
+from pilothouse.backtest.report_search import varied_of
 from pilothouse.backtest.request import Wish
 from pilothouse.backtest.search import TOLD, Outcome, Task
 from pilothouse.backtest.search_files import SearchFile, search_name
+from pilothouse.backtest.search_shelf import WALK, KeptSearch, SearchShelf
 from pilothouse.backtest.spec import names_of
 from pilothouse.backtest.splits import PARTS_MOST, Span, Split, folds, walk_forward
 from pilothouse.backtest.trials import Trial, Trials
 from pilothouse.backtest.verdict import Verdict
-from pilothouse.backtest.walk import JOINED, Walk, calendar, walk
+from pilothouse.backtest.walk import JOINED, Walk, calendar, told_by_returns, walk
 from pilothouse.core.candles import Ints
 from pilothouse.core.errors import Invalid, Problem
 from pilothouse.kit.settings import Settings
@@ -28,6 +31,7 @@ from pilothouse.wiring.backtest_data import Found
 from pilothouse.wiring.backtest_run import FOLDER, TRIALS, Changed, prepare
 
 SEARCHES = "searches"
+KEPT = "kept"
 SHOWN_MOST = 20
 
 
@@ -188,10 +192,8 @@ def walked(
 
     Every trial of a lesson is kept as soon as it is made, so the same walk goes on where it was stopped, and counted.
     """
-    words = f"walkforward {ready.words}"
-    name = search_name(replace(ready.task.spec, params={}).canonical(), words)
     ledger, strategy = Trials(settings.data / FOLDER / TRIALS), ready.task.spec.strategy
-    with SearchFile(settings.data / FOLDER / SEARCHES, name) as file:
+    with SearchFile(settings.data / FOLDER / SEARCHES, lessons_name(ready)) as file:
         try:
             found = walk(
                 ready.task, list(ready.combinations), splits, ready.tried.score, workers=workers, told=told,
@@ -200,6 +202,37 @@ def walked(
         finally:
             count = ledger.count(strategy, trials_in(file.known.values()))
     return found, count
+
+
+def lessons_name(ready: Plan) -> str:
+    """Return the name of the file that keeps the trials of lessons."""
+    return search_name(replace(ready.task.spec, params={}).canonical(), f"walkforward {ready.words}")
+
+
+def search_id(kind: str, ready: Plan, asked: Mapping[str, Any]) -> str:
+    """Return the name of what a search finds: SHA-256 of all that it depends on, hexadecimal.
+
+    asked   of a walk forward its lengths, by the names of `Lessons`; of a sweep `optuna`
+    """
+    names = ("train", "test", "anchored", "purge") if kind == WALK else ("optuna",)
+    more = [asked[name] for name in names] + [asked[name] for name in ("folds", "embargo") if asked.get("folds")]
+    return hashlib.sha256(f"{kind} {ready.name} {ready.tried.score} {more}".encode()).hexdigest()
+
+
+def keep_search(
+    settings: Settings, kind: str, ready: Plan, asked: Mapping[str, Any], told: Mapping[str, Any]
+) -> KeptSearch:
+    """Keep what a search has found, and return it as it is kept."""
+    file = lessons_name(ready) if kind == WALK else ready.name
+    spec = ready.task.spec
+    kept = KeptSearch(search_id(kind, ready, asked), kind, spec.strategy, file, dict(told), spec.canonical())
+    shelf_of(settings).put(kept)
+    return kept
+
+
+def shelf_of(settings: Settings) -> SearchShelf:
+    """Return the folder of all that searches have found."""
+    return SearchShelf(settings.data / FOLDER / SEARCHES / KEPT)
 
 
 def trials_in(outcomes: Iterable[Outcome]) -> Iterator[Trial]:
@@ -218,7 +251,9 @@ def told_search(verdict: Verdict, score: str, ready: Plan, *, stopped: bool) -> 
         "best": [
             {"name": each.name, "params": each.params, "metrics": each.metrics} for each in verdict.best[:SHOWN_MOST]
         ],
+        "varied": varied_of(verdict.best),
         "failed": sum(bool(each.error) for each in verdict.best),
+        "failure": next((each.error for each in verdict.best if each.error), None),
         "luck": luck.sentence if luck else None,
         "luck_sharpe": luck.luck_sharpe if luck else None,
         "deflated_sharpe": luck.deflated if luck else None,
@@ -249,11 +284,16 @@ def told_walk(found: Walk, ready: Plan, trials: int) -> dict[str, Any]:
     opened, span_ms = calendar(ready.task), _span_ms(ready)
     varied = [name for name, values in ready.over.items() if len(values) > 1]
     total = float(np.prod(1.0 + found.returns)) - 1.0 if len(found.returns) else None
+    behind = [step.examined for step in found.steps]
+    metrics = told_by_returns(found.returns, behind[0].per_year) if len(found.returns) else {}
+    for name in ("trades", "fees"):
+        metrics[name] = sum(each.metrics.get(name) or 0.0 for each in behind)
     return {
         "score": ready.tried.score,
         **_on_what(ready),
         "total_return": total,
         "efficiency": found.efficiency,
+        "metrics": metrics,
         "trials_ever": trials,
         "steps": [
             {

@@ -22,6 +22,7 @@ from pilothouse.backtest.curves import returns_of
 from pilothouse.backtest.exam import FAILED, TURNS_QUESTIONS, examine_turns
 from pilothouse.backtest.search import search
 from pilothouse.backtest.search_files import SearchFile, read
+from pilothouse.backtest.search_shelf import SWEEP, WALK
 from pilothouse.backtest.shelf import Card, Shelf
 from pilothouse.backtest.trials import Trials
 from pilothouse.backtest.verdict import Verdict, weigh
@@ -35,15 +36,16 @@ from pilothouse.strategies import foresight
 from pilothouse.strategies.registry import Described
 from pilothouse.strategies.sdk import Columns
 from pilothouse.wiring import bench_pages, bench_pieces
-from pilothouse.wiring.backtest_pages import page_of_search, page_of_walk, trials_file
+from pilothouse.wiring.backtest_pages import page_of_search, page_of_walk, trials_file, verdict_of, walk_file
 from pilothouse.wiring.backtest_run import FOLDER, TRIALS, carry_out, prepare, steps_of, traded
 from pilothouse.wiring.backtest_search import (
     SEARCHES,
     Lessons,
-    Plan,
     chosen,
     fresh,
+    keep_search,
     plan,
+    search_id,
     told_search,
     told_walk,
     trials_in,
@@ -101,6 +103,7 @@ class Bench:
             "report": lambda asked, _: page_of(self._shelf.get(asked["name"])),
             "search_report": lambda asked, _: self._search_report(**asked),
             "search_export": lambda asked, _: self._search_export(**asked),
+            "walk_export": lambda asked, _: _file(walk_file(**asked)),
             "walk_report": lambda asked, _: page_of_walk(asked["told"], asked["spec"]),
             "remove": lambda asked, _: self._remove(asked["name"]),
         }
@@ -166,7 +169,7 @@ class Bench:
             told = {"spec": ready.task.spec.canonical(), "name": ready.name, "bars": ready.bars}
             how = _lessons(asked)
             lessons = how.pieces(how.splits(ready)) if kind == "walkforward" else 1
-            told |= {"combinations": ready.count * lessons, "name": _search_id(kind, ready, asked)}
+            told |= {"combinations": ready.count * lessons, "name": search_id(kind, ready, asked)}
         return {"kept": None, "strategy": described.name, "asked": asked} | told
 
     # ── Work ──────────────────────────────────────────────────────────────────────────────────────
@@ -193,7 +196,7 @@ class Bench:
         described, request = self._understood(asked["asked"], told)
         tried = tried_by(asked["asked"])
         ready = plan(described, wish_of(request, described), request.found, changed_by(request), tried)
-        _same(_search_id("sweep", ready, asked["asked"]), asked["name"])
+        _same(search_id("sweep", ready, asked["asked"]), asked["name"])
         step = _Steps(ready.count, told)
         order: list[str] = []
         with SearchFile(self._settings.data / FOLDER / SEARCHES, ready.name) as file:
@@ -209,13 +212,14 @@ class Bench:
         count = self._ledger.count(described.name, trials_in(outcomes))
         verdict = weigh(outcomes, tried.score, self._ledger.sharpes(described.name), count)
         found = told_search(verdict, tried.score, ready, stopped=False)
+        keep_search(self._settings, SWEEP, ready, asked["asked"], found)
         return _told(found | {"search": ready.name})
 
     def _piece(self, asked: Plain, told: Told) -> Plain:
         described, request = self._understood(asked["asked"], told)
         tried = tried_by(asked["asked"])
         ready = plan(described, wish_of(request, described), request.found, changed_by(request), tried)
-        _same(_search_id("sweep", ready, asked["asked"]), asked["name"])
+        _same(search_id("sweep", ready, asked["asked"]), asked["name"])
         first, count, step = asked["first"], asked["count"], _Steps(asked["count"], told)
         made = bench_pieces.work(self._settings, ready, first, count, asked["attempt"], step)
         _end(described)
@@ -225,13 +229,15 @@ class Bench:
         described, request = self._understood(asked["asked"], told)
         tried = tried_by(asked["asked"])
         ready = plan(described, wish_of(request, described), request.found, changed_by(request), tried)
-        _same(_search_id("walkforward", ready, asked["asked"]), asked["name"])
+        _same(search_id("walkforward", ready, asked["asked"]), asked["name"])
         how = _lessons(asked["asked"])
         splits = how.splits(ready)
         step = _Steps(ready.count * how.pieces(splits), told)
         workers = _workers(ready.count * (how.train or ready.bars))
         found, count = walked(self._settings, ready, splits, step, workers=workers)
-        return _told(told_walk(found, ready, count))
+        told_of_it = told_walk(found, ready, count)
+        keep_search(self._settings, WALK, ready, asked["asked"], told_of_it)
+        return _told(told_of_it)
 
     def _chance(self, asked: Plain, told: Told) -> Plain:
         of = asked["asked"]
@@ -279,25 +285,26 @@ class Bench:
         return {"items": found, "next_cursor": None}
 
     def _export(self, name: str, what: str, kind: str) -> Plain:
-        return {"content": base64.b64encode(content(self._shelf.get(name), what, kind)).decode()}
+        return _file(content(self._shelf.get(name), what, kind))
 
     def _search_report(self, strategy: str, told: Plain, spec: str) -> str:
         return page_of_search(self._verdict(strategy, told), told, spec)
 
     def _search_export(self, strategy: str, told: Plain, kind: str) -> Plain:
         best = self._verdict(strategy, told).best
-        return {"content": base64.b64encode(trials_file(best, kind)).decode()}
+        return _file(trials_file(best, kind))
 
     def _verdict(self, strategy: str, told: Plain) -> Verdict:
-        """Return what a search is worth by now: trials that were made later count as well."""
-        outcomes = list(read(self._settings.data / FOLDER / SEARCHES / f"{told['search']}.jsonl"))
-        ever = self._ledger.sharpes(strategy)
-        return weigh(outcomes, told["score"], ever, len(ever))
+        return verdict_of(self._settings, strategy, told["search"], told["score"])
 
     def _remove(self, name: str) -> Plain:
         if self._shelf.has(name):
             self._shelf.remove(name)
         return {}
+
+
+def _file(content: bytes) -> Plain:
+    return {"content": base64.b64encode(content).decode()}
 
 
 class _Steps:
@@ -319,12 +326,6 @@ def _workers(work: int) -> int:
 def _same(found: str, wanted: str) -> None:
     if found != wanted:
         raise Changed("the strategy or the candles are not what they were when this was asked for; ask for it again")
-
-
-def _search_id(kind: str, ready: Plan, asked: Plain) -> str:
-    names = ("train", "test", "anchored", "purge") if kind == "walkforward" else ("optuna",)
-    more = [asked[name] for name in names] + [asked[name] for name in ("folds", "embargo") if asked.get("folds")]
-    return _digest(f"{kind} {ready.name} {asked.get('score')} {more}")
 
 
 def _lessons(asked: Plain) -> Lessons:

@@ -157,6 +157,10 @@ def test_sweeps_walks_and_checks_are_jobs_too(running: Served) -> None:
     assert walk["error"] is None
     assert [step["tried"] for step in walk["result"]["steps"]] == [4, 4, 4, 4]
     assert "behind the lessons" in running.api.get(f"{walk['address']}/report").text
+    steps = running.api.get(f"{walk['address']}/export").text.splitlines()
+    assert (steps[0].startswith("\ufeffnumber,from,until,fast,"), len(steps)) == (True, 5)
+    returns = running.api.get(f"{walk['address']}/export", params={"what": "returns", "format": "json"}).json()
+    assert [row["return"] for row in returns] == [f"{float(each):.6f}" for each in walk["result"]["returns"]]
     honest = {"files": [CANDLES], "params": {"fast": 5, "slow": 20}}
     check = _follow(running, running.api.post("/api/v1/strategies/ema-cross/check", json=honest).json())
     assert check["result"]["honest"] is True
