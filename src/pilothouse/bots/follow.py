@@ -95,8 +95,11 @@ class View:
 
     def expected(self) -> Decimal:
         """Return the position once everything that does not rest has filled, base, signed."""
-        moving = (order for order in self.orders if not order.terms.rests)
-        return self.position.quantity + sum((order.remaining * order.terms.side.sign for order in moving), Decimal(0))
+        moving = Decimal(0)
+        for order in self.orders:
+            if not order.terms.rests:
+                moving += order.remaining * order.terms.side.sign
+        return self.position.quantity + moving
 
     def moves(self) -> bool:
         """Say whether something is on its way that does not rest."""

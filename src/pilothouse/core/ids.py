@@ -1,6 +1,5 @@
 """Ids. A client order id comes from the intent alone, so a replay of the same intent makes the same id."""
 
-import hashlib
 import hmac
 from base64 import b32encode
 from datetime import datetime
@@ -32,7 +31,7 @@ def client_order_id(house_key: bytes, account_id: str, intent_key: str) -> str:
     """
     assert len(house_key) >= 10, "80 bits tell one house from another"
     name = f"{account_id}\x00{intent_key}".encode()
-    digest = hmac.new(house_key, name, hashlib.sha256).digest()
+    digest = hmac.digest(house_key, name, "sha256")
     return "ph" + b32encode(digest[:20]).decode("ascii")[:25]
 
 

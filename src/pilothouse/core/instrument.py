@@ -34,15 +34,22 @@ class Quantity(Decimal):
 
 
 class Side(StrEnum):
-    """Which way an order goes."""
+    """Which way an order goes.
+
+    sign   1 for a buy, -1 for a sell
+    """
+
+    sign: int
+
+    def __new__(cls, name: str) -> Self:
+        """Work out once what is asked of every order again and again."""
+        self = str.__new__(cls, name)
+        self._value_ = name
+        self.sign = 1 if name == "BUY" else -1
+        return self
 
     BUY = "BUY"
     SELL = "SELL"
-
-    @property
-    def sign(self) -> int:
-        """Return 1 for a buy, -1 for a sell."""
-        return 1 if self is Side.BUY else -1
 
     @property
     def opposite(self) -> "Side":

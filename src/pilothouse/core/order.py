@@ -14,13 +14,29 @@ from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
 from types import MappingProxyType
+from typing import Self
 
 from pilothouse.core.errors import Broken
 from pilothouse.core.instrument import Side
 
 
 class OrderType(StrEnum):
-    """What kind of order; names as venues use them."""
+    """What kind of order; names as venues use them.
+
+    is_conditional   whether it waits for a trigger price
+    has_limit        whether it carries a limit price
+    """
+
+    is_conditional: bool
+    has_limit: bool
+
+    def __new__(cls, name: str) -> Self:
+        """Work out once what is asked of every order again and again."""
+        self = str.__new__(cls, name)
+        self._value_ = name
+        self.is_conditional = name not in {"MARKET", "LIMIT"}
+        self.has_limit = name in {"LIMIT", "STOP", "TAKE_PROFIT"}
+        return self
 
     MARKET = "MARKET"
     LIMIT = "LIMIT"
@@ -29,16 +45,6 @@ class OrderType(StrEnum):
     TAKE_PROFIT = "TAKE_PROFIT"
     TAKE_PROFIT_MARKET = "TAKE_PROFIT_MARKET"
     TRAILING_STOP_MARKET = "TRAILING_STOP_MARKET"
-
-    @property
-    def is_conditional(self) -> bool:
-        """Say whether it waits for a trigger price."""
-        return self not in {OrderType.MARKET, OrderType.LIMIT}
-
-    @property
-    def has_limit(self) -> bool:
-        """Say whether it carries a limit price."""
-        return self in {OrderType.LIMIT, OrderType.STOP, OrderType.TAKE_PROFIT}
 
 
 CLOSES_ALL = frozenset({OrderType.STOP_MARKET, OrderType.TAKE_PROFIT_MARKET})
@@ -54,8 +60,23 @@ class TimeInForce(StrEnum):
     GTX = "GTX"
 
 
+_RESTS = frozenset({TimeInForce.GTC, TimeInForce.GTX})
+
+
 class Purpose(StrEnum):
-    """Why an order exists."""
+    """Why an order exists.
+
+    protects   whether it guards a position and dies with it
+    """
+
+    protects: bool
+
+    def __new__(cls, name: str) -> Self:
+        """Work out once what is asked of every order again and again."""
+        self = str.__new__(cls, name)
+        self._value_ = name
+        self.protects = name in {"stop_loss", "take_profit"}
+        return self
 
     ENTRY = "entry"
     EXIT = "exit"
@@ -64,11 +85,6 @@ class Purpose(StrEnum):
     MANUAL = "manual"
     LIQUIDATION = "liquidation"
     FOREIGN = "foreign"
-
-    @property
-    def protects(self) -> bool:
-        """Say whether the order guards a position and dies with it."""
-        return self in {Purpose.STOP_LOSS, Purpose.TAKE_PROFIT}
 
 
 class OrderState(StrEnum):
@@ -214,5 +230,5 @@ class OrderTerms:
     def rests(self) -> bool:
         """Say whether it may stand at the venue instead of being done at once."""
         if self.type is OrderType.LIMIT:
-            return self.time_in_force in {TimeInForce.GTC, TimeInForce.GTX}
+            return self.time_in_force in _RESTS
         return self.type.is_conditional

@@ -67,7 +67,9 @@ def _shortened(sign: int, digits: tuple[int, ...], exponent: int) -> Decimal:
 
 def plain(value: Decimal) -> str:
     """Return the shortest text of `value`: no exponent, no trailing zeros, no negative zero."""
-    text = format(value, "f")
+    text = str(value)
+    if "E" in text:
+        text = format(value, "f")
     if "." in text:
         text = text.rstrip("0").rstrip(".")
     return "0" if text in {"-0", ""} else text

@@ -3,7 +3,8 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Final
+from functools import cache
+from typing import Final, cast
 
 from pilothouse.core.clock import Clock
 from pilothouse.core.errors import Broken
@@ -112,10 +113,10 @@ class Desk:
         Which clock is wrong cannot be known from here; what is judged by time goes by the venue's, as its orders do.
         """
         nothing = timedelta(0)
-        if venue not in self.venues:
+        opened = self.venues.get(venue)
+        if opened is None or not _tells_its_time(type(opened)):
             return nothing
-        opened = self.venues[venue]
-        ahead = opened.clock_ahead() if isinstance(opened, TellsItsTime) else nothing
+        ahead = cast("TellsItsTime", opened).clock_ahead()
         return ahead if ahead is not None and abs(ahead) > CLOCK_OFF_MOST else nothing
 
     def venue(self, name: str) -> Venue:
@@ -124,3 +125,9 @@ class Desk:
             return self.venues[name]
         except KeyError:
             raise Broken(f"the house has no venue {name!r}; it has {sorted(self.venues)}") from None
+
+
+@cache
+def _tells_its_time(kind: type[Venue]) -> bool:
+    """Say of a kind of venue whether it tells its time: looked up once, since alerts ask."""
+    return issubclass(kind, TellsItsTime)

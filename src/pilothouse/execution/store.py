@@ -69,7 +69,9 @@ class OrderRecord:
     @property
     def remaining_at_most(self) -> Decimal:
         """Return what has not filled, or would not have if a change that is on its way is made; the larger, base."""
-        return max(self.remaining, (self.amend_quantity or self.terms.quantity) - self.filled_quantity)
+        if not self.amend_quantity:
+            return self.remaining
+        return max(self.remaining, self.amend_quantity - self.filled_quantity)
 
     @property
     def remaining(self) -> Decimal:

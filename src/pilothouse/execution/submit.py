@@ -16,7 +16,7 @@ from pilothouse.core.errors import Refused
 from pilothouse.core.facts import Fact, FactKind
 from pilothouse.core.halts import HaltKind
 from pilothouse.core.ids import client_order_id
-from pilothouse.core.instrument import Instrument
+from pilothouse.core.instrument import Instrument, Side
 from pilothouse.core.intent import OrderIntent
 from pilothouse.core.order import OrderEvent, OrderState, Purpose, after
 from pilothouse.core.quote import Quote
@@ -250,7 +250,7 @@ def _warned(warnings: tuple[Denial, ...]) -> list[tuple[str, OrderState, str]]:
 
 def _doubted(basis: Basis, now: datetime) -> store.OrderRecord | None:
     """Return an order of the instrument of which nobody knows whether it arrived; what only protects is left out."""
-    return next((one for one in basis.orders if one.is_doubted(now) and not one.purpose.protects), None)
+    return next((one for one in basis.orders if not one.purpose.protects and one.is_doubted(now)), None)
 
 
 def _keep_unsent(
@@ -340,10 +340,11 @@ def ask_the_gate(
         now=now,
         without=without,
     )
+    pending_buy, pending_sell = _pending(basis.orders)
     exposure = Exposure(
         position=basis.position,
-        pending_buy=_pending(basis.orders, sign=1),
-        pending_sell=_pending(basis.orders, sign=-1),
+        pending_buy=pending_buy,
+        pending_sell=pending_sell,
         equity=basis.equity,
         equity_at_midnight=basis.equity_at_midnight,
         high_water=basis.high_water,
@@ -417,13 +418,15 @@ def _closes(intent: OrderIntent) -> bool:
     return intent.purpose is Purpose.EXIT and intent.terms.reduce_only
 
 
-def _pending(orders: tuple[store.OrderRecord, ...], *, sign: int) -> Decimal:
-    """Return what is under way on one side and could open something, base."""
-    return sum(
-        (
-            order.remaining_at_most
-            for order in orders
-            if order.terms.side.sign == sign and not order.terms.reduce_only and not order.purpose.protects
-        ),
-        Decimal(0),
-    )
+def _pending(orders: tuple[store.OrderRecord, ...]) -> tuple[Decimal, Decimal]:
+    """Return what is under way, bought and sold, that could open something; base."""
+    bought = sold = Decimal(0)
+    for order in orders:
+        terms = order.terms
+        if terms.reduce_only or order.purpose.protects:
+            continue
+        if terms.side is Side.BUY:
+            bought += order.remaining_at_most
+        else:
+            sold += order.remaining_at_most
+    return bought, sold

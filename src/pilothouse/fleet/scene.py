@@ -42,24 +42,23 @@ class Scene:
         A stop-loss or take-profit that only reduces is left out: it can open nothing, and whether it arrived is known
         at some venues after a minute only. What it may have done to the position is what any stop may do that stands.
         """
-        return any(order.is_doubted(self.at) and not _only_protects(order) for order in self.records)
+        return any(not _only_protects(order) and order.is_doubted(self.at) for order in self.records)
 
     def doubted_stops(self, side: Side) -> tuple[OrderRecord, ...]:
         """Return the stop-losses and take-profits of one side of which nobody knows whether they stand."""
         return tuple(
             order
             for order in self.records
-            if order.state in _DOUBTED and _only_protects(order) and order.terms.side is side
+            if _only_protects(order) and order.state in _DOUBTED and order.terms.side is side
         )
 
     def could_be_closed_by_doubt(self, terms: OrderTerms) -> bool:
         """Say whether an order would open a position that a stop of a former one may close: it may still arrive."""
-        if terms.reduce_only:
+        if terms.reduce_only or not self.doubted_stops(terms.side.opposite):
             return False
         held = self.view.in_lots(self.view.expected())
         after = EXACT.add(held, terms.quantity * terms.side.sign)
-        opens = after != 0 and Side.of(after) is terms.side and (held == 0 or Side.of(held) is not terms.side)
-        return opens and bool(self.doubted_stops(terms.side.opposite))
+        return after != 0 and Side.of(after) is terms.side and (held == 0 or Side.of(held) is not terms.side)
 
     def has_protective(self) -> bool:
         """Say whether a stop-loss or take-profit is alive."""

@@ -75,8 +75,8 @@ def _encode(cleaned: Any) -> bytes:
 
 def _clean(value: Any) -> Any:
     """Return `value` as nothing but str, int, bool, None, dict and list."""
-    cleaner = _CLEANERS.get(type(value))
-    return _rare(value) if cleaner is None else cleaner(value)
+    kind = type(value)
+    return (_CLEANERS.get(kind) or _learned(kind))(value)
 
 
 _AS_THEY_ARE = frozenset({str, int, bool, type(None)})
@@ -115,23 +115,42 @@ def _key(key: object) -> str:
     raise TypeError(f"the key {key!r} is no text")
 
 
-def _rare(value: Any) -> Any:
-    """Clean what is not in the table of common types."""
-    if isinstance(value, Enum):
-        return _clean(value.value)
-    if isinstance(value, Secret):
-        return MASK
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return {field.name: _clean(getattr(value, field.name)) for field in dataclasses.fields(value)}
-    if isinstance(value, str):  # from here on, subclasses of the common types
-        return str.__str__(value)
-    if isinstance(value, int):
-        return int(value)
-    for kind in (Decimal, datetime, dict, list, tuple):
-        if isinstance(value, kind):
-            return _CLEANERS[kind](value)
-    if isinstance(value, date):
-        return value.isoformat()
+def _learned(kind: type) -> Callable[[Any], Any]:
+    cleaner = _CLEANERS[kind] = _cleaner_of(kind)
+    return cleaner
+
+
+def _cleaner_of(kind: type) -> Callable[[Any], Any]:
+    """Return what cleans values of a type that is not in the table of common ones."""
+    if issubclass(kind, Enum):
+        return _of_enum
+    if issubclass(kind, Secret):
+        return _masked
+    if dataclasses.is_dataclass(kind):
+        return _record_of(tuple(field.name for field in dataclasses.fields(kind)))
+    if issubclass(kind, str):  # from here on, subclasses of the common types
+        return str.__str__
+    if issubclass(kind, int):
+        return int
+    for common in (Decimal, datetime, dict, list, tuple):
+        if issubclass(kind, common):
+            return _CLEANERS[common]
+    return date.isoformat if issubclass(kind, date) else _refused
+
+
+def _of_enum(value: Enum) -> Any:
+    return _clean(value.value)
+
+
+def _masked(_: Secret) -> str:
+    return MASK
+
+
+def _record_of(names: tuple[str, ...]) -> Callable[[Any], dict[str, Any]]:
+    return lambda value: {name: _clean(getattr(value, name)) for name in names}
+
+
+def _refused(value: object) -> Any:
     if isinstance(value, float):
         raise TypeError(f"{value!r} is a float; JSON here carries exact numbers only")
     raise TypeError(f"{type(value).__name__} has no JSON here")

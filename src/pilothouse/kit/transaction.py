@@ -2,7 +2,6 @@
 
 import sqlite3
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from hashlib import blake2b
 from typing import Any, Literal, overload
 
@@ -112,7 +111,8 @@ class Tx:
         self._must_write("announce")
         # Listeners hear it exactly as a later reader will find it.
         text, payload = both(fact.payload)
-        self.facts.append((replace(fact, payload=payload), text))
+        kept = Fact(fact.kind, fact.owner_id, fact.at, fact.account_id, payload, fact.key)
+        self.facts.append((kept, text))
         if fact.account_id is not None and fact.kind not in _TOLD_OTHERWISE:
             about = payload.get("signal_id") or payload.get("order_id") or fact.account_id
             self.happened.append((fact.account_id, about, fact.kind.value, Raw(text.encode())))
