@@ -91,17 +91,13 @@ def moments(returns: Floats) -> Moments:
     return Moments(len(values), sharpe, float((scaled**3).mean()), float((scaled**4).mean()))
 
 
-def sharpe_of(returns: Floats) -> float:
-    """Return the Sharpe ratio of `moments` alone, for finite returns; NaN for fewer than two."""
-    return _sharpe(returns)[0] if len(returns) > 1 else math.nan
-
-
 def _sharpe(values: Floats) -> tuple[float, Floats, float]:
     """Return the Sharpe ratio, how far each return is from the mean, and their spread (n); 0 where nothing moved."""
     mean = float(values.mean())
     away = values - mean
     variance = float((away**2).mean())
-    if variance <= (abs(mean) * 1e-12) ** 2 or variance == 0.0:
+    flat = abs(mean) * 1e-12
+    if variance <= flat * flat or variance == 0.0:
         return 0.0, away, 0.0
     spread = math.sqrt(variance)
     sample_spread = spread * math.sqrt(len(values) / (len(values) - 1))

@@ -29,10 +29,11 @@ import numpy as np
 
 from pilothouse.backtest.curves import Curve, Floats, returns_of
 from pilothouse.backtest.inside import Finer
+from pilothouse.backtest.kernels.figures import NAMES
 from pilothouse.backtest.ladders import COMPILED
 from pilothouse.backtest.luck import moments
 from pilothouse.backtest.metrics import measure
-from pilothouse.backtest.quick_trials import Ground, Lane, Other, Walked, may_be_quick
+from pilothouse.backtest.quick_trials import Ground, Lane, Other, may_be_quick
 from pilothouse.backtest.run import refuse_unfit, run_any
 from pilothouse.backtest.spec import BacktestSpec
 from pilothouse.core.candles import Candles
@@ -41,10 +42,7 @@ from pilothouse.strategies.parameters import Params
 from pilothouse.strategies.rules import Rules
 from pilothouse.strategies.sdk import Columns, Turns
 
-TOLD: Final = (
-    "total_return", "cagr", "max_drawdown", "sharpe", "sortino", "calmar", "profit_factor", "win_rate", "trades",
-    "time_in_market", "fees", "sqn",
-)  # fmt: skip
+TOLD: Final = NAMES
 """What is told of each trial, and may be searched for."""
 
 _AT_ONCE: Final = 16
@@ -155,28 +153,23 @@ class Runner:
 
     def portion(self, some: Sequence[Params]) -> list[Outcome]:
         """Return the outcomes of some combinations, in order."""
-        walked = [self._walk(params) for params in some]
-        return [self._outcome(params, each) for params, each in zip(some, walked, strict=True)]
+        return [self._one(params) for params in some]
 
-    def _walk(self, params: Params) -> Walked | Outcome:
+    def _one(self, params: Params) -> Outcome:
         ground, lane = self._ground, self._lane
         self.was_quick = ground is not None and lane is not None
         if ground is not None and lane is not None:
+            name = ground.name_of(params)
             try:
-                return ground.run(params, lane)
+                told = ground.run(params, lane)
             except Other:
                 self.was_quick = False
             except PilothouseError as error:
-                return _failed(ground.name_of(params), params, error)
+                return _failed(name, params, error)
+            else:
+                return Outcome(name, dict(params), told.metrics, told.sharpe, told.per_year, told.returns, "", COMPILED)
         known, self._known = self._known, True
         return trial(self._task, params, known=known)
-
-    def _outcome(self, params: Params, walked: Walked | Outcome) -> Outcome:
-        if isinstance(walked, Outcome) or self._ground is None:
-            assert isinstance(walked, Outcome), "without a ground every run is an outcome"
-            return walked
-        name, told = self._ground.name_of(params), self._ground.told(walked)
-        return Outcome(name, dict(params), told.metrics, told.sharpe, told.per_year, told.returns, engine=COMPILED)
 
 
 def _ground_of(task: Task) -> Ground | None:
@@ -187,7 +180,7 @@ def _ground_of(task: Task) -> Ground | None:
         refuse_unfit(task.spec, task.data, strategy, task.finer)
     except Invalid:  # each trial tells why, in the ordinary way
         return None
-    return Ground(task.spec, task.data, strategy, TOLD)
+    return Ground(task.spec, task.data, strategy)
 
 
 def _by_one_of(runners: "SimpleQueue[Runner]", portion: list[Params]) -> list[Outcome]:

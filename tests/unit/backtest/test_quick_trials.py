@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pilothouse.backtest.kernels.telling import told_flags
+from pilothouse.backtest.curves import Grid
+from pilothouse.backtest.kernels.telling import wishes_of
 from pilothouse.backtest.orders_wanted import flags_of
 from pilothouse.backtest.quick_trials import _SIDES, Lane, Other
 from pilothouse.backtest.run import run_any
@@ -89,14 +90,16 @@ def test_a_trial_of_a_search_is_the_run_of_its_combination_to_the_last_bit(rules
     assert quick > 180 or rules == "any", "most plain ones go the quick way"
 
 
-def test_trades_and_equity_of_a_trial_are_those_of_the_run() -> None:
-    """The numbers could agree by chance; every trade and every point of equity cannot. A lane is used again."""
+def test_each_trade_and_each_bar_of_a_trial_are_those_of_the_run() -> None:
+    """The numbers could agree by chance; every trade and the account at every bar cannot. A lane is used again."""
     walked = 0
     for seed in range(60):
         task = task_of(seed, plain=True)
         ground = Runner(task)._ground
         assert ground is not None
-        lane = Lane(len(ground.candles))
+        bars = len(ground.candles)
+        ground._grid = Grid(np.arange(bars + 1), 365.0)  # what the account was worth is then told of each bar
+        lane = Lane(bars)
         for number in range(4):
             params = Params({"seed": seed * 10 + number, "fast": 1 + number})
             try:
@@ -104,9 +107,9 @@ def test_trades_and_equity_of_a_trial_are_those_of_the_run() -> None:
             except (Other, PilothouseError):
                 continue
             result, _ = run_any(task.spec_of(params), task.data, task.strategy)
-            columns = [getattr(result.trades, name) for name in result.trades.__dataclass_fields__]
-            assert lane.trades.tolist() == np.stack(columns, axis=1).tolist(), f"seed {seed}, {params}"
-            assert lane.equity.tolist() == result.equity.tolist(), f"seed {seed}, {params}"
+            assert lane.results.tolist() == result.trades.pnl.tolist(), f"seed {seed}, {params}"
+            assert lane.paid.tolist() == result.trades.fees.tolist(), f"seed {seed}, {params}"
+            assert lane.worth[: bars + 1].tolist() == [result.capital, *result.equity.tolist()], f"seed {seed}"
             walked += len(result.trades)
     assert walked > 500
 
@@ -154,18 +157,18 @@ def test_a_combination_that_cannot_be_counted_is_an_outcome_with_its_reason() ->
     st.lists(st.tuples(*[st.booleans()] * 4), min_size=1, max_size=40),
     st.sampled_from(list(Side)), st.integers(0, 45), st.integers(0, 4),
 )  # fmt: skip
-def test_flags_made_in_one_pass_are_those_made_of_whole_columns(
+def test_wishes_found_in_one_pass_are_those_made_of_whole_columns(
     rows: list[tuple[bool, ...]], side: Side, warm_up: int, shift: int
 ) -> None:
     """What a bar is told to do is said twice, once for speed: both must say the same."""
     columns: list[Any] = [np.array(column, np.bool_) for column in zip(*rows, strict=True)]
-    flags = np.full(len(rows), 77, np.uint8)
+    wished, flags = np.full(len(rows), 77), np.full(len(rows), 77, np.uint8)
     wishes: list[Any] = [column.view(np.uint8) for column in columns]
-    some = told_flags(wishes[0], wishes[1], wishes[2], wishes[3], _SIDES[side], warm_up, shift, flags)
+    some = wishes_of(wishes[0], wishes[1], wishes[2], wishes[3], _SIDES[side], warm_up, shift, wished, flags)
     wanted = flags_of(Signals(*columns), side, len(rows), warm_up, shift)
 
-    assert flags.tolist() == wanted.tolist()
-    assert some == np.count_nonzero(wanted)
+    assert wished[:some].tolist() == np.flatnonzero(wanted).tolist()
+    assert flags[:some].tolist() == wanted[wanted != 0].tolist()
 
 
 def test_a_spec_is_named_the_same_with_its_parameters_put_in_afterwards() -> None:

@@ -4,33 +4,33 @@ from math import sqrt
 from typing import Any
 
 from pilothouse.backtest.kernels.slots import BILLION, MILLION
-from pilothouse.strategies.indicators.compiling import compiled
+from pilothouse.strategies.indicators.compiling import compiled, inlined
 
 Int = Any  # int64 in machine code, int where Python runs it
 
 
-@compiled
+@inlined
 def ppm_up(amount: Int, ppm: Int) -> Int:
     """Return `amount` x `ppm` / 1,000,000, rounded up; amount zero or more."""
     whole = amount // MILLION
     return whole * ppm + ((amount - whole * MILLION) * ppm + (MILLION - 1)) // MILLION
 
 
-@compiled
+@inlined
 def ppm_down(amount: Int, ppm: Int) -> Int:
     """Return `amount` x `ppm` / 1,000,000, rounded down; amount zero or more."""
     whole = amount // MILLION
     return whole * ppm + (amount - whole * MILLION) * ppm // MILLION
 
 
-@compiled
+@inlined
 def ppb_up(amount: Int, ppb: Int) -> Int:
     """Return `amount` x `ppb` / 1,000,000,000, rounded up; amount zero or more, ppb of any sign."""
     whole = amount // BILLION
     return whole * ppb - (-(amount - whole * BILLION) * ppb) // BILLION
 
 
-@compiled
+@inlined
 def up(amount: Int, by: Int) -> Int:
     """Return `amount` / `by`, rounded up; by above zero."""
     return -(-amount // by)

@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pilothouse.backtest.kernels import slots as k
-from pilothouse.backtest.kernels.counting import Int, ppm_down, ppm_up, up
-from pilothouse.backtest.kernels.orders import kelly
+from pilothouse.backtest.kernels.counting import Int, ppm_up
+from pilothouse.backtest.kernels.plain_steps import away_of, levels_of, lots_entered, paid_out, side_wished, way_out
 from pilothouse.strategies.indicators.compiling import compiled
 
 Array = NDArray[np.int64]
@@ -38,42 +38,6 @@ def is_plain(p: Array, kinds: Array, tiers: Array, shares: Array, flags: Flags) 
 
 
 @compiled
-def away_of(kinds: Array, slot: Int, entry: Int) -> Int:
-    """Return a distance in ticks, 0 for none."""
-    ticks = kinds[slot, k.D_TICKS]
-    return ticks if ticks > 0 else up(entry * kinds[slot, k.D_PPM], k.MILLION)
-
-
-@compiled
-def worse_by(p: Array, price: Int) -> Int:
-    """Return how many ticks an order that takes loses at this price."""
-    if p[k.SLIP] == k.SLIP_NONE:
-        return 0
-    worse = up(price * p[k.SLIP_PPM], k.MILLION) + p[k.SLIP_TICKS]
-    return worse if p[k.SLIP] == k.SLIP_FIXED else up(worse, 2)
-
-
-@compiled
-def plain_lots(p: Array, kinds: Array, trades: Array, done: Int, price: Int, equity: Int) -> Int:
-    """Return how many lots a wish is for, at `price` and with `equity` as they were then, as `orders.wanted` does."""
-    by, each = p[k.SIZE_BY], price * p[k.UNITS]
-    if by == k.SIZE_LOTS:
-        lots = p[k.SIZE]
-    elif by == k.SIZE_QUOTE:
-        lots = p[k.SIZE] // each
-    elif equity <= 0:
-        return 0
-    elif by == k.SIZE_PPM:
-        lots = ppm_down(equity, p[k.SIZE]) // each
-    elif by == k.SIZE_RISK:
-        away = away_of(kinds, k.D_STOP, price)
-        lots = ppm_down(equity, p[k.SIZE]) // (away * p[k.UNITS]) if away > 0 else 0
-    else:
-        lots = ppm_down(equity, kelly(p, trades, done)) // each
-    return min(lots, p[k.LOTS_MOST])
-
-
-@compiled
 def write_fill(
     fills: Array, row: Int, bar: Int, lots: Int, price: Int, fee: Int, why: Int, trade: Int, maker: Int
 ) -> None:
@@ -97,31 +61,6 @@ def write_trade(
 
 
 @compiled
-def affordable_lots(p: Array, lots: Int, price: Int, cash: Int, taker_ppm: Int) -> Int:
-    """Return the most of `lots` that cash carries with its fee, -1 where that cannot be counted."""
-    each, times = price * p[k.UNITS], p[k.LEVERAGE]
-    if cash > p[k.WORTH_SAFE]:
-        return -1
-    room = times * cash
-    if room <= 0:
-        return 0
-    if lots > p[k.LOTS_SAFE]:
-        lots = min(lots, room // each)
-    value = lots * each
-    # Nearly always all of it fits, and that is known without a division.
-    if value <= room and ppm_up(value, taker_ppm) <= (room - value if times == 1 else (room - value) // times):
-        return lots
-    most = min(lots, room // each)
-    cost = ppm_up(each, taker_ppm) + up(each, times)
-    while most > 0:
-        short = ppm_up(most * each, taker_ppm) - (room - most * each) // times
-        if short <= 0:
-            break
-        most -= max((short - 1) // cost, 1)
-    return max(most, 0)
-
-
-@compiled
 def plain_bars(
     opens: Array, highs: Array, lows: Array, closes: Array, flags: Flags, p: Array, kinds: Array, tiers: Array,
     equity: Array, trades: Array, fills: Array, counts: Array,
@@ -132,9 +71,7 @@ def plain_bars(
     """
     count, units = len(closes), p[k.UNITS]
     maker_ppm, taker_ppm, shift = tiers[0, 1], tiers[0, 2], p[k.SHIFT]
-    keep_ppm, times = p[k.MAINTENANCE_PPM], p[k.LEVERAGE]
-    flips, least, keeps = p[k.FLIPS] != 0, p[k.NOTIONAL_MIN], len(fills) > 0
-    reach, has_take, trails = p[k.REACH], p[k.TARGETS] > 0, kinds[k.D_TRAIL, k.D_PPM] + kinds[k.D_TRAIL, k.D_TICKS] > 0
+    keeps, trails = len(fills) > 0, kinds[k.D_TRAIL, k.D_PPM] + kinds[k.D_TRAIL, k.D_TICKS] > 0
     cash = p[k.CAPITAL]
     side, lots, entry, opened_at, fees, why_in, best, worst = 0, 0, 0, 0, 0, 0, 0, 0
     stop, liquid, take, stop_away, trail_away = 0, 0, 0, 0, 0
@@ -228,42 +165,14 @@ def plain_bars(
         for step in range(3):
             price, why, maker = 0, 0, 0
             if side != 0:
-                if step == 1:
-                    against = flag & k.SHORT if side > 0 else flag & k.LONG
-                    leaves = flag & k.LEAVE_LONG if side > 0 else flag & k.LEAVE_SHORT
-                    if against or leaves:
-                        turns = against != 0 and flips
-                        price, why = opened, k.R_FLIP if turns else k.R_LEAVE
-                        flipped, stays_out = turns, not turns
-                else:
-                    near, far = (opened, opened) if step == 0 else (low, high) if side > 0 else (high, low)
-                    is_liquid, is_stopped = (liquid - near) * side >= 0, (stop - near) * side >= 0
-                    # At the open liquidation comes first; inside, the nearer of the two.
-                    if is_liquid and (step == 0 or not is_stopped or (liquid - stop) * side >= 0):
-                        why = k.R_LIQUIDATION
-                        if side > 0:
-                            broke = max(up(entry * (times - 1), times), 1)
-                            price = max(min(liquid, opened), broke, 1)
-                        else:
-                            broke = entry * (times + 1) // times
-                            price = max(min(max(liquid, opened), broke), 1)
-                    elif is_stopped:
-                        price = min(stop, opened) if side > 0 else max(stop, opened)
-                        if step == 0:
-                            price = opened
-                        trail = best - side * trail_away
-                        is_trail = trails and (stop_away == 0 or (trail - (entry - side * stop_away)) * side > 0)
-                        why = k.R_TRAIL if is_trail else k.R_STOP
-                    elif has_take and take > 0 and take < k.BIG and (far - take) * side >= reach:
-                        price, why, maker = take, k.R_TARGET, 1
+                price, why, maker = way_out(p, step, flag, opened, high, low, side, entry, stop, liquid, take)
+                flipped, stays_out = flipped | (why == k.R_FLIP), stays_out | (why == k.R_LEAVE)
+                if why == k.R_STOP and trails:
+                    trail = best - side * trail_away
+                    if stop_away == 0 or (trail - (entry - side * stop_away)) * side > 0:
+                        why = k.R_TRAIL
             if price > 0:
-                if maker == 0 and why != k.R_LIQUIDATION:
-                    worse = worse_by(p, price)
-                    price = max(price - worse, 1) if side > 0 else price + worse
-                value = lots * price * units
-                fee = ppm_up(value, maker_ppm if maker else taker_ppm)
-                if why == k.R_LIQUIDATION:
-                    fee += ppm_up(value, p[k.LIQUIDATION_PPM])
+                price, value, fee = paid_out(p, side, lots, price, why, maker, maker_ppm, taker_ppm)
                 cash += side * value - fee
                 fees += fee
                 if keeps:
@@ -280,20 +189,14 @@ def plain_bars(
                     counts[STATUS] = k.OVERFLOW
             enters = 0
             if step == 1 and side == 0 and not stays_out:
-                enters = 1 if flag & k.LONG else -1 if flag & k.SHORT else 0
-                if (enters > 0 and flag & k.LEAVE_LONG) or (enters < 0 and flag & k.LEAVE_SHORT):
-                    enters = 0
+                enters = side_wished(flag)
             if enters != 0:
-                close = closes[bar - shift]
-                wanted = plain_lots(p, kinds, trades, done, close, equity[bar - shift])
-                price = opened + enters * worse_by(p, opened)
-                price = max(price, 1)
-                most = 0
-                if wanted >= p[k.LOTS_MIN] and (least == 0 or wanted >= up(least, close * units)):
-                    most = affordable_lots(p, wanted, price, cash, taker_ppm)
+                most, price = lots_entered(
+                    p, kinds, trades, done, enters, closes[bar - shift], equity[bar - shift], opened, cash, taker_ppm
+                )
                 if most < 0:
                     counts[STATUS] = k.OVERFLOW
-                elif most == 0 or (most < wanted and (most < p[k.LOTS_MIN] or most * price * units < least)):
+                elif most == 0:
                     skipped += 1
                 else:
                     side, lots, entry, opened_at = enters, most, price, bar
@@ -306,22 +209,10 @@ def plain_bars(
                         filled += 1
                     best = worst = price
                     stop_away, trail_away = away_of(kinds, k.D_STOP, price), away_of(kinds, k.D_TRAIL, price)
-                    stop = 0 if side > 0 else k.BIG
-                    if stop_away > 0:
-                        stop = max(price - side * stop_away, 0)
+                    stop, take, liquid = levels_of(p, kinds, side, price, stop_away)
                     if trails:
                         level = price - side * trail_away
                         stop = max(stop, level) if side > 0 else min(stop, level)
-                    take_away = away_of(kinds, k.D_TARGET, price) if has_take else 0
-                    take = k.BIG if side > 0 else 0
-                    if take_away > 0:
-                        take = max(price + side * take_away, 0)
-                    if side > 0 and times == 1:
-                        liquid = 0
-                    elif side > 0:
-                        liquid = up(price * (times - 1) * k.MILLION, times * (k.MILLION - keep_ppm))
-                    else:
-                        liquid = price * (times + 1) * k.MILLION // (times * (k.MILLION + keep_ppm))
                     if lots > p[k.LOTS_SAFE]:
                         counts[STATUS] = k.OVERFLOW
         if counts[STATUS] != 0:

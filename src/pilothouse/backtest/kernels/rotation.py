@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from pilothouse.backtest.kernels import slots as k
 from pilothouse.backtest.kernels.columns import CLOSE, FLAGS, HIGH, LOW, OPEN, RANK, byte_at, float_at, whole_at
 from pilothouse.backtest.kernels.counting import Int, ppm_down, ppm_up, up
-from pilothouse.backtest.kernels.plain import affordable_lots, worse_by
+from pilothouse.backtest.kernels.plain_steps import affordable_lots, worse_by
 from pilothouse.backtest.kernels.shared import FILL_LEG, TRADE_LEG
 from pilothouse.strategies.indicators.compiling import compiled
 

@@ -47,7 +47,19 @@ def compiled(function: Callable[P, R]) -> Callable[P, R]:
     Floats are computed strictly as written (no fused or reordered operations), so that the same source run by the
     interpreter gives the same bits. Where no folder can keep the machine code, it is made anew in each process.
     """
-    made: Any = njit(nogil=True, error_model="numpy")(function)
+    return _made(function)
+
+
+def inlined(function: Callable[P, R]) -> Callable[P, R]:
+    """Return the same, to be written into whatever compiled function calls it.
+
+    For what a loop calls for every bar or trade: handing over some arrays takes longer than most such functions do.
+    """
+    return _made(function, forceinline=True)
+
+
+def _made(function: Callable[P, R], **further: Any) -> Callable[P, R]:
+    made: Any = njit(nogil=True, error_model="numpy", **further)(function)
     keep(made)
     return cast("Callable[P, R]", made)
 
