@@ -21,6 +21,7 @@ from pilothouse.backtest.result import FillTable, Trades
 from pilothouse.backtest.result_of_many import Portfolio
 from pilothouse.backtest.simulate import Funding, Plan, TooLargeToCount, interest_of, planned, scale_of, tiers_of
 from pilothouse.backtest.spec import BacktestSpec, Costs, Margin, Market, Ranking
+from pilothouse.backtest.turn_steps import ends_of
 from pilothouse.core.candles import Candles, Ints
 from pilothouse.core.errors import Invalid, Problem
 from pilothouse.core.limits import NOTHING
@@ -118,6 +119,7 @@ def _in_general(
     spec: BacktestSpec, legs: list[Leg], calendar: Ints, places: list[Any], table: NDArray[np.int64], equity: Ints
 ) -> _Ran:
     """Return what the general loop leads to. Raises TooLargeToCount."""
+    ends = ends_of(calendar, list({leg.place: leg.candles for leg in legs}.values()))
     due, owed_row, where = _interest(spec, legs, calendar)
     wishes = _wishes(legs, places)
     days = calendar // _DAY_MS if any(len(leg.plan.tiers) > 1 for leg in legs) else np.zeros(0, np.int64)
@@ -128,7 +130,7 @@ def _in_general(
         shares[row, : len(leg.plan.wanted.shares)] = leg.plan.wanted.shares
     kinds = np.stack([leg.plan.wanted.kinds for leg in legs])
     trades, fills, account = run_portfolio(
-        calendar, days, due, owed_row, *wishes, table, where, settings, kinds, shares, _tiers(legs),
+        calendar, ends, days, due, owed_row, *wishes, table, where, settings, kinds, shares, _tiers(legs),
         min(spec.positions_most, len(legs)), equity,
     )  # fmt: skip
     if account[h.A_STATUS] == k.OVERFLOW:

@@ -63,7 +63,7 @@ class Leg(Desk):
         self.bars: dict[Step, Bar] = {}
         self.known_at: list[int] = []
         self.openings: list[int] = []
-        self.here = self.at_close = False
+        self.here = self.at_close = self.under_way = False
         self.came = ZERO
 
     @property
@@ -97,8 +97,8 @@ class Leg(Desk):
 
     @property
     def mark(self) -> Decimal:
-        """Return the price now: of the open or the close of its bar, the last close where there is no bar now."""
-        return self.now.open if self.here and not self.at_close else self.now.close
+        """Return the price that is known: the open of its bar, the close where that is over, or has come to it."""
+        return self.now.open if self.under_way and not self.at_close else self.now.close
 
     @property
     def value(self) -> Decimal:
@@ -158,9 +158,10 @@ class Leg(Desk):
     def begin(self, at: Step) -> None:
         """Begin a bar of the calendar; the leg may have none."""
         bar = self.bars.get(at)
-        self.here, self.at_close, self.took_inside = bar is not None, False, False
+        self.here = bar is not None
         if bar is not None:
             self.now = bar
+            self.at_close, self.took_inside, self.under_way = False, False, True
             if self.trade is not None:
                 self.trade.fresh = False
             share = self.spec.fills.volume_ppm

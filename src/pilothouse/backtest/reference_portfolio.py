@@ -38,8 +38,14 @@ def reference_many(
     """Return what `simulate_many` should; without checks, it is given what that has accepted."""
     with localcontext(EXACT):
         house = _House(spec, data, signals, rules, warm_up, funding or {}, finer or {})
+        over = 0
         for place, at in enumerate(house.calendar):
-            house.one_step(place, at)
+            while over < place and house.ends[over] <= at[0]:
+                house.close_step(over)
+                over += 1
+            house.open_step(place, at)
+        for place in range(over, len(house.calendar)):
+            house.close_step(place)
         for leg in house.legs:
             if leg.trade is not None:
                 leg.trade.closed_value += leg.trade.held * leg.now.close
@@ -93,9 +99,20 @@ class _House:
         self.last = {opened: place for place, opened in enumerate(self.bar_at)}
         """Of each bar, by its opening, the last step: then it has closed."""
         closed = [max(leg.bars[at].closed_ms for leg in self.legs if at in leg.bars) for at in self.calendar]
+        self.ends = [at[0] for at in self.calendar] if finer else self._ends()
         self.shared.closed_ms = [min(closed[place:]) for place in range(len(closed))]
         for leg in self.legs:
             leg.known_at = [self.last[leg.openings[bar.part_of]] for bar in leg.feed.bars]
+
+    def _ends(self) -> list[int]:
+        """Return when each step is over: its bars have closed, or an instrument of it opens again."""
+        follows: dict[Step, list[int]] = {at: [] for at in self.calendar}
+        for leg in self.legs:
+            steps = sorted(leg.bars)
+            for at, after in zip(steps, [*steps[1:], None], strict=True):
+                closed = leg.bars[at].closed_ms
+                follows[at].append(closed if after is None else min(closed, after[0]))
+        return [min(follows[at]) for at in self.calendar]
 
     @property
     def held(self) -> list[Leg]:
@@ -105,7 +122,7 @@ class _House:
     def here(self) -> list[Leg]:
         return [leg for leg in self.legs if leg.here]
 
-    def one_step(self, place: int, at: Step) -> None:
+    def open_step(self, place: int, at: Step) -> None:
         for leg in self.legs:
             leg.begin(at)
         for leg in self.here:
@@ -121,6 +138,10 @@ class _House:
                     leg.enter()
         for leg in [leg for leg in self.queue if leg.here]:
             leg.enter()
+
+    def close_step(self, place: int) -> None:
+        for leg in self.legs:
+            leg.here = leg.under_way and leg.bars.get(self.calendar[place]) is leg.now
         for leg in self.here:
             leg.fund(leg.now.funding_inside)
             leg.came = leg.now.open
@@ -140,7 +161,7 @@ class _House:
                 leg.enter()
         for leg in self.here:
             leg.end()
-            leg.at_close = True
+            leg.at_close, leg.under_way = True, False
         for leg in [leg for leg in self.legs if leg.here or leg in closing]:
             leg.wait_no_longer()
         self.queue = [leg for leg in self.queue if leg.waiting is not None]

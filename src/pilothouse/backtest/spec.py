@@ -17,7 +17,7 @@ from pilothouse.core.limits_text import stored
 from pilothouse.core.rounding import plain
 from pilothouse.strategies.rules import Rules
 
-ENGINE: Final = 2
+ENGINE: Final = 3
 """Raised whenever the same spec may come to another result: then nothing old is found in its stead."""
 
 PPM: Final = 1_000_000

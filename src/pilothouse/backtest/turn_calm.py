@@ -139,7 +139,8 @@ class CalmRun(TurnRun):
         """Carry out what was asked for at the close of a bar in which nothing else happened."""
         lane.bar = bar
         self.begin_step(bar, self.lanes)
-        self.phase, lane.last = CLOSE, lane.close
+        self.phase = CLOSE
+        lane.close_bar()
         self.follow(turn)
         self.end_of_step(lane.legs, self.lanes)
 

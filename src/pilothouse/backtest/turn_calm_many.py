@@ -32,10 +32,12 @@ class CalmMany(TurnRun):
         due = {lane.places[bar] for lane in self.lanes for bar in lane.due}
         self.dues = sorted(due | self.account.interest_steps())
         self.at_once = _LEAST
+        self.is_walked = self.steps.thin is not None or self.steps.overlap
+        """Whether every step is walked in full, because bars are walked inside or open while others are under way."""
 
     def through(self) -> None:
         """Walk all steps."""
-        if self.steps.thin is not None:
+        if self.is_walked:
             super().through()
             return
         count, step = len(self.opened), 0
@@ -49,7 +51,7 @@ class CalmMany(TurnRun):
 
     def tell(self, lanes: list[Lane]) -> None:
         """Tell the bars of some instruments that close now, many at once while nothing is asked for."""
-        if self.steps.thin is not None:
+        if self.is_walked:
             super().tell(lanes)
             return
         while lanes:
@@ -101,7 +103,7 @@ class CalmMany(TurnRun):
         self.begin_step(end, here)
         self.phase = CLOSE
         for lane in here:
-            lane.last = lane.close
+            lane.close_bar()
         self.follow(turn)
         self.tell(here[here.index(self.lanes[which[place]]) + 1 :])
         self.end_of_step([leg for lane in here for leg in lane.legs], here)

@@ -100,12 +100,14 @@ class Gate:
         midnight = now_ms // _DAY_MS * _DAY_MS
         if now_ms == midnight:
             return equity
-        place = bisect_right(self._closed_ms, midnight, 0, known) - 1
-        return self._account.equity[place] if place >= 0 else self._account.capital
+        equities = self._account.equity
+        place = bisect_right(self._closed_ms, midnight, 0, min(known, len(equities))) - 1
+        return equities[place] if place >= 0 else self._account.capital
 
     def _high(self, known: int) -> int:
         """Return the highest equity at the close of a step before `known`."""
         highs, equity = self._highs, self._account.equity
+        known = min(known, len(equity))  # of what is under way still, the close is not known
         while len(highs) <= known:
             highs.append(max(highs[-1], equity[len(highs) - 1]))
         return highs[known]
@@ -126,10 +128,12 @@ class Gate:
 
     def _price(self, lane: Lane, known: int) -> int:
         """Return the last price of an instrument as it was at the close of a step."""
-        if known == self._account.step:
+        is_elsewhere = lane.under_way and lane.now != self._account.step
+        if known == self._account.step and not is_elsewhere:
             return lane.last
         bar = bisect_right(lane.known, known) - 1
-        return lane.columns[3][bar] if bar >= 0 else lane.last
+        bar = min(bar, lane.bar - 1) if lane.under_way else bar
+        return lane.columns[3][bar] if bar >= 0 else 0  # before its first close it has no price
 
     def _done(self, terms: OrderTerms, now_ms: int, live: int) -> Activity:
         self._hear()

@@ -65,7 +65,8 @@ class Lane:
     bar        where it is: the last bar or piece so far
     now        the step of that one
     budget     lots that may still be filled in this bar
-    last       the last price, ticks
+    last       the last price that is known, ticks
+    under_way  whether its last bar has opened and is not over
     """
 
     market: Market
@@ -92,6 +93,7 @@ class Lane:
     close: int = 0
     budget: int = ALL
     last: int = 0
+    under_way: bool = False
     maker_ppm: int = 0
     taker_ppm: int = 0
     legs: list["Leg"] = field(default_factory=list)
@@ -106,6 +108,16 @@ class Lane:
         opens, highs, lows, closes = self.columns
         self.first, self.high, self.low, self.close = opens[bar], highs[bar], lows[bar], closes[bar]
         self.budget = self.volume[bar] * share // PPM if share else ALL
+        self.last, self.under_way = self.first, True
+
+    def close_bar(self) -> None:
+        """Come to the close of the bar."""
+        self.last, self.under_way = self.close, False
+
+    @property
+    def has_closed(self) -> bool:
+        """Say whether some bar has closed: before that it has no price that a decision could be made at."""
+        return self.bar > 0 or (self.bar == 0 and not self.under_way)
 
 
 class Open(msgspec.Struct, eq=False, gc=False):

@@ -80,12 +80,11 @@ class RulesRun(TurnRun):
 
     # ── one step ──────────────────────────────────────────────────────────────────────────────────
 
-    def one_step(self, step: int, here: list[Lane]) -> None:
-        """Walk one step, in the order that the module tells."""
+    def open_step(self, step: int, here: list[Lane]) -> None:
+        """Carry out what the opens of a step bring, in the order that the module tells."""
         self.begin_step(step, here)
         account = self.account
-        lanes = {id(lane) for lane in here}
-        seats = [seat for seat in self.seats if id(seat.leg.lane) in lanes]
+        seats, lanes = self._seats_of(here)
         for seat in seats:
             account.pay_at_open(seat.leg)
         account.pay_interest()
@@ -97,8 +96,17 @@ class RulesRun(TurnRun):
         if not self.at_close:
             self._wishes(seats, seats)
         self._enter(lanes)
+
+    def close_step(self, step: int, here: list[Lane]) -> None:
+        """Walk through the bars of a step to their closes."""
+        self.account.step = step
+        seats, lanes = self._seats_of(here)
         self._inside(seats, lanes)
         self._close(seats, here)
+
+    def _seats_of(self, here: list[Lane]) -> tuple[list[ColumnsAsTurns], set[int]]:
+        lanes = {id(lane) for lane in here}
+        return [seat for seat in self.seats if id(seat.leg.lane) in lanes], lanes
 
     def _inside(self, seats: list[ColumnsAsTurns], lanes: set[int]) -> None:
         self.phase = INSIDE
@@ -117,7 +125,7 @@ class RulesRun(TurnRun):
     def _close(self, seats: list[ColumnsAsTurns], here: list[Lane]) -> None:
         self.phase = CLOSE
         for lane in here:
-            lane.last = lane.close
+            lane.close_bar()
         closes = {id(lane) for lane in self.closing(here)}
         lanes = {id(lane) for lane in here} | closes
         ending = [seat for seat in self.seats if id(seat.leg.lane) in lanes]

@@ -5,6 +5,7 @@ Orders at the market fill at the next open, or at the close where the run fills 
 """
 
 from bisect import bisect_left
+from collections import deque
 from collections.abc import Sequence
 from dataclasses import replace
 from decimal import Decimal
@@ -44,6 +45,10 @@ def _lots_of(quantity: Decimal, lot: Decimal) -> int:
     return int(divided(quantity, lot, _ONE))
 
 
+def _legs_of(lanes: list[Lane]) -> list[Leg]:
+    return lanes[0].legs if len(lanes) == 1 else [leg for lane in lanes for leg in lane.legs]
+
+
 class TurnRun(Walk):
     """One run: the strategy decides, orders stand and are met, the account keeps the books."""
 
@@ -80,9 +85,16 @@ class TurnRun(Walk):
     # ── bars ──────────────────────────────────────────────────────────────────────────────────────
 
     def through(self) -> None:
-        """Walk all steps."""
-        for step in range(len(self.opened)):
-            self.one_step(step, self.here_at(step))
+        """Walk all steps; those that overlap open one after the other before the first of them is over."""
+        ends, under_way = numbers_of(self.steps.ends), deque[tuple[int, list[Lane]]]()
+        for step, opened in enumerate(self.opened):
+            while under_way and ends[under_way[0][0]] <= opened:
+                self.close_step(*under_way.popleft())
+            here = self.here_at(step)
+            self.open_step(step, here)
+            under_way.append((step, here))
+        while under_way:
+            self.close_step(*under_way.popleft())
 
     def moment(self) -> int:
         """Return when it is: the opening of a bar or piece, or its end once it closes; milliseconds since 1970."""
@@ -100,12 +112,20 @@ class TurnRun(Walk):
 
     def one_step(self, step: int, here: list[Lane]) -> None:
         """Walk one step, which is a bar or a piece of one, of every instrument that has one."""
+        self.open_step(step, here)
+        self.close_step(step, here)
+
+    def open_step(self, step: int, here: list[Lane]) -> None:
+        """Carry out what the opens of a step bring."""
         self.begin_step(step, here)
-        legs = here[0].legs if len(here) == 1 else [leg for lane in here for leg in lane.legs]
         if self.later:
             self._arrive(step)
-        self._opens(legs)
-        self.phase = INSIDE
+        self._opens(_legs_of(here))
+
+    def close_step(self, step: int, here: list[Lane]) -> None:
+        """Walk through the bars of a step to their closes: when it is over, all of that is known."""
+        self.account.step, self.phase = step, INSIDE
+        legs = _legs_of(here)
         for leg in legs:
             leg.came = leg.lane.first
             if leg.pos or leg.orders:
@@ -126,7 +146,7 @@ class TurnRun(Walk):
         self.phase = OPEN
         for lane in here:
             lane.go_to(lane.bar, share)
-            lane.now, lane.last = step, lane.first
+            lane.now = step
         account.begin_day(account.now_ms // _DAY_MS)
 
     def _opens(self, legs: list[Leg]) -> None:
@@ -161,7 +181,7 @@ class TurnRun(Walk):
     def _closes(self, here: list[Lane], legs: list[Leg]) -> None:
         step, self.phase = self.account.step, CLOSE
         for lane in here:
-            lane.last = lane.close
+            lane.close_bar()
         if self.later and self.at_close:
             self._arrive(step, at_close=True)
         closing = self.closing(here)
@@ -248,20 +268,29 @@ class TurnRun(Walk):
     def follow(self, turn: Turn) -> None:
         """Take over the orders of a turn, at once or when they arrive."""
         for key in turn.cancels:
-            if self.late:
-                self.later.append((self._due(self._lane_of(key)), key))
+            lane = self._lane_of(key)
+            if self.late or self._is_elsewhere(lane):
+                self.later.append((self._due(lane), key))
             elif key in self.orders:
                 self.forget(self.orders[key])
         for want in turn.wants:
             order = self._ticket(want) if isinstance(want, Ticket) else self._made(want)
             if order is None or not self._passes(order):
                 continue
-            if self.late:
+            if self.late or self._is_elsewhere(order.leg.lane):
                 if self.log is not None:
                     self.log.made(order)
                 self.later.append((self._due(order.leg.lane), order))
             else:
                 self._stand(order)
+
+    def _is_elsewhere(self, lane: Lane) -> bool:
+        """Say whether an instrument is on its way through a bar of another step.
+
+        Nobody knows how far: what is decided meanwhile is not met inside that bar, it arrives with the next one, or at
+        the close where orders fill there.
+        """
+        return lane.under_way and lane.now != self.account.step
 
     def _lane_of(self, key: str) -> Lane:
         """Return whose order a key names, standing or under way; any, where it names none."""
@@ -278,6 +307,7 @@ class TurnRun(Walk):
             bar = self.bar_at[step]
             now = int(self.steps.bars_ms[bar]) + self.lanes[0].candles.span_ms if closes else self.closed[step]
             return max(bisect_left(self.opened, now + fills.latency_ms), step + 1)
+        closes = closes or self._is_elsewhere(lane)
         bar = (lane.bar_of[lane.bar] if lane.bar >= 0 else -1) + fills.latency + (closes and not self.at_close)
         places = self.last_of if self.at_close else self.first_of
         return places[lane.bars_at[bar]] if bar < len(lane.bars_at) else len(self.opened)
@@ -314,7 +344,10 @@ class TurnRun(Walk):
         return lane.legs[0 if opens_long else 1]
 
     def _made(self, want: Want) -> Order | None:
-        """Cut an order to whole lots and ticks, against who asks for it; None if it is too small or too large."""
+        """Cut an order to whole lots and ticks, against who asks for it.
+
+        None if it is too small or too large, or for an instrument of which no bar has closed: it has no price.
+        """
         leg = self._leg_of(want)
         lane, sign = leg.lane, 1 if want.quantity > 0 else -1
         lot, tick, buys = lane.scale.lot, lane.scale.tick, sign > 0
@@ -332,7 +365,7 @@ class TurnRun(Walk):
         small = not want.reduce_only and known is not None and lots * known * lane.units * lane.scale.unit
         before = self.orders.get(want.key)
         too_small = lots < market.lots_min or (small is not False and small < market.notional_min)
-        if too_small or (market.lots_most or lots) < lots:
+        if too_small or (market.lots_most or lots) < lots or not lane.has_closed:
             self.account.skipped += 1
             if before is not None:
                 self.forget(before)

@@ -4,7 +4,7 @@ A step is a moment at which at least one instrument has a bar or a piece of one.
 their own, the first of each instrument together, then the second of each.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -28,6 +28,7 @@ class Steps:
     bar                    of each step the bar that it is in
     last                   of each bar its last step: then it has closed
     places                 by symbol, the step of each bar or piece
+    ends                   of each step when it is over: from then on its closes, and what was met inside, are known
     thin                   in how many bars the pessimistic path is taken although a walk inside was wanted; None where
                            each step is a bar
     """
@@ -38,6 +39,7 @@ class Steps:
     bar: Ints
     last: Ints
     places: Mapping[str, Ints]
+    ends: Ints
     thin: int | None = None
 
     @property
@@ -45,6 +47,11 @@ class Steps:
         """Return the first step of each bar."""
         found: Ints = np.concatenate((np.zeros(1, np.int64)[: len(self.last)], self.last[:-1] + 1))
         return found
+
+    @property
+    def overlap(self) -> bool:
+        """Say whether some bar opens while one of another instrument is under way."""
+        return bool((self.ends[:-1] > self.opened_ms[1:]).any())
 
     def __len__(self) -> int:
         return len(self.opened_ms)
@@ -81,7 +88,8 @@ def steps_of(bars: Mapping[str, Candles], pieces: Mapping[str, Pieces] | None = 
     if pieces is None:
         every = np.arange(len(bars_ms), dtype=np.int64)
         places = {symbol: np.searchsorted(bars_ms, each.opened_ms) for symbol, each in bars.items()}
-        return Steps(bars_ms, bars_ms + spans[0], bars_ms, every, every, places)
+        ends = ends_of(bars_ms, list(bars.values()))
+        return Steps(bars_ms, bars_ms + spans[0], bars_ms, every, every, places, ends)
     keys = {symbol: _keys(each.opened_ms) for symbol, each in pieces.items()}
     steps: Ints = np.unique(np.concatenate(list(keys.values())))
     places = {symbol: np.searchsorted(steps, each) for symbol, each in keys.items()}
@@ -93,7 +101,38 @@ def steps_of(bars: Mapping[str, Candles], pieces: Mapping[str, Pieces] | None = 
     bar = np.searchsorted(bars_ms, opened, side="right") - 1
     last = np.append(np.flatnonzero(np.diff(bar)), len(steps) - 1)
     whole = [bars[symbol].opened_ms[each.whole] for symbol, each in pieces.items()]
-    return Steps(opened, closed, bars_ms, bar, last, places, len(np.unique(np.concatenate(whole))))
+    return Steps(opened, closed, bars_ms, bar, last, places, opened, len(np.unique(np.concatenate(whole))))
+
+
+def ends_of(calendar: Ints, bars: Sequence[Candles]) -> Ints:
+    """Return when the bars that open at each moment of a calendar are over, milliseconds since 1970, never falling.
+
+    That is when they are as old as they are long, or when their instrument's next bar opens, if that comes before.
+    Raises Invalid where bars that open together are not over together, or those that open first not first.
+    """
+    span = bars[0].span_ms
+    ends: Ints = calendar + span
+    if len(calendar) < 2 or int(np.diff(calendar).min()) >= span:
+        return ends
+    for each in bars:
+        opened = each.opened_ms
+        if len(opened) > 1 and int(np.diff(opened).min()) < span:
+            place = np.searchsorted(calendar, opened[:-1])
+            ends[place] = np.minimum(ends[place], opened[1:])
+    problems = []
+    for each in bars:
+        follow = np.minimum(each.opened_ms[:-1] + span, each.opened_ms[1:])
+        early = np.flatnonzero(ends[np.searchsorted(calendar, each.opened_ms[:-1])] < follow)
+        if len(early):
+            came = f"a bar of {each.symbol} at {int(each.opened_ms[early[0]])} that lasts longer than one beside it"
+            problems.append(Problem("markets", came, "bars that open together and end together", "overlapping"))
+    falls = np.flatnonzero(np.diff(ends) < 0)
+    if len(falls) and not problems:
+        came = f"a bar at {int(calendar[falls[0]])} that is over after one that opens later"
+        problems.append(Problem("markets", came, "bars that end in the order in which they open", "overlapping"))
+    if problems:
+        raise Invalid(problems)
+    return ends
 
 
 def _keys(opened_ms: Ints) -> Ints:

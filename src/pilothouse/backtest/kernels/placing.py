@@ -65,7 +65,7 @@ def wished(
             of[k.E_SIDE] = 0
             continue
         if came == NEW:
-            where[leg, h.AT], where[leg, h.HERE] = ev_at[place], 1
+            where[leg, h.AT], where[leg, h.HERE], where[leg, h.UNDER_WAY] = ev_at[place], 1, 1
             decided(leg, ev_at[place], s, p, kinds, a, table, where, budgets, fills, trades, equity, worth)
             if of[k.E_SIDE] == 0:
                 continue

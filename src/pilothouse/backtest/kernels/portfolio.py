@@ -12,6 +12,10 @@ is valued at its last close. Within a bar the order is the one of `bars.py`, eac
 4. At the close: wishes, where orders fill there; the best prices since entry; what everything is worth.
 
 Legs to which nothing can happen in a bar are passed over in step 1 to 3.
+
+Bars of one instrument may open while one of another is under way. Nobody knows yet how that one goes on, so 1 and 2 of
+a bar come when it opens and 3 and 4 when it is over; what is under way meanwhile is valued at its open. Where bars open
+and end together, as most do, that is one after the other.
 """
 
 import numpy as np
@@ -36,12 +40,13 @@ ABSENT = 2
 
 @compiled
 def run_portfolio(
-    calendar: Array, day_of: Array, due: Array, owed_row: Int, ev_now: Array, ev_leg: Array, ev_at: Array,
-    table: Array, where: Array, p: Array, kinds: Array, shares: Array, tiers: Array, places: Int, equity: Array,
+    calendar: Array, ends: Array, day_of: Array, due: Array, owed_row: Int, ev_now: Array, ev_leg: Array,
+    ev_at: Array, table: Array, where: Array, p: Array, kinds: Array, shares: Array, tiers: Array, places: Int,
+    equity: Array,
 ) -> tuple[Array, Array, Array]:  # fmt: skip
     """Trade the wishes of all legs; fill `equity`; return trades int64[m, 17], fills int64[k, 8] and the account.
 
-    calendar          int64[t], when each bar opens
+    calendar, ends    int64[t], when each bar opens, and when it is over, never falling
     day_of            int64[t], days since 1970 where there are tiers, else empty
     due, owed_row     int64[r, t], interest in ppb; the row of what cash lacks, or -1
     ev_now to ev_at   int64[e], bars with a wish: of the calendar, leg, of the leg; in this order
@@ -65,15 +70,43 @@ def run_portfolio(
     fills = np.empty((4_096, k.FILL_WIDTH + 1), np.int64)
     trades = np.empty((2_048, k.TRADE_WIDTH + 1), np.int64)
     shared = p[0, k.CROSS] == k.SHARED
+    at_close = p[0, k.AT_CLOSE] != 0
+    overlap = False
+    for now in range(1, count):
+        overlap = overlap or ends[now - 1] > calendar[now]
     first = until = k.NO
-    for now in range(count):
+    over = since = before = k.NO
+    busy = False
+    for now in range(count + 1):
+        while over < now and (now == count or ends[over] <= calendar[now]):
+            while before < len(ev_now) and ev_now[before] == over:
+                before += 1
+            room = _FILLS_PER_LEG * (a[h.A_ACTIVE] + before - since + 1)
+            fills, trades = with_room(fills, a[h.A_FILLS] + room), with_room(trades, a[h.A_TRADES] + room)
+            if overlap:
+                returned_to(active, a[h.A_ACTIVE], ev_leg, since, before, where, over)
+                busy = True
+            if busy or shared:
+                inside_bar(s, p, kinds, shares, a, active, queue, table, where, budgets, fills, trades)
+                if at_close:
+                    close_bar(
+                        s, p, kinds, a, active, queue, chosen, came_from, table, where, budgets, fills, trades, ev_leg,
+                        ev_at, since, before, places, equity,
+                    )  # fmt: skip
+            elif at_close:
+                a[h.A_CROWDED] += turned_away(s, table, ev_leg, ev_at, since, before)
+            equity[over] = ended(s, p, kinds, a, active, queue, table, where)
+            since = before
+            over += 1
+        if a[h.A_STATUS] != 0 or abs(a[h.A_CASH]) > k.BIG // 4:
+            a[h.A_STATUS] = k.OVERFLOW
+            break
+        if now == count:
+            break
         while until < len(ev_now) and ev_now[until] == now:
             until += 1
         room = _FILLS_PER_LEG * (a[h.A_ACTIVE] + until - first + 1)
-        while a[h.A_FILLS] + room > len(fills):
-            fills = grown(fills)
-        while a[h.A_TRADES] + room > len(trades):
-            trades = grown(trades)
+        fills, trades = with_room(fills, a[h.A_FILLS] + room), with_room(trades, a[h.A_TRADES] + room)
         if len(day_of) > 0 and day_of[now] != a[h.A_DAY]:
             h.new_day(s, a, tiers, days, day_of[now])
         busy = begun(s, p, a, active, table, where, budgets, budget_at, calendar, now)
@@ -94,18 +127,11 @@ def run_portfolio(
                 s, p, kinds, shares, a, active, queue, chosen, came_from, table, where, budgets, fills, trades, ev_leg,
                 ev_at, first, until, places, equity,
             )  # fmt: skip
-            if p[0, k.AT_CLOSE]:
-                close_bar(
-                    s, p, kinds, a, active, queue, chosen, came_from, table, where, budgets, fills, trades, ev_leg,
-                    ev_at, first, until, places, equity,
-                )  # fmt: skip
-        else:
+        elif not at_close:
             a[h.A_CROWDED] += turned_away(s, table, ev_leg, ev_at, first, until)
-        equity[now] = ended(s, p, kinds, a, active, queue, table, where)
         first = until
-        if a[h.A_STATUS] != 0 or abs(a[h.A_CASH]) > k.BIG // 4:
-            a[h.A_STATUS] = k.OVERFLOW
-            break
+        if overlap:
+            left(active, a[h.A_ACTIVE], where, now)
     for leg in range(legs):
         if s[leg, k.POS] != 0 and a[h.A_STATUS] == 0:
             # What is still open is a row too, as if it were left at the last close for nothing.
@@ -122,6 +148,14 @@ def run_portfolio(
 
 
 @compiled
+def with_room(rows: Array, needed: Int) -> Array:
+    """Return rows with room for so many."""
+    while needed > len(rows):
+        rows = grown(rows)
+    return rows
+
+
+@compiled
 def begun(
     s: Array, p: Array, a: Array, active: Array, table: Array, where: Array, budgets: Array, budget_at: Array,
     calendar: Array, now: Int,
@@ -134,7 +168,7 @@ def begun(
         if at >= where[leg, h.COUNT] or whole_at(table[leg, OPENED], at) != calendar[now]:
             where[leg, h.HERE], where[leg, h.CALM] = 0, ABSENT
             continue
-        where[leg, h.AT], where[leg, h.HERE] = at, 1
+        where[leg, h.AT], where[leg, h.HERE], where[leg, h.UNDER_WAY] = at, 1, 1
         if is_calm(leg, at, s, p, table, where):
             where[leg, h.CALM] = 1
         else:
@@ -142,6 +176,26 @@ def begun(
             budgeted(leg, at, p, table, where, budgets, budget_at, now)
             busy = True
     return busy
+
+
+@compiled
+def left(active: Array, count: Int, where: Array, now: Int) -> None:
+    """Keep where the legs of a step are, while others open and close."""
+    for place in range(count):
+        leg = active[place]
+        if where[leg, h.HERE]:
+            where[leg, h.SINCE], where[leg, h.QUIET] = now, where[leg, h.CALM]
+
+
+@compiled
+def returned_to(active: Array, count: Int, ev_leg: Array, first: Int, until: Int, where: Array, over: Int) -> None:
+    """Come back to the legs of a step, which is over now; all others have no part in that."""
+    for place in range(count):
+        leg = active[place]
+        is_here = where[leg, h.UNDER_WAY] != 0 and where[leg, h.SINCE] == over
+        where[leg, h.HERE], where[leg, h.CALM] = (1, where[leg, h.QUIET]) if is_here else (0, ABSENT)
+    for place in range(first, until):
+        where[ev_leg[place], h.CALM] = 0
 
 
 @compiled
@@ -181,7 +235,7 @@ def open_bar(
     came_from: Array, table: Array, where: Array, budgets: Array, fills: Array, trades: Array, ev_leg: Array,
     ev_at: Array, first: Int, until: Int, places: Int, equity: Array,
 ) -> None:  # fmt: skip
-    """Carry out a bar from its opens to what lies inside it."""
+    """Carry out what the opens of a bar bring."""
     shared, held = p[0, k.CROSS] == k.SHARED, 0
     for place in range(a[h.A_ACTIVE]):
         leg = active[place]
@@ -202,6 +256,14 @@ def open_bar(
             first, until, places, equity, k.NO,
         )  # fmt: skip
     entered(s, p, kinds, a, active, queue, table, where, budgets, fills, trades, k.NO)
+
+
+@compiled
+def inside_bar(
+    s: Array, p: Array, kinds: Array, shares: Array, a: Array, active: Array, queue: Array, table: Array,
+    where: Array, budgets: Array, fills: Array, trades: Array,
+) -> None:  # fmt: skip
+    """Carry out what lies inside a bar."""
     for place in range(a[h.A_ACTIVE]):
         leg = active[place]
         if where[leg, h.CALM] == 0:
@@ -220,7 +282,7 @@ def open_bar(
                 s[leg], p[leg], kinds[leg], rows, fills, at, where[leg, h.CAME], high, low
             )
             h.returned(leg, s, a, where, budgets, fills, trades)
-    if shared:
+    if p[0, k.CROSS] == k.SHARED:
         h.called(s, p, kinds, a, active, table, where, budgets, fills, trades, k.YES)
     for place in range(a[h.A_ACTIVE]):
         leg = active[place]
@@ -291,7 +353,9 @@ def ended(s: Array, p: Array, kinds: Array, a: Array, active: Array, queue: Arra
                 of[k.E_SIDE] = 0
         if of[k.POS] != 0:
             held = True
-            worth += of[k.POS] * whole_at(table[leg, CLOSE], at) * p[leg, k.UNITS]
+            worth += of[k.POS] * h.mark(leg, table, where, k.YES) * p[leg, k.UNITS]
+        if where[leg, h.HERE] or (of[k.POS] == 0 and of[k.E_SIDE] == 0):
+            where[leg, h.UNDER_WAY] = 0
         if of[k.POS] != 0 or of[k.E_SIDE] != 0:
             active[kept] = leg
             kept += 1

@@ -25,9 +25,11 @@ FILL_LEG = k.FILL_WIDTH
 TRADE_LEG = k.TRADE_WIDTH
 
 # Where each leg is: int64[l, WHERE].
-AT, HERE, COUNT, ROW_COUNT, INSTRUMENT, CAME, CALM, INTEREST, WHERE = range(9)
-"""AT: its last bar so far. HERE: whether that bar is now. COUNT, ROW_COUNT: of its bars and rows. CAME: the price where
-its path inside the bar begins. CALM: nothing can happen to it in this bar. INTEREST: row of what is borrowed, or -1."""
+AT, HERE, COUNT, ROW_COUNT, INSTRUMENT, CAME, CALM, INTEREST, UNDER_WAY, SINCE, QUIET, WHERE = range(12)
+"""AT: its last bar so far. HERE: whether that bar is one of the step that is walked. COUNT, ROW_COUNT: of its bars and
+rows. CAME: the price where its path inside the bar begins. CALM: nothing can happen to it in this step. INTEREST: row
+of what is borrowed, or -1. UNDER_WAY: its bar has opened and is not over. SINCE, QUIET: the step of that bar, and CALM
+in it, while others open and close."""
 
 
 @compiled
@@ -69,8 +71,8 @@ def returned(leg: Int, s: Array, a: Array, where: Array, budgets: Array, fills: 
 
 @compiled
 def mark(leg: Int, table: Array, where: Array, at_close: Int) -> Int:
-    """Return the price of a leg now: the open or the close of its bar, the last close where it has no bar now."""
-    if where[leg, HERE] and not at_close:
+    """Return the last price of a leg that is known: the open of its bar, the close where that is over or ends now."""
+    if where[leg, UNDER_WAY] and not (at_close and where[leg, HERE]):
         return whole_at(table[leg, OPEN], where[leg, AT])
     return whole_at(table[leg, CLOSE], where[leg, AT])
 
@@ -90,12 +92,12 @@ def others(leg: Int, s: Array, p: Array, a: Array, active: Array, table: Array, 
 
 @compiled
 def worth_now(s: Array, p: Array, a: Array, active: Array, table: Array, where: Array) -> Int:
-    """Return what the account is worth at the closes."""
+    """Return what the account is worth at the closes of a step."""
     worth = a[A_CASH]
     for place in range(a[A_ACTIVE]):
         leg = active[place]
         if s[leg, k.POS] != 0:
-            worth += s[leg, k.POS] * whole_at(table[leg, CLOSE], where[leg, AT]) * p[leg, k.UNITS]
+            worth += s[leg, k.POS] * mark(leg, table, where, k.YES) * p[leg, k.UNITS]
     return worth
 
 
