@@ -39,6 +39,8 @@ class Outcome(IntEnum):
     NOTHING_HELD = 10
     NO_PLACE = 11
     """As many positions were open as may be."""
+    NO_PRICE = 12
+    """No bar of its instrument had closed yet."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -401,12 +401,15 @@ class TurnRun(Walk):
         if self.log is None:
             return
         market = leg.lane.market
-        least = f"{market.lots_min} lots, worth {market.notional_min}, are the least"
-        words = least if too_small else f"{market.lots_most} lots are the most"
+        outcome, words = Outcome.TOO_LARGE, f"{market.lots_most} lots are the most"
+        if not leg.lane.has_closed:
+            outcome, words = Outcome.NO_PRICE, "no bar of its instrument had closed yet: it had no price"
+        elif too_small:
+            least = f"{market.lots_min} lots, worth {market.notional_min}, are the least"
+            outcome, words = Outcome.TOO_SMALL, least
         self.log.never(
-            leg, want.key, 1 if want.quantity > 0 else -1, lots or UNSIZED,
-            Outcome.TOO_SMALL if too_small else Outcome.TOO_LARGE, words, limit=limit, trigger=trigger,
-            reduces=want.reduce_only,
+            leg, want.key, 1 if want.quantity > 0 else -1, lots or UNSIZED, outcome, words, limit=limit,
+            trigger=trigger, reduces=want.reduce_only,
         )  # fmt: skip
 
     def _passes(self, order: Order) -> bool:
