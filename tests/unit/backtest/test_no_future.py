@@ -12,6 +12,8 @@ import pytest
 
 from pilothouse.backtest import portfolio, turn_steps
 from pilothouse.backtest.columns_in_turns import simulate_many_in_turns
+from pilothouse.backtest.order_log import OrderLog
+from pilothouse.backtest.orders import Outcome
 from pilothouse.backtest.portfolio import simulate_many
 from pilothouse.backtest.reference_portfolio import reference_many, same_many
 from pilothouse.backtest.result import Reason, Result
@@ -197,12 +199,13 @@ def test_no_order_fills_in_a_market_before_its_first_close() -> None:
     data, start = {"A": first, "B": late}, HOUR_MS
     spec = BacktestSpec("random", "0", {}, markets, "1h", start, 41 * HOUR_MS, {"A": "0", "B": "0"}, positions_most=2)
 
-    result = run_turns(spec, data, EarlyBird(["A", "B"], rests=False, size=Decimal("0.01")), Params({}))
+    log = OrderLog()
+    result = run_turns(spec, data, EarlyBird(["A", "B"], rests=False, size=Decimal("0.01")), Params({}), log=log)
 
     opened = result.opened_ms[result.fills.bar]
     assert len(opened) > 3
     assert opened.min() == 12 * HOUR_MS, "the first close of B is at its second opening"
-    assert result.skipped == 20, "two orders at each of ten closes of A at which B had not closed yet"
+    assert result.skipped == np.count_nonzero(log.orders().outcome == Outcome.NO_PRICE) == 20, "two orders at each of ten closes of A at which B had not closed yet"
 
 
 class Once(Neighbours):
