@@ -7,7 +7,7 @@ happens at it.
 import heapq
 import itertools
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -15,6 +15,7 @@ from typing import Any
 
 from pilothouse.core.clock import Tick
 from pilothouse.kit.clocks import FrozenClock
+from pilothouse.simexchange.candles import Candle, Candles
 from pilothouse.simexchange.clock import ExchangeClock
 from pilothouse.simexchange.exchange import SPOT, Exchange
 from pilothouse.simexchange.front import Front
@@ -73,6 +74,8 @@ class Sea:
             symbol: _thinned(CONTRACTS[symbol]) if symbol in THIN_AT else CONTRACTS[symbol] for symbol in SYMBOLS
         }
         self.exchange = Exchange(ExchangeClock(self.time), seed=seed, contracts=contracts)
+        for symbol, contract in contracts.items():
+            self.exchange.candles[symbol] = _WithoutPast(contract, seed, self.exchange.started // 1_000)
         self.front = Front(self.exchange, profile=world.profile)
         self.hub = Hub(self.exchange, self.front.faults, lambda ms, what: self.later(ms / 1_000, what))
         self.account_id = world.account_id
@@ -215,6 +218,13 @@ def _of_spot(order: SpotOrder) -> There:
 def _thinned(contract: Contract) -> Contract:
     """Return the same with few lots on each level."""
     return replace(contract, depth_min=15, depth_max=90, flow_min=3, flow_max=40)
+
+
+class _WithoutPast(Candles):
+    """Minutes from the beginning of the voyage on: nobody asks for those before, and to make them takes long."""
+
+    def _past(self) -> Iterator[Candle]:
+        return iter(())
 
 
 class HouseClock:
