@@ -37,6 +37,24 @@ def _watched(house: Stepped) -> Did:
     return did
 
 
+@pytest.mark.parametrize("is_forward", [True, False], ids=["forward", "back"])
+def test_a_clock_that_is_set_makes_no_position_longer_without_its_stop(stepped: Stepped, *, is_forward: bool) -> None:
+    """Forward, a stop that was away for a moment closed the position and halted all; back, it could stay away."""
+    stepped.faults.arm(Fault.LOSE_REQUEST, pass_first=1, times=1_000)
+    stepped.send(json.dumps({**OPEN, "stop_loss": "5%", "alert_id": "1"}).encode())
+    stepped.run()
+    stepped.clock.jump(timedelta(minutes=3 if is_forward else -3))
+
+    assert _watched(stepped) is Did.WAITS
+    assert [one for one in survey(stepped.house) if one.invariant == "protection_stands"] == []
+    assert stepped.position(BTC) == Decimal("0.010")
+
+    stepped.pass_time(6)
+    assert [str(one.gravity) for one in survey(stepped.house) if one.invariant == "protection_stands"] == ["late"]
+    assert _watched(stepped) is Did.TRIED_OTHERWISE
+    stepped.faults.disarm()
+
+
 @pytest.mark.parametrize("then", Then)
 def test_a_position_without_its_stop_is_looked_after_step_by_step(then: Then, stepped: Stepped) -> None:
     """First the other way, then what the account wants; asked too early, or twice, nothing more is done."""

@@ -47,9 +47,12 @@ def escalate(tx: Tx, desk: Desk, trader: Trader, symbol: str) -> Did:
     if stands(record.protection, scene.view, turn.progress):
         return Did.STANDS
     policy = policy_of(tx, desk, trader.account_id)
-    opened = positions.opened_at(tx, trader.account_id, symbol)
-    since = record.unprotected_since or max(opened or record.asked_at, record.asked_at)
-    waited, within = turn.now - since, timedelta(seconds=policy.within_s)
+    within = timedelta(seconds=policy.within_s)
+    if record.unprotected_since is not None:
+        waited = record.naked_for(turn.now, desk.clock.tick())
+    else:
+        opened = positions.opened_at(tx, trader.account_id, symbol)
+        waited = turn.now - max(opened or record.asked_at, record.asked_at)
     if record.watched_step < _TRIED:
         return _otherwise(turn, scene) if waited >= within else Did.WAITS
     if waited < 2 * within:

@@ -445,14 +445,12 @@ def flatten(turn: Turn, scene: Scene, reason: str, message: str) -> Scene:
 
 def _remember(turn: Turn, scene: Scene) -> None:
     """Keep since when, and for how long in all, the position is without its protection."""
-    record, now = turn.record, turn.now
+    record, now, tick = turn.record, turn.now, turn.desk.clock.tick()
     if stands(record.protection, scene.view, turn.progress):
         if record.unprotected_since is not None:
-            naked = int((now - record.unprotected_since) / timedelta(microseconds=1))
-            total = record.unprotected_us + max(naked, 0)
-            protections.change(turn.tx, record, now, unprotected_since=None, unprotected_us=total, watched_step=0)
+            protections.note_covered(turn.tx, record, now, tick)
     elif record.unprotected_since is None:
-        protections.change(turn.tx, record, now, unprotected_since=now)
+        protections.note_naked(turn.tx, record, now, tick)
 
 
 def policy_of(tx: Tx, desk: Desk, account_id: str) -> Policy:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from pilothouse.bots.bracket import TARGET, Protection, place_of, stands, wants
 from pilothouse.bots.follow import PositionNotFound, wrong_levels
@@ -113,8 +113,7 @@ def standing(tx: Tx, desk: Desk, trader: Trader, symbol: str) -> Standing:
     except Unavailable:
         if record is None:
             return Standing(trader.account_id, symbol, None, (), None, nothing, nothing, (), policy)
-        total, since = record.unprotected(desk.clock.now()), record.unprotected_since
-        naked = desk.clock.now() - since if since else nothing
+        total, naked = record.unprotected(desk.clock.now()), record.naked_for(desk.clock.now(), desk.clock.tick())
         return Standing(trader.account_id, symbol, record, (), None, naked, total, (), policy)
     made = protections.made_for(tx, record) if record else protections.Made()
     scene = in_place(tx, scene, made)
@@ -133,7 +132,7 @@ def standing(tx: Tx, desk: Desk, trader: Trader, symbol: str) -> Standing:
     guards = record.protection.guards
     return Standing(
         trader.account_id, symbol, record, orders, fine,
-        nothing if fine else now - _naked_since(tx, record, now), record.unprotected(now), kept, policy,
+        nothing if fine else _naked_for(tx, desk, record), record.unprotected(now), kept, policy,
         trails_here(guards, scene.view, progress) if guards.trailing else None,
     )  # fmt: skip
 
@@ -148,12 +147,13 @@ def every_standing(tx: Tx, desk: Desk, traders: Iterable[Trader]) -> list[Standi
     return found
 
 
-def _naked_since(tx: Tx, record: ProtectionRecord, now: datetime) -> datetime:
-    """Return since when a position is without its protection: as it was noted, or since it was opened."""
+def _naked_for(tx: Tx, desk: Desk, record: ProtectionRecord) -> timedelta:
+    """Return for how long a position is without its protection: since that was noted, or since it was opened."""
+    now = desk.clock.now()
     if record.unprotected_since is not None:
-        return record.unprotected_since
+        return record.naked_for(now, desk.clock.tick())
     opened = record.position_opened_at or positions.opened_at(tx, record.account_id, record.symbol)
-    return max(opened, record.asked_at) if opened else now
+    return now - max(opened, record.asked_at) if opened else timedelta(0)
 
 
 def _wrong(record: ProtectionRecord, scene: Scene) -> Iterable[Problem]:

@@ -11,6 +11,7 @@ from sqlalchemy import ColumnElement, Row, Table, and_, bindparam, delete, inser
 
 from pilothouse.bots.bracket import TARGET, Protection
 from pilothouse.bots.ladder import Progress
+from pilothouse.core.clock import Tick
 from pilothouse.core.instrument import Side
 from pilothouse.core.order import OrderState
 from pilothouse.execution import store as orders_store
@@ -62,6 +63,18 @@ class ProtectionRecord:
     unprotected_since: datetime | None = None
     unprotected_us: int = 0
     watched_step: int = 0
+    unprotected_tick: Tick | None = None
+
+    def naked_for(self, now: datetime, tick: Tick) -> timedelta:
+        """Return for how long the position has been without its protection now; zero if it is not.
+
+        By the machine's own count, where this boot has noted it: a wall clock that is set changes nothing then.
+        """
+        if self.unprotected_since is None:
+            return timedelta(0)
+        if self.unprotected_tick is not None and self.unprotected_tick.boot == tick.boot:
+            return self.unprotected_tick.until(tick)
+        return max(now - self.unprotected_since, timedelta(0))
 
     def unprotected(self, now: datetime) -> timedelta:
         """Return for how long the position has been without its protection, in all."""
@@ -92,6 +105,7 @@ def _record(row: Row[Any]) -> ProtectionRecord:
         unprotected_since=row.unprotected_since,
         unprotected_us=row.unprotected_us,
         watched_step=row.watched_step,
+        unprotected_tick=None if row.unprotected_boot is None else Tick(row.unprotected_boot, row.unprotected_at_us),
     )
 
 
@@ -159,8 +173,24 @@ def put(tx: Tx, record: ProtectionRecord) -> None:
             unprotected_us=record.unprotected_us,
             watched_step=record.watched_step,
             updated_at=record.updated_at,
+            **_tick_values(record.unprotected_tick),
         )
     )
+
+
+def note_naked(tx: Tx, record: ProtectionRecord, now: datetime, tick: Tick) -> None:
+    """Keep that the position is without its protection from now on."""
+    change(tx, record, now, unprotected_since=now, **_tick_values(tick))
+
+
+def note_covered(tx: Tx, record: ProtectionRecord, now: datetime, tick: Tick) -> None:
+    """Keep that its protection stands again, and for how long it did not."""
+    total = record.unprotected_us + record.naked_for(now, tick) // timedelta(microseconds=1)
+    change(tx, record, now, unprotected_since=None, unprotected_us=total, watched_step=0, **_tick_values(None))
+
+
+def _tick_values(tick: Tick | None) -> dict[str, Any]:
+    return {"unprotected_boot": tick and tick.boot, "unprotected_at_us": tick and tick.us}
 
 
 def change(tx: Tx, record: ProtectionRecord, at: datetime, **values: Any) -> None:

@@ -99,6 +99,9 @@ protections = Table(
     # How far the watcher went since it is unprotected: 1 tried the other way, 2 did what the policy says.
     Column("watched_step", Integer, nullable=False),
     Column("updated_at", Instant, nullable=False),
+    # `unprotected_since` as the machine counts: which start of which machine, and microseconds since then.
+    Column("unprotected_boot", String(64)),
+    Column("unprotected_at_us", BigInteger),
 )
 
 awaited_protections = Table(

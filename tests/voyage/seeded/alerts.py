@@ -62,6 +62,11 @@ class Alert:
     refused: str = ""
     signal_ids: set[str] = field(default_factory=set)
 
+    @property
+    def may_come_again(self) -> bool:
+        """Say whether its sender may send it once more, or waits for the answer to what it sent."""
+        return self.due < float("inf") or self.heard < self.attempts
+
 
 def drawn(
     chance: Chance, count: int, within_s: float, protection: str = PLAIN, *, is_spot: bool = False

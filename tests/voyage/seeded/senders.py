@@ -50,7 +50,7 @@ class Senders:
     # ── By a call ─────────────────────────────────────────────────────────────────────────────────
 
     def _call(self, life: Life, alert: Alert) -> None:
-        alert.due = self._sea.now() + _AGAIN_S  # unless an answer comes
+        alert.due, alert.heard = self._sea.now() + _AGAIN_S, alert.attempts  # unless an answer comes, which it does now
         understood: Read | Invalid
         try:
             understood = read(alert.body, alert.door.shape)

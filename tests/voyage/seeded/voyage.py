@@ -315,9 +315,7 @@ class Voyage:
             return
         life.die()
         # Nobody sends again for as long as a machine takes to start: of a body without an id, nothing else would tell.
-        may_come_again = any(
-            one.attempts and one.due < float("inf") and b"alert_id" not in one.body for one in self.alerts
-        )
+        may_come_again = any(one.attempts and one.may_come_again and b"alert_id" not in one.body for one in self.alerts)
         jumps = self.world.clock_most_s > FIRST.clock_most_s
         if jumps and not may_come_again and self.chance.happens("boots", 0.3):
             self._note("the machine is started anew")

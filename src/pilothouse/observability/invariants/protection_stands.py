@@ -25,10 +25,12 @@ def check(tx: Tx, looking: Looking) -> list[Finding]:
         since = _naked_since(tx, record)
         if since is None:
             continue
+        is_noted = record.unprotected_since is not None
+        naked = record.naked_for(looking.now, looking.tick) if is_noted else looking.now - since
         policy = protections.policy_of(tx, record.account_id)
         most = timedelta(seconds=policy.within_s) if policy else looking.protect_within
-        if looking.now - since > most:
-            found.append(_finding(record, looking.now - since))
+        if naked > most:
+            found.append(_finding(record, naked))
     return found[:FINDINGS_MAX]
 
 
