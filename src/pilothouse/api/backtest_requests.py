@@ -36,6 +36,7 @@ def queue(once: Once, kind: Kind, asked: dict[str, Any]) -> Response:
     """
     caller = once.caller
     house = caller.house
+    asked = asked | {"uploads_of": caller.owner_id}  # whose files `upload:` names; nobody says so himself
     try:
         told = house.benches.door.ask("prepare", {"kind": kind.value, "asked": asked})
     except Invalid as wrong:

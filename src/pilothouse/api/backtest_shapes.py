@@ -37,7 +37,8 @@ class CheckAsked(Asked):
     files: list[Word] = Field(
         default=[],
         max_length=20,
-        description="Instead of a venue: names of files in `files/` of the data folder, or SYMBOL=NAME.",
+        description="Instead of a venue: names of files in `files/` of the data folder, or upload:NAME of files that "
+        "you sent to `/candle-files`; SYMBOL= may stand before either.",
     )
     start: Instant | None = Field(default=None, description="Only bars that open from then on.")
     until: Instant | None = Field(default=None, description="Only bars that close by then; null: by now.")

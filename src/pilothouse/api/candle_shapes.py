@@ -168,3 +168,50 @@ class FollowShown(BaseModel):
     followed: bool
     wanted: str | None = None
     since: Instant | None = None
+
+
+class GapInFile(BaseModel):
+    """A stretch without candles in a file."""
+
+    start: str
+    until: str
+    candles: int
+
+
+class GapsInFile(BaseModel):
+    """What is missing between the first candle and the last; they stay gaps."""
+
+    count: int
+    candles: int
+    first: list[GapInFile] = Field(description="The first few.")
+
+
+class FaultInFile(BaseModel):
+    """Faulty rows of one kind."""
+
+    rows: int
+    first: list[int] = Field(description="The first few, by number; the first row is 1.")
+
+
+class CandleFile(BaseModel):
+    """A file of candles that you sent, and what was read of it."""
+
+    name: str = Field(examples=["BTCUSDT-1h.csv"])
+    reference: str = Field(description="How `files` of a backtest names it.", examples=["upload:BTCUSDT-1h.csv"])
+    bytes: int
+    sha256: str = Field(description="Of the file as it came.")
+    fingerprint: str = Field(description="SHA-256 of its candles, without faulty rows: it stands on every result.")
+    symbol: str
+    layout: str = Field(examples=["freqtrade", "binance", "tradingview", "yahoo", "table"])
+    timeframe: str = Field(examples=["1h"])
+    timezone: str | None = Field(description="As it was said; backtests over it take it from here.")
+    bar: str | None = Field(description="As it was said.")
+    bars: int = Field(description="Without faulty rows.")
+    start: Instant
+    until: Instant
+    has_volume: bool
+    extra: list[str] = Field(description="Other columns of numbers, which strategies can look at.")
+    gaps: GapsInFile
+    faults: dict[str, FaultInFile] = Field(description="duplicates, conflicts, out_of_order, impossible, blank.")
+    leave_out: list[str] = Field(description="What a backtest over it has to leave out on purpose.")
+    uploaded_at: Instant

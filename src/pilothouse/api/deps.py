@@ -46,14 +46,23 @@ def subject_behind(house: House, header: str | None) -> Subject:
 class Guarded(APIRoute):
     """A route behind a token. Nothing of the request is read, and no field complained of, before the token is."""
 
+    def bytes_max(self, house: House) -> int:
+        """Return how long a body may be."""
+        return BODY_BYTES_MAX
+
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         """Return the handler with its guard in front."""
         handler = super().get_route_handler()
 
         async def guarded(request: Request) -> Response:
             header = request.headers.get("authorization")
-            request.state.subject = await run_in_threadpool(subject_behind, request.app.state.house, header)
-            return await handler(Request(_as_json(request.scope), _bounded(request.receive)))
+            house = request.app.state.house
+            request.state.subject = await run_in_threadpool(subject_behind, house, header)
+            most = self.bytes_max(house)
+            length = request.headers.get("content-length", "")
+            if length.isdigit() and int(length) > most:
+                raise BodyTooLarge(f"a request here has at most {most} bytes; {length} were announced")
+            return await handler(Request(_as_json(request.scope), _bounded(request.receive, most)))
 
         return guarded
 
@@ -68,16 +77,16 @@ def _as_json(scope: Asgi) -> Asgi:
     return scope
 
 
-def _bounded(receive: Receive) -> Receive:
-    """Return `receive`, which raises BodyTooLarge once more than BODY_BYTES_MAX came."""
+def _bounded(receive: Receive, most: int) -> Receive:
+    """Return `receive`, which raises BodyTooLarge once more than `most` bytes came."""
     seen = 0
 
     async def bounded() -> Message:
         nonlocal seen
         message = await receive()
         seen += len(message.get("body", b""))
-        if seen > BODY_BYTES_MAX:
-            raise BodyTooLarge(f"a request has at most {BODY_BYTES_MAX} bytes")
+        if seen > most:
+            raise BodyTooLarge(f"a request here has at most {most} bytes")
         return message
 
     return bounded

@@ -85,6 +85,7 @@ _WORDS: Mapping[int, str] = {
     401: "No valid token came.",
     403: "The token is not good for this.",
     404: "There is no such thing, or it is somebody else's.",
+    408: "The body did not arrive in time.",
     409: "It contradicts what is there.",
     413: "The body is too large.",
     422: "It was understood and refused: by the risk gate, the venue, or because the Idempotency-Key was used before.",

@@ -228,6 +228,16 @@ class Settings:
         _number(1, 10**15),
         "Bars times combinations that one request may ask for; a year of minutes is 525,600 bars.",
     )
+    uploads: int = _setting(
+        "50",
+        _number(0, 100_000),
+        "How many files of candles one user may send; 0: none.",
+    )
+    upload_mb: int = _setting(
+        "64",
+        _number(1, 4_096),
+        "How large one such file may be, in megabytes.",
+    )
     live: str = _setting(
         "no",
         _one_of("no", "yes"),

@@ -111,15 +111,18 @@ class CandlesUnsound(Invalid):
     code = "candles_unsound"
 
 
-def read_candles(path: Path, *, zone: str | None = None, span: str | None = None) -> Foreign:
+def read_candles(
+    path: Path, *, zone: str | None = None, span: str | None = None, most_bytes: int | None = None
+) -> Foreign:
     """Return the candles of a file and what is wrong with them.
 
     path   .csv, .csv.gz, .zip with one .csv, .parquet, .feather, .json
     zone   IANA name, for times that name no zone
     span   the timeframe, such as 5m; read off the rows without it
+    most_bytes   that it may hold once it is unpacked; some gigabytes where nobody says
     Raises Invalid that names the field: file, timezone, timeframe, or the column.
     """
-    table = read_table(path)
+    table = read_table(path) if most_bytes is None else read_table(path, most_bytes)
     columns = _recognised(table)
     opened = millis_of(table.columns[columns["time"]], columns["time"], zone)
     prices = [steps_of(table.columns[columns[name]], columns[name]) for name in _PRICES]

@@ -39,24 +39,27 @@ class Table:
     layout: str
 
 
-def read_table(path: Path) -> Table:
-    """Return the columns of a file. Raises Invalid (field `file`) that says what is wrong with it."""
+def read_table(path: Path, most_bytes: int = _MOST_BYTES) -> Table:
+    """Return the columns of a file. Raises Invalid (field `file`) that says what is wrong with it.
+
+    most_bytes   it may have, and hold where it is packed
+    """
     try:
         size = path.stat().st_size
     except OSError as error:
         raise _wrong(f"{path}: {error.strerror}", "a file that can be read", "missing") from error
-    if size > _MOST_BYTES:
-        raise _wrong(f"{path} has {size:,} bytes", f"at most {_MOST_BYTES:,}", "too_large")
+    if size > most_bytes:
+        raise _wrong(f"{path} has {size:,} bytes", f"at most {most_bytes:,}", "too_large")
     name = path.name.lower()
     try:
         if name.endswith((".csv", ".txt", ".csv.gz", ".zip")):
-            found = _of_csv(_text_of(path, name))
+            found = _of_csv(_text_of(path, name, most_bytes))
         elif name.endswith(".parquet"):
-            found = _of_arrow(_parquet(path))
+            found = _of_arrow(_parquet(path, most_bytes))
         elif name.endswith((".feather", ".arrow")):
             found = _of_arrow(feather.read_table(path))
         elif name.endswith((".json", ".json.gz")):
-            found = _of_json(gzip.decompress(path.read_bytes()) if name.endswith(".gz") else path.read_bytes())
+            found = _of_json(_unzipped(path, most_bytes) if name.endswith(".gz") else path.read_bytes())
         else:
             raise _wrong(path.name, f"a name that ends in {_ENDINGS}", "unknown_kind")
     except (OSError, zipfile.BadZipFile, pa.ArrowException, EOFError, UnicodeDecodeError) as error:
@@ -70,19 +73,26 @@ def _wrong(came: str, allowed: str, code: str) -> Invalid:
     return Invalid([Problem("file", came, allowed, code)])
 
 
-def _text_of(path: Path, name: str) -> bytes:
+def _text_of(path: Path, name: str, most_bytes: int) -> bytes:
     if name.endswith(".zip"):
         with zipfile.ZipFile(path) as archive:
             inside = [one for one in archive.infolist() if one.filename.lower().endswith(".csv")]
             if len(inside) != 1:
                 raise _wrong(f"{path} holds {len(inside)} .csv files", "a .zip with one .csv", "not_one")
-            if inside[0].file_size > _MOST_BYTES:
+            if inside[0].file_size > most_bytes:
                 raise _wrong(f"{inside[0].filename} has {inside[0].file_size:,} bytes", "a smaller file", "too_large")
             return archive.read(inside[0])
     if name.endswith(".gz"):
-        with gzip.open(path) as packed:
-            return packed.read(_MOST_BYTES)
+        return _unzipped(path, most_bytes)
     return path.read_bytes()
+
+
+def _unzipped(path: Path, most_bytes: int) -> bytes:
+    with gzip.open(path) as packed:
+        found = packed.read(most_bytes + 1)
+    if len(found) > most_bytes:
+        raise _wrong(f"{path} holds more than {most_bytes:,} bytes", "a smaller file", "too_large")
+    return found
 
 
 def _of_csv(text: bytes) -> Table:
@@ -126,8 +136,13 @@ def _is_number(text: str) -> bool:
     return True
 
 
-def _parquet(path: Path) -> Any:
+def _parquet(path: Path, most_bytes: int) -> Any:
     with parquet.ParquetFile(path) as file:  # `read_table` loads what reads folders of many files
+        told = file.metadata
+        unpacked = sum(told.row_group(each).total_byte_size for each in range(told.num_row_groups))
+        # A column that is packed to nothing still takes eight bytes of each row once it is read.
+        if max(unpacked, told.num_rows * 8) > most_bytes:
+            raise _wrong(f"{path} holds {told.num_rows:,} rows, {unpacked:,} bytes", "a smaller file", "too_large")
         return file.read()
 
 

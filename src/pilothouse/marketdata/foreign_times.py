@@ -112,10 +112,7 @@ def _placed(times: Any, zone: str | None) -> Ints:
     if zone is None:
         allowed = "a name such as UTC or America/New_York: the times in this file name none"
         raise Invalid([Problem("timezone", "none was given", allowed, "missing")])
-    try:
-        ZoneInfo(zone)
-    except (ZoneInfoNotFoundError, ValueError) as error:
-        raise Invalid([Problem("timezone", f"{zone[:40]!r} came", "a name such as UTC or Europe/Berlin")]) from error
+    known_zone(zone)
     try:
         return _as_millis(pc.assume_timezone(times, zone, ambiguous="raise", nonexistent="raise"))
     except pa.ArrowInvalid as error:
@@ -128,3 +125,11 @@ def _placed(times: Any, zone: str | None) -> Ints:
 def _not_a_time(array: Any, name: str) -> Invalid:
     first = next((text for text in array.to_pylist() if not re.match(r"^\d{4}-\d{2}-\d{2}", text)), array[0].as_py())
     return Invalid([Problem(name, f"{first[:40]!r} came", _ALLOWED, "not_a_time")])
+
+
+def known_zone(zone: str) -> None:
+    """Return if there is a time zone of that name. Raises Invalid."""
+    try:
+        ZoneInfo(zone)
+    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
+        raise Invalid([Problem("timezone", f"{zone[:40]!r} came", "a name such as UTC or Europe/Berlin")]) from error

@@ -37,7 +37,7 @@ UNSAID: Final[Mapping[str, Any]] = MappingProxyType(
         "markets": [], "positions": 0, "rank": "column", "hedge": False, "limits": {}, "lot": None, **COSTS,
         "tiers": [], "market_costs": {}, "fill": "open", "latency": 0, "latency_ms": 0, "inside": None,
         "volume_share": None, "size": None, "stop": None, "take": None, "trail": None,
-        "orders": None,
+        "orders": None, "uploads_of": "",
     }
 )  # fmt: skip
 """What holds of a request where nothing is said: the API's own defaults, for words and for requests that are older."""

@@ -2,12 +2,13 @@
 
 import re
 from collections.abc import Callable
-from pathlib import Path
+from dataclasses import dataclass
 from typing import Any, Final
 
 from pilothouse.core.errors import Invalid, NotFound, Problem
 from pilothouse.kit.db import Database
 from pilothouse.kit.settings import Settings
+from pilothouse.marketdata.candle_uploads import MARK, Uploads
 from pilothouse.wiring.backtest_data import Asked, of_files
 from pilothouse.wiring.backtest_inside import add_file, is_length
 from pilothouse.wiring.backtest_kept import add_kept, of_folder
@@ -16,6 +17,9 @@ from pilothouse.wiring.backtest_wishes import UNSAID, Request
 
 FILES: Final = "files"
 """The folder in the data folder whose files of candles may be named in a request."""
+
+UPLOADS: Final = "uploads"
+"""The folder in the data folder in which lie the files that users sent."""
 
 _FILE: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,199}")
 _UNBOUNDED_MS: Final = 2**62
@@ -33,8 +37,7 @@ def read_request(asked: dict[str, Any], settings: Settings, database: Callable[[
             raise Invalid([Problem("inside", f"{inside} came beside files", allowed, "no_venue")])
         add_kept(database(), settings, found, inside)
     elif inside:
-        kind, mark, name = inside.rpartition(":")
-        add_file(found, where, f"{kind}{mark}{_file(name, settings.data / FILES, 'inside')}")
+        add_file(found, where, _inside(inside, settings, asked["uploads_of"]))
     return Request(asked, found)
 
 
@@ -51,27 +54,60 @@ def _where(asked: dict[str, Any], settings: Settings) -> Asked:
     until = asked["until_ms"] if asked["until_ms"] is not None else _UNBOUNDED_MS
     if until <= start:
         raise Invalid([Problem("until", str(until), f"after {start}, milliseconds since 1970", "out_of_range")])
+    named = [_file(each, settings, asked["uploads_of"]) for each in asked["files"]]
     return Asked(
-        files=tuple(_file(each, settings.data / FILES) for each in asked["files"]),
+        files=tuple(each.words for each in named),
         venue=asked["venue"],
         symbols=tuple(dict.fromkeys([*asked["markets"], *asked["symbols"]])),
         traded=tuple(asked["markets"]),
         timeframe=asked["timeframe"],
-        zone=asked["timezone"],
-        span=asked["bar"],
+        zone=asked["timezone"] or _said("timezone", {each.zone for each in named}),
+        span=asked["bar"] or _said("bar", {each.span for each in named}),
         leave_out=tuple(asked["leave_out"]),
         start_ms=start,
         until_ms=until,
     )
 
 
-def _file(given: str, folder: Path, field: str = "files") -> str:
-    """Return the path of a file that may be named: one of the folder itself, and nothing that leads elsewhere."""
+@dataclass(frozen=True, slots=True)
+class _Named:
+    """A file that was named: as `backtest_data.Asked` takes it, and what is known of its times."""
+
+    words: str
+    zone: str | None = None
+    span: str | None = None
+
+
+def _inside(words: str, settings: Settings, owner_id: str) -> str:
+    """Return what lies below the bars, its file by its path; `trades:` may stand before the name."""
+    kind, mark, name = ("", "", words) if words.startswith(MARK) else words.partition(":")
+    if not mark:
+        kind, name = "", words
+    path = _file(name, settings, owner_id, "inside").words.partition("=")
+    return f"{kind}{mark}{path[2] or path[0]}"
+
+
+def _said(field: str, said: set[str | None]) -> str | None:
+    """Return what was said of all files when they were sent. Raises Invalid where that is not one."""
+    if len(said) > 1:
+        came = ", ".join(sorted(each or "nothing" for each in said))
+        raise Invalid([Problem(field, f"of your files it is {came}", f"one for all: say {field} here", "unclear")])
+    return next(iter(said), None)
+
+
+def _file(given: str, settings: Settings, owner_id: str, field: str = "files") -> _Named:
+    """Return a file that may be named: one of the folder of the house, or of the user; nothing that leads elsewhere."""
     symbol, named, rest = given.partition("=")
     name = rest if named else given
+    if name.startswith(MARK):
+        uploads, own = Uploads(settings.data / UPLOADS), name.removeprefix(MARK)
+        told, path = uploads.told(owner_id, own), uploads.path(owner_id, own)
+        return _Named(f"{symbol if named else told['symbol']}={path}", told["timezone"], told["bar"])
+    folder = settings.data / FILES
     path = folder / name
     if not _FILE.fullmatch(name):
-        raise Invalid([Problem(field, f"{given[:60]!a} came", f"the name of a file in {FILES}/ of the data folder")])
+        allowed = f"the name of a file in {FILES}/ of the data folder, or {MARK}NAME of one that you sent"
+        raise Invalid([Problem(field, f"{given[:60]!a} came", allowed)])
     if path.is_symlink() or not path.is_file():
         raise NotFound(f"there is no file {name[:60]!a} in {FILES}/ of the data folder")
-    return f"{symbol}={path}" if named else str(path)
+    return _Named(f"{symbol}={path}" if named else str(path))

@@ -35,7 +35,7 @@ from pilothouse.sandbox.walled_turns import WalledTurns
 from pilothouse.strategies import foresight
 from pilothouse.strategies.registry import Described
 from pilothouse.strategies.sdk import Columns
-from pilothouse.wiring import bench_pages, bench_pieces
+from pilothouse.wiring import bench_pages, bench_pieces, bench_uploads
 from pilothouse.wiring.backtest_pages import page_of_search, page_of_walk, trials_file, verdict_of, walk_file
 from pilothouse.wiring.backtest_run import FOLDER, TRIALS, carry_out, prepare, steps_of, traded
 from pilothouse.wiring.backtest_search import (
@@ -105,6 +105,7 @@ class Bench:
             "search_export": lambda asked, _: self._search_export(**asked),
             "walk_export": lambda asked, _: _file(walk_file(**asked)),
             "walk_report": lambda asked, _: page_of_walk(asked["told"], asked["spec"]),
+            "read_upload": lambda asked, _: bench_uploads.read(**asked),
             "remove": lambda asked, _: self._remove(asked["name"]),
         }
 
