@@ -2,10 +2,14 @@
 
 import html
 import json
+import re
 from collections.abc import Iterable, Sequence
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
+
+_NUMBER: Final = re.compile(r"|–|[-+]?[0-9][0-9,]*(\.[0-9]+)?( %)?")
+"""What stands at the right of its column; words stand at the left."""
 
 
 def text(words: str) -> str:
@@ -47,19 +51,24 @@ def shown(unit: str, value: float | None) -> str:
         return "–"
     match unit:
         case "share":
-            return f"{value * 100:,.2f} %"
+            return f"{value * 100:z,.2f} %"
         case "count":
-            return f"{value:,.0f}"
+            return f"{value:z,.0f}"
         case "bars" | "days":
-            return f"{value:,.1f}"
+            return f"{value:z,.1f}"
         case _:
-            return f"{value:,.2f}"
+            return f"{value:z,.2f}"
 
 
 def card(label: str, value: str, kind: str = "") -> str:
     """Return one large number; `kind`: up or down, for its colour."""
     mark = f" class={kind}" if kind else ""
     return f"<div class=card><span>{text(label)}</span><b{mark}>{text(value)}</b></div>"
+
+
+def way(value: float | None) -> str:
+    """Return the colour of a number that is good above zero: up, down, or none."""
+    return "" if not value else "up" if value > 0 else "down"
 
 
 def warning(words: str) -> str:
@@ -88,8 +97,14 @@ def whole_percent(share: float) -> int:
 
 def table(heads: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
     """Return a table of words that may be wider than the page."""
-    head = "".join(f"<th>{text(each)}</th>" for each in heads)
-    lines = "".join("<tr>" + "".join(f"<td>{text(str(cell))}</td>" for cell in row) + "</tr>" for row in rows)
+    shown_rows = [[str(cell) for cell in row] for row in rows]
+    words = [any(not _NUMBER.fullmatch(row[place]) for row in shown_rows) for place in range(len(heads))]
+    marks = [" class=word" if is_word else "" for is_word in words]
+    head = "".join(f"<th{mark}>{text(each)}</th>" for each, mark in zip(heads, marks, strict=True))
+    lines = "".join(
+        "<tr>" + "".join(f"<td{mark}>{text(cell)}</td>" for cell, mark in zip(row, marks, strict=True)) + "</tr>"
+        for row in shown_rows
+    )
     return f"<div class=scroll><table><thead><tr>{head}</tr></thead><tbody>{lines}</tbody></table></div>"
 
 

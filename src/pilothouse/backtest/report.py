@@ -28,6 +28,7 @@ from pilothouse.backtest.page_parts import (
     spec_shown,
     text,
     warning,
+    way,
 )
 from pilothouse.backtest.periods import Period
 from pilothouse.backtest.result import Result
@@ -95,7 +96,8 @@ def page(
     parts = [
         _warnings(result, told),
         f"<div class=cards>{''.join(_card(name, metrics.get(name)) for name in _FIRST)}</div>",
-        f"<h2>{text(_drawn_price(result))}, entries and exits</h2>{_thinned(candles)}<div id=price class=chart></div>",
+        f"<h2>{text(_drawn_price(result))}, entries and exits <span id=few class=dim></span></h2>",
+        f"{_thinned(candles)}<div id=price class=chart></div>",
         f"<h2>Equity <span class=dim>beside holding {held} (grey)</span> and drawdown</h2>",
         "<div id=equity class=chart></div><div id=drawdown class='chart low'></div>",
         _exposed(beside.exposure),
@@ -129,10 +131,8 @@ def _warnings(result: Result, told: Told) -> str:
 
 def _card(name: str, value: float | None) -> str:
     metric = next(each for each in CATALOGUE if each.name == name)
-    kind = ""
-    if name in {"total_return", "cagr", "sharpe", "sortino", "calmar"} and value is not None:
-        kind = "up" if value > 0 else "down"
-    return card(metric.label, shown(metric.unit, value), kind)
+    signed = name in {"total_return", "cagr", "sharpe", "sortino", "calmar"}
+    return card(metric.label, shown(metric.unit, value), way(value) if signed else "")
 
 
 def _thinned(candles: Candles) -> str:
@@ -261,6 +261,11 @@ def _drawn(result: Result, candles: Candles, beside: Beside) -> dict[str, Any]:
             "orders": _orders_drawn(result, candles.symbol, beside.orders),
         },
         "signed": {"trades": list(_SIGNED), "orders": []},
+        "money": {
+            "trades": [TRADE_NAMES.index(name) for name in ("result", "fees", "funding")],
+            "orders": [ORDER_NAMES.index("fees")],
+        },
+        "shares": {"trades": [TRADE_NAMES.index("result_share")], "orders": []},
     }
 
 
@@ -278,8 +283,15 @@ def _exposure_drawn(
 def _orders_drawn(result: Result, symbol: str, orders: Orders | None) -> list[list[Any]]:
     if orders is None:
         return []
-    rows = order_rows(result, symbol, orders, most=_ORDERS_MOST)
-    return [["yes" if cell is True else "" if cell is False else json_cell(cell) for cell in row] for row in rows]
+    quantity, reduces = ORDER_NAMES.index("quantity"), ORDER_NAMES.index("reduce_only")
+    found = []
+    for row in order_rows(result, symbol, orders, most=_ORDERS_MOST):
+        cells = [json_cell(cell) for cell in row]
+        cells[reduces] = "yes" if row[reduces] else ""
+        if row[quantity] is None and row[reduces]:
+            cells[quantity] = "all"
+        found.append(cells)
+    return found
 
 
 def _marks(result: Result, seconds: list[int], each: int) -> list[list[Any]]:
@@ -293,7 +305,7 @@ def _marks(result: Result, seconds: list[int], each: int) -> list[list[Any]]:
         side, pnl = int(trades.side[place]), float(result.money(int(trades.pnl[place])))
         whose = f"{result.symbol_of(place, '')} " if isinstance(result, Portfolio) else ""
         into, out = int(trades.opened_bar[place]) // each, int(trades.closed_bar[place]) // each
-        found.append([seconds[into], side, "in", 0, whose + ("long" if side > 0 else "short")])
+        found.append([seconds[into], side, "in", pnl, whose + ("long" if side > 0 else "short")])
         found.append([seconds[out], -side, "out", pnl, f"{whose}{pnl:+,.2f}"])
     return sorted(found, key=lambda mark: mark[0])
 

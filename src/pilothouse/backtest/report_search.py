@@ -22,6 +22,7 @@ from pilothouse.backtest.page_parts import (
     table,
     text,
     warning,
+    way,
 )
 from pilothouse.backtest.plateau import Floats, Plateau
 from pilothouse.backtest.search import TOLD, Outcome
@@ -56,7 +57,11 @@ def search_page(verdict: Verdict, score: str, about: About) -> str:
     first = verdict.best[0] if verdict.best else None
     cards = [card(f"Best {_LABELS[score]}", shown(_UNITS[score], first.metrics.get(score) if first else None))]
     cards += [
-        card(_LABELS[name], shown(_UNITS[name], first.metrics.get(name) if first else None))
+        card(
+            _LABELS[name],
+            shown(_UNITS[name], first.metrics.get(name) if first else None),
+            way(first.metrics.get(name)) if first and name == "total_return" else "",
+        )
         for name in ("total_return", "max_drawdown", "trades")
         if name != score
     ]
@@ -157,8 +162,8 @@ def walk_page(told: Mapping[str, Any], returns: Sequence[float], about: About) -
     """
     score, steps = str(told["score"]), told["steps"]
     cards = [
-        card("Return behind the lessons", shown("share", told["total_return"])),
-        card("Of what the lessons earned", shown("share", told["efficiency"])),
+        card("Return behind the lessons", shown("share", told["total_return"]), way(told["total_return"])),
+        card("Of what the lessons earned", shown("share", told["efficiency"]), way(told["efficiency"])),
         card("Lessons", f"{len(steps):,}"),
         card("Trials", f"{sum(step['tried'] for step in steps):,}"),
     ]
@@ -178,15 +183,15 @@ def walk_page(told: Mapping[str, Any], returns: Sequence[float], about: About) -
         empty,
         notes(about.notes),
         f"<div class=cards>{''.join(cards)}</div>",
-        _curve(returns),
+        _curve(returns, steps),
         f"<h2>Lessons and examinations</h2>{table(heads, rows)}",
         f"<h2>What was run</h2>{spec_shown(about.spec)}",
     ]
     return framed(about.title, about.subtitle, parts)
 
 
-def _curve(returns: Sequence[float]) -> str:
-    """Return what one unit became behind the lessons, as a line."""
+def _curve(returns: Sequence[float], steps: Sequence[Mapping[str, Any]]) -> str:
+    """Return what one unit became behind the lessons, as a line, and from when to when that was."""
     if not len(returns):
         return ""
     worth = np.concatenate(([1.0], np.cumprod(1.0 + np.asarray(returns, np.float64))))
@@ -201,5 +206,6 @@ def _curve(returns: Sequence[float]) -> str:
         f"</h2><svg viewBox='0 0 1200 280' class=curve preserveAspectRatio=none>"
         f"<line x1=0 x2=1200 y1={start:.1f} y2={start:.1f} class=start />"
         f"<polyline points='{points}' /></svg>"
-        f"<p class=dim>From 1 to {worth[-1]:,.3f}; the lowest {low:,.3f}, the highest {high:,.3f}.</p>"
+        f"<p class=dim>{steps[0]['times'][0][:10]} to {steps[-1]['times'][1][:10]}: from 1 to {worth[-1]:,.3f}; "
+        f"the lowest {low:,.3f}, the highest {high:,.3f}.</p>"
     )

@@ -292,5 +292,8 @@ def symbol_of(path: Path) -> str | None:
     pair = re.fullmatch(r"([A-Z0-9]+)_([A-Z0-9]+)(?:_([A-Z0-9]+))?-(?:\d+[smhdwM]o?|trades)(?:-[a-z_]+)?", stem)
     if pair:
         return f"{pair[1]}/{pair[2]}" + (f":{pair[3]}" if pair[3] else "")
+    plain = re.fullmatch(r"([A-Z0-9]{4,20})[-_]\d+[smhdwM]", stem)
+    if plain:
+        return plain[1]
     chart = re.fullmatch(r"[A-Z0-9]+_([A-Z0-9.!]{1,20}), ?\d*[A-Z]?(?:[_ ].*)?", stem)
     return chart[1] if chart else None

@@ -11,9 +11,20 @@ from typing import Any
 import numpy as np
 import pytest
 
-from pilothouse.backtest.exports import PERIOD_NAMES, TRADE_NAMES, csv_of, equity_rows, period_rows, trade_rows
+from pilothouse.backtest.exports import (
+    ORDER_NAMES,
+    PERIOD_NAMES,
+    TRADE_NAMES,
+    csv_of,
+    equity_rows,
+    period_rows,
+    trade_rows,
+)  # fmt: skip
+from pilothouse.backtest.exposure import Exposure
 from pilothouse.backtest.measured import measured
-from pilothouse.backtest.report import DRAWN_MOST, Told, page
+from pilothouse.backtest.orders import ORDER_COLUMNS, ORDER_WIDTH, Orders
+from pilothouse.backtest.page_parts import shown, table
+from pilothouse.backtest.report import DRAWN_MOST, Beside, Told, page
 from pilothouse.core.candles import Candles
 from tests.unit.backtest.results import HOUR, candles, result
 
@@ -104,6 +115,8 @@ def test_a_page_stands_alone() -> None:
     assert "&lt;b&gt;Cross&lt;/b&gt;" in text
     assert len(_told(text)["tables"]["trades"]) == 2
     assert len(_told(text)["marks"]) == 4
+    ranks = [mark[3] for mark in _told(text)["marks"] if mark[2] == "in"]
+    assert ranks == pytest.approx([1.9182, 0.2299]), "both marks of a trade rank alike"
 
 
 def test_a_run_without_costs_says_so_in_red() -> None:
@@ -140,3 +153,24 @@ def test_a_long_run_is_drawn_with_fewer_candles_and_all_its_extremes() -> None:
     assert len(drawn["candles"]) <= DRAWN_MOST
     assert max(float(str(row[2])) for row in drawn["candles"]) == int(bars.high.max()) / 100
     assert max(float(str(row[2])) for row in drawn["equity"]) == pytest.approx(float(run.drawdown().max()))
+
+
+def test_orders_and_exposure_stand_on_the_page_where_they_were_kept() -> None:
+    """A stop for all that is held says so, and numbers near zero are not below it."""
+    run = result()
+    made = np.zeros((1, ORDER_WIDTH), np.int64)
+    made[0, ORDER_COLUMNS.index("sign")], made[0, ORDER_COLUMNS.index("reduces")] = -1, 1
+    made[0, ORDER_COLUMNS.index("name")] = made[0, ORDER_COLUMNS.index("words")] = -1
+    held = np.full(6, 500_000_000, np.int64)
+    beside = Beside(Exposure(held, -held), Orders.of(made, np.zeros(0, np.int64)))
+    found = measured(run, candles())
+    told = Told("Cross", "on hours", "{}", candles().fingerprint())
+    text = page(run, candles(), found.metrics, found.months, found.kinds, told, beside)
+
+    (order,) = _told(text)["tables"]["orders"]
+    assert order[ORDER_NAMES.index("quantity")] == "all"
+    assert _told(text)["exposure"][0][1:] == [50.0, -50.0]
+    assert "id=exposure" in text
+    assert "id=exposure" not in _page()
+    assert (shown("ratio", -0.001), shown("share", -0.00001)) == ("0.00", "0.00 %")
+    assert "<td class=word>fast 5</td><td>-1.20 %</td>" in table(("a", "b"), [("fast 5", "-1.20 %"), ("fast 6", "–")])

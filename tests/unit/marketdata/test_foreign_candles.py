@@ -297,6 +297,8 @@ def test_numbers_that_64_bits_cannot_count_are_refused() -> None:
         ("BTCUSDT-aggTrades-2024-01-01.zip", "BTCUSDT"),
         ("BINANCE_BTCUSDT, 60.csv", "BTCUSDT"),
         ("NASDAQ_AAPL, 1D_1a2b3.csv", "AAPL"),
+        ("BTCUSDT-1h.csv", "BTCUSDT"),
+        ("ETHUSDT_15m.parquet", "ETHUSDT"),
         ("chart.csv", None),
     ],
 )

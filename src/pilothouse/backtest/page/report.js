@@ -28,19 +28,20 @@ const candles = price.addSeries(LightweightCharts.CandlestickSeries, {
 });
 const rows = told.candles;
 candles.setData(rows.map((row) => ({ time: row[0], open: row[1], high: row[2], low: row[3], close: row[4] })));
-// Words stand beside the arrows where there is room for them: zoomed in, or few.
-const arrows = (words) => told.marks.map((mark) => ({
-  time: mark[0], position: mark[1] > 0 ? "belowBar" : "aboveBar", shape: mark[1] > 0 ? "arrowUp" : "arrowDown",
-  color: mark[2] === "in" ? colour("--mark") : mark[3] >= 0 ? colour("--up") : colour("--down"), text: words ? mark[4] : "",
-}));
-const ROOM = 36;
-let worded = told.marks.length <= ROOM;
-const drawn = LightweightCharts.createSeriesMarkers(candles, arrows(worded));
-price.timeScale().subscribeVisibleTimeRangeChange((range) => {
-  if (!range) return;
-  const wanted = told.marks.filter((mark) => mark[0] >= range.from && mark[0] <= range.to).length <= ROOM;
-  if (wanted !== worded) drawn.setMarkers(arrows(worded = wanted));
-});
+// Of very many trades in sight those that mattered most are drawn; words stand beside the arrows where there is room.
+const ROOM = 36, DRAWN = 120;
+function arrows(range) {
+  const seen = range ? told.marks.filter((mark) => mark[0] >= range.from && mark[0] <= range.to) : told.marks;
+  const least = seen.length > DRAWN ? seen.map((mark) => Math.abs(mark[3])).sort((one, other) => other - one)[DRAWN - 1] : 0;
+  const chosen = least ? seen.filter((mark) => Math.abs(mark[3]) >= least) : seen;
+  by("few").textContent = chosen.length < seen.length ? `(of ${seen.length} in sight the ${chosen.length} that mattered most; all where you zoom in)` : "";
+  return chosen.map((mark) => ({
+    time: mark[0], position: mark[1] > 0 ? "belowBar" : "aboveBar", shape: mark[1] > 0 ? "arrowUp" : "arrowDown",
+    color: mark[2] === "in" ? colour("--mark") : mark[3] >= 0 ? colour("--up") : colour("--down"), text: seen.length <= ROOM ? mark[4] : "",
+  }));
+}
+const drawn = LightweightCharts.createSeriesMarkers(candles, arrows(null));
+price.timeScale().subscribeVisibleTimeRangeChange((range) => { if (range) drawn.setMarkers(arrows(range)); });
 const equity = chart("equity");
 const line = equity.addSeries(LightweightCharts.AreaSeries, { lineColor: colour("--mark"), topColor: colour("--mark") + "44", bottomColor: colour("--mark") + "05", lineWidth: 2 });
 line.setData(told.equity.map((row) => ({ time: row[0], value: row[1] })));
@@ -71,13 +72,26 @@ price.timeScale().fitContent();
 // ── Tables, a leaf at a time, sorted by any column ──
 document.querySelectorAll(".leafed").forEach((frame) => {
   const part = (kind) => frame.querySelector(kind);
-  const signed = told.signed[frame.id], size = 25;
+  const signed = told.signed[frame.id], money = told.money[frame.id], shares = told.shares[frame.id], size = 25;
+  const words = (place) => leaf.rows.some((row) => row[place] !== null && row[place] !== "" && Number.isNaN(Number(row[place])));
+  const short = (cell, place) => {
+    if (cell === null || cell === "") return "";
+    if (shares.includes(place)) return `${(100 * cell).toFixed(2)} %`;
+    if (!money.includes(place) || Number(cell) === 0) return String(cell);
+    return Math.abs(cell) >= 1 ? Number(cell).toFixed(2) : String(Number(Number(cell).toPrecision(3)));
+  };
   const leaf = { at: 0, rows: told.tables[frame.id].slice(), by: -1, down: false };
+  const worded = Array.from(frame.querySelectorAll("th"), (head, place) => head.classList.toggle("word", words(place)));
   function show() {
     const from = leaf.at * size;
     part("tbody").replaceChildren(...leaf.rows.slice(from, from + size).map((row) => {
       const line = make("tr");
-      row.forEach((cell, place) => line.append(make("td", cell === null ? "" : String(cell), signed.includes(place) ? (parseFloat(cell) < 0 ? "down" : "up") : "")));
+      row.forEach((cell, place) => {
+        const kind = signed.includes(place) ? (parseFloat(cell) < 0 ? "down" : "up") : worded[place] ? "word" : "";
+        const box = make("td", short(cell, place), kind);
+        if (money.includes(place)) box.title = cell;
+        line.append(box);
+      });
       return line;
     }));
     const leaves = Math.max(1, Math.ceil(leaf.rows.length / size));
@@ -93,8 +107,7 @@ document.querySelectorAll(".leafed").forEach((frame) => {
       leaf.down = leaf.by === place ? !leaf.down : false;
       leaf.by = place;
       const number = (cell) => (cell === null || cell === "" ? -Infinity : parseFloat(cell));
-      const words = leaf.rows.some((row) => row[place] !== null && Number.isNaN(Number(row[place])));
-      leaf.rows.sort((one, other) => (words ? String(one[place] ?? "").localeCompare(String(other[place] ?? "")) : number(one[place]) - number(other[place])) * (leaf.down ? -1 : 1));
+      leaf.rows.sort((one, other) => (worded[place] ? String(one[place] ?? "").localeCompare(String(other[place] ?? "")) : number(one[place]) - number(other[place])) * (leaf.down ? -1 : 1));
       leaf.at = 0;
       show();
     };
