@@ -8,6 +8,7 @@ and those that are known already are not made again.
 import math
 import multiprocessing
 import os
+import signal
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import (
     FIRST_COMPLETED,
@@ -107,20 +108,21 @@ def search(task: Task, combinations: Iterable[Params], *, workers: int = 1) -> I
         runners: SimpleQueue[Runner] = SimpleQueue()
         for _ in range(workers):
             runners.put(here.beside())
-        yield from _in_pool(ThreadPoolExecutor(workers), partial(_by_one_of, runners), waiting, workers)
+        yield from _in_pool(ThreadPoolExecutor(workers), partial(_by_one_of, runners), waiting, workers, _AT_ONCE)
     else:
         context = multiprocessing.get_context("spawn")
-        yield from _in_pool(ProcessPoolExecutor(workers, context, begin, (task,)), trials_of, waiting, workers)
+        # One at a time: these are slow, and what of a portion is done when it is stopped would be lost.
+        yield from _in_pool(ProcessPoolExecutor(workers, context, begin, (task,)), trials_of, waiting, workers, 1)
 
 
 def _in_pool(
-    pool: Executor, work: Callable[[list[Params]], list[Outcome]], waiting: Iterator[Params], workers: int
+    pool: Executor, work: Callable[[list[Params]], list[Outcome]], waiting: Iterator[Params], workers: int, at_once: int
 ) -> Iterator[Outcome]:
     with pool:
         under_way: set[Future[list[Outcome]]] = set()
         try:
             while True:
-                while len(under_way) < 2 * workers and (portion := list(islice(waiting, _AT_ONCE))):
+                while len(under_way) < 2 * workers and (portion := list(islice(waiting, at_once))):
                     under_way.add(pool.submit(work, portion))
                 if not under_way:
                     return
@@ -216,10 +218,14 @@ def _failed(name: str, params: Params, error: PilothouseError) -> Outcome:
 
 
 _RUNNER: list[Runner] = []
+_INTERRUPTED: Final = 130
 
 
 def begin(task: Task) -> None:
     """Let this process know what stays the same over a search; it ends with the one that began it."""
+    if multiprocessing.parent_process() is not None:
+        # Ctrl-C reaches all of a terminal's processes: whoever began the search says what is kept, a worker just ends.
+        signal.signal(signal.SIGINT, lambda *_: os._exit(_INTERRUPTED))
     _RUNNER[:] = [Runner(task)]
     Thread(target=_end_with_parent, name="parent", daemon=True).start()
 

@@ -186,8 +186,19 @@ def walkforward(
     ready = _plan(settings, strategy, said, Tried(tuple(over or ()), draws, seed, score))
     how = Lessons(train, test, anchored, purge, folds, embargo)
     splits = how.splits(ready)
-    with _progress(ready.count * how.pieces(splits), as_json=as_json) as told:
-        found, count = walked(settings, ready, splits, told, workers=workers or os.cpu_count() or 1)
+    whole, done = ready.count * how.pieces(splits), 0
+
+    def one_more(more: int) -> None:
+        nonlocal done
+        done += more
+        told(more)
+
+    try:
+        with _progress(whole, as_json=as_json) as told:
+            found, count = walked(settings, ready, splits, one_more, workers=workers or os.cpu_count() or 1)
+    except KeyboardInterrupt:
+        show.complaints().print(f"stopped after {done:,} of {whole:,} trials: the same command goes on", style="yellow")
+        raise typer.Exit(130) from None
     shown = told_walk(found, ready, count)
     kept = keep_search(settings, WALK, ready, asdict(how), shown)
     if report is not None:

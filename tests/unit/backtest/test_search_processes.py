@@ -24,7 +24,7 @@ if __name__ == "__main__":
 def test_a_search_that_is_killed_leaves_no_process_behind() -> None:
     """They would wait for ever for somebody who is gone, each with all candles in memory."""
     root = str(Path(__file__).parents[3])
-    environment = {**os.environ, "PYTHONPATH": root}
+    environment = {**os.environ, "PYTHONPATH": f"{root}/src:{root}"}
     started = subprocess.Popen([sys.executable, "-c", _SEARCH], stdout=subprocess.PIPE, text=True, env=environment)
     assert started.stdout is not None
     worker = int(started.stdout.readline())
@@ -39,6 +39,25 @@ def test_a_search_that_is_killed_leaves_no_process_behind() -> None:
         time.sleep(0.05)
     os.kill(worker, signal.SIGKILL)
     raise AssertionError("it is still there ten seconds later")
+
+
+def test_ctrl_c_ends_the_processes_of_a_search_without_a_word() -> None:
+    """A terminal interrupts them all; whoever began the search says what is kept, and pages of tracebacks hide it."""
+    root = str(Path(__file__).parents[3])
+    environment = {**os.environ, "PYTHONPATH": f"{root}/src:{root}"}
+    started = subprocess.Popen(
+        [sys.executable, "-c", _SEARCH],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment, start_new_session=True,
+    )  # fmt: skip
+    assert started.stdout is not None
+    worker = int(started.stdout.readline())
+    time.sleep(0.5)
+    os.killpg(started.pid, signal.SIGINT)
+    _, said = started.communicate(timeout=20)
+
+    assert not _is_there(worker)
+    assert said.count("Traceback") == 1, "that of whoever began it, who is no command here"
+    assert "Process SpawnProcess" not in said
 
 
 def _is_there(process: int) -> bool:
