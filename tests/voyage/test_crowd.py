@@ -127,6 +127,19 @@ def test_one_instruments_flood_does_not_keep_another_waiting(stepped: Stepped, f
     assert stepped.outcome(quiet.signal.id).state is AnswerState.FILLED
 
 
+def test_a_crowd_is_decided_slowly_whatever_moves_meanwhile(stepped: Stepped) -> None:
+    """Each fill gives its instrument a turn; if each turn decided one more, the crowd would wait for all of them."""
+    first = _open(stepped, "before")
+    with a_crowd(stepped):
+        held = [_open(stepped, f"many-{number}") for number in range(3)]
+        stepped.run()
+        states = [stepped.outcome(one.signal.id).state for one in (first, *held)]
+
+    assert states == [AnswerState.FILLED, AnswerState.FILLED, AnswerState.PENDING, AnswerState.PENDING]
+    stepped.pass_time(2)
+    assert {stepped.outcome(one.signal.id).state for one in held} == {AnswerState.FILLED}
+
+
 def test_a_position_is_protected_while_there_is_a_crowd(stepped: Stepped) -> None:
     """Alerts can wait; a position without its stop cannot."""
     taken = _open(stepped, "guarded", stop_loss="2%")

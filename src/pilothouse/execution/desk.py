@@ -61,6 +61,7 @@ class Desk:
     process        the name of this process in leases
     writers        for which accounts this process may send; asked right before the wire
     bodies_heard   (id, monotonic time) of the alert that brought a body to a hook, by (hook, fingerprint)
+    crowd_turns    when a turn of an instrument last had something to decide in a crowd, monotonic, by (account, symbol)
     exits_denied   when the gate last denied which exit of a protection: it is not asked again at once
     protect_within_s, when_unprotected   what accounts want that did not say: seconds, and flatten or alarm
     trail_at       "venue": trailing stops are the venue's own where it has them; "house": a stop is moved everywhere
@@ -86,6 +87,7 @@ class Desk:
     elapsed: Elapsed = field(default_factory=Elapsed)
     exits_denied: dict[str, datetime] = field(default_factory=dict)
     bodies_heard: dict[tuple[str, str], tuple[str, float]] = field(default_factory=dict)
+    crowd_turns: dict[tuple[str, str], float] = field(default_factory=dict)
 
     def holds_coins(self, venue: str) -> bool:
         """Say whether a position at the venue of this key is coins that are owned, as on spot."""

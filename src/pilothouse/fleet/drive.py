@@ -5,7 +5,6 @@ after the other in order of arrival; while an order is unknown, or an older sign
 the later ones wait, and a newer target or close supersedes the older ones that wait.
 """
 
-from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 
@@ -54,7 +53,7 @@ def advance(
     Raises Unavailable if there is no price to decide with: then nothing is stored.
     """
     tx.lock(f"account:{trader.account_id}")
-    most = CROWDED_MOST if desk.database.is_crowded else TURN_MOST
+    most = _most_now(desk, trader.account_id, symbol)
     waiting = store.waiting_in(tx, trader.account_id, symbol, most + 1)
     now = desk.clock.now()
     deaf_since = hearing.deaf_since(tx, trader.account_id, now)
@@ -73,7 +72,7 @@ def advance(
         # Nothing is decided for the account now anyway: it is kept, and decided once there is a price and it is heard.
         if fresh is None:
             return decided
-        return _store(tx, desk, replace(fresh, message=_why_waiting(is_deaf=True)), is_fresh=True)
+        return _store(tx, desk, fresh.but(message=_why_waiting(is_deaf=True)), is_fresh=True)
     queue = [*waiting, *([fresh] if fresh else [])]
     kept, was_active = _supersede(tx, desk, queue, fresh)
     held_up = scene.in_doubt() or (was_active and scene.view.moves())
@@ -85,7 +84,7 @@ def advance(
         is_fresh = record is fresh
         if held_up:
             if is_fresh:
-                decided = _store(tx, desk, replace(record, message=_why_waiting(is_deaf=is_deaf)), is_fresh=True)
+                decided = _store(tx, desk, record.but(message=_why_waiting(is_deaf=is_deaf)), is_fresh=True)
             continue
         hook = hooks.of(tx, record.owner_id, record.hook_id)
         after, scene = _decide(tx, desk, trader, scene, record, hook, is_fresh=is_fresh, is_deaf=is_deaf)
@@ -101,6 +100,18 @@ def advance(
     return decided
 
 
+def _most_now(desk: Desk, account_id: str, symbol: str) -> int:
+    """Return how many signals of an instrument a turn may decide; in a crowd a few, and then none for a moment."""
+    if not desk.database.is_crowded:
+        return TURN_MOST
+    now = desk.clock.monotonic()
+    last = desk.crowd_turns.get((account_id, symbol))
+    if last is not None and 0 <= now - last < CROWDED_PAUSE.total_seconds():
+        return 0
+    desk.crowd_turns[account_id, symbol] = now
+    return CROWDED_MOST
+
+
 def hold(tx: Tx, desk: Desk, fresh: SignalRecord) -> SignalRecord:
     """Store a fresh alert that is decided later, in its turn; its instrument is given one."""
     assert fresh.symbol is not None, "an alert that waits has an instrument"
@@ -113,7 +124,7 @@ def nothing_to_do(
     tx: Tx, record: SignalRecord, state: SignalState, message: str, *, code: str | None = None
 ) -> SignalRecord:
     """Store a fresh alert with which nothing is to be done, and tell."""
-    done = replace(record, state=state, message=message, code=code)
+    done = record.but(state=state, message=message, code=code)
     store.add(tx, done)
     tell(tx, done)
     return done
@@ -121,7 +132,7 @@ def nothing_to_do(
 
 def _keep_waiting(tx: Tx, desk: Desk, fresh: SignalRecord) -> SignalRecord:
     """Store a fresh alert behind those that wait."""
-    record = replace(fresh, message=WAITS, changed_at=desk.clock.now())
+    record = fresh.but(message=WAITS, changed_at=desk.clock.now())
     store.add(tx, record)
     return record
 
@@ -166,7 +177,7 @@ def _supersede(
         was_active = was_active or record.state is SignalState.ACTIVE
         newer = queue[last_absolute].id
         message = f"superseded by the newer alert {newer}"
-        _store(tx, desk, replace(record, state=SignalState.SUPERSEDED, message=message), is_fresh=record is fresh)
+        _store(tx, desk, record.but(state=SignalState.SUPERSEDED, message=message), is_fresh=record is fresh)
     return queue[last_absolute:], was_active
 
 
@@ -195,17 +206,17 @@ def _decide(
     try:
         decision = _decided(tx, desk, trader, scene, record, hook, is_fresh=is_fresh)
         if hook.dry:
-            after = replace(record, state=SignalState.NOOP, message=f"dry: {decision.message}", detail=_would(decision))
+            after = record.but(state=SignalState.NOOP, message=f"dry: {decision.message}", detail=_would(decision))
             return _store(tx, desk, after, is_fresh=is_fresh), scene
         if not trader.may_send:
             detail = {**_would(decision), "disarmed": True}
-            after = replace(record, state=SignalState.NOOP, message=_would_in_words(decision), detail=detail)
+            after = record.but(state=SignalState.NOOP, message=_would_in_words(decision), detail=detail)
             return _store(tx, desk, after, is_fresh=is_fresh), scene
         if is_deaf and decision.order is not None and not decision.order.terms.reduce_only:
-            waiting = replace(record, message=_why_waiting(is_deaf=True))
+            waiting = record.but(message=_why_waiting(is_deaf=True))
             return (_store(tx, desk, waiting, is_fresh=is_fresh) if waiting != record or is_fresh else record), scene
         if decision.order is not None and scene.could_be_closed_by_doubt(decision.order.terms):
-            waiting = replace(record, message=WAITS_FOR_STOP)
+            waiting = record.but(message=WAITS_FOR_STOP)
             return (_store(tx, desk, waiting, is_fresh=is_fresh) if waiting != record or is_fresh else record), scene
         for order_id in decision.cancels:
             cancel.ask(tx, desk, scene.order(order_id), by=f"signal {record.id}")
@@ -219,9 +230,9 @@ def _decide(
             tx.after_commit(lambda: _count_denials(desk, codes))
         return _store(tx, desk, refused(record, refusal), is_fresh=is_fresh), scene
     state = _STATES[decision.verdict]
-    after = replace(record, state=state, message=decision.message, step=step)
+    after = record.but(state=state, message=decision.message, step=step)
     if decision.verdict is follow.Verdict.GIVEN_UP:
-        after = replace(after, code="given_up")
+        after = after.but(code="given_up")
         alarm(tx, trader, desk.clock.now(), "given_up", decision.message, {"signal_id": record.id})
     return _store(tx, desk, after, is_fresh=is_fresh), scene
 
@@ -313,8 +324,7 @@ def refused(record: SignalRecord, refusal: Refused) -> SignalRecord:
                 for one in refusal.reasons
             ]
         }
-    return replace(
-        record,
+    return record.but(
         state=SignalState.REFUSED,
         code=refusal.code,
         message=str(refusal),
@@ -360,7 +370,7 @@ def _would_in_words(decision: follow.Decision) -> str:
 def _store(tx: Tx, desk: Desk, record: SignalRecord, *, is_fresh: bool) -> SignalRecord:
     """Store a signal as it is now, and tell."""
     now = desk.clock.now()
-    record = replace(record, changed_at=now)
+    record = record.but(changed_at=now)
     if is_fresh:
         store.add(tx, record)
     else:

@@ -4,7 +4,7 @@ What was answered with 200 is remembered: the same alert again is the same answe
 (400) or for want of a position (404) did nothing and is not remembered: it may come again and then do something.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 from functools import partial
@@ -164,7 +164,7 @@ def take(
         _refuse_stale(hook, read, by_venue)
     except Refused as refusal:
         return Taken(_refuse(tx, record, refusal), duplicate=False)
-    record = replace(record, symbol=instrument.symbol)
+    record = record.but(symbol=instrument.symbol)
     expect.arrived(tx, desk, hook, record)
     older = expect.older_than(tx, hook, record, by_venue)
     if older is not None:

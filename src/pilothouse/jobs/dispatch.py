@@ -89,7 +89,8 @@ class Dispatcher:
                 lease_for=self._lease_for,
             )
 
-        if house.database.read(lambda tx: outbox.next_due(tx, self._asked)) is None:
+        due = house.database.read(lambda tx: outbox.next_due(tx, self._asked))
+        if due is None or due > now:
             return []
         return house.database.write(claim, name="claim")
 
