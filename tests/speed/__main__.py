@@ -159,6 +159,13 @@ def _on_house(figures: Figures) -> None:
             _bench(house, figures, hurried, paced)
 
 
+def _burst_alone(figures: Figures) -> None:
+    with tempfile.TemporaryDirectory(prefix="pilothouse-bench-") as name, HouseProcess(Path(name) / "house") as house:
+        house.start()
+        _open_wide(house)
+        _burst(house, figures)
+
+
 PARTS: dict[str, Callable[[Figures], None]] = {
     "venues": _at_venues,
     "candles": lambda figures: candles.measure(figures.add),
@@ -172,17 +179,21 @@ PARTS: dict[str, Callable[[Figures], None]] = {
 }
 """What can be measured, in order; `python -m tests.speed sweep portfolio` measures these alone."""
 
+PIECES: dict[str, Callable[[Figures], None]] = {"burst": _burst_alone}
+"""Pieces of a part that are measured alone where they are asked for by name."""
+
 
 def main(wanted: Sequence[str]) -> None:
     """Measure and print what is wanted; without a name everything, which is kept then."""
-    unknown = [name for name in wanted if name not in PARTS]
+    known = PARTS | PIECES
+    unknown = [name for name in wanted if name not in known]
     if unknown:
-        raise SystemExit(f"there is no {', '.join(unknown)} to be measured; there are: {', '.join(PARTS)}")
+        raise SystemExit(f"there is no {', '.join(unknown)} to be measured; there are: {', '.join(known)}")
     # What runs inside of this process would log each order between the figures.
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR))
     figures = Figures()
-    for name, measure in PARTS.items():
-        if not wanted or name in wanted:
+    for name, measure in known.items():
+        if name in wanted or (not wanted and name in PARTS):
             print(f"\n  {name}\n", flush=True)
             measure(figures)
     if not wanted:
