@@ -38,6 +38,9 @@ GROUP_UNITS_MAX = 100
 GROUP_SECONDS_MAX = 0.010
 """A group ends when it has lasted so long: whoever came first does not wait for all who came later."""
 
+GATHER_FROM = 8
+"""Behind a group of so many units, or more, the next one is gathered, as long as there is a crowd."""
+
 _ATTEMPTS = 6
 _log = structlog.get_logger("pilothouse.kit.db")
 
@@ -330,9 +333,12 @@ class _SqliteWriter(_Writer):
     def __init__(self, *how: Any) -> None:
         super().__init__(*how)
         self._remembered = Remembered()
+        self._last_group = 0
 
     def make_durable(self, unit: Unit, taken: list[Unit]) -> None:
         """Do `unit` and what waits behind it in one transaction."""
+        if self._last_group >= GATHER_FROM:
+            self.queue.gather(self._last_group - 1)
         durable: list[Unit] = []
         stamped: list[StampedFact] = []
         heads: Heads = {}
@@ -363,6 +369,7 @@ class _SqliteWriter(_Writer):
             self.database.chains.keep(heads)
             self.see("", durable)
             self.tell(durable, stamped)
+        self._last_group = len(taken)
         for each in taken:
             each.resolve()
 

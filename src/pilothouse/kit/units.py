@@ -18,6 +18,12 @@ CROWD = 32
 CROWDED_S = 0.25
 """For so long after there was a crowd it counts as still there: it comes back as soon as it is let in."""
 
+GATHER_S = 0.010
+"""So long the writer lets a crowd come back before it goes on."""
+
+GATHER_LOOKS = 10
+"""So often it looks meanwhile whether all are there."""
+
 
 class Closing(Unavailable):
     """The database takes no more work: the house is closing."""
@@ -56,10 +62,11 @@ class Unit:
 class UnitQueue:
     """First in, first out; urgent ones before all others. For many threads on both sides."""
 
-    def __init__(self, monotonic: Callable[[], float]) -> None:
+    def __init__(self, monotonic: Callable[[], float], pause: Callable[[float], object] | None = None) -> None:
         """Begin empty and open.
 
         monotonic   tells seconds that never go back
+        pause       waits so many seconds; until the queue is closed at the latest, if it is not given
         """
         self._urgent: deque[Unit] = deque()
         self._others: deque[Unit] = deque()
@@ -67,6 +74,8 @@ class UnitQueue:
         self._monotonic = monotonic
         self._crowded_at = -math.inf
         self._closed: Exception | None = None
+        self._ends = threading.Event()
+        self._pause = pause or self._ends.wait
         # Behind a unit of its lane that is not done yet: nobody may begin these.
         self._behind: dict[str, deque[tuple[Unit, bool]]] = {}
 
@@ -112,6 +121,17 @@ class UnitQueue:
         with self._changed:
             return self._next()
 
+    def gather(self, wanted: int) -> None:
+        """In a crowd, wait for a moment: until `wanted` units wait, or an urgent one, or GATHER_S is over.
+
+        Whoever was answered comes back at once. While the thread that lets them in and the one that commits take turns
+        for each of them, both are slower than one after the other; and what comes together is made durable together.
+        """
+        for _ in range(GATHER_LOOKS):
+            if len(self._others) >= wanted or self._urgent or not self.is_crowded():
+                return
+            self._pause(GATHER_S / GATHER_LOOKS)
+
     def drain(self) -> list[Unit]:
         """Return every unit that nobody has begun, whatever its lane; the queue is empty then."""
         with self._changed:
@@ -125,6 +145,7 @@ class UnitQueue:
         """Take no more units; those that wait are still given out."""
         with self._changed:
             self._closed = self._closed or reason
+            self._ends.set()
             self._changed.notify_all()
 
     def is_crowded(self) -> bool:
