@@ -12,18 +12,14 @@ import structlog
 
 from pilothouse.accounts import trading_accounts
 from pilothouse.core.errors import Broken, PilothouseError, Unavailable
-from pilothouse.core.facts import Fact, FactKind
 from pilothouse.execution import halts
+from pilothouse.jobs.giving_back import give_back, is_poisoned, parked, words_of
 from pilothouse.kit import outbox
 from pilothouse.kit.db import Tx
 from pilothouse.kit.outbox import Message
-from pilothouse.notifications.words import MESSAGE_PARKED
 from pilothouse.wiring.compute import fail_broken
 from pilothouse.wiring.house import House
 from pilothouse.wiring.subscriptions import COMPUTE_TOPICS, SUBSCRIPTIONS, Handler, Record, Wire
-
-FAILURES_MAX = 12
-"""A message whose handler failed at this attempt or a later one is parked, and shown."""
 
 _log = structlog.get_logger("pilothouse.dispatch")
 
@@ -141,20 +137,13 @@ class Dispatcher:
     def _give_back(self, message: Message, error: Exception) -> None:
         """Deliver it again later, or park it when it failed too often."""
         house = self._house
-        words = f"{type(error).__name__}: {error}"
-        known = isinstance(error, PilothouseError)
+        words, known = words_of(error), isinstance(error, PilothouseError)
         _log.warning("message failed", topic=message.topic, message=message.id, attempt=message.attempt, error=words)
-        poisoned = message.attempt >= FAILURES_MAX and not isinstance(error, (Unavailable, MemoryError))
-        pause = min(timedelta(milliseconds=100) * (1 << min(message.attempt, 8)), timedelta(seconds=10))
-
-        def work(tx: Tx) -> None:
-            if poisoned:
-                outbox.park(tx, message.id, message.attempt, words)
-                tx.announce(_parked(house, message, words))
-            else:
-                outbox.fail(tx, message.id, message.attempt, words, house.clock.now() + pause)
-
-        house.database.write(work, name="park" if poisoned else "give back")
+        poisoned = is_poisoned(message, error)
+        house.database.write(
+            lambda tx: give_back(tx, message, error, house.clock.now(), house.operator_id),
+            name="park" if poisoned else "give back",
+        )
         house.meters.messages_handled.labels(message.topic, "parked" if poisoned else "failed").inc()
         if poisoned and not known:
             _log.error("message parked", topic=message.topic, message=message.id, exc_info=error)
@@ -167,24 +156,18 @@ class Dispatcher:
         """
         house = self._house
         _log.error("law broken", topic=message.topic, message=message.id, key=message.key, exc_info=broken)
-        words = f"law broken: {broken}"
+        words, now = f"law broken: {broken}", house.clock.now()
+        told = parked(message, words, now, house.operator_id)
 
         def work(tx: Tx) -> None:
             if message.topic in COMPUTE_TOPICS:
-                fail_broken(tx, message, words, house.clock.now())
-                tx.announce(_parked(house, message, words))
+                fail_broken(tx, message, words, now)
+                tx.announce(told)
             elif trading_accounts.is_account(tx, message.key):
                 halts.halt(tx, house.desk, message.key, house.operator_id, reason=words, by="dispatch")
             else:
-                tx.announce(_parked(house, message, words))
+                tx.announce(told)
             outbox.park(tx, message.id, message.attempt, str(broken))
 
         house.database.write(work, name="law broken", urgent=True)
         house.meters.messages_handled.labels(message.topic, "broken").inc()
-
-
-def _parked(house: House, message: Message, words: str) -> Fact:
-    """Return what is told of a message that is put aside."""
-    told = f"message {message.id} under {message.topic!r} failed {message.attempt} times: {words[:300]}"
-    payload = {"code": MESSAGE_PARKED, "about": message.topic, "message": told}
-    return Fact(FactKind.ALARM_RAISED, house.operator_id, house.clock.now(), None, payload)

@@ -12,21 +12,21 @@ from typing import Final
 
 import structlog
 
+from pilothouse.accounts import users
 from pilothouse.backtest import computers
 from pilothouse.backtest.asking import BACKTEST_TOPIC
 from pilothouse.backtest.computers import Presence
 from pilothouse.backtest.pieces import PIECE_TOPIC, WHOLE_TOPIC
-from pilothouse.core.errors import PilothouseError, Unavailable
+from pilothouse.core.errors import PilothouseError
+from pilothouse.jobs.giving_back import give_back, is_poisoned, words_of
 from pilothouse.kit import outbox
+from pilothouse.kit.db import Tx
 from pilothouse.kit.outbox import Message
 from pilothouse.wiring.compute import Computing, compute, compute_piece, compute_whole, lease_of
 from pilothouse.wiring.workshop import NoHouse, Workshop, check
 
 LOOK_S: Final = 0.5
 """Nobody rings at a process beside the house: so often it looks for work."""
-
-_FAILURES_MOST: Final = 12
-_ERROR_WORDS: Final = 300
 
 _HANDLERS: Final[Mapping[str, Callable[[Computing, Message], timedelta | None]]] = MappingProxyType(
     {BACKTEST_TOPIC: compute, PIECE_TOPIC: compute_piece, WHOLE_TOPIC: compute_whole}
@@ -121,17 +121,13 @@ class Worker:
 
     def _give_back(self, message: Message, error: Exception) -> None:
         """Let another delivery have it: at once where this process stops, else later; put aside what always fails."""
-        shop, now = self._shop, self._shop.clock.now()
-        words = f"{type(error).__name__}: {error}"[:_ERROR_WORDS]
-        poisoned = message.attempt >= _FAILURES_MOST and not isinstance(error, (Unavailable, MemoryError))
-        pause = timedelta(0) if self._stopping.is_set() else timedelta(seconds=min(message.attempt, 10))
-        tell = _log.info if self._stopping.is_set() else _log.warning
-        tell("given_back", topic=message.topic, message=message.id, attempt=message.attempt, error=words)
-        shop.database.write(
-            lambda tx: (
-                outbox.park(tx, message.id, message.attempt, words)
-                if poisoned
-                else outbox.fail(tx, message.id, message.attempt, words, now + pause)
-            ),
-            name="park" if poisoned else "give back",
-        )
+        shop, stopping = self._shop, self._stopping.is_set()
+        tell = _log.info if stopping else _log.warning
+        tell("given_back", topic=message.topic, message=message.id, attempt=message.attempt, error=words_of(error))
+        poisoned = is_poisoned(message, error, stopping=stopping)
+
+        def work(tx: Tx) -> None:
+            now = shop.clock.now()
+            give_back(tx, message, error, now, users.ensure_operator(tx, now=now).id, stopping=stopping)
+
+        shop.database.write(work, name="park" if poisoned else "give back")

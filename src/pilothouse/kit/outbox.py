@@ -40,8 +40,9 @@ class Lease:
 class Message:
     """One delivery.
 
-    key       what must not run side by side, such as an account id
-    attempt   1 for the first delivery; the fence that `done`, `fail` and `park` ask for
+    key        what must not run side by side, such as an account id
+    attempt    1 for the first delivery; the fence that `done`, `fail` and `park` ask for
+    excused    how many of the deliveries before this one say nothing against it: put off, given back, nobody there
     """
 
     id: str
@@ -51,6 +52,12 @@ class Message:
     attempt: int
     lease_until: datetime
     created_at: datetime
+    excused: int = 0
+
+    @property
+    def suspect(self) -> int:
+        """Return how often it was delivered, this time included, without being excused: it failed, or killed."""
+        return self.attempt - self.excused
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,13 +142,14 @@ def _row(tx: Tx, topic: str, key: str, payload: Any, now: datetime, dedupe_key: 
         "lease_owner": None,
         "error": None,
         "created_at": now,
+        "excused": 0,
     }
 
 
 # ── delivering ────────────────────────────────────────────────────────────────────────────────────
 
 _DUE = (
-    select(outbox.c.id, outbox.c.topic, outbox.c.key, outbox.c.payload, outbox.c.attempt, outbox.c.created_at)
+    select(*(outbox.c[name] for name in ("id", "topic", "key", "payload", "attempt", "created_at", "excused")))
     .where(
         outbox.c.state.in_(_WAITING),
         outbox.c.available_at <= bindparam("now"),
@@ -179,13 +187,21 @@ def claim(
     if tx.remembered is not None:
         tx.remembered.claimed()
     tx.execute(_LEASE, {"ids": [row.id for row in rows], "lease_end": until, "new_owner": owner})
-    return [Message(row.id, row.topic, row.key, row.payload, row.attempt + 1, until, row.created_at) for row in rows]
+    return [
+        Message(row.id, row.topic, row.key, row.payload, row.attempt + 1, until, row.created_at, row.excused)
+        for row in rows
+    ]
 
 
 _MINE = (outbox.c.id == bindparam("this_id"), outbox.c.attempt == bindparam("this_attempt"), outbox.c.state == LEASED)
 _DONE = hot(delete(outbox).where(*_MINE))
 _FREED: dict[str, Any] = {"lease_until": None, "lease_owner": None, "error": bindparam("new_error")}
 _FAIL = hot(update(outbox).where(*_MINE).values(state=READY, available_at=bindparam("due"), **_FREED))
+_EXCUSE = hot(
+    update(outbox)
+    .where(*_MINE)
+    .values(state=READY, available_at=bindparam("due"), excused=outbox.c.excused + 1, **_FREED)
+)
 _PARK = update(outbox).where(*_MINE).values(state=PARKED, **_FREED)
 _FREE_OTHERS = (
     update(outbox)
@@ -200,11 +216,15 @@ def done(tx: Tx, message_id: str, attempt: int) -> bool:
     return tx.execute(_DONE, {"this_id": message_id, "this_attempt": attempt}).rowcount == 1
 
 
-def fail(tx: Tx, message_id: str, attempt: int, error: str, retry_at: datetime) -> bool:
-    """Give a message back, to be delivered again from `retry_at` on; False if a later attempt has it."""
+def fail(tx: Tx, message_id: str, attempt: int, error: str, retry_at: datetime, *, by_itself: bool = False) -> bool:
+    """Give a message back, to be delivered again from `retry_at` on; False if a later attempt has it.
+
+    by_itself   by an error that the message may bring with it: it counts, and too many of them mean poison. What was
+                put off, could not be reached, or is given back because the process stops says nothing of the message.
+    """
     tx.wake()
     values = {"this_id": message_id, "this_attempt": attempt, "new_error": error[:_ERROR_LENGTH_MAX], "due": retry_at}
-    return tx.execute(_FAIL, values).rowcount == 1
+    return tx.execute(_FAIL if by_itself else _EXCUSE, values).rowcount == 1
 
 
 def park(tx: Tx, message_id: str, attempt: int, error: str) -> bool:

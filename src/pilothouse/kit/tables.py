@@ -20,6 +20,8 @@ outbox = Table(
     Column("lease_owner", Name, nullable=True),
     Column("error", Text, nullable=True),
     Column("created_at", Instant, nullable=False),
+    # How many of the attempts say nothing against it: put off, given back, the other side away.
+    Column("excused", Integer, nullable=False, server_default="0"),
     Index("ix_outbox_state_available_at", "state", "available_at"),
 )
 """Committed work that waits for its handler. States: ready, leased, parked; what is done is deleted."""

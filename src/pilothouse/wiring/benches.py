@@ -39,6 +39,10 @@ class BenchGone(Unavailable):
     code = "bench_gone"
 
 
+class BenchesClosed(BenchGone):
+    """It was ended because its house stops; what it was at had no part in that."""
+
+
 class BenchBusy(Unavailable):
     """The process that answers did not do so in time; it was ended."""
 
@@ -110,7 +114,7 @@ class Bench:
 
     def _send(self, question: dict[str, Any]) -> None:
         if self._closed:
-            raise BenchGone("the house is stopping")
+            raise self._gone("the house is stopping")
         if self._process is None or self._process.poll() is not None:
             self._start()
         assert self._process is not None, "started just now"
@@ -120,7 +124,7 @@ class Bench:
             self._process.stdin.flush()
         except OSError as error:
             self._end()
-            raise BenchGone(f"the process that computes is gone: {error}") from error
+            raise self._gone(f"the process that computes is gone: {error}") from error
 
     def _wait(self, deadline: float | None, look: Look, every_s: float) -> dict[str, Any]:
         progress: int | None = None
@@ -143,7 +147,7 @@ class Bench:
         """Yield what has come by now, after waiting for something so long. Raises BenchGone."""
         process = self._process
         if process is None or process.stdout is None:
-            raise BenchGone("the process that computes was ended")
+            raise self._gone("the process that computes was ended")
         with selectors.DefaultSelector() as selector:
             try:
                 selector.register(process.stdout, selectors.EVENT_READ)
@@ -151,13 +155,16 @@ class Bench:
                     return
                 came = os.read(process.stdout.fileno(), 1 << 20)
             except (OSError, ValueError) as error:  # closed by who ends the house
-                raise BenchGone("the process that computes was ended") from error
+                raise self._gone("the process that computes was ended") from error
         if not came:
             self._end()
-            raise BenchGone(f"the process that computes is gone ({_how(process)})")
+            raise self._gone(f"the process that computes is gone ({_how(process)})")
         *lines, self._rest = (self._rest + came).split(b"\n")
         for line in lines:
             yield json.loads(line)
+
+    def _gone(self, words: str) -> BenchGone:
+        return BenchesClosed(words) if self._closed else BenchGone(words)
 
     def _start(self) -> None:
         self._end()
@@ -222,7 +229,7 @@ class Benches:
         """Yield a bench that nobody else works at."""
         with self._lock:
             if self._closed:
-                raise BenchGone("the house is stopping")
+                raise BenchesClosed("the house is stopping")
             bench = self._idle.pop() if self._idle else Bench(self._settings, _WORK_NICE)
             if bench not in self._all:
                 self._all.append(bench)

@@ -113,7 +113,7 @@ def _answer(
     house: Computing, message: Message, backtest: Backtest, do: str, part: dict[str, Any]
 ) -> dict[str, Any] | None:
     """Return what a bench found; None if it was stopped, or the backtest has failed. Raises BenchGone."""
-    if message.attempt > DELIVERIES_MOST:
+    if message.suspect > DELIVERIES_MOST:
         words = f"its process ended {DELIVERIES_MOST} times; logs/benches.log may say why, or memory is short"
         house.database.write(lambda tx: progress.fail(tx, backtest, words, house.clock.now()), name="backtest fails")
         return None

@@ -15,6 +15,7 @@ from typing import Final
 from pilothouse.accounts import house as house_values
 from pilothouse.core.clock import Clock
 from pilothouse.core.errors import Refused
+from pilothouse.core.facts import FactKind
 from pilothouse.kit import schema
 from pilothouse.kit.clocks import SystemClock
 from pilothouse.kit.db import Database, Tx
@@ -69,6 +70,9 @@ def open_workshop(settings: Settings, clock: Clock | None = None) -> Workshop:
     """Open the database and the data folder of a house. Raises NoHouse, OtherFolder, Unavailable."""
     clock = clock or SystemClock()
     database = Database(settings.database_url, clock=clock, readers=2, writers=2)
+    database.heard_kinds.add(
+        FactKind.ALARM_RAISED.value
+    )  # the house hears of it; nothing else that is told here is heard
     try:
         house_key = check(database)
         if _found(settings.data) != _mark_of(house_key):
