@@ -205,7 +205,9 @@ def test_no_order_fills_in_a_market_before_its_first_close() -> None:
     opened = result.opened_ms[result.fills.bar]
     assert len(opened) > 3
     assert opened.min() == 12 * HOUR_MS, "the first close of B is at its second opening"
-    assert result.skipped == np.count_nonzero(log.orders().outcome == Outcome.NO_PRICE) == 20, "two orders at each of ten closes of A at which B had not closed yet"
+    assert result.skipped == np.count_nonzero(log.orders().outcome == Outcome.NO_PRICE) == 20, (
+        "two orders at each of ten closes of A at which B had not closed yet"
+    )
 
 
 class Once(Neighbours):
