@@ -2,7 +2,7 @@
 
 Of positions from before, the wall clock tells.
 
-Revision 0023, behind 0022.
+Revision 0024, behind 0023.
 """
 
 from typing import Literal
@@ -10,8 +10,8 @@ from typing import Literal
 from alembic import op
 from sqlalchemy import BigInteger, Column, String
 
-revision = "0023"
-down_revision = "0022"
+revision = "0024"
+down_revision = "0023"
 branch_labels = None
 depends_on = None
 
