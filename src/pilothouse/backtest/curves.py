@@ -138,7 +138,8 @@ def falls_of(curve: Curve) -> Falls:
     under = depth > 0
     edges = np.flatnonzero(np.diff(np.concatenate(([False], under, [False])).astype(np.int8)))
     begins, ends = edges[::2], edges[1::2]
-    bottoms = np.array([depth[first:end].max() for first, end in zip(begins, ends, strict=True)])
+    # Between two drawdowns the depth is zero, so that each may be looked at up to where the next one begins.
+    bottoms = np.maximum.reduceat(depth, begins) if len(begins) else np.zeros(0)
     until = np.minimum(ends, len(equity) - 1)
     days = (curve.at_ms[until] - curve.at_ms[np.maximum(begins - 1, 0)]) / _DAY_MS
     return Falls(

@@ -2,9 +2,10 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Final
 
-from pilothouse.backtest.curves import Curve, Falls, Floats, TradeTable
+from pilothouse.backtest.curves import Curve, Falls, Floats, TradeTable, by_month, falls_of
 
 PLAIN: Final = "plain arithmetic"
 """The source of what needs none."""
@@ -24,9 +25,9 @@ class Metric:
     source: str
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, eq=False)
 class Scene:
-    """Everything that metrics are reckoned from, reckoned once.
+    """Everything that metrics are reckoned from, reckoned once; months and drawdowns only where one asks for them.
 
     returns     float64[k], simple, per day or per bar; see the module
     per_year    how many of them make a year
@@ -37,11 +38,19 @@ class Scene:
     trades: TradeTable
     returns: Floats
     per_year: float
-    months: Floats
-    falls: Falls
     benchmark: Floats | None
     exposed: float | None
     years: float
+
+    @cached_property
+    def months(self) -> Floats:
+        """Return the returns of calendar months."""
+        return by_month(self.curve)
+
+    @cached_property
+    def falls(self) -> Falls:
+        """Return the drawdowns."""
+        return falls_of(self.curve)
 
 
 Reckon = Callable[[Scene], float | None]

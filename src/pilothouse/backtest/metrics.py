@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from typing import Final
 
 from pilothouse.backtest import metrics_beside, metrics_of_returns, metrics_of_trades
-from pilothouse.backtest.curves import Curve, Floats, Ints, TradeTable, by_month, falls_of, returns_of
+from pilothouse.backtest.curves import Curve, Floats, Ints, TradeTable, returns_of
 from pilothouse.backtest.metric import Metric, Reckon, Scene
 
 _YEAR_MS: Final = 365.0 * 86_400_000
@@ -26,30 +26,30 @@ _BY_NAME: Final = {metric.name: reckon for metric, reckon in _RECKONED}
 
 
 def measure(
-    curve: Curve, trades: TradeTable, *, exposed: float | None = None, benchmark: Floats | None = None
+    curve: Curve,
+    trades: TradeTable,
+    *,
+    exposed: float | None = None,
+    benchmark: Floats | None = None,
+    names: Iterable[str] = tuple(_BY_NAME),
 ) -> dict[str, float | None]:
-    """Return every metric of the catalogue by name.
+    """Return metrics by name, all of the catalogue unless told otherwise.
 
     curve       equity at the end of each bar, from the start on, above zero at the start
     trades      what was closed; open ones at their last price count too, if the caller puts them in
     exposed     share of bars with a position, 0 to 1, or None if it is not known
     benchmark   float64[n], worth of the benchmark at the same instants, above zero, or None
+    names       of the metrics that are wanted
     """
     returns, per_year = returns_of(curve)
     other = None if benchmark is None else returns_of(Curve(curve.at_ms, benchmark))[0]
-    falls, years = falls_of(curve), years_of(curve.at_ms)
-    scene = Scene(curve, trades, returns, per_year, by_month(curve), falls, other, exposed, years)
-    return {metric.name: _reckoned(reckon, scene) for metric, reckon in _RECKONED}
+    scene = Scene(curve, trades, returns, per_year, other, exposed, years_of(curve.at_ms))
+    return {name: _reckoned(_BY_NAME[name], scene) for name in names}
 
 
 def years_of(at: Ints) -> float:
     """Return how many years of 365 days lie between the first and the last instant."""
     return float(at[-1] - at[0]) / _YEAR_MS
-
-
-def some_of(names: Iterable[str], scene: Scene) -> dict[str, float | None]:
-    """Return the metrics of these names alone; the scene needs to hold no more than they look at."""
-    return {name: _reckoned(_BY_NAME[name], scene) for name in names}
 
 
 def _reckoned(reckon: Reckon, scene: Scene) -> float | None:

@@ -207,9 +207,9 @@ def trial(task: Task, params: Params, *, known: bool = False, skip: int = 0) -> 
     whole = result.curve()
     curve = Curve(whole.at_ms[skip:], whole.equity[skip:])
     returns, per_year = returns_of(curve)
-    found = measure(curve, result.table(), exposed=result.exposed / max(len(result) - skip, 1))
+    exposed = result.exposed / max(len(result) - skip, 1)
+    told = measure(curve, result.table(), exposed=exposed, names=TOLD)
     sharpe = moments(returns).sharpe if len(returns) > 1 else math.nan
-    told = {name: found[name] for name in TOLD}
     return Outcome(spec.name, dict(params), told, sharpe, per_year, returns.astype(np.float32), engine=engine)
 
 

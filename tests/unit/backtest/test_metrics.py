@@ -231,3 +231,12 @@ def test_the_catalogue_tells_formula_and_source_of_some_sixty_metrics() -> None:
     assert all(metric.formula and metric.source and metric.label for metric in CATALOGUE)
     assert {metric.unit for metric in CATALOGUE} == {"share", "ratio", "quote", "days", "bars", "count"}
     assert set(measure(_daily(_CURVE), _trades(_RESULTS))) == set(names)
+
+
+def test_some_metrics_are_those_that_all_are() -> None:
+    """A search asks for a dozen by name, and whoever runs its winner sees the whole list."""
+    curve, trades = _daily([100.0, 90.0, 95.0, 100.0, 110.0, 99.0, 104.5]), TradeTable.none()
+    every = measure(curve, trades, exposed=0.5)
+    names = ("sharpe", "max_drawdown", "best_month", "win_rate")
+
+    assert measure(curve, trades, exposed=0.5, names=names) == {name: every[name] for name in names}
