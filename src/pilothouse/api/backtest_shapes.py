@@ -111,10 +111,15 @@ class RunAsked(CheckAsked):
     fill: Literal["open", "close"] = Field(default="open", description="Open of the next bar, or close of the same.")
     latency: int = Field(default=0, ge=0, le=1_000, description="Bars between a decision and its order.")
     latency_ms: int = Field(default=0, ge=0, le=86_400_000, description="The same in milliseconds; needs `inside`.")
-    inside: Word | None = Field(
+    funding: list[Word] = Field(
+        default=[], max_length=100, examples=[["BTCUSDT=BTCUSDT-fundingRate-2024-01.zip"]],
+        description="History of funding: files of rates, SYMBOL=NAME or NAME; SYMBOL=none of a market that pays none.",
+    )  # fmt: skip
+    inside: Word | Annotated[list[Word], Field(max_length=100)] | None = Field(
         default=None,
         examples=["1m"],
-        description="Walk inside the bars: a length of kept candles, the name of a file, or trades:NAME.",
+        description="Walk inside the bars: a length of kept candles, the name of a file, or trades:NAME; of several "
+        "markets a list of SYMBOL=NAME or SYMBOL=trades:NAME.",
     )
     volume_share: Wanted | None = Field(default=None, description="At most so much of a bar's volume fills, percent.")
     size: Word | None = Field(default=None, examples=["1% risk"])
@@ -357,6 +362,7 @@ class TrialShown(BaseModel):
     name: Hash
     params: dict[str, Any]
     metrics: dict[str, Number]
+    denied: int = Field(description="How many of its orders the risk gate stopped.")
     error: str | None
 
 

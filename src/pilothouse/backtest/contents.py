@@ -40,7 +40,8 @@ def page_of(kept: Kept) -> str:
     told, found = kept.card.told, measured(kept.result, kept.candles)
     title = f"{told['title']}: {told['params']}" if told.get("params") else str(told["title"])
     subtitle = f"{told['symbol']}, {told['timeframe']}, {told['span']}"
-    shown = Told(title, subtitle, kept.spec, kept.candles.fingerprint(), tuple(told["notes"]), told.get("luck", ""))
+    shown = Told(title, subtitle, kept.spec, kept.candles.fingerprint(), tuple(told["notes"]), told.get("luck", ""),
+                 bool(told.get("unfunded")))  # fmt: skip
     more = Beside(kept.exposure, kept.orders)
     return page(kept.result, kept.candles, found.metrics, found.months, found.kinds, shown, more)
 

@@ -19,6 +19,7 @@ from pilothouse.backtest.metrics import CATALOGUE
 from pilothouse.backtest.orders import Orders
 from pilothouse.backtest.page_parts import (
     COSTLESS,
+    UNFUNDED,
     asset,
     card,
     coloured,
@@ -57,6 +58,7 @@ class Told:
     fingerprint       SHA-256 of the data
     notes             what a reader must know of the data: gaps, rows left out; and of the search, if it was one
     luck              the sentence about trials and luck, or empty
+    unfunded          whether funding that is due was not paid
     """
 
     title: str
@@ -65,6 +67,7 @@ class Told:
     fingerprint: str
     notes: tuple[str, ...] = ()
     luck: str = ""
+    unfunded: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -124,6 +127,7 @@ def _drawn_price(result: Result) -> str:
 
 def _warnings(result: Result, told: Told) -> str:
     found = [warning(COSTLESS)] if result.costless else []
+    found += [warning(UNFUNDED)] if told.unfunded else []
     if len(result) and int(result.equity.min()) <= 0:
         found.append(warning("The account was ruined in this run."))
     return "".join([*found, notes([told.luck, *told.notes])])

@@ -13,6 +13,7 @@ import numpy as np
 from pilothouse.backtest.metrics import CATALOGUE
 from pilothouse.backtest.page_parts import (
     COSTLESS,
+    UNFUNDED,
     card,
     coloured,
     framed,
@@ -43,6 +44,8 @@ class About:
     spec              what stays the same, as JSON
     notes             sentences about luck, overfitting, data
     costless          whether trading cost nothing
+    unfunded          whether funding that is due was not paid
+    limited           whether the risk gate had anything to stop
     """
 
     title: str
@@ -50,6 +53,13 @@ class About:
     spec: str
     notes: tuple[str, ...] = ()
     costless: bool = False
+    unfunded: bool = False
+    limited: bool = False
+
+    @property
+    def warnings(self) -> str:
+        """Return what stands in red above everything."""
+        return "".join([warning(COSTLESS) if self.costless else "", warning(UNFUNDED) if self.unfunded else ""])
 
 
 def search_page(verdict: Verdict, score: str, about: About) -> str:
@@ -65,6 +75,8 @@ def search_page(verdict: Verdict, score: str, about: About) -> str:
         for name in ("total_return", "max_drawdown", "trades")
         if name != score
     ]
+    if about.limited:
+        cards.append(card("Orders stopped", shown("count", float(first.denied) if first else None)))
     cards.append(card("Trials here", f"{len(verdict.best):,}"))
     if verdict.luck:
         cards.append(card("Trials ever", f"{verdict.luck.trials:,}"))
@@ -75,11 +87,11 @@ def search_page(verdict: Verdict, score: str, about: About) -> str:
     if not math.isnan(verdict.steadiness):
         cards.append(card("Neighbours reach", shown("share", verdict.steadiness)))
     parts = [
-        warning(COSTLESS) if about.costless else "",
+        about.warnings,
         notes(about.notes),
         f"<div class=cards>{''.join(cards)}</div>",
         _maps(verdict.map, score),
-        _trials(verdict.best, score),
+        _trials(verdict.best, score, limited=about.limited),
         f"<h2>What was run</h2>{spec_shown(about.spec)}",
     ]
     return framed(about.title, about.subtitle, parts)
@@ -136,15 +148,22 @@ def _strength(cell: float, low: float, high: float) -> float:
     return -(top - cell) / (top - worst) if top > worst else -1.0
 
 
-def _trials(best: Sequence[Outcome], score: str) -> str:
+def _trials(best: Sequence[Outcome], score: str, *, limited: bool) -> str:
     varied = varied_of(best)
     names = list(dict.fromkeys([score, *TOLD]))
     rows = [
-        [place + 1, *(each.params[name] for name in varied), *(shown(_UNITS[n], each.metrics.get(n)) for n in names)]
+        [
+            place + 1,
+            *(each.params[name] for name in varied),
+            *(shown(_UNITS[n], each.metrics.get(n)) for n in names),
+            *([f"{each.denied:,}"] if limited else []),
+        ]
         for place, each in enumerate(best[:_ROWS_MOST])
     ]
     more = f" <span class=dim>(the best {_ROWS_MOST} of {len(best):,})</span>" if len(best) > _ROWS_MOST else ""
-    return f"<h2>Trials{more}</h2>" + table(["", *varied, *(_LABELS[name] for name in names)], rows)
+    return f"<h2>Trials{more}</h2>" + table(
+        ["", *varied, *(_LABELS[name] for name in names), *(["Orders stopped"] if limited else [])], rows
+    )  # fmt: skip
 
 
 def varied_of(best: Sequence[Outcome]) -> list[str]:
@@ -173,13 +192,15 @@ def walk_page(told: Mapping[str, Any], returns: Sequence[float], about: About) -
             shown(_UNITS[score], step["learned"].get(score)), shown(_UNITS[score], step["examined"].get(score)),
             shown("share", step["examined"].get("total_return")),
             shown("share", step["examined"].get("max_drawdown")), shown("count", step["examined"].get("trades")),
+            *([f"{step['denied']['learned']:,}", f"{step['denied']['examined']:,}"] if about.limited else []),
         ]
         for step in steps
     ]  # fmt: skip
-    heads = ("Examined", "Chosen", f"{score} in the lesson", f"{score} behind it", "Return", "Drawdown", "Trades")
+    heads = ("Examined", "Chosen", f"{score} in the lesson", f"{score} behind it", "Return", "Drawdown", "Trades",
+             *(("Stopped in it", "Stopped behind") if about.limited else ()))  # fmt: skip
     empty = "" if steps else warning("Nothing traded in any lesson, so nothing was traded behind them.")
     parts = [
-        warning(COSTLESS) if about.costless else "",
+        about.warnings,
         empty,
         notes(about.notes),
         f"<div class=cards>{''.join(cards)}</div>",

@@ -15,7 +15,7 @@ from pilothouse.backtest.orders import Orders
 from pilothouse.backtest.portfolio import simulate_many
 from pilothouse.backtest.result import Result
 from pilothouse.backtest.simulate import Funding, simulate
-from pilothouse.backtest.spec import BacktestSpec, inside_key
+from pilothouse.backtest.spec import BacktestSpec, funding_key, inside_key
 from pilothouse.backtest.turns import run_turns
 from pilothouse.core.candles import Candles
 from pilothouse.core.errors import Broken, Invalid, Problem
@@ -44,7 +44,7 @@ def run_any(
         found = run(spec, data, strategy, funding=funding, finer=finer, known=known, log=log)
         return found, IN_TURNS if in_turns(spec) else COMPILED
     if not known:
-        refuse_unfit(spec, data, strategy, finer or {})
+        refuse_unfit(spec, data, strategy, finer or {}, funding or {})
     return run_ladders(
         spec, {market.symbol: data[market.symbol] for market in spec.markets}, strategy,
         resolve(strategy.parameters, spec.params), funding=funding, finer=finer, log=log,
@@ -121,7 +121,7 @@ def run(
     Raises Invalid that names what does not fit, TooLargeToCount.
     """
     if not known:
-        refuse_unfit(spec, data, strategy, finer or {})
+        refuse_unfit(spec, data, strategy, finer or {}, funding or {})
     p = resolve(strategy.parameters, spec.params)
     rules = spec.rules if spec.rules is not None else strategy.rules(p)
     signals = {
@@ -148,19 +148,23 @@ def run(
 
 
 def refuse_unfit(
-    spec: BacktestSpec, data: Mapping[str, Candles], strategy: Columns | Turns, finer: Mapping[str, Finer]
-) -> None:
+    spec: BacktestSpec, data: Mapping[str, Candles], strategy: Columns | Turns, finer: Mapping[str, Finer],
+    funding: Mapping[str, Funding],
+) -> None:  # fmt: skip
     """Raise Invalid that names whatever of strategy and data is not what the spec names."""
-    there: dict[str, Finer] = {**data, **{inside_key(symbol): below for symbol, below in finer.items()}}
+    there: dict[str, Finer | Funding] = {**data, **{inside_key(symbol): below for symbol, below in finer.items()}}
+    there |= {funding_key(symbol): paid for symbol, paid in funding.items()}
+    due = {funding_key(market.symbol) for market in spec.markets if spec.costs_of(market).funding}
     problems = []
     if strategy.name != spec.strategy:
         problems.append(Problem("strategy", f"{strategy.name} came", f"{spec.strategy}, which the spec names", "other"))
-    for symbol in sorted({market.symbol for market in spec.markets} | set(spec.data)):
+    for symbol in sorted({market.symbol for market in spec.markets} | set(spec.data) | due):
+        what = "rates" if symbol in due else "candles"
         if symbol not in there:
-            problems.append(Problem(f"data.{symbol}", "no candles", "the candles that the spec names", "missing"))
+            problems.append(Problem(f"data.{symbol}", f"no {what}", f"the {what} that the spec names", "missing"))
         elif spec.data.get(symbol) != there[symbol].fingerprint():
-            allowed = "the candles that the spec names; with other data it is another backtest"
-            problems.append(Problem(f"data.{symbol}", "other candles", allowed, "other_data"))
+            allowed = f"the {what} that the spec names; with other data it is another backtest"
+            problems.append(Problem(f"data.{symbol}", f"other {what}", allowed, "other_data"))
     empty = [market.symbol for market in spec.markets if market.symbol in data and not len(data[market.symbol])]
     problems += [Problem("data", f"no candle of {symbol}", "one or more", "missing") for symbol in empty]
     if problems:

@@ -36,6 +36,7 @@ from pilothouse.backtest.luck import moments
 from pilothouse.backtest.metrics import measure
 from pilothouse.backtest.quick_trials import Ground, Lane, Other, may_be_quick
 from pilothouse.backtest.run import refuse_unfit, run_any
+from pilothouse.backtest.simulate import Funding
 from pilothouse.backtest.spec import BacktestSpec
 from pilothouse.core.candles import Candles
 from pilothouse.core.errors import Invalid, PilothouseError
@@ -59,6 +60,7 @@ class Outcome:
     returns   float32[k], per day or bar, see `curves.returns_of`
     error     why it could not be run; empty where it could
     engine    which engine ran it, see `run.run_any`; empty where none did
+    denied    how many orders the risk gate stopped
     """
 
     name: str
@@ -69,6 +71,7 @@ class Outcome:
     returns: Floats
     error: str = ""
     engine: str = ""
+    denied: int = 0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -77,6 +80,7 @@ class Task:
 
     changes   rules to be used instead of the strategy's own: (what is replaced by name); empty: its own
     finer     what is below the bars by symbol, where the spec walks inside them
+    funding   its history by symbol, where the spec wants it paid
     """
 
     spec: BacktestSpec
@@ -84,6 +88,7 @@ class Task:
     data: Mapping[str, Candles]
     rules: Rules | None = None
     finer: Mapping[str, Finer] = field(default_factory=dict)
+    funding: Mapping[str, Funding] = field(default_factory=dict)
 
     def spec_of(self, params: Params) -> BacktestSpec:
         """Return the spec of one combination."""
@@ -179,7 +184,7 @@ def _ground_of(task: Task) -> Ground | None:
     if not isinstance(strategy, Columns) or not may_be_quick(task.spec):
         return None
     try:
-        refuse_unfit(task.spec, task.data, strategy, task.finer)
+        refuse_unfit(task.spec, task.data, strategy, task.finer, task.funding)
     except Invalid:  # each trial tells why, in the ordinary way
         return None
     return Ground(task.spec, task.data, strategy)
@@ -201,7 +206,9 @@ def trial(task: Task, params: Params, *, known: bool = False, skip: int = 0) -> 
     """
     spec = task.spec_of(params)
     try:
-        result, engine = run_any(spec, task.data, task.strategy, finer=task.finer, known=known)
+        result, engine = run_any(
+            spec, task.data, task.strategy, finer=task.finer, funding=task.funding, known=known
+        )  # fmt: skip
     except PilothouseError as error:
         return _failed(spec.name, params, error)
     whole = result.curve()
@@ -210,7 +217,10 @@ def trial(task: Task, params: Params, *, known: bool = False, skip: int = 0) -> 
     exposed = result.exposed / max(len(result) - skip, 1)
     told = measure(curve, result.table(), exposed=exposed, names=TOLD)
     sharpe = moments(returns).sharpe if len(returns) > 1 else math.nan
-    return Outcome(spec.name, dict(params), told, sharpe, per_year, returns.astype(np.float32), engine=engine)
+    return Outcome(
+        spec.name, dict(params), told, sharpe, per_year, returns.astype(np.float32), engine=engine,
+        denied=result.denials.count,
+    )  # fmt: skip
 
 
 def _failed(name: str, params: Params, error: PilothouseError) -> Outcome:

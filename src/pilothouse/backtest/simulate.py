@@ -4,6 +4,7 @@ Everything that could not be carried out exactly is refused before the run or, w
 of a result.
 """
 
+import hashlib
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Final
@@ -45,6 +46,21 @@ class Funding:
 
     at_ms: Ints
     ppb: Ints
+
+    def __len__(self) -> int:
+        return len(self.at_ms)
+
+    def fingerprint(self) -> str:
+        """Return the SHA-256 over everything that a run could see."""
+        digest = hashlib.sha256(f"funding 1 {len(self)}\n".encode())
+        for column in (self.at_ms, self.ppb):
+            digest.update(np.ascontiguousarray(column, dtype="<i8").data)
+        return digest.hexdigest()
+
+    def between(self, start_ms: int, until_ms: int) -> "Funding":
+        """Return the rates from `start_ms` on and before `until_ms`."""
+        first, end = np.searchsorted(self.at_ms, (start_ms, until_ms)).tolist()
+        return Funding(self.at_ms[first:end], self.ppb[first:end])
 
 
 @dataclass(frozen=True, slots=True, eq=False)

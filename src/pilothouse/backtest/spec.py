@@ -202,7 +202,8 @@ class BacktestSpec:
     markets             the instruments; one, or several on shared capital
     timeframe           of the bars
     start_ms, until_ms  the first opening and the last close, milliseconds since 1970, UTC
-    data                SHA-256 of the candles by symbol; other data are another backtest
+    data                SHA-256 of the candles by symbol, and of what is finer or due besides; other data are another
+                        backtest
     capital             quote currency, above zero
     leverage            1 to 200; how many times its equity an account may hold
     margin              see Margin
@@ -261,6 +262,11 @@ class BacktestSpec:
         return not all(self.costs_of(market).any for market in self.markets)
 
     @property
+    def funded(self) -> bool:
+        """Say whether some market pays and receives funding."""
+        return any(self.costs_of(market).funding for market in self.markets)
+
+    @property
     def name(self) -> str:
         """Return the SHA-256 of the canonical text: equal specs have equal results."""
         return hashlib.sha256(self.canonical().encode()).hexdigest()
@@ -282,6 +288,11 @@ def names_of(spec: BacktestSpec) -> Callable[[Mapping[str, int | float | str | b
 def inside_key(symbol: str) -> str:
     """Return under which name the SHA-256 of what is finer than the bars of a market stands in `data`."""
     return f"{symbol} inside"
+
+
+def funding_key(symbol: str) -> str:
+    """Return under which name the SHA-256 of the funding history of a market stands in `data`."""
+    return f"{symbol} funding"
 
 
 def asdict_of(spec: BacktestSpec) -> dict[str, Any]:

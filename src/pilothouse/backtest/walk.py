@@ -17,7 +17,7 @@ from pilothouse.backtest.luck import moments
 from pilothouse.backtest.metrics import measure
 from pilothouse.backtest.portfolio import calendar_of
 from pilothouse.backtest.search import Outcome, Task, search, trial
-from pilothouse.backtest.spec import inside_key
+from pilothouse.backtest.spec import funding_key, inside_key
 from pilothouse.backtest.splits import Span, Split
 from pilothouse.backtest.verdict import ranked
 from pilothouse.core.candles import Candles, Ints
@@ -147,7 +147,8 @@ def joined(outcomes: Sequence[Outcome]) -> Outcome:
     name = hashlib.sha256("".join(each.name for each in outcomes).encode()).hexdigest()
     error = next((each.error for each in outcomes if each.error), "")
     sharpe = moments(returns).sharpe if len(returns) > 1 else math.nan
-    return Outcome(name, first.params, told, sharpe, first.per_year, returns, error, first.engine)
+    denied = sum(each.denied for each in outcomes)
+    return Outcome(name, first.params, told, sharpe, first.per_year, returns, error, first.engine, denied)
 
 
 def told_by_returns(returns: Floats, per_year: float) -> dict[str, float | None]:
@@ -178,8 +179,9 @@ def part(task: Task, first: int, end: int) -> Task:
     data = {symbol: _between(candles, begins, ends) for symbol, candles in task.data.items()}
     markets = tuple(market for market in task.spec.markets if len(data[market.symbol]))
     prints: dict[str, str] = {symbol: candles.fingerprint() for symbol, candles in data.items()}
-    # What is below the bars stays whole: each bar takes its own part of it.
+    # What is below the bars, and what is due in them, stays whole: each bar takes its own part of it.
     prints |= {inside_key(symbol): finer.fingerprint() for symbol, finer in task.finer.items()}
+    prints |= {funding_key(symbol): paid.fingerprint() for symbol, paid in task.funding.items()}
     spec = replace(task.spec, markets=markets, start_ms=begins, until_ms=ends, data=prints)
     return replace(task, spec=spec, data=data)
 

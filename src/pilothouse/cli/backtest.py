@@ -278,13 +278,15 @@ def _draw(screen: "Console", card: "Card", *, found: bool, page: Path | None, wh
     from rich.table import Table
 
     from pilothouse.backtest.metrics import CATALOGUE
-    from pilothouse.backtest.page_parts import COSTLESS, shown
+    from pilothouse.backtest.page_parts import COSTLESS, UNFUNDED, shown
 
     told = card.told
     screen.print(f"[bold]{told['title']}[/]  {told['params']}")
     screen.print(f"{told['symbol']} {told['timeframe']}, {told['span']}", style="dim")
     if told.get("costless"):
         screen.print(COSTLESS, style="bold red")
+    if told.get("unfunded"):
+        screen.print(UNFUNDED, style="bold red")
     table = Table(box=None, show_header=False, pad_edge=False, padding=(0, 3, 0, 0))
     metrics = [metric for metric in CATALOGUE if whole or metric.name in _SHOWN]
     for metric in metrics:

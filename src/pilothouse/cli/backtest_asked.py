@@ -27,7 +27,7 @@ def request_of(settings: "Settings", described: "Described", said: Mapping[str, 
         said["until"], leave_out=said["leave_out"],
     )  # fmt: skip
     where = replace(where, traded=markets)
-    request = Request(plain, backtest_data.find(settings, where, said["inside"]))
+    request = Request(plain, backtest_data.find(settings, where, said["inside"] or [], said["funding"] or []))
     request.checked(described)
     return request
 

@@ -3,6 +3,8 @@
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from pilothouse.kit.settings import Settings
     from pilothouse.wiring.backtest_data import Asked, Found
 
@@ -24,16 +26,26 @@ def asked(
     return Asked(files, venue, tuple(symbols or ()), length, zone, span, kinds, start_ms, until_ms)
 
 
-def find(settings: "Settings", asked: "Asked", inside: str | None = None) -> "Found":
-    """Return the candles, and what is below them if `inside` says so.
+def find(settings: "Settings", asked: "Asked", inside: "Sequence[str]" = (), funding: "Sequence[str]" = ()) -> "Found":
+    """Return the candles, what is below them if `inside` says so, and the rates of `funding`.
 
     Raises Invalid, CandlesUnsound, CandlesMissing, Refused.
     """
     from pilothouse.core.errors import Invalid, Problem
-    from pilothouse.wiring.backtest_data import of_files
 
     if bool(asked.files) == bool(asked.venue):
         raise Invalid([Problem("data", "both" if asked.files else "neither", "--data FILE, or --venue with --symbol")])
+    found = _candles(settings, asked, inside)
+    if funding:
+        from pilothouse.wiring.backtest_funding import add_funding
+
+        add_funding(found, asked, funding)
+    return found
+
+
+def _candles(settings: "Settings", asked: "Asked", inside: "Sequence[str]") -> "Found":
+    from pilothouse.wiring.backtest_data import of_files
+
     if inside:
         return _with_inside(settings, asked, inside)
     if asked.files:
@@ -45,20 +57,17 @@ def find(settings: "Settings", asked: "Asked", inside: str | None = None) -> "Fo
         return of_folder(house.database, settings, asked)
 
 
-def _with_inside(settings: "Settings", asked: "Asked", inside: str) -> "Found":
-    from pilothouse.core.errors import Invalid, Problem
-    from pilothouse.wiring.backtest_inside import add_file, is_length
+def _with_inside(settings: "Settings", asked: "Asked", inside: "Sequence[str]") -> "Found":
+    from pilothouse.wiring.backtest_inside import add_files, length_of
 
-    found = find(settings, asked)
-    if not is_length(inside):
-        add_file(found, asked, inside)
+    length = length_of(inside, has_files=bool(asked.files))
+    found = _candles(settings, asked, ())
+    if not length:
+        add_files(found, asked, inside)
         return found
-    if asked.files:
-        allowed = "a file of finer candles or trades:FILE; kept candles stand below kept ones (--venue)"
-        raise Invalid([Problem("inside", f"{inside} came beside --data", allowed, "no_venue")])
     from pilothouse.cli.candle_reach import opened
     from pilothouse.wiring.backtest_kept import add_kept
 
     with opened(settings) as (house, _):
-        add_kept(house.database, settings, found, inside)
+        add_kept(house.database, settings, found, length)
     return found

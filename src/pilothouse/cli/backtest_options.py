@@ -148,11 +148,15 @@ _WISHES = (
     Said("liquidation", str, ("--liquidation",), "PERCENT", "What a forced close costs beside the fee.", _COSTS, "0"),
     Said("market_costs", _WORDS, ("--market-cost",), "SYMBOL:NAME=PERCENT,...",
          "Other costs of one market: ETHUSDT:taker=0.04,slippage=0.02.", _COSTS),
+    Said("funding", _WORDS, ("--funding",), "FILE",
+         "Its history: Binance's fundingRate, freqtrade's funding_rate, or time and rate; SYMBOL=FILE of several "
+         "markets, SYMBOL=none of one that pays none.", _COSTS),
     Said("fill", str, ("--fill",), "WHEN", "open: of the next bar; close: of the same bar.", _FILLS, "open"),
     Said("latency", str, ("--latency",), "TIME", "Between a decision and its order: 1 (bars), 250ms or 1.5s.", _FILLS,
          "0"),
-    Said("inside", str | None, ("--inside",), "WHAT",
-         "Walk inside the bars: 1m (kept candles of --venue), a file of finer candles, or trades:FILE.", _FILLS),
+    Said("inside", _WORDS, ("--inside",), "WHAT",
+         "Walk inside the bars: 1m (kept candles of --venue), a file of finer candles, or trades:FILE; of several "
+         "markets SYMBOL=FILE or SYMBOL=trades:FILE for each.", _FILLS),
     Said("volume_share", str | None, ("--volume-share",), "PERCENT",
          "At most so much of a bar's volume is filled.", _FILLS),
     Said("size", str | None, ("--size",), "SIZE", "100%, '1% risk', '500 quote', '0.01 base'.", _RULES),

@@ -22,22 +22,22 @@ def draw_search(screen: "Console", kept: "KeptSearch") -> None:
     """Draw the best trials of a sweep, and what speaks against them."""
     from rich.table import Table
 
-    from pilothouse.backtest.page_parts import COSTLESS, shown
+    from pilothouse.backtest.page_parts import shown
     from pilothouse.wiring.backtest_pages import sentences
 
     told, units = kept.told, _units()
     _head(screen, kept)
-    if told["costless"]:
-        screen.print(COSTLESS, style="bold red")
     names = list(dict.fromkeys([told["score"], "total_return", "max_drawdown", "sharpe", "trades"]))
     best = told["best"][:_BEST_MOST]
     varied = [name for name in told["varied"] if best]
     table = Table(box=None, pad_edge=False)
-    for head in (*varied, *names):
+    stopped = ["orders stopped"] if told.get("limited") else []
+    for head in (*varied, *names, *stopped):
         table.add_column(head.replace("_", " "), justify="right")
     for each in best:
         numbers = (shown(units[name], each["metrics"].get(name)) for name in names)
-        table.add_row(*(str(each["params"][name]) for name in varied), *numbers)
+        denied = [f"{each['denied']:,}" for _ in stopped]
+        table.add_row(*(str(each["params"][name]) for name in varied), *numbers, *denied)
     screen.print(table)
     if told["stopped"]:
         screen.print(
@@ -57,15 +57,14 @@ def draw_walk(screen: "Console", kept: "KeptSearch") -> None:
     """Draw the lessons of a walk forward, and what was earned behind them."""
     from rich.table import Table
 
-    from pilothouse.backtest.page_parts import COSTLESS, shown
+    from pilothouse.backtest.page_parts import shown
 
     told, score = kept.told, str(kept.told["score"])
     unit = _units()[score]
     _head(screen, kept)
-    if told["costless"]:
-        screen.print(COSTLESS, style="bold red")
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
-    for head in ("examined", "chosen", f"{score} in lesson", f"{score} behind", "return behind"):
+    stopped = ("stopped in lesson", "stopped behind") if told.get("limited") else ()
+    for head in ("examined", "chosen", f"{score} in lesson", f"{score} behind", "return behind", *stopped):
         table.add_column(head)
     days = {step["times"][0][:10] for step in told["steps"]}
     length = len("2024-01-31") if len(days) == len(told["steps"]) else len("2024-01-31 23:59")
@@ -75,6 +74,7 @@ def draw_walk(screen: "Console", kept: "KeptSearch") -> None:
         table.add_row(
             f"{begins} to {ends}", chosen, shown(unit, step["learned"].get(score)),
             shown(unit, step["examined"].get(score)), shown("share", step["examined"].get("total_return")),
+            *([f"{step['denied'][name]:,}" for name in ("learned", "examined")] if stopped else []),
         )  # fmt: skip
     screen.print(table)
     if not told["steps"]:
@@ -110,9 +110,15 @@ def words_of(kept: "KeptSearch") -> str:
 
 
 def _head(screen: "Console", kept: "KeptSearch") -> None:
+    from pilothouse.backtest.page_parts import COSTLESS, UNFUNDED
+
     told = kept.told
     screen.print(f"[bold]{told['title']}[/]  {words_of(kept)}")
     screen.print(f"{told['symbol']} {told['timeframe']}, {told['span']}", style="dim")
+    if told["costless"]:
+        screen.print(COSTLESS, style="bold red")
+    if told.get("unfunded"):
+        screen.print(UNFUNDED, style="bold red")
 
 
 def _foot(screen: "Console", kept: "KeptSearch") -> None:

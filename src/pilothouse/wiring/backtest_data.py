@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from pilothouse.backtest.inside import Finer
+from pilothouse.backtest.simulate import Funding
 from pilothouse.core.candles import Candles
 from pilothouse.core.errors import Invalid, Problem
 from pilothouse.marketdata.candle_columns import candles_of
@@ -43,6 +44,8 @@ class Found:
 
     traded          symbols that share an account; none: the first alone is traded
     finer, inside   what is below the bars of what is traded, and what it is called; none, unless asked for
+    funding         rates of what is traded, by symbol; none, unless asked for
+    unpaid          symbols of which was said that they pay no funding
     """
 
     candles: dict[str, Candles] = field(default_factory=dict)
@@ -52,6 +55,8 @@ class Found:
     traded: tuple[str, ...] = ()
     finer: dict[str, Finer] = field(default_factory=dict)
     inside: str = ""
+    funding: dict[str, Funding] = field(default_factory=dict)
+    unpaid: set[str] = field(default_factory=set)
 
 
 def whole(found: Found) -> Found:

@@ -4,6 +4,7 @@ Kept candles of the venue where there are any, or a file of candles or of trades
 which nothing is known is walked on the pessimistic path, and the result says how many those were.
 """
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from pilothouse.backtest.inside import TRADES, Finer, Tape
@@ -15,6 +16,7 @@ from pilothouse.marketdata.foreign_candles import read_candles, sound
 from pilothouse.marketdata.foreign_series import read_trades
 from pilothouse.marketdata.timeframes import timeframe
 from pilothouse.wiring.backtest_data import Asked, Found
+from pilothouse.wiring.backtest_funding import market_of
 
 
 def is_length(words: str) -> bool:
@@ -25,15 +27,58 @@ def is_length(words: str) -> bool:
         return False
 
 
-def add_file(found: Found, asked: Asked, words: str) -> None:
-    """Put the candles or trades of a file below the bars; `trades:FILE` says that it is trades. Raises Invalid."""
-    symbol = next(iter(found.candles))
-    told, mark, rest = words.partition(":")
-    is_trades = bool(mark) and told == TRADES
-    path = Path(rest if is_trades else words)
-    if not path.exists():
-        allowed = "a length of kept candles such as 1m (with --venue), a file of candles, or trades:FILE"
-        raise Invalid([Problem("inside", f"{words[:80]!r} came", allowed, "unknown")])
+def words_of(asked: str | Sequence[str] | None) -> tuple[str, ...]:
+    """Return what was asked for as words: none, one, or one for each market."""
+    if asked is None:
+        return ()
+    return (asked,) if isinstance(asked, str) else tuple(asked)
+
+
+def length_of(words: Sequence[str], *, has_files: bool) -> str:
+    """Return the length of the kept candles that are meant, empty where files are.
+
+    has_files   whether the bars themselves come from files
+    Raises Invalid for a length beside files, or beside another word.
+    """
+    lengths = [each for each in words if is_length(each)]
+    if lengths and has_files:
+        allowed = "a file of finer candles or trades:FILE; kept candles stand below kept ones (a venue)"
+        raise Invalid([Problem("inside", f"{lengths[0]} came beside files of candles", allowed, "no_venue")])
+    if lengths and len(words) > 1:
+        allowed = "one length for all markets, or a file for each: SYMBOL=FILE"
+        raise Invalid([Problem("inside", f"{' and '.join(words)[:120]} came", allowed, "both")])
+    return lengths[0] if lengths else ""
+
+
+def add_files(found: Found, asked: Asked, words: Sequence[str]) -> None:
+    """Put the candles or trades of files below the bars of what is traded. Raises Invalid.
+
+    words   FILE, trades:FILE, SYMBOL=FILE or SYMBOL=trades:FILE; without a symbol the market is the one that the name
+            of the file tells, or the only one
+    """
+    traded = found.traded or asked.traded or tuple(found.candles)[:1]
+    for given in words:
+        symbol, named, rest = given.partition("=")
+        told, mark, behind = (rest if named else given).partition(":")
+        is_trades = bool(mark) and told == TRADES
+        path = Path(behind if is_trades else rest if named else given)
+        if not path.exists():
+            allowed = "a length of kept candles such as 1m (with --venue), a file of candles, or trades:FILE"
+            raise Invalid([Problem("inside", f"{given[:80]!r} came", allowed, "unknown")])
+        symbol = symbol if named else market_of(path, traded, "inside", "SYMBOL=FILE")
+        if symbol not in traded:
+            allowed = f"one of what is traded: {', '.join(traded)}"
+            raise Invalid([Problem("inside", f"{symbol[:40]!r} came", allowed, "unknown")])
+        if symbol in found.finer:
+            raise Invalid([Problem("inside", f"{symbol} twice", "one file for each market", "twice")])
+        _add_file(found, asked, symbol, path, is_trades=is_trades)
+    missing = [each for each in traded if each not in found.finer]
+    if missing:
+        allowed = f"one for each market that is traded: {missing[0]}=FILE"
+        raise Invalid([Problem("inside", f"nothing finer for {', '.join(missing)}", allowed, "missing")])
+
+
+def _add_file(found: Found, asked: Asked, symbol: str, path: Path, *, is_trades: bool) -> None:
     if is_trades or "trades" in path.name.lower():
         trades = read_trades(path, zone=asked.zone)
         tape = Tape(
@@ -54,6 +99,9 @@ def put(found: Found, finer: Finer, named: str, note: str) -> None:
     if isinstance(finer, Candles) and (finer.span_ms >= candles.span_ms or candles.span_ms % finer.span_ms):
         allowed = f"a part of {found.timeframe}, such as 1m"
         raise Invalid([Problem("inside", f"{named} came", allowed, "not_finer")])
+    if found.inside and found.inside != named:
+        came, allowed = f"{named} below {candles.symbol}, {found.inside} below another", "one kind below all markets"
+        raise Invalid([Problem("inside", came, allowed, "different")])
     found.finer[candles.symbol], found.inside = finer, named
     found.notes.append(f"{note}, {len(finer):,} rows")
 

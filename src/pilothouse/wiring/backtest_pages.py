@@ -29,6 +29,9 @@ def sentences(told: Plain) -> list[str]:
     if told["steadiness"] is not None:
         reach = f"{float(told['steadiness']):.0%}"
         found.append(f"Its neighbours reach {reach} of it on average: near 100% is a plateau, near 0% a needle.")
+    if told.get("denied_trials"):
+        every = f"in {told['denied_trials']:,} of {told['trials']:,} trials"
+        found.append(f"The risk gate stopped {told['denied']:,} orders of the best, and some {every}.")
     return found
 
 
@@ -46,16 +49,24 @@ def page_of_walk(told: Plain, spec: str) -> str:
 
 def _about(title: str, told: Plain, spec: str, notes: Sequence[str]) -> About:
     subtitle = f"{told['symbol']}, {told['timeframe']}, {told['span']}"
-    return About(title, subtitle, spec, tuple(notes), bool(told["costless"]))
+    return About(
+        title,
+        subtitle,
+        spec,
+        tuple(notes),
+        bool(told["costless"]),
+        bool(told.get("unfunded")),
+        bool(told.get("limited")),
+    )
 
 
 def trials_file(best: Sequence[Outcome], kind: str) -> bytes:
     """Return all trials as a file, the best first; `kind`: .csv, .parquet or .json. Raises Invalid."""
     params = list(best[0].params) if best else []
-    names = ["name", *params, *TOLD, "engine", "error"]
+    names = ["name", *params, *TOLD, "denied", "engine", "error"]
     rows = [
-        (each.name, *(each.params[name] for name in params), *(each.metrics.get(name) for name in TOLD), each.engine,
-         each.error)
+        (each.name, *(each.params[name] for name in params), *(each.metrics.get(name) for name in TOLD), each.denied,
+         each.engine, each.error)
         for each in best
     ]  # fmt: skip
     return tabled(names, rows, kind)

@@ -4,7 +4,7 @@ import math
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from typing import Final
+from typing import Any, Final
 
 from pilothouse.backtest.curves import returns_of
 from pilothouse.backtest.exposure import exposure_of
@@ -28,6 +28,7 @@ from pilothouse.strategies.rules import Rules
 from pilothouse.strategies.sdk import Columns
 from pilothouse.wiring import backtest_inside
 from pilothouse.wiring.backtest_data import Found
+from pilothouse.wiring.backtest_funding import is_unfunded, named, paid
 
 FOLDER: Final = "backtests"
 TRIALS: Final = "trials"
@@ -60,10 +61,13 @@ def prepare(described: Described, wish: Wish, found: Found, changed: Changed) ->
         raise Refused(f"{described.name} is written in turns: its exits and sizes are its own parameters")
     if found.inside:
         wish = replace(wish, fills=replace(wish.fills, finer=found.inside))
-    if wish.markets:
-        return spec_of_many(wish, strategy, found.candles, found.finer)
     symbol, candles, others = traded(found)
-    return spec_of(wish, strategy, candles, others, found.finer.get(symbol))
+    wish = paid(wish, found, wish.markets or (symbol,))
+    if wish.markets:
+        spec, params = spec_of_many(wish, strategy, found.candles, found.finer)
+    else:
+        spec, params = spec_of(wish, strategy, candles, others, found.finer.get(symbol))
+    return named(spec, found), params
 
 
 def traded(found: Found) -> tuple[str, Candles, dict[str, Candles]]:
@@ -88,20 +92,22 @@ def carry_out(
     shelf = Shelf(settings.data / FOLDER)
     told_orders = orders if orders is not None else steps_of(wish, found) <= ORDERS_BARS_MOST
     told_by = (spec, found.candles, strategy)
+    beside: dict[str, Any] = {"finer": found.finer, "funding": found.funding}
     if shelf.has(spec.name):
         card = shelf.card(spec.name)
         if told_orders and not shelf.has_orders(spec.name):
-            shelf.put_orders(spec.name, orders_of(*told_by, card.digest, finer=found.finer))
+            shelf.put_orders(spec.name, orders_of(*told_by, card.digest, **beside))
         return Done(card, True, time.monotonic() - started)
     log = OrderLog() if told_orders else None
     # The spec was made of these very candles just now; hashing them once more could say nothing else.
-    result, engine = run_any(*told_by, finer=found.finer, known=True, log=log)
+    result, engine = run_any(*told_by, **beside, known=True, log=log)
     every = None
     if log is not None:
-        every = log.orders() if log.is_used else orders_of(*told_by, result.digest(), finer=found.finer)
+        every = log.orders() if log.is_used else orders_of(*told_by, result.digest(), **beside)
     told = {
         "title": described.strategy.title, "strategy": described.name, "params": words_of(params),
-        "symbol": symbol, "timeframe": found.timeframe, "costless": result.costless, "engine": engine,
+        "symbol": symbol, "timeframe": found.timeframe, "costless": result.costless,
+        "unfunded": is_unfunded(spec, result), "engine": engine,
         "notes": [*found.notes, *backtest_inside.told(found, result.pessimistic), *_gated(spec, strategy, result)],
         "pessimistic": result.pessimistic, "denials": result.denials.plain(most=_DENIALS_TOLD),
     }  # fmt: skip

@@ -24,10 +24,12 @@ from pilothouse.backtest.verdict import Verdict
 from pilothouse.backtest.walk import JOINED, Walk, calendar, told_by_returns, walk
 from pilothouse.core.candles import Ints
 from pilothouse.core.errors import Invalid, Problem
+from pilothouse.core.limits import NOTHING
 from pilothouse.kit.settings import Settings
 from pilothouse.strategies.parameters import Parameter, Params, resolve
 from pilothouse.strategies.registry import Described
 from pilothouse.wiring.backtest_data import Found
+from pilothouse.wiring.backtest_funding import is_unfunded
 from pilothouse.wiring.backtest_run import FOLDER, TRIALS, Changed, prepare
 
 SEARCHES = "searches"
@@ -98,7 +100,15 @@ def plan(described: Described, wish: Wish, found: Found, changed: Changed, tried
     if tried.guided:
         # Not how many: whoever wants more goes on where the search stopped.
         words = f"optuna {tried.over} {tried.score} {tried.seed}" + (f" {sorted(fixed.items())}" if fixed else "")
-    return Plan(Task(spec, strategy, found.candles, finer=found.finer), words, count, each, found.notes, over, tried)
+    return Plan(
+        Task(spec, strategy, found.candles, finer=found.finer, funding=found.funding),
+        words,
+        count,
+        each,
+        found.notes,
+        over,
+        tried,
+    )
 
 
 def _fixed(declared: Mapping[str, Parameter], wish: Wish, tried: Tried) -> space.Over:
@@ -249,9 +259,12 @@ def told_search(verdict: Verdict, score: str, ready: Plan, *, stopped: bool) -> 
         "stopped": stopped,
         "score": score,
         "best": [
-            {"name": each.name, "params": each.params, "metrics": each.metrics} for each in verdict.best[:SHOWN_MOST]
+            {"name": each.name, "params": each.params, "metrics": each.metrics, "denied": each.denied}
+            for each in verdict.best[:SHOWN_MOST]
         ],
         "varied": varied_of(verdict.best),
+        "denied": verdict.best[0].denied if verdict.best else 0,
+        "denied_trials": sum(each.denied > 0 for each in verdict.best),
         "failed": sum(bool(each.error) for each in verdict.best),
         "failure": next((each.error for each in verdict.best if each.error), None),
         "luck": luck.sentence if luck else None,
@@ -275,6 +288,8 @@ def _on_what(ready: Plan) -> dict[str, Any]:
         "timeframe": spec.timeframe,
         "span": span_words(calendar(ready.task), _span_ms(ready)),
         "costless": spec.costless,
+        "unfunded": is_unfunded(spec),
+        "limited": spec.limits != NOTHING,
         "notes": ready.notes,
     }
 
@@ -301,6 +316,7 @@ def told_walk(found: Walk, ready: Plan, trials: int) -> dict[str, Any]:
                 "params": step.learned.params,
                 "chosen": {name: step.learned.params[name] for name in varied},
                 "times": _times(opened, step.split.test[0], span_ms),
+                "denied": {"learned": step.learned.denied, "examined": step.examined.denied},
                 "tried": step.tried, "learned": step.learned.metrics, "examined": step.examined.metrics,
             }
             for step in found.steps

@@ -36,7 +36,7 @@ UNSAID: Final[Mapping[str, Any]] = MappingProxyType(
         "timezone": None, "bar": None, "leave_out": [], "capital": "10000", "leverage": 1, "margin": "isolated",
         "markets": [], "positions": 0, "rank": "column", "hedge": False, "limits": {}, "lot": None, **COSTS,
         "tiers": [], "market_costs": {}, "fill": "open", "latency": 0, "latency_ms": 0, "inside": None,
-        "volume_share": None, "size": None, "stop": None, "take": None, "trail": None,
+        "funding": [], "volume_share": None, "size": None, "stop": None, "take": None, "trail": None,
         "orders": None, "uploads_of": "",
     }
 )  # fmt: skip

@@ -10,7 +10,8 @@ from pilothouse.kit.db import Database
 from pilothouse.kit.settings import Settings
 from pilothouse.marketdata.candle_uploads import MARK, Uploads
 from pilothouse.wiring.backtest_data import Asked, of_files
-from pilothouse.wiring.backtest_inside import add_file, is_length
+from pilothouse.wiring.backtest_funding import UNPAID, add_funding
+from pilothouse.wiring.backtest_inside import add_files, length_of, words_of
 from pilothouse.wiring.backtest_kept import add_kept, of_folder
 from pilothouse.wiring.backtest_search import Tried
 from pilothouse.wiring.backtest_wishes import UNSAID, Request
@@ -30,14 +31,13 @@ def read_request(asked: dict[str, Any], settings: Settings, database: Callable[[
     asked = {**UNSAID, **asked}
     where = _where(asked, settings)
     found = of_files(where) if where.files else of_folder(database(), settings, where)
-    inside = asked["inside"]
-    if inside and is_length(inside):
-        if where.files:
-            allowed = "a file of finer candles or trades:NAME; kept candles stand below kept ones (venue)"
-            raise Invalid([Problem("inside", f"{inside} came beside files", allowed, "no_venue")])
-        add_kept(database(), settings, found, inside)
+    inside = words_of(asked["inside"])
+    length = length_of(inside, has_files=bool(where.files))
+    if length:
+        add_kept(database(), settings, found, length)
     elif inside:
-        add_file(found, where, _inside(inside, settings, asked["uploads_of"]))
+        add_files(found, where, [_below(each, settings, asked["uploads_of"]) for each in inside])
+    add_funding(found, where, [_rates(each, settings, asked["uploads_of"]) for each in asked["funding"]])
     return Request(asked, found)
 
 
@@ -78,13 +78,20 @@ class _Named:
     span: str | None = None
 
 
-def _inside(words: str, settings: Settings, owner_id: str) -> str:
-    """Return what lies below the bars, its file by its path; `trades:` may stand before the name."""
+def _below(given: str, settings: Settings, owner_id: str) -> str:
+    """Return a word of `inside` with the path of its file in the place of the name; `trades:` may stand before it."""
+    symbol, named, rest = given.partition("=")
+    words = rest if named else given
     kind, mark, name = ("", "", words) if words.startswith(MARK) else words.partition(":")
     if not mark:
         kind, name = "", words
     path = _file(name, settings, owner_id, "inside").words.partition("=")
-    return f"{kind}{mark}{path[2] or path[0]}"
+    return f"{symbol if named else ''}{named}{kind}{mark}{path[2] or path[0]}"
+
+
+def _rates(given: str, settings: Settings, owner_id: str) -> str:
+    """Return a word of `funding` with the path of its file in the place of the name; one that pays none has no file."""
+    return given if given.endswith(f"={UNPAID}") else _file(given, settings, owner_id, "funding").words
 
 
 def _said(field: str, said: set[str | None]) -> str | None:

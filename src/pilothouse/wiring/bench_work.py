@@ -281,7 +281,7 @@ class Bench:
             if number >= after:
                 found.append(
                     _told({"name": outcome.name, "params": outcome.params, "metrics": outcome.metrics})
-                    | {"error": outcome.error or None}
+                    | {"denied": outcome.denied, "error": outcome.error or None}
                 )
         return {"items": found, "next_cursor": None}
 

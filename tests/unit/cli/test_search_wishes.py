@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from pilothouse.api.backtest_shapes import RunAsked, SweepAsked, plain_of
+from pilothouse.api.backtest_shapes import OneAsked, RunAsked, SweepAsked, plain_of
 from pilothouse.backtest.search import TOLD
 from pilothouse.cli.backtest_asked import plain_of as typed_plainly
 from pilothouse.cli.backtest_options import CANDLES, WISHES
@@ -51,6 +51,18 @@ CASES = {
         ("--inside", "{files}/FINE.csv", "--latency", "250ms", "--slip", "spread", "--slip-ticks", "2"),
         {"inside": "FINE.csv", "latency_ms": 250, "slip": "spread", "slip_ticks": 2},
     ),
+    "funding of several markets": Case(
+        ("-m", "BTC", "-m", "ETH", "--leverage", "2", "--funding", "BTC={files}/RATES.csv", "--funding", "ETH=none"),
+        {"markets": ["BTC", "ETH"], "leverage": 2, "funding": ["BTC=RATES.csv", "ETH=none"]},
+        files=("BTC", "ETH"),
+    ),
+    "funding and inside of each market": Case(
+        ("-m", "BTC", "-m", "ETH", "--hedge", "--funding", "ETH={files}/RATES.csv", "--funding",
+         "BTC={files}/RATES.csv", "--inside", "BTC={files}/FINE.csv", "--inside", "ETH={files}/ETHFINE.csv"),
+        {"markets": ["BTC", "ETH"], "hedge": True, "funding": ["ETH=RATES.csv", "BTC=RATES.csv"],
+         "inside": ["BTC=FINE.csv", "ETH=ETHFINE.csv"]},
+        files=("BTC", "ETH"),
+    ),
     "in turns": Case(
         ("--volume-share", "40", "--capital", "5000"),
         {"volume_share": "40", "capital": "5000"},
@@ -72,7 +84,10 @@ def files(tmp_path: Path, file: Path) -> Path:
         middle = f"{(float(o) + float(c)) / 2:.2f}"
         fine += [[at, o, high, f"{min(float(o), float(middle)):.2f}", middle, v],
                  [str(int(at) + 1_800_000), middle, f"{max(float(c), float(middle)):.2f}", low, c, v]]  # fmt: skip
-    for name, lines in (("ETH", other), ("FINE", fine)):
+    below = [[at, *(f"{210 - float(each):.2f}" for each in (o, low, high, c)), v] for at, o, high, low, c, v in fine]
+    rates = "".join(f"{int(row[0]) + 3},8,{(at % 5 - 2) / 10_000:.8f}\n" for at, row in enumerate(rows[::8]))
+    (folder / "RATES.csv").write_text(f"calc_time,funding_interval_hours,last_funding_rate\n{rates}")
+    for name, lines in (("ETH", other), ("FINE", fine), ("ETHFINE", below)):
         (folder / f"{name}.csv").write_text("\n".join(",".join(line) for line in [head, *lines]) + "\n")
     return folder
 
@@ -126,7 +141,7 @@ def _nobody(_ppm: int) -> None:
     """Hear how far the work has come."""
 
 
-@pytest.mark.parametrize("name", ["several markets", "inside the bars"])
+@pytest.mark.parametrize("name", ["several markets", "inside the bars", "funding of several markets"])
 def test_a_walk_takes_what_a_run_takes_and_goes_on_where_it_stopped(
     name: str, typed: Typed, files: Path, tmp_path: Path
 ) -> None:
@@ -144,6 +159,38 @@ def test_a_walk_takes_what_a_run_takes_and_goes_on_where_it_stopped(
     path.write_text("".join(lines[:3]) + lines[3][:50])  # it was killed in the middle of a line
     assert _out(typed, *walk) == whole
     assert sorted(path.read_text().splitlines(keepends=True)[4:]) == sorted(lines[3:])
+
+
+def test_a_search_tells_how_many_orders_the_risk_gate_stopped(typed: Typed, files: Path, tmp_path: Path) -> None:
+    """A winner that limits hardly let trade is another one than a winner that they never met."""
+    limits = ("--limit", "daily_loss_percent_max=0.2")
+    words = ("ema-cross", "--data", f"BTC={files}/BTC.csv", "-p", "slow=20", "-o", "fast=3,4", "--workers", "1")
+    found = _out(typed, "sweep", *words, *limits, "--report", "sweep.html", "--out", "trials.csv")
+    best = found["best"][0]
+    given = [word for pair in best["params"].items() for word in ("-p", "=".join(map(str, pair)))]
+    ran = _out(typed, "backtest", "run", "ema-cross", "--data", f"BTC={files}/BTC.csv", *given, *limits)
+    shown = " ".join(typed("sweep", *words, *limits)[1].split())
+    walk = ("walkforward", *words, *limits, "--train", "250", "--test", "100")
+    steps = _out(typed, *walk)["steps"]
+    free = _out(typed, "sweep", *words)
+
+    assert best["denied"] == found["denied"] == ran["denials"]["count"] > 0
+    many = sum(each["denied"] > 0 for each in found["best"])
+    assert found["denied_trials"] == many
+    assert "orders stopped" in shown
+    assert f"The risk gate stopped {best['denied']} orders of the best, and some in {many} of 2 trials." in shown
+    assert "Orders stopped" in Path("sweep.html").read_text()
+    head, first = (line.split(",") for line in Path("trials.csv").read_text().splitlines()[:2])
+    assert dict(zip(head, first, strict=True))["denied"] == str(best["denied"])
+    assert sum(step["denied"]["learned"] + step["denied"]["examined"] for step in steps) > 0
+    assert "stopped in stopped" in " ".join(typed(*walk)[1].split())
+    assert (free["denied"], free["denied_trials"], free["limited"]) == (0, 0, False)
+    bench = Bench(Settings(data=tmp_path / "data", database_url=f"sqlite:///{tmp_path / 'none.db'}"))
+    (path,) = [
+        each for each in (tmp_path / "data" / "backtests" / "searches").iterdir() if best["name"] in each.read_text()
+    ]
+    page = bench.answer("trials", {"name": path.stem, "after": 0, "limit": 5}, _nobody)
+    assert {each["name"]: each["denied"] for each in page["items"]}[best["name"]] == best["denied"]
 
 
 def test_a_search_is_not_silent_about_what_was_fixed(typed: Typed, file: Path) -> None:
@@ -184,7 +231,7 @@ def test_nothing_said_is_the_same_over_the_wire_and_typed() -> None:
     """A default that differs would be another backtest for the same words."""
     unsaid = {each.name: each.default for each in (*CANDLES, *WISHES)}
 
-    assert typed_plainly("ema-cross", unsaid) == plain_of(RunAsked(strategy="ema-cross"))
+    assert typed_plainly("ema-cross", unsaid) == plain_of(OneAsked(strategy="ema-cross"))
 
 
 def test_a_search_is_a_page_with_a_map_and_a_file_of_every_trial(typed: Typed, file: Path) -> None:
