@@ -42,7 +42,7 @@ def test_equal_specs_have_one_name_however_they_were_written() -> None:
         {"rules": Rules()}, {"rules": Rules(exits=Exits(stop=Distance(2.0)))}, {"rules": Rules(size=Size(1.0))},
         {"positions_most": 2}, {"ranking": Ranking.FIRST}, {"hedge": True}, {"limits": Limits(cooldown_s=Decimal(5))},
         {"markets": (Market("aster", "BTCUSDT", Decimal("0.001"), costs=Costs(taker_ppm=1)),)},
-        {"markets": (Market("aster", "BTCUSDT", Decimal("0.01")),)}, {"engine": 3},
+        {"markets": (Market("aster", "BTCUSDT", Decimal("0.01")),)}, {"engine": 4},
     ],
 )  # fmt: skip
 def test_whatever_changes_a_result_changes_the_name(change: dict[str, Any]) -> None:

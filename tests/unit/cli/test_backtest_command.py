@@ -278,7 +278,7 @@ def test_a_run_walks_inside_its_bars_and_says_where_it_could_not(typed: Typed, f
     walked = typed("walkforward", "grid", *over, "--train", "200", "--test", "100")
     assert json.loads(walked[1])["steps"], walked[2]
     code, _, err = typed("backtest", "run", "ema-cross", "--data", str(file), "--inside", "1m")
-    assert (code, "inside: 1m came beside --data" in " ".join(err.split())) == (1, True)
+    assert (code, "inside: 1m came beside files of candles" in " ".join(err.split())) == (1, True)
     code, _, err = typed("backtest", "run", "ema-cross", "--data", str(file), "--inside", "nothing.csv")
     assert (code, "inside: 'nothing.csv' came" in " ".join(err.split())) == (1, True)
 
