@@ -197,7 +197,7 @@ def walk_page(told: Mapping[str, Any], returns: Sequence[float], about: About) -
         for step in steps
     ]  # fmt: skip
     heads = ("Examined", "Chosen", f"{score} in the lesson", f"{score} behind it", "Return", "Drawdown", "Trades",
-             *(("Stopped in it", "Stopped behind") if about.limited else ()))  # fmt: skip
+             *(("Orders stopped in it", "Orders stopped behind it") if about.limited else ()))  # fmt: skip
     empty = "" if steps else warning("Nothing traded in any lesson, so nothing was traded behind them.")
     parts = [
         about.warnings,

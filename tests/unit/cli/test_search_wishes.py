@@ -128,7 +128,7 @@ def test_the_same_words_are_the_same_trial_wherever_they_are_said(
     asked = bench.answer("prepare", {"kind": "run", "asked": plain_of(RunAsked(**wire, params=params))}, _nobody)
     assert (asked["name"], asked["kept"]["digest"]) == (ran["name"], ran["digest"])
 
-    lines = {path: path.read_text() for path in (tmp_path / "data" / "backtests" / "searches").iterdir()}
+    lines = {path: path.read_text() for path in (tmp_path / "data" / "backtests" / "searches").glob("*.jsonl")}
     sweep = plain_of(SweepAsked(**wire, params=case.fixed, over=[case.over]))
     ready = bench.answer("prepare", {"kind": "sweep", "asked": sweep}, _nobody)
     told = bench.answer("sweep", {"asked": ready["asked"], "name": ready["name"]}, _nobody)
@@ -154,7 +154,7 @@ def test_a_walk_takes_what_a_run_takes_and_goes_on_where_it_stopped(
     assert whole["trials_ever"] == 8
     assert all(step["params"]["slow"] == 20 for step in whole["steps"])
 
-    (path,) = (tmp_path / "data" / "backtests" / "searches").iterdir()
+    (path,) = (tmp_path / "data" / "backtests" / "searches").glob("*.jsonl")
     lines = path.read_text().splitlines(keepends=True)
     path.write_text("".join(lines[:3]) + lines[3][:50])  # it was killed in the middle of a line
     assert _out(typed, *walk) == whole
@@ -187,7 +187,9 @@ def test_a_search_tells_how_many_orders_the_risk_gate_stopped(typed: Typed, file
     assert (free["denied"], free["denied_trials"], free["limited"]) == (0, 0, False)
     bench = Bench(Settings(data=tmp_path / "data", database_url=f"sqlite:///{tmp_path / 'none.db'}"))
     (path,) = [
-        each for each in (tmp_path / "data" / "backtests" / "searches").iterdir() if best["name"] in each.read_text()
+        each
+        for each in (tmp_path / "data" / "backtests" / "searches").glob("*.jsonl")
+        if best["name"] in each.read_text()
     ]
     page = bench.answer("trials", {"name": path.stem, "after": 0, "limit": 5}, _nobody)
     assert {each["name"]: each["denied"] for each in page["items"]}[best["name"]] == best["denied"]
