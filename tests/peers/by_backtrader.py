@@ -32,7 +32,7 @@ from tests.peers.frame import (
 
 PACKAGE = "backtrader"
 TOLD = "no statistics"
-WHY = {"trail": "not found out yet; perhaps its trailing order follows closes, where ours follows highs and lows"}
+WHY = {"trail": "its trailing order follows closes, where ours follows highs and lows"}
 
 
 class Columns(bt.feed.DataBase):
@@ -121,9 +121,8 @@ class Guarded(Crossing):
         price, side = order.executed.price, 1 if order.isbuy() else -1
         leave = self.sell if side > 0 else self.buy
         if self.p.trails:
-            stop = leave(
-                size=1, exectype=bt.Order.StopTrail, price=price - side * price * TRAIL, trailamount=price * TRAIL
-            )
+            # The price that is followed, not that of the stop: it takes the distance off by itself.
+            stop = leave(size=1, exectype=bt.Order.StopTrail, price=price, trailamount=price * TRAIL)
         else:
             stop = leave(size=1, exectype=bt.Order.Stop, price=price * (1 - side * STOP))
         self.guards = [stop, leave(size=1, exectype=bt.Order.Limit, price=price * (1 + side * TAKE), oco=stop)]
