@@ -164,3 +164,23 @@ def test_many_alerts_behind_an_unknown_order_wait_until_it_is_known(stepped: Ste
     stepped.pass_time(20)
     assert [order.signal_id for order in stepped.orders()] == [one.signal.id for one in (first, *behind)]
     assert stepped.position("BTCUSDT") == stepped.venue_position("BTCUSDT") == Decimal("0.01") * (MANY + 1)
+
+
+def test_an_alert_that_was_answered_and_is_refused_in_its_turn_is_not_carried_out_when_it_comes_again(
+    stepped: Stepped,
+) -> None:
+    """It was answered 200, which is remembered: what comes again seconds later must not sell what was bought since."""
+    close = json.dumps({"action": "decrease", "symbol": "BTCUSDT", "quantity": "0.01"}).encode()
+    with a_crowd(stepped):
+        first = stepped.send(close)
+    stepped.pass_time(2)
+    assert stepped.outcome(first.signal.id).state is AnswerState.REFUSED, "nothing was held in its turn"
+    _open(stepped, "later", quantity="0.02")
+    stepped.run()
+
+    again = stepped.send(close)
+    stepped.run()
+
+    assert again.duplicate
+    assert again.signal.id == first.signal.id
+    assert stepped.position("BTCUSDT") == Decimal("0.02")

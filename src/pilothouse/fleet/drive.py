@@ -228,7 +228,10 @@ def _decide(
         if isinstance(refusal, DeniedByRisk):
             codes = [reason.code for reason in refusal.reasons]
             tx.after_commit(lambda: _count_denials(desk, codes))
-        return _store(tx, desk, refused(record, refusal), is_fresh=is_fresh), scene
+        after = refused(record, refusal)
+        if not is_fresh:  # its sender was answered 200: the same alert again is the same one, and not another chance
+            after = replace(after, alert_key=record.alert_key)
+        return _store(tx, desk, after, is_fresh=is_fresh), scene
     state = _STATES[decision.verdict]
     after = record.but(state=state, message=decision.message, step=step)
     if decision.verdict is follow.Verdict.GIVEN_UP:

@@ -1,7 +1,8 @@
 """Take one alert once: check it, find its double, store it and drive its instrument, in one transaction.
 
 What was answered with 200 is remembered: the same alert again is the same answer. What was refused for its form
-(400) or for want of a position (404) did nothing and is not remembered: it may come again and then do something.
+(400) or for want of a position (404) did nothing and is not remembered: it may come again and then do something. That
+holds for what its sender was told: an alert that was answered 200, waited and is refused in its turn is remembered.
 """
 
 from dataclasses import dataclass
