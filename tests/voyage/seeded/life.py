@@ -19,7 +19,7 @@ import structlog
 from pilothouse.accounts import hooks, trading_accounts, venue_keys
 from pilothouse.accounts.trading_accounts import TradingAccount
 from pilothouse.core.errors import PilothouseError, Unavailable
-from pilothouse.execution import send
+from pilothouse.execution import account_store, send
 from pilothouse.execution.submit import Trader
 from pilothouse.fleet import protections
 from pilothouse.fleet.escalate import escalate
@@ -162,6 +162,11 @@ class Life:
             name="hook",
         )
         return made[1].reveal(), made[2].reveal()
+
+    def has_begun(self, account: TradingAccount) -> bool:
+        """Say whether the books of the account are begun: with what was there before."""
+        marks = self.house.database.read(lambda tx: account_store.reconciled_up_to(tx, account.id))
+        return ("opened", "") in marks
 
     # ── The hands ─────────────────────────────────────────────────────────────────────────────────
 

@@ -167,6 +167,8 @@ class Voyage:
         self.senders.token, self.senders.secret = life.new_hook(self.laws.account)
         while not life.house.instruments.all(self.world.key):  # whoever adds an account has it examined first
             self._guarded(self._step)
+        while self.world.is_shared and not life.has_begun(self.laws.account):  # what was there before is nobody's trade
+            self._guarded(self._step)
         self._is_storm = True
 
     def _through_the_storm(self) -> None:
