@@ -93,6 +93,17 @@ class View:
         """Return the stops and targets that keep coins from being sold by any other order."""
         return tuple(order for order in self.orders if order.purpose.protects) if self.coins else ()
 
+    def needs_what_comes(self, quantity: Decimal) -> bool:
+        """Say whether so much can be sold only of coins that a purchase on its way brings.
+
+        A commission in the coin takes some of them: what is sold of them has no size before they are there.
+        """
+        moving = [order for order in self.orders if not order.terms.rests] if self.coins else []
+        if not any(order.terms.side is Side.BUY for order in moving):
+            return False
+        sold = sum((order.remaining for order in moving if order.terms.side is Side.SELL), Decimal(0))
+        return quantity > self.in_lots(self.position.quantity - sold)
+
     def expected(self) -> Decimal:
         """Return the position once everything that does not rest has filled, base, signed."""
         moving = Decimal(0)
@@ -156,7 +167,11 @@ def decide(
     Raises PositionNotFound, Invalid (naming the field), SizeBelowMinimum, SizeAboveMaximum, SizeNeedsStop.
     """
     decision = _decide(signal, view, hook_id, step, default_size, noop=flat_close_is_noop)
-    if decision.order is None or decision.order.terms.side is Side.BUY or not view.locked():
+    if decision.order is None or decision.order.terms.side is Side.BUY:
+        return decision
+    if view.needs_what_comes(decision.order.terms.quantity):
+        return Decision(Verdict.WAIT, "Waiting until the coins that were bought are there")
+    if not view.locked():
         return decision
     cancels = tuple(order.id for order in view.locked() if not order.cancel_asked)
     return Decision(Verdict.WAIT, "Waiting until the stop-loss or take-profit lets go of the coins", cancels=cancels)

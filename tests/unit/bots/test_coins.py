@@ -85,6 +85,23 @@ def test_what_a_stop_locks_is_sold_only_when_it_has_let_go() -> None:
     assert at_once.order is not None, "contracts are not locked"
 
 
+def test_coins_that_are_still_on_their_way_are_sold_once_they_are_there() -> None:
+    """A commission takes some of them: a sale of all that was asked for is refused, and sells nothing at all."""
+    terms = OrderTerms("BTCUSDT", Side.BUY, OrderType.MARKET, Decimal("0.010"))
+    comes = LiveOrder("b", "h", "s", Purpose.ENTRY, OrderState.SENDING, terms, Decimal("0.010"), cancel_asked=False)
+    for kind, fields in ((SignalKind.CLOSE, {}), (SignalKind.TARGET, {"target": Decimal(0)})):
+        waits = _decided(kind, _view("0.004", comes), **fields)
+        assert (waits.verdict, waits.order, waits.cancels) == (Verdict.WAIT, None, ())
+        there = _decided(kind, _view("0.01399"), **fields)
+        assert there.order is not None
+        assert there.order.terms.quantity == Decimal("0.013")
+
+    of_what_is_there = _decided(SignalKind.TARGET, _view("0.004", comes), target=Decimal("0.011"))
+    assert of_what_is_there.order is not None, "three of the four that are held"
+    contracts = _decided(SignalKind.CLOSE, _view("0.004", comes, coins=False))
+    assert contracts.order is not None, "no commission is taken out of contracts"
+
+
 def test_coins_that_somebody_waits_to_sell_are_not_locked_again() -> None:
     """Else stop and close would take turns for ever."""
     assert guard(STOP, _view("0.009"), entry_pending=False, exit_waits=True).place == ()
