@@ -60,7 +60,8 @@ def run(
     described = named(settings, strategy)
     request = request_of(settings, described, said)
     wish = wish_of(request, described)
-    done = carry_out(settings, described, wish, request.found, changed_by(request), orders=orders)
+    with environment.private_files():
+        done = carry_out(settings, described, wish, request.found, changed_by(request), orders=orders)
     if report is not None:
         _write_page(report, _shelf().get(done.card.name))
     told = _told(done.card) | {"found": done.found, "seconds": round_ms(done.seconds)}

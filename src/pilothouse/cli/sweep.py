@@ -127,7 +127,11 @@ def sweep(
     ledger = Trials(settings.data / FOLDER / TRIALS)
     stopped = False
     folder = settings.data / FOLDER / SEARCHES
-    with SearchFile(folder, ready.name) as file, _progress(ready.count, as_json=as_json) as told:
+    with (
+        environment.private_files(),
+        SearchFile(folder, ready.name) as file,
+        _progress(ready.count, as_json=as_json) as told,
+    ):
         try:
             many = workers or os.cpu_count() or 1
             learnt = chosen(ready, dict(file.known), workers=many) if guided else None
@@ -138,10 +142,11 @@ def sweep(
             stopped = True
     outcomes = list(file.known.values())
     counted = ready.task.spec.strategy  # as it calls itself, however it was typed
-    count = ledger.count(counted, trials_in(outcomes))
-    verdict = weigh(outcomes, score, ledger.sharpes(counted), count)
-    found = told_search(verdict, score, ready, stopped=stopped)
-    kept = keep_search(settings, SWEEP, ready, {"optuna": guided}, found)
+    with environment.private_files():
+        count = ledger.count(counted, trials_in(outcomes))
+        verdict = weigh(outcomes, score, ledger.sharpes(counted), count)
+        found = told_search(verdict, score, ready, stopped=stopped)
+        kept = keep_search(settings, SWEEP, ready, {"optuna": guided}, found)
     if report is not None:
         report.write_text(page_of_search(verdict, found, ready.task.spec.canonical()), encoding="utf-8")
     if out is not None:
@@ -194,13 +199,14 @@ def walkforward(
         told(more)
 
     try:
-        with _progress(whole, as_json=as_json) as told:
+        with environment.private_files(), _progress(whole, as_json=as_json) as told:
             found, count = walked(settings, ready, splits, one_more, workers=workers or os.cpu_count() or 1)
     except KeyboardInterrupt:
         show.complaints().print(f"stopped after {done:,} of {whole:,} trials: the same command goes on", style="yellow")
         raise typer.Exit(130) from None
     shown = told_walk(found, ready, count)
-    kept = keep_search(settings, WALK, ready, asdict(how), shown)
+    with environment.private_files():
+        kept = keep_search(settings, WALK, ready, asdict(how), shown)
     if report is not None:
         report.write_text(page_of_walk(shown, ready.task.spec.canonical()), encoding="utf-8")
     show.out({"name": kept.name, **shown}, as_json=as_json, draw=lambda screen: draw_walk(screen, kept))

@@ -12,7 +12,7 @@ import secrets
 import shutil
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, BinaryIO, Final
 
 from pilothouse.core.errors import Conflict, Invalid, NotFound, Problem, Refused
 
@@ -57,7 +57,7 @@ class Draft:
         folder.mkdir(mode=0o700)
         self.folder, self.path, self.bytes = folder, folder / name, 0
         self._digest = hashlib.sha256()
-        self._file = os.fdopen(os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb")
+        self._file = _fresh(self.path)
 
     def add(self, part: bytes) -> None:
         """Write down some more of it."""
@@ -99,15 +99,15 @@ class Uploads:
         count = sum(1 for _ in self.every(owner_id))
         if count >= most:
             raise TooManyUploads(f"you have {count} files of candles, and {most} is the most: remove some")
-        mine.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for folder in (self._folder, mine):
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         _clear(mine, now_s)
         return Draft(mine / f"{_DRAFT}{secrets.token_hex(8)}", name)
 
     def keep(self, owner_id: str, draft: Draft, told: Mapping[str, Any]) -> None:
         """Keep a draft under its name, with what is told of it. Raises UploadTaken; then it is gone."""
-        path = draft.folder / _TOLD
-        with path.open("x", encoding="utf-8") as file:
-            json.dump(dict(told), file)
+        with _fresh(draft.folder / _TOLD) as file:
+            file.write(json.dumps(dict(told)).encode())
             file.flush()
             os.fsync(file.fileno())
         try:
@@ -171,6 +171,11 @@ def _clear(mine: Path, now_s: float) -> None:
     for path in mine.glob(f"{_DRAFT}*"):
         if now_s - path.stat().st_mtime > _ABANDONED_S:
             shutil.rmtree(path, ignore_errors=True)
+
+
+def _fresh(path: Path) -> BinaryIO:
+    """Open a new file that nobody else on this machine may read."""
+    return os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb")
 
 
 def _sync(path: Path) -> None:

@@ -170,7 +170,8 @@ class Bench:
         self._end()
         folder = self._settings.data / "logs"
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with (folder / "benches.log").open("ab") as said:
+        log = os.open(folder / "benches.log", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+        with os.fdopen(log, "ab") as said:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "pilothouse.wiring.bench_process"],
                 stdin=subprocess.PIPE,

@@ -150,6 +150,7 @@ def test_uploads_are_whole_bounded_and_of_one_owner(tmp_path: Path) -> None:
     uploads.keep("usr_1", draft, {"name": "a.csv"})
     draft.drop()
     assert uploads.path("usr_1", "a.csv").read_bytes() == b"12"
+    assert not [path for path in (tmp_path / "usr_1").rglob("*") if path.stat().st_mode & 0o077]
     with pytest.raises(NotFound):
         uploads.path("usr_2", "a.csv")
     with pytest.raises(Conflict):

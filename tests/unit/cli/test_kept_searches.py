@@ -29,6 +29,8 @@ def test_a_search_is_kept_as_a_run_is(typed: Typed, file: Path, tmp_path: Path) 
     sweep = _told(typed, "sweep", *words)
     assert sweep["trials_ever"] == 1 + 2 + 4 * 2, "a ledger has one name, however the strategy was typed"
 
+    data = tmp_path / "data"
+    assert not [path for path in [data, *data.rglob("*")] if path.stat().st_mode & 0o077], "as doctor demands"
     listed = _told(typed, "backtest", "list", "--strategy", "ema_cross", "--json")
     assert [(each["kind"], each["name"]) for each in listed] == [
         ("sweep", sweep["name"]), ("walkforward", walk["name"]), ("run", run["name"]),
