@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Any, Final, Self
 
@@ -51,7 +51,8 @@ class Denials:
             count += 1
             codes.update(reason.code for reason in one.reasons)
             if count <= LISTED_MOST:
-                listed.append(one)
+                # Without trailing zeros, as it is written down: what is read again must tell the same, to the letter.
+                listed.append(replace(one, quantity=Decimal(plain(one.quantity))))
         return cls(count, dict(sorted(codes.items())), tuple(listed))
 
     def plain(self, most: int = LISTED_MOST) -> dict[str, Any]:

@@ -4,14 +4,18 @@ import json
 import math
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from decimal import Decimal
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from pilothouse.backtest.denials import Denials, Stopped
 from pilothouse.backtest.shelf import NoSuchRun, RunDamaged, Shelf
 from pilothouse.backtest.trials import Trial, Trials
 from pilothouse.core.errors import Invalid
+from pilothouse.core.instrument import Side
+from pilothouse.core.risk import Denial
 from tests.unit.backtest.results import candles, result
 
 _NAME = "ab" * 32
@@ -144,3 +148,15 @@ def test_a_line_that_was_cut_is_no_trial_and_spoils_no_other(tmp_path: Path) -> 
 
     assert ledger.count("s", [Trial("c", 0.2)]) == 2
     assert [trial.name for trial in ledger.of("s")] == ["a", "c"]
+
+
+def test_a_run_that_the_risk_gate_stopped_comes_back_as_it_was_kept(tmp_path: Path) -> None:
+    """Quantities of whole lots end with zeros; written down and read again they must be the same to the digest."""
+    why = (Denial("gross_exposure", "1.50", "1", "too much"),)
+    stopped = [Stopped(1, "BTCUSDT", Side.BUY, Decimal(each), why) for each in ("0.300", "10", "1.5")]
+    run, shelf = replace(result(), denials=Denials.of(stopped)), Shelf(tmp_path)
+    shelf.put(_NAME, "{}", run, candles(), {}, {"title": "Cross"})
+
+    kept = shelf.get(_NAME).result
+    assert kept.digest() == run.digest()
+    assert [one.quantity for one in kept.denials.listed] == [Decimal("0.3"), Decimal(10), Decimal("1.5")]
