@@ -5,7 +5,7 @@ from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Path, Query
 from starlette.concurrency import run_in_threadpool
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
 from pilothouse.accounts.audit import record
@@ -137,6 +137,8 @@ async def _written(request: Request, draft: Draft) -> str:
                     waiting.clear()
     except TimeoutError:
         raise BodyTooSlow(f"the file did not arrive within {_SECONDS_MOST:.0f} s") from None
+    except ClientDisconnect:
+        raise BodyTooSlow("whoever sent the file went away in the middle of it") from None
     await run_in_threadpool(draft.add, bytes(waiting))
     if not draft.bytes:
         raise Invalid([Problem("file", "an empty body", "the file itself: curl --data-binary @FILE", "empty")])
