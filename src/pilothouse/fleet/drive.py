@@ -230,7 +230,7 @@ def _decide(
             tx.after_commit(lambda: _count_denials(desk, codes))
         after = refused(record, refusal)
         if not is_fresh:  # its sender was answered 200: the same alert again is the same one, and not another chance
-            after = replace(after, alert_key=record.alert_key)
+            after = after.but(alert_key=record.alert_key)
         return _store(tx, desk, after, is_fresh=is_fresh), scene
     state = _STATES[decision.verdict]
     after = record.but(state=state, message=decision.message, step=step)
