@@ -110,12 +110,15 @@ def _shares(result: Result, exposure: Exposure) -> list[list[float]]:
     return [gross.tolist(), net.tolist()]
 
 
-def fill_rows(result: Result, symbol: str, orders: Orders | None) -> list[tuple[Any, ...]]:
-    """Return fills as rows of FILL_NAMES, in their order; `bar_time`: the opening of the bar in which each happened."""
+def fill_rows(result: Result, symbol: str, orders: Orders | None, *, most: int | None = None) -> list[tuple[Any, ...]]:
+    """Return fills as rows of FILL_NAMES, in their order; `most`: no more than so many.
+
+    `bar_time` is the opening of the bar in which a fill happened.
+    """
     fills = result.fills
     of = orders.fill_order if orders is not None else None
     rows = []
-    for place in range(len(fills)):
+    for place in range(len(fills) if most is None else min(most, len(fills))):
         trade, lots, price = int(fills.trade[place]), int(fills.lots[place]), int(fills.price[place])
         scale = result.scale_of(trade)
         rows.append((

@@ -13,7 +13,16 @@ from typing import Any, Final
 import numpy as np
 
 from pilothouse.backtest.curves import Ints
-from pilothouse.backtest.exports import ORDER_NAMES, TRADE_NAMES, json_cell, order_rows, time_of, trade_rows
+from pilothouse.backtest.exports import (
+    FILL_NAMES,
+    ORDER_NAMES,
+    TRADE_NAMES,
+    fill_rows,
+    json_cell,
+    order_rows,
+    time_of,
+    trade_rows,
+)
 from pilothouse.backtest.exposure import Exposure
 from pilothouse.backtest.metrics import CATALOGUE
 from pilothouse.backtest.orders import Orders
@@ -40,7 +49,7 @@ DRAWN_MOST: Final = 6_000
 """So many candles are drawn at most; each then stands for several bars."""
 
 _MARKS_MOST: Final = 2_000
-_ORDERS_MOST: Final = 5_000
+_ROWS_MOST: Final = 5_000
 _FIRST: Final = (
     "total_return", "cagr", "max_drawdown", "sharpe", "sortino", "calmar", "profit_factor", "win_rate", "trades",
     "time_in_market", "fees", "volatility",
@@ -108,6 +117,7 @@ def page(
         _kinds(kinds),
         _trades(result),
         _orders(beside.orders),
+        _fills(result),
         _metrics(metrics),
         f"<h2>What was run</h2><p class=dim>Data {text(told.fingerprint)}; result {result.digest()}</p>",
         spec_shown(told.spec),
@@ -202,8 +212,16 @@ def _trades(result: Result) -> str:
 def _orders(orders: Orders | None) -> str:
     if orders is None:
         return ""
-    shown = f"; here the first {_ORDERS_MOST:,}, an export holds all" if len(orders) > _ORDERS_MOST else ""
-    return _leafed("orders", f"Orders <span class=dim>({len(orders):,}{shown})</span>", ORDER_NAMES)
+    return _leafed("orders", f"Orders <span class=dim>({len(orders):,}{_first_of(len(orders))})</span>", ORDER_NAMES)
+
+
+def _fills(result: Result) -> str:
+    return _leafed("fills", f"Fills <span class=dim>({len(result.fills):,}{_first_of(len(result.fills))})</span>",
+                   FILL_NAMES)  # fmt: skip
+
+
+def _first_of(count: int) -> str:
+    return f"; here the first {_ROWS_MOST:,}, an export holds all" if count > _ROWS_MOST else ""
 
 
 def _leafed(name: str, title: str, heads: Sequence[str]) -> str:
@@ -263,13 +281,18 @@ def _drawn(result: Result, candles: Candles, beside: Beside) -> dict[str, Any]:
         "tables": {
             "trades": [[json_cell(cell) for cell in row] for row in trade_rows(result, candles.symbol)],
             "orders": _orders_drawn(result, candles.symbol, beside.orders),
+            "fills": [
+                [json_cell(cell) for cell in row]
+                for row in fill_rows(result, candles.symbol, beside.orders, most=_ROWS_MOST)
+            ],
         },
-        "signed": {"trades": list(_SIGNED), "orders": []},
+        "signed": {"trades": list(_SIGNED), "orders": [], "fills": []},
         "money": {
             "trades": [TRADE_NAMES.index(name) for name in ("result", "fees", "funding")],
             "orders": [ORDER_NAMES.index("fees")],
+            "fills": [FILL_NAMES.index(name) for name in ("value", "fee")],
         },
-        "shares": {"trades": [TRADE_NAMES.index("result_share")], "orders": []},
+        "shares": {"trades": [TRADE_NAMES.index("result_share")], "orders": [], "fills": []},
     }
 
 
@@ -289,7 +312,7 @@ def _orders_drawn(result: Result, symbol: str, orders: Orders | None) -> list[li
         return []
     quantity, reduces = ORDER_NAMES.index("quantity"), ORDER_NAMES.index("reduce_only")
     found = []
-    for row in order_rows(result, symbol, orders, most=_ORDERS_MOST):
+    for row in order_rows(result, symbol, orders, most=_ROWS_MOST):
         cells = [json_cell(cell) for cell in row]
         cells[reduces] = "yes" if row[reduces] else ""
         if row[quantity] is None and row[reduces]:

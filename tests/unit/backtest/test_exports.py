@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from pilothouse.backtest.exports import (
+    FILL_NAMES,
     ORDER_NAMES,
     PERIOD_NAMES,
     TRADE_NAMES,
@@ -25,6 +26,7 @@ from pilothouse.backtest.measured import measured
 from pilothouse.backtest.orders import ORDER_COLUMNS, ORDER_WIDTH, Orders
 from pilothouse.backtest.page_parts import shown, table
 from pilothouse.backtest.report import DRAWN_MOST, Beside, Told, page
+from pilothouse.backtest.result import FillTable
 from pilothouse.core.candles import Candles
 from tests.unit.backtest.results import HOUR, candles, result
 
@@ -157,18 +159,25 @@ def test_a_long_run_is_drawn_with_fewer_candles_and_all_its_extremes() -> None:
 
 def test_orders_and_exposure_stand_on_the_page_where_they_were_kept() -> None:
     """A stop for all that is held says so, and numbers near zero are not below it."""
-    run = result()
+    run = replace(result(), fills=FillTable.of(np.array([[0, 1_000, 10_000, 5_000, 1, 0, 0]], np.int64)))
     made = np.zeros((1, ORDER_WIDTH), np.int64)
     made[0, ORDER_COLUMNS.index("sign")], made[0, ORDER_COLUMNS.index("reduces")] = -1, 1
     made[0, ORDER_COLUMNS.index("name")] = made[0, ORDER_COLUMNS.index("words")] = -1
     held = np.full(6, 500_000_000, np.int64)
-    beside = Beside(Exposure(held, -held), Orders.of(made, np.zeros(0, np.int64)))
+    beside = Beside(Exposure(held, -held), Orders.of(made, np.zeros(1, np.int64)))
     found = measured(run, candles())
     told = Told("Cross", "on hours", "{}", candles().fingerprint())
     text = page(run, candles(), found.metrics, found.months, found.kinds, told, beside)
 
     (order,) = _told(text)["tables"]["orders"]
     assert order[ORDER_NAMES.index("quantity")] == "all"
+    (fill,) = _told(text)["tables"]["fills"]
+    assert [fill[FILL_NAMES.index(name)] for name in ("side", "quantity", "price", "fee")] == [
+        "buy",
+        "1",
+        "100",
+        "0.05",
+    ]
     assert _told(text)["exposure"][0][1:] == [50.0, -50.0]
     assert "id=exposure" in text
     assert "id=exposure" not in _page()
