@@ -207,7 +207,7 @@ def _add(signal: Signal, view: View, side: Side, default_size: Size | None, mess
     _refuse_passed_levels(signal, view, side, price)
     quantity = _sized(signal, view, price, side, default_size, reduces=False)
     terms = _terms(signal, view.instrument, side, quantity, reduce_only=False)
-    return Decision(Verdict.DONE, message, Planned(terms, Purpose.ENTRY, signal.kind))
+    return Decision(Verdict.DONE, message, Planned(terms, Purpose.ENTRY, signal.kind.value))
 
 
 def _decrease(signal: Signal, view: View, default_size: Size | None) -> Decision:

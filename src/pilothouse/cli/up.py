@@ -40,6 +40,8 @@ from pilothouse.wiring.variables import Bridge
 _SHUTDOWN_PATIENCE_S = 2
 _CLOCK_BEHIND_MOST = timedelta(seconds=60)
 """A clock that is set right goes back a little; more than this is said at the start."""
+_RINGS_AFTER = 10_000
+"""So many objects more than before, and those that only hold each other are looked for: orders leave hardly any."""
 
 _stop_wanted = threading.Event()
 
@@ -87,6 +89,7 @@ def _run(settings: Settings, porch: Porch, parts: Parts, bridge: Bridge, environ
         jobs = Embedded(house)
         jobs.start()
         gc.enable()
+        gc.set_threshold(_RINGS_AFTER)
         gc.collect()
         gc.freeze()
         try:

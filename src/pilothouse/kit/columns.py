@@ -72,7 +72,7 @@ class Exact(TypeDecorator[Decimal]):
     @staticmethod
     def to_sqlite(value: Any) -> str | None:
         """Return the canonical text of an exact number. Raises NotExact."""
-        if type(value) is Decimal and value.is_finite():
+        if isinstance(value, Decimal) and value.is_finite():
             text = plain(value)
             if len(text) <= _CERTAINLY_KEPT:
                 return text

@@ -148,20 +148,9 @@ def _row(tx: Tx, topic: str, key: str, payload: Any, now: datetime, dedupe_key: 
 
 # ── delivering ────────────────────────────────────────────────────────────────────────────────────
 
-_DUE = (
-    select(*(outbox.c[name] for name in ("id", "topic", "key", "payload", "attempt", "created_at", "excused")))
-    .where(
-        outbox.c.state.in_(_WAITING),
-        outbox.c.available_at <= bindparam("now"),
-        outbox.c.topic.in_(bindparam("topics", expanding=True)),
-    )
-    .order_by(outbox.c.available_at, outbox.c.id)
-    .limit(bindparam("limit"))
-    .with_for_update(skip_locked=True)
-)
-_LEASE = (
+_LEASE = hot(
     update(outbox)
-    .where(outbox.c.id.in_(bindparam("ids", expanding=True)))
+    .where(outbox.c.id == bindparam("this_id"))
     .values(
         state=LEASED,
         attempt=outbox.c.attempt + 1,
@@ -173,6 +162,22 @@ _LEASE = (
 )
 
 
+@cache
+def _due_of(topics: tuple[str, ...]) -> Hot:
+    """Return the question what is due of some topics, what is due first in front."""
+    return hot(
+        select(*(outbox.c[name] for name in ("id", "topic", "key", "payload", "attempt", "created_at", "excused")))
+        .where(
+            outbox.c.state.in_(_WAITING),
+            outbox.c.available_at <= bindparam("now"),
+            outbox.c.topic.in_(topics),
+        )
+        .order_by(outbox.c.available_at, outbox.c.id)
+        .limit(bindparam("limit"))
+        .with_for_update(skip_locked=True)
+    )
+
+
 def claim(
     tx: Tx, *, owner: str, topics: Collection[str], limit: int, now: datetime, lease_for: timedelta
 ) -> list[Message]:
@@ -180,13 +185,13 @@ def claim(
 
     Due is what is ready and available, and what was leased and whose lease has ended.
     """
-    rows = tx.execute(_DUE, {"now": now, "topics": sorted(topics), "limit": limit}).all() if topics else []
+    rows = tx.execute(_due_of(tuple(sorted(topics))), {"now": now, "limit": limit}).all() if topics else []
     if not rows:
         return []
     until = now + lease_for
     if tx.remembered is not None:
         tx.remembered.claimed()
-    tx.execute(_LEASE, {"ids": [row.id for row in rows], "lease_end": until, "new_owner": owner})
+    tx.execute(_LEASE, [{"this_id": row.id, "lease_end": until, "new_owner": owner} for row in rows])
     return [
         Message(row.id, row.topic, row.key, row.payload, row.attempt + 1, until, row.created_at, row.excused)
         for row in rows
