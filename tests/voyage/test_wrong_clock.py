@@ -114,6 +114,13 @@ def _told(house: House) -> str:
     return next((one.message for one, _ in found if one.code == "clock_off"), "")
 
 
+def test_the_clock_of_a_venue_that_is_not_open_yet_is_not_asked_for(stepped: Stepped) -> None:
+    """Alerts are taken in before venues are open, each in a unit of work: opened in it, each would be answered 500."""
+    house = stepped.house
+    assert house.database.write(lambda _: house.desk.clock_ahead("aster"), name="asked") == timedelta(0)
+    assert "aster" not in house.venues
+
+
 def test_a_clock_that_is_set_right_ends_the_alarm(stepped: Stepped) -> None:
     """A venue of this house has no clock of its own: there is nothing to differ from, and nothing is told."""
     assert standing.about_clocks(stepped.house) == []

@@ -115,8 +115,10 @@ class Desk:
         Which clock is wrong cannot be known from here; what is judged by time goes by the venue's, as its orders do.
         """
         nothing = timedelta(0)
-        opened = self.venues.get(venue)
-        if opened is None or not _tells_its_time(type(opened)):
+        if venue not in self.venues:  # to get it would open it, inside of the unit of work of an alert
+            return nothing
+        opened = self.venues[venue]
+        if not _tells_its_time(type(opened)):
             return nothing
         ahead = cast("TellsItsTime", opened).clock_ahead()
         return ahead if ahead is not None and abs(ahead) > CLOCK_OFF_MOST else nothing
