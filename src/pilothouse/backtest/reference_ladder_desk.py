@@ -56,7 +56,11 @@ class Trade:
 
 @dataclass
 class Outcome:
-    """What the run came to; a fill is bar, signed quantity, price, fee, reason, maker."""
+    """What the run came to; a fill is bar, signed quantity, price, fee, reason, maker.
+
+    Looks like the one in `reference_account`, and stays apart: that one counts what rules and limits do as well, and
+    two oracles that share nothing cannot share a mistake.
+    """
 
     trades: list[Trade] = field(default_factory=list)
     fills: list[tuple[int, Decimal, Decimal, Decimal, Reason, bool]] = field(default_factory=list)

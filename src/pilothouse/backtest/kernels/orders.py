@@ -10,7 +10,7 @@ from pilothouse.backtest.kernels import slots as k
 from pilothouse.backtest.kernels.counting import Int, ppm_down, ppm_exact, ppm_up, up
 from pilothouse.backtest.kernels.gate import is_denied
 from pilothouse.backtest.kernels.positions import distance, enter, last_piece, leave, slipped
-from pilothouse.strategies.indicators.compiling import compiled
+from pilothouse.strategies.indicators.compiling import compiled, inlined
 
 Array = NDArray[np.int64]
 
@@ -45,25 +45,33 @@ def wanted(
     s: Array, p: Array, kinds: Array, rows: Array, trades: Array, bar: Int, price: Int, equity: Int
 ) -> Int:  # fmt: skip
     """Return how many lots a wish of `bar` is for, at `price` and with `equity` as they were then; 0 for none."""
-    by = p[k.SIZE_BY]
-    each = price * p[k.UNITS]
-    if by == k.SIZE_LOTS:
-        lots = p[k.SIZE]
-    elif by == k.SIZE_QUOTE:
-        lots = p[k.SIZE] // each
-    elif equity <= 0:
-        return 0
-    elif by == k.SIZE_PPM:
-        share = rows[p[k.ROW_SIZE], bar] if p[k.ROW_SIZE] >= 0 else p[k.SIZE]
-        lots = ppm_down(equity, share) // each
-    elif by == k.SIZE_RISK:
-        away = distance(kinds, rows, k.D_STOP, bar, price)
-        lots = ppm_down(equity, p[k.SIZE]) // (away * p[k.UNITS]) if away > 0 else 0
-    else:
-        lots = ppm_down(equity, kelly(p, trades, s[k.TRADES])) // each
+    share = rows[p[k.ROW_SIZE], bar] if p[k.ROW_SIZE] >= 0 else p[k.SIZE]
+    away = distance(kinds, rows, k.D_STOP, bar, price) if p[k.SIZE_BY] == k.SIZE_RISK else 0
+    lots = lots_by(p, trades, s[k.TRADES], share, away, price, equity)
     if p[k.ROW_WEIGHT] >= 0:
         lots = ppm_down(lots, rows[p[k.ROW_WEIGHT], bar])
     return min(lots, p[k.LOTS_MOST])
+
+
+@inlined
+def lots_by(p: Array, trades: Array, count: Int, share: Int, away: Int, price: Int, equity: Int) -> Int:
+    """Return how many lots the size of a plan comes to, before any weight and limit.
+
+    share   of equity in ppm, where the size is a share
+    away    distance of the stop in ticks, where the size is a risk
+    """
+    by, each = p[k.SIZE_BY], price * p[k.UNITS]
+    if by == k.SIZE_LOTS:
+        return p[k.SIZE]
+    if by == k.SIZE_QUOTE:
+        return p[k.SIZE] // each
+    if equity <= 0:
+        return 0
+    if by == k.SIZE_PPM:
+        return ppm_down(equity, share) // each
+    if by == k.SIZE_RISK:
+        return ppm_down(equity, p[k.SIZE]) // (away * p[k.UNITS]) if away > 0 else 0
+    return ppm_down(equity, kelly(p, trades, count)) // each
 
 
 @compiled

@@ -7,8 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pilothouse.backtest.kernels import slots as k
-from pilothouse.backtest.kernels.counting import Int, ppm_down, ppm_up, up
-from pilothouse.backtest.kernels.orders import kelly
+from pilothouse.backtest.kernels.counting import Int, ppm_up, up
+from pilothouse.backtest.kernels.orders import lots_by
 from pilothouse.strategies.indicators.compiling import inlined
 
 Array = NDArray[np.int64]
@@ -32,7 +32,8 @@ def lots_entered(
 
     close, worth   price and account when it was wished
     """
-    wanted, least = plain_lots(p, kinds, trades, done, close, worth), p[k.NOTIONAL_MIN]
+    lots = lots_by(p, trades, done, p[k.SIZE], away_of(kinds, k.D_STOP, close), close, worth)
+    wanted, least = min(lots, p[k.LOTS_MOST]), p[k.NOTIONAL_MIN]
     price = max(opened + enters * worse_by(p, opened), 1)
     if not (wanted >= p[k.LOTS_MIN] and (least == 0 or wanted >= up(least, close * p[k.UNITS]))):
         return 0, price
@@ -123,26 +124,6 @@ def worse_by(p: Array, price: Int) -> Int:
         return 0
     worse = up(price * p[k.SLIP_PPM], k.MILLION) + p[k.SLIP_TICKS]
     return worse if p[k.SLIP] == k.SLIP_FIXED else up(worse, 2)
-
-
-@inlined
-def plain_lots(p: Array, kinds: Array, trades: Array, done: Int, price: Int, equity: Int) -> Int:
-    """Return how many lots a wish is for, at `price` and with `equity` as they were then, as `orders.wanted` does."""
-    by, each = p[k.SIZE_BY], price * p[k.UNITS]
-    if by == k.SIZE_LOTS:
-        lots = p[k.SIZE]
-    elif by == k.SIZE_QUOTE:
-        lots = p[k.SIZE] // each
-    elif equity <= 0:
-        return 0
-    elif by == k.SIZE_PPM:
-        lots = ppm_down(equity, p[k.SIZE]) // each
-    elif by == k.SIZE_RISK:
-        away = away_of(kinds, k.D_STOP, price)
-        lots = ppm_down(equity, p[k.SIZE]) // (away * p[k.UNITS]) if away > 0 else 0
-    else:
-        lots = ppm_down(equity, kelly(p, trades, done)) // each
-    return min(lots, p[k.LOTS_MOST])
 
 
 @inlined
