@@ -285,9 +285,9 @@ class ColumnsAsTurns:
         is_new = trade is not self.trade
         if is_new:
             self._begun(trade)
-        if self.run.phase == INSIDE and account.fills[-1][1] * leg.pos > 0:
+        if self.run.phase == INSIDE and account.fills[-1].lots * leg.pos > 0:
             self.no_take = account.step
-        if not is_new and self.target not in leg.orders and account.fills[-1][4] == Reason.TARGET:
+        if not is_new and self.target not in leg.orders and account.fills[-1].reason == Reason.TARGET:
             self.target_at, self.target_left = self.target_at + 1, -1
         _instead(self.stop, self._stop(), wants, cancels)
         _instead(self.target, self._target(trade), wants, cancels)

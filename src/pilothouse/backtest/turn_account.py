@@ -5,12 +5,12 @@ Written in plain Python and apart from the kernels, which it has to equal on the
 
 import math
 from collections import defaultdict
-from typing import Any, Final
+from typing import Final
 
 from pilothouse.backtest.result import Reason
 from pilothouse.backtest.simulate import interest_of
 from pilothouse.backtest.spec import PPM, BacktestSpec, Margin, Slip
-from pilothouse.backtest.turn_orders import Lane, Leg, Open, Order
+from pilothouse.backtest.turn_orders import Booked, Lane, Leg, Open, Order
 
 _PPB: Final = 1_000_000_000
 
@@ -35,16 +35,19 @@ class Account:
         self.skipped = self.exposed = 0
         self.trades: list[tuple[int, ...]] = []
         self.trade_lane: list[int] = []
-        self.fills: list[tuple[int, int, int, int, int, Open, int]] = []
+        self.fills: list[Booked] = []
         self.fill_lane: list[int] = []
         self.equity: list[int] = []
-        self.closed: list[tuple[int, bool]] = []
+        self.closed: list[tuple[int, bool]] | None = None
+        """When positions were made smaller, and whether by a loss, where a gate asks; else None."""
         self._by_day: dict[int, int] = defaultdict(int)
         self._day = -1
         self._interest = _interest(spec, lanes) if self.many else {}
-        self._tiered = any(lane.costs.tiers for lane in lanes)
-        self._places = {id(lane): place for place, lane in enumerate(lanes)}
-        for lane in lanes:
+        self.tiered = any(lane.costs.tiers for lane in lanes)
+        """Whether fees fall with what was traded, so that each day has to be told."""
+        self._alone = spec.leverage == 1 and spec.margin is not Margin.CROSS
+        for place, lane in enumerate(lanes):
+            lane.place = place
             lane.maker_ppm, lane.taker_ppm = lane.costs.maker_ppm, lane.costs.taker_ppm
 
     def worth(self) -> int:
@@ -55,7 +58,7 @@ class Account:
 
     def begin_day(self, day: int) -> None:
         """Find the fees of a day by what was traded in the 30 days before it."""
-        if not self._tiered or day == self._day:
+        if day == self._day:
             return
         self._day = day
         traded = sum(self._by_day[day - back] for back in range(1, 31))
@@ -124,9 +127,9 @@ class Account:
 
     def liquidation(self, leg: Leg) -> int | None:
         """Return the first price at which a position is worth less than it must be, None where there is none."""
-        side = 1 if leg.pos > 0 else -1
-        if side > 0 and self.spec.leverage == 1 and self.spec.margin is not Margin.CROSS:
+        if self._alone and leg.pos > 0:
             return None
+        side = 1 if leg.pos > 0 else -1
         keep = PPM - side * leg.lane.costs.maintenance_ppm
         if self.shared:
             return None
@@ -213,9 +216,10 @@ class Account:
         assert trade is not None, "what is closed was opened"
         fee = self._book(leg, -trade.side * lots, price, reason, maker=maker)
         value = lots * price * leg.lane.units
-        gained = trade.side * (value * trade.lots - lots * trade.opened_value)
-        if gained:
-            self.closed.append((leg.lane.closed[leg.lane.bar], gained < fee * trade.lots))
+        if self.closed is not None:
+            gained = trade.side * (value * trade.lots - lots * trade.opened_value)
+            if gained:
+                self.closed.append((leg.lane.closed[leg.lane.bar], gained < fee * trade.lots))
         leg.pos -= trade.side * lots
         trade.fees += fee
         trade.closed_value += value
@@ -230,27 +234,30 @@ class Account:
         trade.number = len(self.trades)
         self.trades.append((
             trade.opened, self.step, side, trade.lots, trade.opened_value, trade.closed_value, trade.fees,
-            trade.funding, pnl, int(trade.reason), int(reason), trade.worst, trade.best, trade.first_price, price,
+            trade.funding, pnl, trade.reason, reason, trade.worst, trade.best, trade.first_price, price,
             trade.tag,
         ))  # fmt: skip
-        self.trade_lane.append(self._places[id(leg.lane)])
+        if self.many:
+            self.trade_lane.append(leg.lane.place)
         leg.trade = None
 
     def _book(self, leg: Leg, lots: int, price: int, reason: Reason, *, maker: bool) -> int:
         lane, trade = leg.lane, leg.trade
         size = abs(lots)
-        value = size * price * lane.units
+        paid = lots * price * lane.units
+        value = abs(paid)
         fee = -(-value * (lane.maker_ppm if maker else lane.taker_ppm) // PPM)
         if reason is Reason.LIQUIDATION:
             fee += -(-value * lane.costs.liquidation_ppm // PPM)
         else:
             lane.budget -= size
-        self.cash -= lots * price * lane.units + fee
-        if self._tiered:
+        self.cash -= paid + fee
+        if self.tiered:
             self._by_day[self._day] += value
         assert trade is not None, "every fill belongs to a trade"
-        self.fills.append((self.step, lots, price, fee, int(reason), trade, int(maker)))
-        self.fill_lane.append(self._places[id(lane)])
+        self.fills.append(Booked(self.step, lots, price, fee, reason, trade, maker))
+        if self.many:
+            self.fill_lane.append(lane.place)
         return fee
 
     def end_bar(self, leg: Leg) -> None:
@@ -259,11 +266,6 @@ class Account:
         if trade is None or trade.fresh == self.step:
             return
         _seen(trade, leg.lane.high, leg.lane.low)
-
-    def table(self) -> dict[str, Any]:
-        """Return trades and fills as rows of whole numbers."""
-        fills = [(*fill[:5], fill[5].number, fill[6]) for fill in self.fills]
-        return {"trades": self.trades, "fills": fills}
 
 
 def _interest(spec: BacktestSpec, lanes: list[Lane]) -> dict[int, list[int]]:

@@ -61,16 +61,16 @@ class CalmRun(TurnRun):
 
     def _calm_until(self, lane: Lane, step: int, count: int) -> int:
         """Return the first bar from `step` on in which more may happen than the strategy's turn."""
-        count = min(count, step + self.at_once)
         if self.later:
             return step
-        held = any(leg.pos for leg in lane.legs)
+        held = lane.legs[0].pos or lane.legs[-1].pos
         if held and self.account.shared:
             return step
         reach = reach_of(self, lane)
         if reach is None:
             return step
         floor, ceiling = reach
+        count = min(count, step + self.at_once)
         if held and self.dues:
             place = bisect_left(self.dues, step)
             count = min(count, self.dues[place]) if place < len(self.dues) else count
@@ -88,12 +88,12 @@ class CalmRun(TurnRun):
         bar, turn = self.decide_bars(self.state, range(step, until), self.p)
         self.state = turn.state
         asked = bool(turn.wants or turn.cancels)
-        self._lived(lane, step, bar if asked else until)
+        self.lived(lane, step, bar if asked else until)
         if not asked:
             self.at_once = min(2 * self.at_once, _MOST)
             return until
         self.at_once = max(self.at_once // 2, _LEAST)
-        self._asked(lane, bar, turn)
+        self.asked(lane, bar, turn)
         return bar + 1
 
     def _one_by_one(self, state: dict[str, Any], bars: range, p: Any) -> tuple[int, Turn]:
@@ -109,14 +109,14 @@ class CalmRun(TurnRun):
 
     def _bars(self, lane: Lane) -> Iterator[Bar]:
         """Yield all bars as a strategy is told; one is made only when the one before it has been decided on."""
-        prices = (map(mul, column, repeat(lane.tick)) for column in self.columns)
-        volumes = map(mul, chain.from_iterable(_lists(lane.candles.volume)), repeat(lane.step))
+        prices = (map(mul, repeat(lane.tick), column) for column in self.columns)
+        volumes = map(mul, repeat(lane.step), chain.from_iterable(_lists(lane.candles.volume)))
         return map(Bar, repeat(lane.market.symbol), self.opened, self.closed, *prices, volumes)
 
     def _bar_of(self, lane: Lane) -> Bar:
         return super()._bar_of(lane) if self.told is None else next(self.told)
 
-    def _lived(self, lane: Lane, step: int, until: int) -> None:
+    def lived(self, lane: Lane, step: int, until: int) -> None:
         """Account for bars that passed without anything."""
         if until <= step:
             return
@@ -135,7 +135,7 @@ class CalmRun(TurnRun):
         for leg in held:
             lived_through(leg, highest, lowest)
 
-    def _asked(self, lane: Lane, bar: int, turn: Turn) -> None:
+    def asked(self, lane: Lane, bar: int, turn: Turn) -> None:
         """Carry out what was asked for at the close of a bar in which nothing else happened."""
         lane.bar = bar
         self.begin_step(bar, self.lanes)

@@ -39,6 +39,8 @@ class Gate:
     def __init__(self, account: Account, limits: Limits, closed_ms: Sequence[int]) -> None:
         """Begin with nothing made. `closed_ms`: the end of each bar."""
         self._account, self._limits, self._closed_ms = account, limits, closed_ms
+        self._closed: list[tuple[int, bool]] = []
+        account.closed = self._closed
         self._instruments = {lane.market.symbol: instrument_of(lane.market, lane.scale.tick) for lane in account.lanes}
         self._lately: deque[_Made] = deque()
         self._day = -1
@@ -152,15 +154,14 @@ class Gate:
 
     def _hear(self) -> None:
         """Take what was closed since into the losses."""
-        closed = self._account.closed
-        for ended, lost in closed[self._heard :]:
+        for ended, lost in self._closed[self._heard :]:
             if not lost:
                 self._run = 0
                 continue
             day = ended // _DAY_MS
             self._run = self._run + 1 if day == self._lost_day else 1
             self._lost_day, self._lost_at = day, ended
-        self._heard = len(closed)
+        self._heard = len(self._closed)
 
     def _count(self, made: _Made) -> None:
         self._lately.append(made)

@@ -70,7 +70,9 @@ def _places(steps: Steps, symbol: str) -> tuple[Sequence[int], Sequence[int]]:
 
 def numbers_of(column: Ints) -> "array[int]":
     """Return a column as plain numbers of Python, one at a time."""
-    return array("q", column.astype(np.int64, copy=False).tobytes())
+    found = array("q")
+    found.frombytes(np.ascontiguousarray(column, np.int64).view(np.uint8).data)
+    return found
 
 
 def _due(candles: Candles | Pieces, costs: Costs, funding: Funding | None) -> dict[int, tuple[int, int, int]]:

@@ -9,7 +9,7 @@ from typing import Final
 import msgspec
 
 from pilothouse.backtest.result import Reason, Scale
-from pilothouse.backtest.spec import PPM, Costs, Market
+from pilothouse.backtest.spec import PPM, Costs, Market, Slip
 from pilothouse.backtest.turn_steps import Steps
 from pilothouse.core.candles import Candles
 from pilothouse.core.limits import NOTHING, Limits
@@ -67,6 +67,9 @@ class Lane:
     budget     lots that may still be filled in this bar
     last       the last price that is known, ticks
     under_way  whether its last bar has opened and is not over
+    sizes      lots of quantities that were asked for lately
+    slips      whether who takes pays a worse price
+    place      which of the run's instruments it is
     """
 
     market: Market
@@ -97,10 +100,14 @@ class Lane:
     maker_ppm: int = 0
     taker_ppm: int = 0
     legs: list["Leg"] = field(default_factory=list)
+    sizes: dict[Decimal, int] = field(default_factory=dict)
+    slips: bool = field(init=False)
+    place: int = 0
 
     def __post_init__(self) -> None:
         """Keep what each bar is told with."""
         self.tick, self.step = self.scale.tick, self.candles.volume_step
+        self.slips = self.costs.slip is not Slip.NONE
 
     def go_to(self, bar: int, share: int | None) -> None:
         """Stand at a bar; `share`: ppm of its volume that may be filled, None for all that is asked for."""
@@ -137,6 +144,18 @@ class Open(msgspec.Struct, eq=False, gc=False):
     fees: int = 0
     funding: int = 0
     number: int = -1
+
+
+class Booked(msgspec.Struct, eq=False, gc=False):
+    """One fill; signed lots. Tens of thousands are kept: as tuples they would be looked through for garbage."""
+
+    step: int
+    lots: int
+    price: int
+    fee: int
+    reason: Reason
+    trade: Open
+    maker: bool
 
 
 @dataclass(slots=True, eq=False)
@@ -195,17 +214,6 @@ class Order(msgspec.Struct, eq=False):
         if self.trigger is not None:
             return self.trigger
         return self.limit if self.limit is not None else at
-
-
-def reason_of(*, reduces: bool, limit: bool, trigger: bool, trails: bool) -> Reason:
-    """Return why an order of a strategy fills, as far as its kind tells."""
-    if not reduces:
-        return Reason.SIGNAL
-    if trails:
-        return Reason.TRAIL
-    if trigger:
-        return Reason.STOP
-    return Reason.TARGET if limit else Reason.LEAVE
 
 
 def is_limited(limits: Limits) -> bool:

@@ -7,26 +7,21 @@ Orders at the market fill at the next open, or at the close where the run fills 
 from bisect import bisect_left
 from collections import deque
 from collections.abc import Sequence
-from dataclasses import replace
 from decimal import Decimal
-from functools import lru_cache
 from typing import Any, Final
 
-import numpy as np
-
 from pilothouse.backtest.denials import NONE
-from pilothouse.backtest.inside import on_bars
 from pilothouse.backtest.order_log import UNSIZED, OrderLog
-from pilothouse.backtest.orders import Outcome
-from pilothouse.backtest.result import FILL_COLUMNS, TRADE_COLUMNS, FillTable, Reason, Result, Trades
-from pilothouse.backtest.result_of_many import Portfolio
-from pilothouse.backtest.simulate import TooLargeToCount
+from pilothouse.backtest.result import Reason, Result
 from pilothouse.backtest.spec import BacktestSpec, FillAt
 from pilothouse.backtest.turn_account import Account
 from pilothouse.backtest.turn_gate import Gate
 from pilothouse.backtest.turn_lanes import numbers_of
-from pilothouse.backtest.turn_orders import Lane, Leg, Order, Ticket, is_limited, reason_of
+from pilothouse.backtest.turn_orders import Lane, Leg, Order, Ticket, is_limited
+from pilothouse.backtest.turn_result import result_of
+from pilothouse.backtest.turn_stretches import Stretches
 from pilothouse.backtest.turn_walk import Walk
+from pilothouse.backtest.turn_wants import cut_order, ticket_order
 from pilothouse.core.errors import Invalid, Problem, Refused
 from pilothouse.core.rounding import divided
 from pilothouse.strategies.parameters import Params
@@ -37,12 +32,6 @@ _DAY_MS: Final = 86_400_000
 _DENIED_MOST_A_BAR: Final = 10_000
 OPEN, INSIDE, CLOSE = range(3)
 """Where in a bar a run is."""
-
-
-@lru_cache(maxsize=1_024)
-def _lots_of(quantity: Decimal, lot: Decimal) -> int:
-    """Return whole lots, rounded down; most strategies ask for the same few sizes again and again."""
-    return int(divided(quantity, lot, _ONE))
 
 
 def _legs_of(lanes: list[Lane]) -> list[Leg]:
@@ -81,6 +70,8 @@ class TurnRun(Walk):
         self.late = spec.fills.latency or spec.fills.latency_ms
         self.later: list[tuple[int, Order | str]] = []
         self.denied_now = 0
+        self.passed: Stretches | None = None
+        """Equity of the bars so far, where nobody asks for it before the end; else the account has it."""
 
     # ── bars ──────────────────────────────────────────────────────────────────────────────────────
 
@@ -119,7 +110,7 @@ class TurnRun(Walk):
         """Carry out what the opens of a step bring."""
         self.begin_step(step, here)
         if self.later:
-            self._arrive(step)
+            self.arrive(step)
         self._opens(_legs_of(here))
 
     def close_step(self, step: int, here: list[Lane]) -> None:
@@ -142,12 +133,12 @@ class TurnRun(Walk):
     def begin_step(self, step: int, here: list[Lane]) -> None:
         """Come to the opens of a step."""
         account, share = self.account, self.spec.fills.volume_ppm
-        account.step, account.now_ms, self.denied_now = step, self.opened[step], 0
-        self.phase = OPEN
+        account.step, account.now_ms, self.denied_now, self.phase = step, self.opened[step], 0, OPEN
         for lane in here:
             lane.go_to(lane.bar, share)
             lane.now = step
-        account.begin_day(account.now_ms // _DAY_MS)
+        if account.tiered:
+            account.begin_day(account.now_ms // _DAY_MS)
 
     def _opens(self, legs: list[Leg]) -> None:
         """Pay what is due, close what the opens close, and fill what was waiting for them."""
@@ -171,7 +162,7 @@ class TurnRun(Walk):
 
     def _call_again(self, legs: list[Leg], count: int) -> None:
         """Judge the account once more if something was entered inside: what came after that is not known."""
-        added = {fill[5]: fill[2] for fill in self.account.fills[count:] if fill[1] * fill[5].side > 0}
+        added = {fill.trade: fill.price for fill in self.account.fills[count:] if fill.lots * fill.trade.side > 0}
         entered = [leg for leg in legs if leg.trade is not None and leg.trade in added]
         for leg in legs:
             leg.came = added[leg.trade] if leg in entered and leg.trade is not None else leg.lane.first
@@ -183,7 +174,7 @@ class TurnRun(Walk):
         for lane in here:
             lane.close_bar()
         if self.later and self.at_close:
-            self._arrive(step, at_close=True)
+            self.arrive(step, at_close=True)
         closing = self.closing(here)
         self.tell(closing)
         self.end_of_step(legs, closing)
@@ -210,7 +201,7 @@ class TurnRun(Walk):
                 for leg in [leg for lane in closing for leg in lane.legs]:
                     self.at_market(leg, leg.lane.close, reduces=reduces, inside=True)
         for leg in legs:
-            self._end_of_bar(leg)
+            self.end_of_bar(leg)
         self.take_down()
 
     def take_down(self) -> None:
@@ -240,10 +231,11 @@ class TurnRun(Walk):
             prices[3] * tick, int(candles.volume[bar]) * lane.step,
         )  # fmt: skip
 
-    def _end_of_bar(self, leg: Leg) -> None:
+    def end_of_bar(self, leg: Leg) -> None:
+        """Take the bar into what its trade saw, and let trailing triggers follow it."""
         self.account.end_bar(leg)
         step, lane = self.account.step, leg.lane
-        for order in list(leg.orders.values()):
+        for order in leg.orders.values():
             if order.trail and order.since != step and order.trigger is not None:
                 order.best = min(order.best, lane.low) if order.sign > 0 else max(order.best, lane.high)
                 order.trigger = max(order.best + order.sign * order.trail, 1)
@@ -263,7 +255,11 @@ class TurnRun(Walk):
         """Let the strategy take the turn that follows a fill."""
         lane = leg.lane
         at = lane.closed[lane.bar]
-        self.turn(Filled(key, lane.market.symbol, lots * lane.scale.lot, price * lane.tick, at))
+        filled = Filled(key, lane.market.symbol, lots * lane.scale.lot, price * lane.tick, at)
+        turn = self.decide(self.state, filled, self.p)
+        self.state = turn.state
+        if turn.wants or turn.cancels:
+            self.follow(turn)
 
     def follow(self, turn: Turn) -> None:
         """Take over the orders of a turn, at once or when they arrive."""
@@ -274,8 +270,12 @@ class TurnRun(Walk):
             elif key in self.orders:
                 self.forget(self.orders[key])
         for want in turn.wants:
-            order = self._ticket(want) if isinstance(want, Ticket) else self._made(want)
-            if order is None or not self._passes(order):
+            if isinstance(want, Ticket):
+                leg = self._leg_of(want)
+                order: Order | None = ticket_order(want, leg, leg.lane.bar + (self.at_close and not want.reduce_only))
+            else:
+                order = self._made(want)
+            if order is None or (self.gate is not None and not self._passes(order, self.gate)):
                 continue
             if self.late or self._is_elsewhere(order.leg.lane):
                 if self.log is not None:
@@ -312,7 +312,7 @@ class TurnRun(Walk):
         places = self.last_of if self.at_close else self.first_of
         return places[lane.bars_at[bar]] if bar < len(lane.bars_at) else len(self.opened)
 
-    def _arrive(self, step: int, *, at_close: bool = False) -> None:
+    def arrive(self, step: int, *, at_close: bool = False) -> None:
         """Let what was under way arrive: before the open, or before the close where orders fill there."""
         if self.at_close is not at_close:
             return
@@ -325,14 +325,6 @@ class TurnRun(Walk):
             elif what in self.orders:
                 self.forget(self.orders[what])
 
-    def _ticket(self, want: Ticket) -> Order:
-        leg = self._leg_of(want)
-        since = leg.lane.bar + (self.at_close and not want.reduce_only)
-        return Order(
-            want, leg, want.sign, want.lots, want.limit or None, want.trigger or None, 0, want.reduce_only, since,
-            want.reason, ticket=want, key=want.key,
-        )  # fmt: skip
-
     def _leg_of(self, want: Want) -> Leg:
         lane = self.by_symbol.get(want.symbol)
         if lane is None:
@@ -344,82 +336,27 @@ class TurnRun(Walk):
         return lane.legs[0 if opens_long else 1]
 
     def _made(self, want: Want) -> Order | None:
-        """Cut an order to whole lots and ticks, against who asks for it.
+        """Return the order that is to stand; None, and nothing stands, where it cannot be made."""
+        before, leg = self.orders.get(want.key), self._leg_of(want)
+        made = cut_order(want, leg, self.account.step, before)
+        if isinstance(made, Order):
+            return made
+        self.account.skipped += 1
+        if before is not None:
+            self.forget(before)
+        if self.log is not None:
+            self.log.never(
+                leg, want.key, 1 if want.quantity > 0 else -1, made.lots or UNSIZED, made.outcome, made.words,
+                limit=made.limit, trigger=made.trigger, reduces=want.reduce_only,
+            )  # fmt: skip
+        return None
 
-        None if it is too small or too large, or for an instrument of which no bar has closed: it has no price.
-        """
-        leg = self._leg_of(want)
-        lane, sign = leg.lane, 1 if want.quantity > 0 else -1
-        lot, tick, buys = lane.scale.lot, lane.scale.tick, sign > 0
-        if want.trail is not None and (want.stop is not None or want.price is not None or want.trail <= 0):
-            allowed = "a distance above zero, without price and stop"
-            raise Invalid([Problem(f"wants.{want.key}.trail", "does not stand alone", allowed, "trail")])
-        lots = _lots_of(abs(want.quantity), lot)
-        limit = None if want.price is None else int(divided(want.price, tick, _ONE, upward=not buys))
-        trigger = None if want.stop is None else int(divided(want.stop, tick, _ONE, upward=buys))
-        trail = 0 if want.trail is None else max(int(divided(want.trail, tick, _ONE, upward=True)), 1)
-        if trail:
-            trigger = max(lane.last + sign * trail, 1)
-        known = limit if limit is not None else trigger
-        market = lane.market
-        small = not want.reduce_only and known is not None and lots * known * lane.units * lane.scale.unit
-        before = self.orders.get(want.key)
-        too_small = lots < market.lots_min or (small is not False and small < market.notional_min)
-        if too_small or (market.lots_most or lots) < lots or not lane.has_closed:
-            self.account.skipped += 1
-            if before is not None:
-                self.forget(before)
-            self._not_made(want, leg, lots, limit, trigger, too_small=too_small)
-            return None
-        reason = reason_of(
-            reduces=want.reduce_only, limit=limit is not None, trigger=want.stop is not None, trails=trail > 0
-        )
-        made = Order(
-            want,
-            leg,
-            sign,
-            lots,
-            limit,
-            trigger,
-            trail,
-            want.reduce_only,
-            self.account.step,
-            reason,
-            best=lane.last,
-            key=want.key,
-        )
-        if before is not None and lots <= before.lots and before.trail == trail:
-            same = before.limit == limit and (trail or before.trigger == trigger)
-            if same:
-                # Whoever is told again what stands already does not begin to wait anew, nor to follow.
-                made.since, made.best, made.trigger = before.since, before.best, before.trigger
-        return made
-
-    def _not_made(
-        self, want: Want, leg: Leg, lots: int, limit: int | None, trigger: int | None, *, too_small: bool
-    ) -> None:
-        if self.log is None:
-            return
-        market = leg.lane.market
-        outcome, words = Outcome.TOO_LARGE, f"{market.lots_most} lots are the most"
-        if not leg.lane.has_closed:
-            outcome, words = Outcome.NO_PRICE, "no bar of its instrument had closed yet: it had no price"
-        elif too_small:
-            least = f"{market.lots_min} lots, worth {market.notional_min}, are the least"
-            outcome, words = Outcome.TOO_SMALL, least
-        self.log.never(
-            leg, want.key, 1 if want.quantity > 0 else -1, lots or UNSIZED, outcome, words, limit=limit,
-            trigger=trigger, reduces=want.reduce_only,
-        )  # fmt: skip
-
-    def _passes(self, order: Order) -> bool:
+    def _passes(self, order: Order, gate: Gate) -> bool:
         """Ask the gate; a denial takes away what stood under that name, and the strategy hears of it."""
-        if self.gate is None:
-            return True
         before = self.orders.get(order.key)
         under_way = [what for _, what in self.later if isinstance(what, Order)]
         others = [each for each in (*self.orders.values(), *under_way) if each.key != order.key]
-        reasons = self.gate.asks(order, others, again=before is not None)
+        reasons = gate.asks(order, others, again=before is not None)
         if not reasons:
             return True
         if before is not None:
@@ -452,26 +389,5 @@ class TurnRun(Walk):
                 account.step = leg.lane.now  # the last bar that its instrument had
                 leg.trade.closed_value += abs(leg.pos) * leg.lane.last * leg.lane.units
                 account.write(leg, leg.trade, leg.lane.last, Reason.OPEN)
-        rows, steps = account.table(), self.steps
         denials = self.gate.denials() if self.gate is not None else NONE
-        try:
-            told = (
-                self.lanes[0].scale, account.capital, steps.bars_ms, self.lanes[0].candles.span_ms,
-                Trades.of(np.array(rows["trades"], np.int64).reshape(-1, len(TRADE_COLUMNS))),
-                FillTable.of(np.array(rows["fills"], np.int64).reshape(-1, len(FILL_COLUMNS))),
-                np.array(account.equity, np.int64), account.skipped, account.exposed, self.spec.costless,
-            )  # fmt: skip
-            found = Result(*told, denials=denials)
-            if account.many:
-                found = Portfolio(
-                    *told, denials=denials, symbols=tuple(lane.market.symbol for lane in self.lanes),
-                    scales=tuple(lane.scale for lane in self.lanes),
-                    trade_market=np.array(account.trade_lane, np.int64),
-                    fill_market=np.array(account.fill_lane, np.int64),
-                )  # fmt: skip
-        except OverflowError:
-            words = "an amount of this run does not fit 64 bits: a larger lot, or less capital, would"
-            raise TooLargeToCount(words) from None
-        if steps.thin is None:
-            return found
-        return replace(on_bars(found, steps), pessimistic=steps.thin if self.spec.fills.finer else None)
+        return result_of(self.spec, self.lanes, account, denials, self.passed)

@@ -180,7 +180,7 @@ class Walk:
             return
         entered = len(self.account.fills)
         self._way(leg, -out, lane.first, _BACK)
-        if leg.pos and any(fill[1] * leg.pos > 0 for fill in self.account.fills[entered:]):
+        if leg.pos and any(fill.lots * leg.pos > 0 for fill in self.account.fills[entered:]):
             self._way(leg, -1 if leg.pos > 0 else 1, lane.high if out < 0 else lane.low, _AFTER)
 
     def _may_be_liquidated(self, leg: Leg) -> bool:
@@ -318,7 +318,7 @@ class Walk:
         if lots <= 0:
             return
         if not maker:
-            price = self._limited(order, self.account.slipped(leg.lane, price, order.sign, lots))
+            price = self._taken(order, price, lots)
         if self.log is not None:
             self.log.filled(order, lots)
         order.lots -= lots if order.lots < ALL else 0
@@ -337,7 +337,7 @@ class Walk:
         if lots <= 0:
             return
         if not maker:
-            price = self._limited(order, account.slipped(leg.lane, price, order.sign, lots))
+            price = self._taken(order, price, lots)
         maker = maker and not paid
         fee_ppm = leg.lane.maker_ppm if maker and order.ticket is None else leg.lane.taker_ppm
         most = account.affordable(leg, lots, price, fee_ppm)
@@ -357,9 +357,11 @@ class Walk:
             self.forget(order, Outcome.CUT)
         self.heard(leg, order.key, most * order.sign, price)
 
-    @staticmethod
-    def _limited(order: Order, price: int) -> int:
-        """Return the price, but none that is worse than the order's limit."""
+    def _taken(self, order: Order, price: int, lots: int) -> int:
+        """Return what whoever takes pays: the price that slips, but none that is worse than the order's limit."""
+        lane = order.leg.lane
+        if lane.slips:
+            price = self.account.slipped(lane, price, order.sign, lots)
         if order.limit is None:
             return price
         return min(price, order.limit) if order.sign > 0 else max(price, order.limit)

@@ -14,6 +14,8 @@ from pilothouse.backtest.spec import BacktestSpec
 from pilothouse.backtest.turn_calm import CalmRun
 from pilothouse.backtest.turn_calm_many import CalmMany
 from pilothouse.backtest.turn_lanes import lanes_of
+from pilothouse.backtest.turn_one import OneRun
+from pilothouse.backtest.turn_run import TurnRun
 from pilothouse.core.candles import Candles
 from pilothouse.core.errors import Invalid, Problem
 from pilothouse.strategies.parameters import Params
@@ -42,8 +44,11 @@ def run_turns(
     """
     by_symbol = {spec.markets[0].symbol: data} if isinstance(data, Candles) else dict(data)
     _checked(spec, by_symbol, finer or {}, many=bool(getattr(strategy, "many", False)))
-    kind = CalmMany if len(spec.markets) > 1 else CalmRun
-    run = kind(spec, lanes_of(spec, by_symbol, funding or {}, finer), strategy, p, log)
+    lanes = lanes_of(spec, by_symbol, funding or {}, finer)
+    kind: type[TurnRun] = CalmMany if len(lanes) > 1 else CalmRun
+    if len(lanes) == 1 and not spec.hedge and lanes[0].steps.thin is None:
+        kind = OneRun
+    run = kind(spec, lanes, strategy, p, log)
     run.through()
     return run.result()
 

@@ -17,7 +17,7 @@ from pilothouse.backtest.spec import Fills
 from pilothouse.backtest.turn_account import Account
 from pilothouse.backtest.turn_gate import Gate
 from pilothouse.backtest.turns import run_turns
-from pilothouse.core.limits import BY_LIMIT, KERNELS
+from pilothouse.core.limits import BY_LIMIT, KERNELS, NOTHING, Limits
 from pilothouse.strategies.parameters import Parameter, Params
 from pilothouse.strategies.rules import Rules, Side, Size, SizeBy
 from pilothouse.strategies.sdk import Bar, Happening, Signals, Turn, Want
@@ -131,8 +131,11 @@ class Flipping:
         return Turn(now, (out, Want(f"in-{bar}", happening.symbol, side * self.size)))
 
 
-def both(seed: int) -> tuple[Result, Result]:
-    """Return what the loop and what a strategy with orders of its own make of the same flips."""
+def both(seed: int, limits: Limits = NOTHING) -> tuple[Result, Result]:
+    """Return what the loop and what a strategy with orders of its own make of the same flips.
+
+    limits   of the turns alone
+    """
     case = random_case(seed, bars=90)
     rng = np.random.default_rng([seed, 2])
     told = np.zeros(90, np.int64)
@@ -145,8 +148,17 @@ def both(seed: int) -> tuple[Result, Result]:
     signals = Signals(long=told > 0, short=told < 0)
     loop = simulate(spec, market, case.candles, signals, rules, warm_up=0, funding=case.funding)
     symbol = {market.symbol: case.funding}
+    spec = replace(spec, limits=limits)
     turns = run_turns(spec, case.candles, Flipping(told, Decimal("0.5")), Params({}), funding=symbol)
     return loop, turns
+
+
+def test_what_is_counted_at_the_end_is_what_was_counted_bar_by_bar() -> None:
+    """With a gate equity is known at every bar, without one only when the run has ended: the same to the last byte."""
+    for seed in range(30):
+        _, turns = both(seed)
+        _, gated = both(seed, Limits(orders_per_day_max=1_000_000))
+        assert turns.digest() == gated.digest(), f"seed {seed}"
 
 
 def test_orders_that_a_strategy_sends_itself_fill_as_in_the_loop() -> None:
@@ -158,6 +170,7 @@ def test_orders_that_a_strategy_sends_itself_fill_as_in_the_loop() -> None:
             assert getattr(turns.fills, name).tolist() == getattr(loop.fills, name).tolist(), f"seed {seed}, {name}"
         assert turns.trades.pnl.tolist() == loop.trades.pnl.tolist(), f"seed {seed}"
         assert turns.equity.tolist() == loop.equity.tolist(), f"seed {seed}"
+        assert turns.exposed == loop.exposed, f"seed {seed}"
         ended.update(loop.trades.reason_out.tolist())
     assert ended[Reason.LIQUIDATION] > 5
     assert ended[Reason.FLIP] > 200
