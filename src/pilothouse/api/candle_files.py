@@ -14,8 +14,7 @@ from pilothouse.api.deps import Caller, Guarded, Reading, Trading
 from pilothouse.api.problems import BodyTooSlow
 from pilothouse.core.clock import iso
 from pilothouse.core.errors import Invalid, Problem
-from pilothouse.marketdata.candle_uploads import ENDINGS, MARK, Draft, Uploads
-from pilothouse.wiring.bench_requests import UPLOADS
+from pilothouse.marketdata.candle_uploads import ENDINGS, MARK, UPLOADS, Draft, Uploads
 from pilothouse.wiring.house import House
 
 MEGABYTE: Final = 1_000_000

@@ -17,6 +17,9 @@ from typing import Any, BinaryIO, Final
 from pilothouse.core.errors import Conflict, Invalid, NotFound, Problem, Refused
 
 ENDINGS: Final = (".csv", ".csv.gz", ".zip", ".parquet", ".feather", ".json")
+UPLOADS: Final = "uploads"
+"""The folder in the data folder in which lie the files that users sent."""
+
 MARK: Final = "upload:"
 """Stands before the name of such a file where files are named."""
 

@@ -8,7 +8,7 @@ from typing import Any, Final
 from pilothouse.core.errors import Invalid, NotFound, Problem
 from pilothouse.kit.db import Database
 from pilothouse.kit.settings import Settings
-from pilothouse.marketdata.candle_uploads import MARK, Uploads
+from pilothouse.marketdata.candle_uploads import MARK, UPLOADS, Uploads
 from pilothouse.wiring.backtest_data import Asked, of_files
 from pilothouse.wiring.backtest_funding import UNPAID, add_funding
 from pilothouse.wiring.backtest_inside import add_files, length_of, words_of
@@ -18,9 +18,6 @@ from pilothouse.wiring.backtest_wishes import UNSAID, Request
 
 FILES: Final = "files"
 """The folder in the data folder whose files of candles may be named in a request."""
-
-UPLOADS: Final = "uploads"
-"""The folder in the data folder in which lie the files that users sent."""
 
 _FILE: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,199}")
 _UNBOUNDED_MS: Final = 2**62

@@ -73,7 +73,7 @@ def test_what_is_known_is_not_made_again(monkeypatch: pytest.MonkeyPatch) -> Non
     def never(*_: Any) -> Outcome:
         raise AssertionError("it was known")
 
-    monkeypatch.setattr(Runner, "_walk", never)
+    monkeypatch.setattr(Runner, "_one", never)
     again = tried(WORDS, 24, known={each.name: each for each in first})
     assert [each.name for each in again] == [each.name for each in first]
 

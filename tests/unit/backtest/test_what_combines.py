@@ -22,6 +22,7 @@ from pilothouse.backtest.spec import (
     Market,
     Ranking,
     Slip,
+    funding_key,
     inside_key,
 )
 from pilothouse.core.candles import Candles
@@ -242,6 +243,9 @@ def done(kind: Any, shape: str, asked: Asked, *changes: Change) -> tuple[str, st
             told = {inside_key(symbol): below.fingerprint() for symbol, below in finer.items()}
             spec = replace(spec, data={**spec.data, **told})
         paid = {symbol: MARKETS[symbol][3] for symbol in symbols}
+        if spec.costs.funding:
+            told = {funding_key(symbol): rates.fingerprint() for symbol, rates in paid.items()}
+            spec = replace(spec, data={**spec.data, **told})
         result, engine = run_any(spec, data, strategy, funding=paid, finer=finer or None)
     except Invalid:
         return "refused", ""
