@@ -16,6 +16,7 @@ from pilothouse.core.errors import Broken
 from pilothouse.execution import halts
 from pilothouse.execution.submit import ORDER_TOPIC
 from pilothouse.jobs.dispatch import Dispatcher
+from pilothouse.jobs.giving_back import FAILURES_MAX, give_back
 from pilothouse.kit import outbox
 from pilothouse.kit.clocks import FrozenClock
 from pilothouse.kit.db import Tx
@@ -105,10 +106,35 @@ def test_work_that_breaks_a_law_of_ours_halts_nobodys_trading(stepped: Stepped, 
     assert house.database.read(halts.halted_accounts) == {stepped.account.id}, "an order's account is halted as ever"
 
 
+def test_a_backtest_whose_work_always_fails_has_failed_when_it_is_put_aside(
+    stepped: Stepped, benches: SharedBenches
+) -> None:
+    """Whoever waits for it is told why, in place of seeing it run for ever."""
+    house = stepped.house
+    _ask(stepped, _prepared(benches, 31_000))
+    (backtest,) = _all(stepped)
+    house.database.write(lambda tx: progress.begin(tx, backtest.id, 1, house.clock.now()), name="begin")
+    for _ in range(FAILURES_MAX):
+        (seen,) = _all(stepped)
+        assert (seen.state, seen.error) == (State.RUNNING, None)
+        _fail(stepped, asking.BACKTEST_TOPIC)
+        stepped.clock.advance(60)
+
+    (seen,) = _all(stepped)
+    assert (seen.state, seen.error) == (State.FAILED, "it failed 12 times: OSError: no such disk")
+
+
 def _put(stepped: Stepped, topic: str, backtest_id: str) -> None:
     """Put a message whose key is an account."""
     now, key, payload = stepped.clock.now(), stepped.account.id, {"backtest_id": backtest_id}
     stepped.house.database.write(lambda tx: outbox.put(tx, topic, key=key, payload=payload, now=now), name="put")
+
+
+def _fail(stepped: Stepped, topic: str) -> None:
+    """Let the work on the one message of a topic fail in a way that nobody knows."""
+    now, error = stepped.clock.now(), OSError("no such disk")
+    (message,) = Dispatcher(stepped.house, topics=(topic,))._claimed(now)
+    stepped.house.database.write(lambda tx: give_back(tx, message, error, now, "usr_1"), name="give back")
 
 
 def _broken(stepped: Stepped, topic: str) -> None:

@@ -1,7 +1,8 @@
 """What becomes of a message whose handler failed: it is delivered again later, or put aside and told of.
 
 It is put aside when its deliveries failed too often. One that found the other side away, or was given back because its
-process stops, says nothing of the message and is excused.
+process stops, says nothing of the message and is excused. A backtest whose message is put aside has failed: it would
+run for ever else.
 """
 
 from datetime import datetime, timedelta
@@ -14,6 +15,8 @@ from pilothouse.kit.db import Tx
 from pilothouse.kit.outbox import Message
 from pilothouse.notifications.words import MESSAGE_PARKED
 from pilothouse.wiring.benches import BenchesClosed, BenchGone
+from pilothouse.wiring.compute import fail_broken
+from pilothouse.wiring.subscriptions import COMPUTE_TOPICS
 
 FAILURES_MAX: Final = 12
 """A message that fails in this delivery or a later one of those that count is parked, and shown."""
@@ -41,6 +44,8 @@ def give_back(
     words = words_of(error)
     if is_poisoned(message, error, stopping=stopping):
         if outbox.park(tx, message.id, message.attempt, words):
+            if message.topic in COMPUTE_TOPICS:
+                fail_broken(tx, message, f"it failed {message.suspect} times: {words}"[:_TOLD_MOST], now)
             tx.announce(parked(message, words, now, operator_id))
         return
     pause = timedelta(0) if stopping else min(_FIRST_PAUSE * (1 << min(message.attempt - 1, 8)), _LONGEST_PAUSE)

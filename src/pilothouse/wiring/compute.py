@@ -93,7 +93,7 @@ def compute_piece(house: Computing, message: Message) -> timedelta | None:
 
 
 def fail_broken(tx: Tx, message: Message, words: str, now: datetime) -> None:
-    """End the backtest of a message whose work broke a law of ours: it would run for ever else."""
+    """End the backtest of a message that is put aside, as its work broke a law of ours or always failed."""
     backtest = store.by_id(tx, message.payload["backtest_id"])
     if backtest is not None:
         progress.fail(tx, backtest, words, now)

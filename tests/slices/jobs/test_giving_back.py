@@ -29,7 +29,9 @@ class Away(Unavailable):
 def waiting(database: Database, clock: FrozenClock) -> Database:
     """Return a database in which one piece of a sweep waits, and alarms are heard."""
     database.heard_kinds.add(FactKind.ALARM_RAISED.value)
-    database.write(lambda tx: outbox.put(tx, PIECE_TOPIC, key="bt_1", payload={}, now=clock.now()), name="put")
+    database.write(
+        lambda tx: outbox.put(tx, PIECE_TOPIC, key="bt_1", payload={"backtest_id": "bt_1"}, now=clock.now()), name="put"
+    )
     return database
 
 
