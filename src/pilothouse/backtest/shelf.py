@@ -5,7 +5,6 @@ like a result. Columns are Parquet of whole numbers, so any reader of Parquet ca
 """
 
 import json
-import os
 import secrets
 import shutil
 from collections.abc import Iterator, Mapping
@@ -27,6 +26,7 @@ from pilothouse.backtest.shelf_orders import FOLDER as _ORDERS
 from pilothouse.backtest.shelf_orders import read_orders, write_orders
 from pilothouse.core.candles import Candles
 from pilothouse.core.errors import Broken, Invalid, NotFound, Problem
+from pilothouse.kit.durable import sync
 
 _FORM: Final = 1
 _CANDLES: Final = ("opened_ms", "open", "high", "low", "close", "volume")
@@ -115,7 +115,7 @@ class Shelf:
                 raise
         finally:
             shutil.rmtree(draft, ignore_errors=True)
-        _sync(self._folder)
+        sync(self._folder)
         return card
 
     def put_orders(self, name: str, orders: Orders) -> None:
@@ -132,7 +132,7 @@ class Shelf:
                 raise
         finally:
             shutil.rmtree(draft, ignore_errors=True)
-        _sync(self.place(name))
+        sync(self.place(name))
 
     def has_orders(self, name: str) -> bool:
         """Say whether the orders of a run are kept."""
@@ -238,8 +238,8 @@ def _write(draft: Path, card: Card, spec: str, result: Result, candles: Candles,
 
 def _sync_all(folder: Path) -> None:
     for path in folder.rglob("*"):
-        _sync(path)
-    _sync(folder)
+        sync(path)
+    sync(folder)
 
 
 def _exposure(place: Path, result: Result, candles: Candles) -> Exposure | None:
@@ -266,14 +266,6 @@ def _of_many(result: Result) -> dict[str, Any] | None:
         return None
     scales = [[str(scale.tick), str(scale.lot), str(scale.unit)] for scale in result.scales]
     return {"symbols": list(result.symbols), "scales": scales, "crowded": result.crowded}
-
-
-def _sync(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 def _columns(path: Path, names: tuple[str, ...]) -> list[Any]:

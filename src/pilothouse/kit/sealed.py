@@ -14,6 +14,7 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from pilothouse.core.errors import Broken, Refused
+from pilothouse.kit.durable import sync
 
 MASK = "•••"
 """What is shown where a secret stands."""
@@ -179,7 +180,7 @@ def write_private(path: Path, text: str) -> None:
     """Write `text` to `path` (mode 0600), durably, and all of it or nothing; what was there is replaced."""
     draft = _draft(path, text)
     draft.replace(path)
-    sync_folder(path.parent)
+    sync(path.parent)
 
 
 def _write_once(path: Path, text: str) -> None:
@@ -191,7 +192,7 @@ def _write_once(path: Path, text: str) -> None:
         return
     finally:
         draft.unlink()
-    sync_folder(path.parent)
+    sync(path.parent)
 
 
 def _draft(path: Path, text: str) -> Path:
@@ -203,15 +204,6 @@ def _draft(path: Path, text: str) -> Path:
         file.flush()
         os.fsync(file.fileno())
     return draft
-
-
-def sync_folder(folder: Path) -> None:
-    """Make the names in `folder` durable."""
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 def _sha256(text: str) -> bytes:

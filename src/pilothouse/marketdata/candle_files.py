@@ -18,6 +18,7 @@ import pyarrow as pa
 from pyarrow import parquet
 
 from pilothouse.core.errors import Broken, Unavailable
+from pilothouse.kit.durable import sync
 from pilothouse.marketdata.candle_columns import COLUMNS, Bars, bars_of, joined
 from pilothouse.marketdata.candle_series import Conflict, Series, part_of
 
@@ -132,7 +133,7 @@ class CandleFiles:
             draft.unlink()
             raise CandlesTaken(f"{series} was not written: it took so long that another may write it now")
         draft.rename(folder / f"{name}.parquet")
-        _sync(folder)
+        sync(folder)
 
 
 def _write_table(table: Any, file: Any) -> None:
@@ -226,12 +227,4 @@ def _make(folder: Path) -> None:
         return
     _make(folder.parent)
     folder.mkdir(mode=0o700, exist_ok=True)
-    _sync(folder.parent)
-
-
-def _sync(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+    sync(folder.parent)

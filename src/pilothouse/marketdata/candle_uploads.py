@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, Final
 
 from pilothouse.core.errors import Conflict, Invalid, NotFound, Problem, Refused
+from pilothouse.kit.durable import sync
 
 ENDINGS: Final = (".csv", ".csv.gz", ".zip", ".parquet", ".feather", ".json")
 UPLOADS: Final = "uploads"
@@ -118,7 +119,7 @@ class Uploads:
         except OSError as error:
             draft.drop()
             raise UploadTaken(f"you have a file {draft.path.name!r} already") from error
-        _sync(self._mine(owner_id))
+        sync(self._mine(owner_id))
 
     def every(self, owner_id: str) -> Iterator[dict[str, Any]]:
         """Yield what is told of each file of a user, in order of name."""
@@ -179,11 +180,3 @@ def _clear(mine: Path, now_s: float) -> None:
 def _fresh(path: Path) -> BinaryIO:
     """Open a new file that nobody else on this machine may read."""
     return os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb")
-
-
-def _sync(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

@@ -20,7 +20,8 @@ from pilothouse.accounts.audit import record
 from pilothouse.core.clock import Clock
 from pilothouse.core.errors import Conflict, Refused
 from pilothouse.kit.db import Database, Tx
-from pilothouse.kit.sealed import Sealer, key_id, load_or_make_key, sync_folder, write_private
+from pilothouse.kit.durable import sync
+from pilothouse.kit.sealed import Sealer, key_id, load_or_make_key, write_private
 from pilothouse.kit.settings import Settings
 
 KEY_FILE = "sealing.key"
@@ -190,7 +191,7 @@ def steps(
     write_private(kept, place.path.read_text("ascii"))
     yield "old key kept"
     place.unfinished.replace(place.path)
-    sync_folder(place.path.parent)
+    sync(place.path.parent)
     yield "another key in its place"
 
 
@@ -219,6 +220,6 @@ def forget_old(
         database.write(note, name="keys forget")
         for path in place.idle:
             path.unlink(missing_ok=True)
-        sync_folder(place.path.parent)
+        sync(place.path.parent)
         sealer.forget_older()
     return gone
