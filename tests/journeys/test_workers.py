@@ -22,8 +22,13 @@ NewHouse = Callable[..., HouseProcess]
 
 LEASE_S = 2
 COMBINATIONS = 640
-SWEEP = {"strategy": "ema-cross", "files": [CANDLES], "over": ["fast=2..33", "slow=70..89"]}
-"""32 x 20 combinations, which are 10 pieces."""
+SWEEP = {
+    "strategy": "ema-cross",
+    "files": [CANDLES],
+    "over": ["fast=2..33", "slow=70..89"],
+    "limits": {"orders_per_day_max": "1000"},
+}
+"""32 x 20 combinations, which are 10 pieces; the limit makes them go turn by turn, so that there is time to kill."""
 
 
 class WorkerProcess:
@@ -113,9 +118,9 @@ def test_a_sweep_is_spread_over_workers_and_outlives_them(
 
     asked = house.post("/api/v1/backtests/sweeps", SWEEP)
     pieces = house.data / "backtests" / "searches" / "pieces"
-    eventually(lambda: len(list(pieces.glob("*.jsonl"))) >= 3, "some pieces were begun")
+    eventually(lambda: len(list(pieces.glob("*.jsonl"))) >= 3, "some pieces were begun", within_s=90)
     killed.kill()
-    eventually(lambda: len(list(pieces.glob("*.jsonl"))) >= 5, "the other one goes on")
+    eventually(lambda: len(list(pieces.glob("*.jsonl"))) >= 5, "the other one goes on", within_s=90)
     code, said = stopped.stop()
     assert (code, "given_back" in said) == (0, True), said
     assert _compute(house).startswith("1 processes"), "who stops in order says so"
