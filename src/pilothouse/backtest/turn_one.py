@@ -7,10 +7,9 @@ other. While no gate is asked nobody looks at the equity of earlier bars, so tha
 from typing import Any
 
 from pilothouse.backtest.turn_calm import CalmRun
-from pilothouse.backtest.turn_orders import Lane
+from pilothouse.backtest.turn_orders import Lane, Leg
 from pilothouse.backtest.turn_run import CLOSE, INSIDE
 from pilothouse.backtest.turn_stretches import Stretches
-from pilothouse.strategies.sdk import Turn
 
 
 class OneRun(CalmRun):
@@ -43,16 +42,7 @@ class OneRun(CalmRun):
         if self.later and self.at_close:
             self.arrive(step, at_close=True)
         self.turn(self._bar_of(lane))
-        self._end()
-
-    def asked(self, lane: Lane, bar: int, turn: Turn) -> None:
-        """Carry out what was asked for at the close of a bar in which nothing else happened."""
-        lane.bar = bar
-        self.begin_step(bar, self.lanes)
-        self.phase = CLOSE
-        lane.close_bar()
-        self.follow(turn)
-        self._end()
+        self.end_of_step(lane.legs, self.lanes)
 
     def lived(self, lane: Lane, step: int, until: int) -> None:
         """Account for bars that passed without anything."""
@@ -67,7 +57,7 @@ class OneRun(CalmRun):
             account.exposed += until - step
             self.passed.hold(leg.trade, step, until)
 
-    def _end(self) -> None:
+    def end_of_step(self, legs: list[Leg], closing: list[Lane]) -> None:
         """Fill what fills at the close, and write down what the account is worth there."""
         lane, leg = self.lane, self.leg
         if self.at_close and leg.orders:
