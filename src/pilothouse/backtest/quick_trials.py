@@ -9,6 +9,7 @@ not fit is named by `Other`, and is run in the ordinary way.
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from math import isnan
 from typing import Any, Final
 
 import numpy as np
@@ -134,7 +135,7 @@ class Ground:
         trial_of(*handed)
         refuse_overflow(int(lane.counts[plain.STATUS]))
         *figures, sharpe = found.tolist()
-        metrics = {name: None if value != value else value for name, value in zip(NAMES, figures, strict=True)}  # noqa: PLR0124 - only NaN differs from itself
+        metrics = {name: None if isnan(value) else value for name, value in zip(NAMES, figures, strict=True)}
         return Told(metrics, sharpe, per_year, returns.astype(np.float32))
 
     def _wish(self, column: Truths | None) -> Flags:
