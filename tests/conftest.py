@@ -83,6 +83,10 @@ sys.addaudithook(_stay_at_home)
 # ── The long runs stand apart ─────────────────────────────────────────────────────────────────────
 
 
+_SOAK_MOST_S = 10_800
+"""After so many seconds a long test that says nothing of its own is ended."""
+
+
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Take `--soak`: run the tests marked soak, and those alone."""
     parser.addoption("--soak", action="store_true", help="run the long tests marked soak, and those alone")
@@ -95,6 +99,9 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if others:
         config.hook.pytest_deselected(items=others)
         items[:] = [item for item in items if _is_soak(item) is wanted]
+    for item in items if wanted else ():
+        if item.get_closest_marker("timeout") is None:
+            item.add_marker(pytest.mark.timeout(_SOAK_MOST_S))
     # One that begins last would be waited for by all other workers.
     items.sort(key=lambda item: item.get_closest_marker("slow") is None)
 
