@@ -143,11 +143,15 @@ def _cancel(
     house.database.write(ask, name="cancel")
     remaining = withdraw(house.desk, account.venue, wanted, sleep)
     if remaining:
-        names = ", ".join(order.client_order_id for order in remaining[:20])
+        which, are, them = (
+            ("1 order is", "it is", "it")
+            if len(remaining) == 1
+            else (f"{len(remaining)} orders are", "they are", "them")
+        )
         raise AccountBusy(
-            f"the venue has not said that {len(remaining)} orders are gone ({names}): they are asked about on, and the "
-            "account stays. Remove it again when they are (pilothouse orders --open), or leave them there, unwatched, "
-            "with --leave-orders (leave_orders=true)"
+            f"the venue has not said that {which} gone ({_names(remaining)}): {are} asked about on, and the account "
+            f"stays. Remove it again when the venue has said so (pilothouse orders --open), or leave {them} there, "
+            "unwatched, with --leave-orders (leave_orders=true)"
         )
 
 
@@ -170,37 +174,58 @@ def _go_on(
 def _refuse_doubtful(live: Sequence[OrderRecord]) -> None:
     doubtful = [order for order in live if order.state in _ON_THEIR_WAY]
     if doubtful:
-        raise AccountBusy(
-            f"{len(doubtful)} orders are on their way, or nobody can say yet what became of them: wait until the venue "
-            "has said so (pilothouse orders --open)"
-        )
+        raise AccountBusy(f"{_on_their_way(doubtful)}: wait until the venue has said so (pilothouse orders --open)")
+
+
+def _on_their_way(doubtful: Sequence[OrderRecord]) -> str:
+    if len(doubtful) == 1:
+        return f"1 order is on its way, or nobody can say yet what became of it ({_names(doubtful)})"
+    return f"{len(doubtful)} orders are on their way, or nobody can say yet what became of them ({_names(doubtful)})"
+
+
+def _names(named: Sequence[OrderRecord]) -> str:
+    return ", ".join(order.client_order_id for order in named[:20]) + (", ..." if len(named) > 20 else "")
 
 
 def _left(tx: Tx, house: House, account: TradingAccount, *, force: bool, leave_orders: bool) -> list[str]:
-    """Return what is left open, in words, and let go of it. Raises AccountBusy."""
+    """Return what is left open, in words, and let go of it. Raises AccountBusy, with all that is in the way."""
     live = orders.live_of(tx, account.id)
-    _refuse_doubtful(live)
+    doubtful = [order for order in live if order.state in _ON_THEIR_WAY]
+    if force:
+        _refuse_doubtful(doubtful)
+    standing = [order for order in live if order not in doubtful]
     open_ = []
     held = [row.position for row in positions.all_positions(tx, account.id, flat_too=False)]
     if held:
         names = ", ".join(f"{plain(one.quantity)} {one.symbol}" for one in held)
         guarded = leave_orders or not force
-        open_.append(f"positions stay open: {names}" + ("" if guarded else ", without a stop-loss of ours any more"))
-    if live:
-        open_.append(
-            f"{len(live)} orders stay at the venue: " + ", ".join(order.client_order_id for order in live[:20])
-        )
+        stay = "1 position stays open" if len(held) == 1 else f"{len(held)} positions stay open"
+        open_.append(f"{stay}: {names}" + ("" if guarded else ", without a stop-loss of ours any more"))
+    if standing:
+        stay = "1 order stays" if len(standing) == 1 else f"{len(standing)} orders stay"
+        open_.append(f"{stay} at the venue: {_names(standing)}")
     waiting = leave.waiting(tx, account.id)
     if waiting:
-        open_.append(f"{len(waiting)} alerts wait and are refused then")
-    if open_ and not force:
-        raise AccountBusy(
-            f"the account {account.name!r} is in use ({'; '.join(open_)}). Close and cancel first (pilothouse "
-            "positions close-all, orders cancel-all), or remove it with --force (force=true): then its orders are "
-            "cancelled, and nobody watches over what is left"
+        open_.append(
+            "1 alert waits and is refused then"
+            if len(waiting) == 1
+            else f"{len(waiting)} alerts wait and are refused then"
         )
+    if (open_ or doubtful) and not force:
+        raise _in_use(account, open_, doubtful)
     if not leave_orders and any(order.purpose not in _NOT_OURS for order in live):
         raise AccountBusy("another order was made meanwhile: remove the account again")
     for order in live:
         let_go(tx, house.desk, order, _LEFT)
     return open_
+
+
+def _in_use(account: TradingAccount, open_: Sequence[str], doubtful: Sequence[OrderRecord]) -> AccountBusy:
+    """Return the refusal that names everything that is open, and in which order it is put right."""
+    found = [_on_their_way(doubtful)] if doubtful else []
+    wait = "Wait until the venue has said so (pilothouse orders --open); then close" if doubtful else "Close"
+    return AccountBusy(
+        f"the account {account.name!r} is in use ({'; '.join([*found, *open_])}). {wait} and cancel first (pilothouse "
+        "positions close-all, orders cancel-all), or remove it with --force (force=true): then its orders are "
+        "cancelled, and nobody watches over what is left"
+    )

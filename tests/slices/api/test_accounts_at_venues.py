@@ -10,7 +10,7 @@ from pilothouse.accounts.audit import list_audit
 from pilothouse.accounts.tables import venue_keys
 from pilothouse.venues.port import VenueAccount
 from tests.house_process import free_port
-from tests.slices.api.conftest import Served, until
+from tests.slices.api.conftest import PATIENCE_S, Served, until
 from tests.slices.simexchange.sim_house import BTC, WALLET, WALLET_KEY, RunningExchange
 
 # The second of the well-known throw-away keys of every Ethereum test chain: the agent of the first.
@@ -383,23 +383,50 @@ def test_a_removed_account_has_no_keys_and_no_ears(served: Served, exchange: Run
     assert served.api.delete(f"/api/v1/accounts/{made['id']}").json()["hooks_revoked"] == []
 
 
-def test_an_account_in_use_is_removed_only_by_force(running: Served) -> None:
-    """Removing it would leave a position that nobody watches over."""
+def standing(running: Served, state: str = "working") -> list[str]:
+    """Return what the orders in a state are for, in order."""
+    return sorted(each["purpose"] for each in running.orders() if each["state"] == state)
+
+
+def with_a_guarded_position(running: Served) -> str:
+    """Return the path of a paper account that holds 0.01 BTCUSDT, its stop working, and nothing else under way."""
     made = running.api.post("/api/v1/accounts", json={"name": "small", "venue": "paper"}).json()
     hook = running.api.post("/api/v1/hooks", json={"name": "small", "account_id": made["id"]}).json()
     running.alert(f"/hooks/{hook['token']}", action="open", side="BUY", quantity="0.01", stop_loss="5%")
-    path = f"/api/v1/accounts/{made['id']}"
-    until(lambda: len(running.api.get("/api/v1/positions", params={"account": made["id"]}).json()["items"]) == 1)
-    until(lambda: all(order["state"] in {"filled", "working"} for order in running.orders()))
+    until(lambda: (standing(running, "filled"), standing(running)) == (["entry"], ["stop_loss"]))
+    return f"/api/v1/accounts/{made['id']}"
+
+
+def test_an_account_in_use_is_removed_only_by_force(running: Served) -> None:
+    """Removing it would leave a position that nobody watches over."""
+    path = with_a_guarded_position(running)
 
     refused = running.api.delete(path)
     assert told(refused) == (409, "account_busy")
-    assert "0.01 BTCUSDT" in refused.json()["detail"]
+    assert "1 position stays open: 0.01 BTCUSDT; 1 order stays at the venue" in refused.json()["detail"]
 
     removed = running.api.delete(path, params={"force": "true"}).json()
     assert removed["state"] == "closed"
     assert any("0.01 BTCUSDT" in each for each in removed["warnings"])
     assert all(one["ok"] for one in running.api.get("/api/v1/invariants").json()["items"])
+
+
+def test_a_refusal_to_remove_names_all_that_is_open_at_once(running: Served) -> None:
+    """Whoever waited for an order only to read of the position next would have been told half."""
+    path = with_a_guarded_position(running)
+    running.jobs.stop(PATIENCE_S)  # from here on an order stays on its way
+    ticket = {"symbol": "BTCUSDT", "side": "BUY", "type": "LIMIT", "quantity": "0.01", "price": "30000"}
+
+    for number, words in enumerate(("1 order is on its way, or nobody", "2 orders are on their way, or nobody"), 1):
+        sent = running.api.post("/api/v1/orders", params={"account": path.rpartition("/")[2]}, json=ticket)
+        refused, forced = (running.api.delete(path, params={"force": force}) for force in ("false", "true"))
+
+        assert sent.is_success, sent.text
+        assert told(refused) == told(forced) == (409, "account_busy")
+        for open_ in (words, "1 position stays open: 0.01 BTCUSDT", "1 order stays at the venue"):
+            assert open_ in refused.json()["detail"], number
+        assert words in forced.json()["detail"]
+    assert running.api.get(path).json()["state"] == "active"
 
 
 def test_what_an_account_held_before_is_shown_and_taken_over(running: Served, exchange: RunningExchange) -> None:
@@ -442,30 +469,27 @@ def test_an_account_is_removed_once_its_orders_are_gone_from_the_venue(
     until(lambda: running.api.get(path).json()["stream"]["state"] == "live")
     door = f"/hooks/{hook['token']}"
 
-    def standing(state: str = "working") -> list[str]:
-        return sorted(each["purpose"] for each in running.orders() if each["state"] == state)
-
     try:
         opened = running.alert(door, action="open", side="BUY", quantity="0.02", stop_loss="5%")
         assert opened.status_code == 200, opened.text
-        until(lambda: standing() == ["stop_loss"])
+        until(lambda: standing(running) == ["stop_loss"])
         running.alert(door, action="open", side="BUY", quantity="0.01", order_type="LIMIT", price="30000")
-        until(lambda: standing() == ["entry", "stop_loss"])
+        until(lambda: standing(running) == ["entry", "stop_loss"])
         exchange.control("POST", "faults", kind="unavailable", method="DELETE", path="order", times=-1)
 
         refused = running.api.delete(path, params={"force": "true"})
 
         assert told(refused) == (409, "account_busy")
-        assert "has not said that 1 orders are gone" in refused.json()["detail"]
+        assert "has not said that 1 order is gone" in refused.json()["detail"]
         assert running.api.get(path).json()["halt"] is None
-        assert standing() == ["entry", "stop_loss"], "and the position is protected as before"
+        assert standing(running) == ["entry", "stop_loss"], "and the position is protected as before"
 
         exchange.control("DELETE", "faults")
         removed = running.api.delete(path, params={"force": "true"})
         assert removed.status_code == 200, removed.text
         assert any("0.02 BTCUSDT, without a stop-loss" in each for each in removed.json()["warnings"])
-        assert standing() == []
-        assert standing("canceled") == ["entry", "stop_loss"]
+        assert standing(running) == []
+        assert standing(running, "canceled") == ["entry", "stop_loss"]
         assert client.fetch_open_orders(BTC) == []
         assert all(one["ok"] for one in running.api.get("/api/v1/invariants").json()["items"])
     finally:
@@ -492,7 +516,7 @@ def test_orders_are_left_where_no_venue_answers_any_more(running: Served) -> Non
     removed = running.api.delete(path, params={"force": "true", "leave_orders": "true"}).json()
 
     assert removed["state"] == "closed"
-    assert any("stay at the venue" in each for each in removed["warnings"])
+    assert any("1 order stays at the venue" in each for each in removed["warnings"])
     assert not [each for each in running.orders() if each["state"] == "working"]
 
 
