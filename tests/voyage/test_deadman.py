@@ -14,7 +14,7 @@ from pilothouse.execution import store as orders_store
 from pilothouse.fleet.answer import AnswerState
 from pilothouse.jobs.aside import Keeper
 from pilothouse.jobs.deadman import Deadman, Done
-from pilothouse.kit import lease, outbox
+from pilothouse.kit import lease, told_facts
 from pilothouse.kit.settings import Settings
 from pilothouse.wiring.aside import open_beside
 from tests.living import Living, within
@@ -81,7 +81,7 @@ def test_a_house_that_is_gone_is_flattened_without_it(living: Living, exchange: 
     stop = living.house.database.read(lambda tx: halt_store.halted(tx, account.id, account.owner_id))
     assert stop is not None
     assert (stop.kind, stop.by) == (HaltKind.FLATTEN, "deadman")
-    facts = living.house.database.read(lambda tx: outbox.facts_after(tx, 0, owner_id=account.owner_id, limit=1_000))
+    facts = living.house.database.read(lambda tx: told_facts.facts_after(tx, 0, owner_id=account.owner_id, limit=1_000))
     alarms = [each.fact.payload.get("code") for each in facts]
     assert alarms.count("deadman_acted") == 1
     living.start()

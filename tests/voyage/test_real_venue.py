@@ -26,7 +26,7 @@ from pilothouse.fleet.answer import AnswerState
 from pilothouse.fleet.manual import AccountNotHeard, Ticket
 from pilothouse.fleet.store import SignalState
 from pilothouse.jobs.schedule import reconcile_all
-from pilothouse.kit import outbox
+from pilothouse.kit import told_facts
 from pilothouse.kit.db import Tx
 from pilothouse.observability import health
 from pilothouse.observability.gauges import set_gauges
@@ -277,7 +277,7 @@ def test_an_account_that_stays_deaf_still_reduces(exchange: RunningExchange, dat
 
 
 def _alarmed(living: Living) -> bool:
-    facts = living.house.database.read(lambda tx: outbox.facts_after(tx, 0, owner_id=None, limit=10_000))
+    facts = living.house.database.read(lambda tx: told_facts.facts_after(tx, 0, owner_id=None, limit=10_000))
     told = [each.fact.payload["code"] for each in facts if each.fact.kind is FactKind.ALARM_RAISED]
     return "account_not_heard" in told
 

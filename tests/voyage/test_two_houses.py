@@ -12,7 +12,7 @@ from pilothouse.core.facts import FactKind
 from pilothouse.execution import hearing
 from pilothouse.fleet.answer import AnswerState
 from pilothouse.jobs.streams import PREFIX
-from pilothouse.kit import lease, outbox
+from pilothouse.kit import lease, told_facts
 from pilothouse.kit.db import Tx
 from pilothouse.wiring.sealing_key import KEY_FILE
 from tests.living import Living, within
@@ -63,7 +63,7 @@ def test_one_process_listens_and_the_other_takes_over(
             assert two.position("BTCUSDT") == 0
             wallet = Decimal(exchange.truth(f"aster-{WALLET}")["wallet"])
             assert within(10, lambda: two.wallet() == wallet)
-            facts = two.house.database.read(lambda tx: outbox.facts_after(tx, 0, owner_id=None, limit=10_000))
+            facts = two.house.database.read(lambda tx: told_facts.facts_after(tx, 0, owner_id=None, limit=10_000))
             told = [each.fact.payload for each in facts if each.fact.kind is FactKind.ACCOUNT_HEARD]
             assert [each["holder"] for each in told if each["state"] == hearing.LIVE] == ["one", "two"]
 

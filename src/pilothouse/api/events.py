@@ -20,7 +20,7 @@ from pilothouse.api import shapes
 from pilothouse.api.deps import Caller, Guarded, Reading
 from pilothouse.core.errors import Invalid, Problem, Unavailable
 from pilothouse.core.facts import FactKind, StampedFact
-from pilothouse.kit import outbox
+from pilothouse.kit import told_facts
 from pilothouse.kit.db import Database
 from pilothouse.kit.exact_json import encoded
 
@@ -130,7 +130,7 @@ def events(
     """Follow committed facts as server-sent events, each with its id; what was missed is sent first."""
     begin = _id(last_event_id) if last_event_id else after
     if begin is None:
-        begin = caller.read(outbox.last_fact_id)
+        begin = caller.read(told_facts.last_fact_id)
     return Stream(caller, request.app.state.feed, begin, frozenset(kind or FactKind))
 
 
@@ -196,7 +196,7 @@ class Stream(Response):
     def _read(self) -> list[StampedFact]:
         """Return what was committed behind the last fact, of this caller alone."""
         owner_id, last = self._caller.owner_id, self._last
-        return self._caller.read(lambda tx: outbox.facts_after(tx, last, owner_id=owner_id, limit=_BATCH))
+        return self._caller.read(lambda tx: told_facts.facts_after(tx, last, owner_id=owner_id, limit=_BATCH))
 
     @staticmethod
     async def _say(send: Send, said: bytes) -> None:

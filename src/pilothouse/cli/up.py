@@ -24,7 +24,7 @@ from pilothouse.cli.watched import Watched
 from pilothouse.core.clock import iso
 from pilothouse.core.errors import PilothouseError
 from pilothouse.jobs.embedded import Embedded
-from pilothouse.kit import log, outbox
+from pilothouse.kit import log, told_facts
 from pilothouse.kit.clocks import SystemClock
 from pilothouse.kit.env_file import read_env_file
 from pilothouse.kit.lease import house_lock
@@ -208,7 +208,7 @@ def _about_env_file() -> list[str]:
 
 def _about_clock(house: House) -> list[str]:
     """Return what a person should know of a clock that is behind what these books have seen."""
-    last, now = house.database.read(outbox.newest_fact_at), house.clock.now()
+    last, now = house.database.read(told_facts.newest_fact_at), house.clock.now()
     if last is None or last - now <= _CLOCK_BEHIND_MOST:
         return []
     seconds = f"{(last - now).total_seconds():.0f}"

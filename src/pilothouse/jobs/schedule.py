@@ -18,7 +18,7 @@ from pilothouse.execution.submit import Trader
 from pilothouse.fleet import drive, halting, levels, protections
 from pilothouse.fleet import store as fleet_store
 from pilothouse.fleet.protections import ProtectionRecord
-from pilothouse.kit import outbox
+from pilothouse.kit import outbox, told_facts
 from pilothouse.kit.db import Tx
 from pilothouse.ledger import equity
 from pilothouse.ledger.exposure import holdings
@@ -166,7 +166,7 @@ def sweep(house: House) -> None:
     def work(tx: Tx) -> None:
         account_store.forget_counts(tx, now - timedelta(minutes=5))
         idempotency.forget(tx, now - timedelta(days=1))
-        outbox.forget_facts(tx, now - timedelta(days=30))
+        told_facts.forget_facts(tx, now - timedelta(days=30))
         alarm_store.forget(tx, now - timedelta(days=90))
         backtest_store.forget(tx, now - timedelta(days=2))
 

@@ -25,9 +25,10 @@ from pilothouse.kit.chain import Chains, Heads, lines_of
 from pilothouse.kit.engines import CommitUnknown, Lost, OutOfMemory, dialect_of, is_worth_again, open_engine, told
 from pilothouse.kit.fresh_ids import FreshIds
 from pilothouse.kit.kept_readers import KeptReaders, driver_of
-from pilothouse.kit.outbox import put_heard, store_facts
+from pilothouse.kit.outbox import put_heard
 from pilothouse.kit.remembered import Remembered
 from pilothouse.kit.retry import retrying
+from pilothouse.kit.told_facts import store_facts
 from pilothouse.kit.transaction import Tx as Tx  # noqa: PLC0414  (rooms know it from here)
 from pilothouse.kit.transaction import lock_number
 from pilothouse.kit.units import Closing, Unit, UnitQueue

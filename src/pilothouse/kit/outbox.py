@@ -4,19 +4,19 @@ A message may be delivered more than once (a lease ran out, a process died), so 
 handler says of it counts for nothing: each delivery has a higher `attempt`, and only the latest may finish.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cache
 from typing import Any
 
-from sqlalchemy import Text, bindparam, delete, func, insert, or_, select, update
+from sqlalchemy import bindparam, delete, func, insert, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from pilothouse.core.clock import iso
-from pilothouse.core.facts import Fact, FactKind, StampedFact
+from pilothouse.core.facts import Fact, FactKind
 from pilothouse.kit.hot import Hot, hot
-from pilothouse.kit.tables import facts, outbox
+from pilothouse.kit.tables import outbox
 from pilothouse.kit.transaction import Tx
 
 READY, LEASED, PARKED = "ready", "leased", "parked"
@@ -126,6 +126,38 @@ def put(
             known.put(dedupe_key)  # it waits until it is claimed, which only this writer does, or its data are others'
         tx.wake()
     return str(row["id"])
+
+
+def put_heard(tx: Tx, heard: Collection[str]) -> None:
+    """Put a message for each announced fact whose kind somebody hears; the topic is the kind."""
+    rows = [
+        _row(
+            tx,
+            fact.kind.value,
+            fact.account_id or fact.owner_id,
+            {
+                "owner_id": fact.owner_id,
+                "account_id": fact.account_id,
+                "at": iso(fact.at),
+                "payload": fact.payload,
+                "key": fact.key,
+            },
+            fact.at,
+            f"{fact.kind.value}/{fact.key}" if fact.key else None,
+        )
+        for fact, _ in tx.facts
+        if fact.kind in heard
+    ]
+    if rows:
+        tx.execute(_INSERT_ALL_ONCE[tx.dialect], rows)
+        tx.wake()
+
+
+def fact_in(message: Message) -> Fact:
+    """Return the fact that `message` brings."""
+    told = message.payload
+    at = datetime.fromisoformat(told["at"])
+    return Fact(FactKind(message.topic), told["owner_id"], at, told["account_id"], told["payload"], told["key"])
 
 
 def _row(tx: Tx, topic: str, key: str, payload: Any, now: datetime, dedupe_key: str | None) -> dict[str, Any]:
@@ -310,12 +342,6 @@ def unpark(tx: Tx, message_id: str, now: datetime) -> bool:
     return tx.execute(_UNPARK, {"this_id": message_id, "due": now}).rowcount == 1
 
 
-def newest_fact_at(tx: Tx) -> datetime | None:
-    """Return when the last fact was told, by the clock of that moment; None: nothing was told yet."""
-    row = tx.execute(select(facts.c.at).order_by(facts.c.id.desc()).limit(1)).first()
-    return None if row is None else row.at
-
-
 def counts(tx: Tx) -> dict[str, int]:
     """Return how many messages are ready, leased and parked."""
     return {READY: 0, LEASED: 0, PARKED: 0} | {row.state: row.number for row in tx.execute(_COUNT)}
@@ -355,95 +381,3 @@ def lag(tx: Tx, now: datetime) -> timedelta:
     """Return for how long the oldest due message has been waiting that may not wait long; zero if none is due."""
     due: datetime | None = tx.execute(_NEXT_IMPATIENT).scalar()
     return timedelta(0) if due is None else max(timedelta(0), now - due)
-
-
-# ── facts ─────────────────────────────────────────────────────────────────────────────────────────
-
-_FACT_INSERT = insert(facts).values(
-    owner_id=bindparam("owner_id"),
-    account_id=bindparam("account_id"),
-    kind=bindparam("kind"),
-    payload=bindparam("text", type_=Text),  # made into JSON when it was announced
-    at=bindparam("at"),
-)
-_FACT_INSERT_AT = hot(_FACT_INSERT.values(id=bindparam("id")))
-_FACT_INSERT_TELLING = _FACT_INSERT.returning(facts.c.id, sort_by_parameter_order=True)
-_FACTS_ORDER = "pilothouse facts"
-_LAST_ID_EVER = """
-    SELECT max(coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'facts'), 0),
-               coalesce((SELECT max(id) FROM facts), 0))
-"""
-_AFTER = select(facts).where(facts.c.id > bindparam("last_id")).order_by(facts.c.id).limit(bindparam("limit"))
-_AFTER_OF_OWNER = _AFTER.where(facts.c.owner_id == bindparam("owner"))
-_LAST = select(func.coalesce(func.max(facts.c.id), 0))
-# Ids grow with time, so the oldest are found without an index of instants, which every alert would have to keep up.
-_OLDEST = select(facts.c.id, facts.c.at).order_by(facts.c.id).limit(bindparam("limit")).subquery()
-_FORGET = delete(facts).where(facts.c.id.in_(select(_OLDEST.c.id).where(_OLDEST.c.at < bindparam("before"))))
-
-
-def put_heard(tx: Tx, heard: Collection[str]) -> None:
-    """Put a message for each announced fact whose kind somebody hears; the topic is the kind."""
-    rows = [
-        _row(
-            tx,
-            fact.kind.value,
-            fact.account_id or fact.owner_id,
-            {
-                "owner_id": fact.owner_id,
-                "account_id": fact.account_id,
-                "at": iso(fact.at),
-                "payload": fact.payload,
-                "key": fact.key,
-            },
-            fact.at,
-            f"{fact.kind.value}/{fact.key}" if fact.key else None,
-        )
-        for fact, _ in tx.facts
-        if fact.kind in heard
-    ]
-    if rows:
-        tx.execute(_INSERT_ALL_ONCE[tx.dialect], rows)
-        tx.wake()
-
-
-def fact_in(message: Message) -> Fact:
-    """Return the fact that `message` brings."""
-    told = message.payload
-    at = datetime.fromisoformat(told["at"])
-    return Fact(FactKind(message.topic), told["owner_id"], at, told["account_id"], told["payload"], told["key"])
-
-
-def store_facts(tx: Tx, announced: Sequence[tuple[Fact, str]]) -> list[StampedFact]:
-    """Store facts at the very end of a transaction, so that ids grow in the order of the commits."""
-    rows: list[dict[str, Any]] = [
-        {"owner_id": fact.owner_id, "account_id": fact.account_id, "kind": fact.kind.value, "text": text, "at": fact.at}
-        for fact, text in announced
-    ]
-    if tx.dialect == "sqlite":  # the only writer counts by itself, which is quicker than asking for each id
-        assert tx.driver is not None, "on SQLite there is one"
-        last: int = tx.driver.execute(_LAST_ID_EVER).fetchone()[0]
-        ids = list(range(last + 1, last + 1 + len(rows)))
-        tx.execute(_FACT_INSERT_AT, [row | {"id": id_} for row, id_ in zip(rows, ids, strict=True)])
-    else:  # nobody else gets an id between ours and our commit
-        tx.lock(_FACTS_ORDER)
-        ids = list(tx.execute(_FACT_INSERT_TELLING, rows).scalars())
-    return [StampedFact(id_, fact) for id_, (fact, _) in zip(ids, announced, strict=True)]
-
-
-def facts_after(tx: Tx, last_id: int, *, owner_id: str | None, limit: int) -> list[StampedFact]:
-    """Return facts behind `last_id` in the order of their commits: one owner's, or all when `owner_id` is None."""
-    values: dict[str, Any] = {"last_id": last_id, "limit": limit}
-    statement = _AFTER if owner_id is None else _AFTER_OF_OWNER
-    rows = tx.execute(statement, values if owner_id is None else values | {"owner": owner_id})
-    return [StampedFact(r.id, Fact(FactKind(r.kind), r.owner_id, r.at, r.account_id, r.payload)) for r in rows]
-
-
-def last_fact_id(tx: Tx) -> int:
-    """Return the id of the latest fact; 0 if there is none."""
-    last: int = tx.execute(_LAST).scalar_one()
-    return last
-
-
-def forget_facts(tx: Tx, before: datetime, limit: int = 1_000) -> int:
-    """Delete up to `limit` facts that happened before `before`, oldest first; return how many."""
-    return tx.execute(_FORGET, {"before": before, "limit": limit}).rowcount

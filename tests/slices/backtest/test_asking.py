@@ -12,7 +12,7 @@ from pilothouse.backtest.asking import BACKTEST_TOPIC, Prepared
 from pilothouse.backtest.bounds import Bounds, TooMuch
 from pilothouse.backtest.store import Backtest, Kind, NoSuchBacktest, Own, State
 from pilothouse.core.facts import FactKind
-from pilothouse.kit import outbox
+from pilothouse.kit import outbox, told_facts
 from pilothouse.kit.clocks import FrozenClock
 from pilothouse.kit.db import Database, Tx
 
@@ -166,7 +166,7 @@ def test_every_step_is_told_and_every_act_is_audited(database: Database) -> None
     database.write(lambda tx: progress.advance(tx, backtest, 250_000, now), name="advance")
     database.write(lambda tx: progress.cancel(tx, "usr_1", backtest.id, now, who="me"), name="cancel")
 
-    told = database.read(lambda tx: outbox.facts_after(tx, 0, owner_id="usr_1", limit=10))
+    told = database.read(lambda tx: told_facts.facts_after(tx, 0, owner_id="usr_1", limit=10))
     assert {each.fact.kind for each in told} == {FactKind.BACKTEST_CHANGED}
     steps = [(each.fact.payload["state"], each.fact.payload["progress"]) for each in told]
     assert steps == [("queued", "0"), ("running", "0"), ("running", "0.25"), ("cancelled", "0.25")]

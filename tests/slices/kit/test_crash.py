@@ -8,7 +8,7 @@ import pytest
 
 from pilothouse.core.errors import Unavailable
 from pilothouse.core.facts import Fact, FactKind
-from pilothouse.kit import outbox
+from pilothouse.kit import outbox, told_facts
 from pilothouse.kit.db import Database, Tx
 from tests.slices.kit.probe import note, written
 
@@ -85,5 +85,5 @@ def test_a_witness_that_raises_stops_the_database_there(opened: Opener, when: st
     again = opened()
     assert told == []
     assert again.read(written) == left
-    assert len(again.read(lambda tx: outbox.facts_after(tx, 0, owner_id=None, limit=9))) == len(left)
+    assert len(again.read(lambda tx: told_facts.facts_after(tx, 0, owner_id=None, limit=9))) == len(left)
     assert again.read(outbox.counts)["ready"] == len(left)

@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import delete
 
 from pilothouse.core.facts import Fact, FactKind, StampedFact
-from pilothouse.kit import outbox
+from pilothouse.kit import outbox, told_facts
 from pilothouse.kit.db import Database, Tx
 from pilothouse.kit.tables import facts
 
@@ -40,7 +40,7 @@ def and_then_fail(work: Callable[[Tx], None]) -> Callable[[Tx], None]:
 
 def all_facts(tx: Tx) -> list[StampedFact]:
     """Return every fact there is."""
-    return outbox.facts_after(tx, 0, owner_id=None, limit=100_000)
+    return told_facts.facts_after(tx, 0, owner_id=None, limit=100_000)
 
 
 class TestAnnounce:
@@ -95,12 +95,12 @@ class TestAnnounce:
         """A reader that asks for what comes after an id must not miss something new under an old number."""
         db = opened()
         db.write(announced(db, "a", "b"), name="n")
-        last = db.read(outbox.last_fact_id)
+        last = db.read(told_facts.last_fact_id)
         db.write(lambda tx: tx.execute(delete(facts)), name="n")
         db.close()
         db = opened()
         db.write(announced(db, "c"), name="n")
-        assert db.read(outbox.last_fact_id) > last
+        assert db.read(told_facts.last_fact_id) > last
 
 
 def test_whoever_reads_on_from_the_last_id_misses_nothing_while_many_write(db: Database) -> None:
@@ -115,7 +115,7 @@ def test_whoever_reads_on_from_the_last_id_misses_nothing_while_many_write(db: D
         while not last_round:
             last_round = ended.is_set()
             last = followed[-1] if followed else 0
-            found = db.read(lambda tx, last=last: outbox.facts_after(tx, last, owner_id=None, limit=50))  # type: ignore[misc]  # mypy cannot type the default
+            found = db.read(lambda tx, last=last: told_facts.facts_after(tx, last, owner_id=None, limit=50))  # type: ignore[misc]  # mypy cannot type the default
             followed.extend(each.id for each in found)
             last_round = last_round and not found
 
@@ -152,14 +152,14 @@ class TestFactsAfter:
         """Nobody hears of another's orders."""
         db.write(announced(db, "mine"), name="n")
         db.write(announced(db, "theirs", owner="own_2"), name="n")
-        found = db.read(lambda tx: outbox.facts_after(tx, 0, owner_id="own_2", limit=9))
+        found = db.read(lambda tx: told_facts.facts_after(tx, 0, owner_id="own_2", limit=9))
         assert [each.fact.payload["name"] for each in found] == ["theirs"]
 
     def test_reading_goes_on_behind_the_last_id_and_in_portions(self, db: Database) -> None:
         """A console that was away for an hour catches up page by page."""
         db.write(announced(db, *"abcde"), name="n")
         names, last = "", 0
-        while found := db.read(lambda tx, last=last: outbox.facts_after(tx, last, owner_id="own_1", limit=2)):  # type: ignore[misc]  # as above
+        while found := db.read(lambda tx, last=last: told_facts.facts_after(tx, last, owner_id="own_1", limit=2)):  # type: ignore[misc]  # as above
             names += "".join(each.fact.payload["name"] for each in found)
             last = found[-1].id
         assert names == "abcde"
@@ -169,9 +169,9 @@ class TestFactsAfter:
         db = opened()
         db.write(announced(db, "a", "b", "c"), name="n")
         later = db.clock.now() + timedelta(seconds=1)
-        assert db.write(lambda tx: outbox.forget_facts(tx, later, limit=2), name="n") == 2
-        assert db.write(lambda tx: outbox.forget_facts(tx, later, limit=2), name="n") == 1
-        assert db.write(lambda tx: outbox.forget_facts(tx, later), name="n") == 0
+        assert db.write(lambda tx: told_facts.forget_facts(tx, later, limit=2), name="n") == 2
+        assert db.write(lambda tx: told_facts.forget_facts(tx, later, limit=2), name="n") == 1
+        assert db.write(lambda tx: told_facts.forget_facts(tx, later), name="n") == 0
 
 
 class TestHeardKinds:
