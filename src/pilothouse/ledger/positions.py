@@ -13,7 +13,7 @@ from pilothouse.core.position import ZERO, Position
 from pilothouse.core.rounding import EXACT, plain
 from pilothouse.kit.db import Tx
 from pilothouse.kit.hot import hot
-from pilothouse.ledger.post import Book, EntryKind
+from pilothouse.ledger.entries import Book, EntryKind
 from pilothouse.ledger.tables import balances, entries, positions
 
 _ACCOUNT: BindParameter[str] = bindparam("of_account")

@@ -1,35 +1,22 @@
 """Post a fill, a funding payment or a transfer as entries that sum to zero per unit, once per venue id.
 
-The books, and what stands in them (amounts above zero are ours):
-
-    unit = symbol      position   base we hold               market       what the market gave for it
-                       fees       base that a commission took
-    unit = currency    wallet     what we own                market       price x quantity, paid to the market
-                       cost       what is owed for positions: minus the cost of what is held
-                       fees       commission we paid         funding      funding the market paid us, turned round
-                       outside    deposits, turned round     adjustments  what reconciling had to set right
-                       rounding   our realised result less the venue's: the venue's is booked, the crumb is shown
-
-The market's leg is price x quantity and not what is left over, so the sum of zero is a proof: it holds only if cost
-and result together are exactly the cash that moved. All of it commits with the fill, or none of it.
+`entries` draws the books. All of a posting commits with the fill, or none of it.
 """
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
-from enum import StrEnum
 
 from pilothouse.core.clock import iso
-from pilothouse.core.errors import Broken
 from pilothouse.core.facts import Fact, FactKind
 from pilothouse.core.fill import Fill
 from pilothouse.core.position import ZERO, Applied, Position, apply
 from pilothouse.core.rounding import EXACT, QUOTE_UNIT, plain
 from pilothouse.kit.db import Tx
 from pilothouse.ledger import high_water
+from pilothouse.ledger.entries import Book, EntryKind, Leg, write_legs
 from pilothouse.ledger.store import (
-    INSERT_ENTRIES,
     INSERT_FILL,
     INSERT_PAYMENT,
     Change,
@@ -45,46 +32,6 @@ from pilothouse.ledger.store import (
 
 SETTLEMENT = "USDT"
 """The settlement currency of every instrument the house trades so far."""
-
-
-class Book(StrEnum):
-    """Where an entry stands; the module's docstring draws them."""
-
-    POSITION = "position"
-    MARKET = "market"
-    COST = "cost"
-    WALLET = "wallet"
-    ROUNDING = "rounding"
-    FEES = "fees"
-    FUNDING = "funding"
-    OUTSIDE = "outside"
-    ADJUSTMENTS = "adjustments"
-
-
-class EntryKind(StrEnum):
-    """What an entry is a leg of."""
-
-    FILL = "fill"
-    COMMISSION = "commission"
-    FUNDING = "funding"
-    TRANSFER = "transfer"
-    ADJUSTMENT = "adjustment"
-
-
-class LegsDoNotBalance(Broken):
-    """A posting was about to be written whose entries do not sum to zero."""
-
-    code = "legs_do_not_balance"
-
-
-@dataclass(frozen=True, slots=True)
-class Leg:
-    """One entry of a posting."""
-
-    kind: EntryKind
-    book: Book
-    unit: str
-    amount: Decimal
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,7 +102,7 @@ def post_fill(
     whose = {"owner_id": owner_id, "account_id": account_id, "hook_id": hook_id}
     tx.execute(INSERT_FILL, {**row, **whose, "id": fill_id, "order_id": order_id})
     legs = [*_fill_legs(fill, applied, realised, settlement), *_fee_legs(fill, in_base=in_base)]
-    _write_legs(tx, legs, whose, fill_id, fill.symbol, fill.at, about, order_id)
+    write_legs(tx, legs, whose, fill_id, fill.symbol, fill.at, about, order_id)
     write_position(tx, books, position, change, now)
     wallet = write_wallet(tx, books, change, now)
     if not in_settlement and not in_base and fill.commission:
@@ -270,7 +217,7 @@ def _post_payment(
         Leg(kind, Book.WALLET, place.currency, amount),
         Leg(kind, against, place.currency, EXACT.minus(amount)),
     ]
-    _write_legs(tx, legs, {**whose, "hook_id": None}, payment_id, symbol, at)
+    write_legs(tx, legs, {**whose, "hook_id": None}, payment_id, symbol, at)
     if place.currency != settlement:
         return Paid(payment_id, add_to_other_currency(tx, place, amount, now))
     if kind is not EntryKind.FUNDING:
@@ -298,49 +245,6 @@ def _fee_legs(fill: Fill, *, in_base: bool) -> Iterator[Leg]:
     book, unit = (Book.POSITION, fill.symbol) if in_base else (Book.WALLET, fill.commission_currency)
     yield Leg(EntryKind.COMMISSION, book, unit, EXACT.minus(fill.commission))
     yield Leg(EntryKind.COMMISSION, Book.FEES, unit, fill.commission)
-
-
-def _write_legs(
-    tx: Tx,
-    legs: Iterator[Leg] | list[Leg],
-    whose: dict[str, str | None],
-    posting_id: str,
-    symbol: str | None,
-    at: datetime,
-    about: str | None = None,
-    order_id: str | None = None,
-) -> None:
-    """Write the legs that are not zero, in one statement; raises LegsDoNotBalance before anything is written.
-
-    about, order_id   under what the record tells of it, and the order; None: the posting itself, and none
-    """
-    sums: dict[str, Decimal] = {}
-    rows, written = [], []
-    for leg in legs:
-        if leg.amount:
-            written.append(leg)
-            sums[leg.unit] = EXACT.add(sums.get(leg.unit, ZERO), leg.amount)
-            rows.append(
-                {
-                    **whose,
-                    "posting_id": posting_id,
-                    "kind": leg.kind.value,  # plain text: a kind of text costs SQLite's driver five times as much
-                    "book": leg.book.value,
-                    "unit": leg.unit,
-                    "amount": leg.amount,
-                    "symbol": symbol,
-                    "at": at,
-                }
-            )
-    if any(sums.values()):
-        raise LegsDoNotBalance(f"{posting_id}: " + ", ".join(f"{plain(left)} {unit}" for unit, left in sums.items()))
-    if rows:
-        tx.execute(INSERT_ENTRIES, rows)
-        account_id = whose["account_id"]
-        assert account_id is not None, "every entry is of an account"
-        booked = [(leg.kind, leg.book, leg.unit, leg.amount) for leg in written]
-        said = {"posting": posting_id, "order": order_id, "at": at, "entries": booked}
-        tx.record(account_id, about or posting_id, "booked", said)
 
 
 def _fill_row(fill: Fill, realised: Decimal, now: datetime) -> dict[str, object]:

@@ -62,7 +62,7 @@ entries = Table(
     Column("account_id", Id, nullable=False),
     Column("posting_id", Id, nullable=False, doc="the fill or payment that it is a leg of"),
     Column("kind", String(16), nullable=False, doc="fill, commission, funding, transfer or adjustment"),
-    Column("book", String(16), nullable=False, doc="see ledger/post.py"),
+    Column("book", String(16), nullable=False, doc="see ledger/entries.py"),
     Column("unit", String(40), nullable=False, doc="a currency, or a symbol for units of its base"),
     Column("amount", Exact, nullable=False),
     Column("hook_id", Id),

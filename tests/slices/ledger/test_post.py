@@ -17,7 +17,7 @@ from pilothouse.core.position import Position, apply
 from pilothouse.kit.clocks import FrozenClock
 from pilothouse.kit.db import Database, Tx
 from pilothouse.ledger import positions
-from pilothouse.ledger.post import Book, EntryKind, Leg, LegsDoNotBalance, _write_legs
+from pilothouse.ledger.entries import Book, EntryKind, Leg, LegsDoNotBalance, write_legs
 from pilothouse.ledger.statement import list_fills
 from pilothouse.ledger.tables import days, entries
 from tests.conftest import NOON
@@ -309,7 +309,7 @@ def test_what_does_not_balance_is_never_written(database: Database) -> None:
     whose: dict[str, str | None] = {"owner_id": "usr_a", "account_id": "acc_x", "hook_id": None}
 
     with pytest.raises(LegsDoNotBalance, match=r"0\.1 USDT"):
-        database.write(lambda tx: _write_legs(tx, legs, whose, "fil_x", None, NOON), name="crooked")
+        database.write(lambda tx: write_legs(tx, legs, whose, "fil_x", None, NOON), name="crooked")
 
     assert database.read(lambda tx: tx.execute(select(entries)).all()) == []
 

@@ -14,7 +14,7 @@ from sqlalchemy import Row, bindparam, select
 from pilothouse.core.rounding import EXACT, plain
 from pilothouse.execution.tables import orders
 from pilothouse.kit.db import Tx
-from pilothouse.ledger.post import Book
+from pilothouse.ledger.entries import Book
 from pilothouse.ledger.tables import entries, fills, positions
 from pilothouse.observability.invariants.rule import FINDINGS_MAX, Finding, Gravity, Invariant, Looking
 from pilothouse.observability.invariants.whose import accounts

@@ -14,7 +14,7 @@ from sqlalchemy import bindparam, select
 from pilothouse.core.rounding import EXACT, plain
 from pilothouse.kit.db import Tx
 from pilothouse.ledger import positions
-from pilothouse.ledger.post import Book, EntryKind
+from pilothouse.ledger.entries import Book, EntryKind
 from pilothouse.ledger.tables import entries, fills
 from pilothouse.observability.invariants.rule import FINDINGS_MAX, Looking
 from pilothouse.observability.invariants.whose import Whose, accounts
