@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 
-from pilothouse.bots.follow import LiveOrder, Planned, View
+from pilothouse.bots.follow import Planned
 from pilothouse.bots.ladder import (
     Progress,
     is_at_break_even,
@@ -25,6 +25,7 @@ from pilothouse.bots.ladder import (
 )
 from pilothouse.bots.pairs import PAIR_STOP, is_stop, other_half, paired
 from pilothouse.bots.venue_trail import TRAIL, trail_floor, trailing_terms, trails_here
+from pilothouse.bots.view import LiveOrder, View
 from pilothouse.core.instrument import Price, Side
 from pilothouse.core.order import OrderState, OrderTerms, OrderType, Purpose
 from pilothouse.core.rounding import plain

@@ -7,8 +7,8 @@ size, a stop beside it keeps what the old one had gained.
 from decimal import Decimal
 from typing import Final
 
-from pilothouse.bots.follow import View
 from pilothouse.bots.ladder import Progress, level_price, trail_price
+from pilothouse.bots.view import View
 from pilothouse.core.instrument import Price, Side
 from pilothouse.core.order import OrderTerms, OrderType
 from pilothouse.core.signals import Guards, Trailing

@@ -5,9 +5,10 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from pilothouse.bots.bracket import TARGET, Protection, place_of, stands, wants
-from pilothouse.bots.follow import PositionNotFound, wrong_levels
+from pilothouse.bots.follow import PositionNotFound
 from pilothouse.bots.pairs import is_stop
 from pilothouse.bots.venue_trail import TRAIL, trails_here
+from pilothouse.bots.wrong_levels import wrong_levels
 from pilothouse.core.errors import Invalid, NotFound, Problem, Unavailable
 from pilothouse.core.instrument import Side
 from pilothouse.core.rounding import plain

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
 
-from pilothouse.bots.follow import LiveOrder, View
+from pilothouse.bots.view import LiveOrder, View
 from pilothouse.core.instrument import Side
 from pilothouse.core.order import OrderState, OrderTerms, OrderType
 from pilothouse.core.rounding import EXACT

@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pilothouse.bots.bracket import Protection, guard
-from pilothouse.bots.follow import Decision, LiveOrder, Verdict, View, decide
+from pilothouse.bots.follow import Decision, Verdict, decide
+from pilothouse.bots.view import LiveOrder, View
 from pilothouse.core.instrument import Instrument, Side
 from pilothouse.core.order import OrderState, OrderTerms, OrderType, Purpose
 from pilothouse.core.position import Position

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pilothouse.bots.bracket import STOP, Guarding, Protection, guard, stands, wants
-from pilothouse.bots.follow import LiveOrder, View
 from pilothouse.bots.ladder import Progress, best_price, stop_price, target_sizes
+from pilothouse.bots.view import LiveOrder, View
 from pilothouse.core.instrument import Instrument, Side
 from pilothouse.core.order import OrderState, OrderTerms, OrderType, Purpose
 from pilothouse.core.position import Position

@@ -7,9 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pilothouse.bots.bracket import Guarding, Protection, guard, stands, wants
-from pilothouse.bots.follow import LiveOrder, View
 from pilothouse.bots.ladder import Progress
 from pilothouse.bots.pairs import PAIRS_MOST, is_stop, other_half, paired
+from pilothouse.bots.view import LiveOrder, View
 from pilothouse.core.instrument import Side
 from pilothouse.core.order import OrderState
 from pilothouse.core.signals import Guards, Level, Target

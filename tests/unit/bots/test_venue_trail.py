@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pilothouse.bots.bracket import STOP, Protection, guard, stands, wants
-from pilothouse.bots.follow import LiveOrder, View
 from pilothouse.bots.ladder import Progress, best_price
 from pilothouse.bots.venue_trail import TRAIL, trails_here
+from pilothouse.bots.view import LiveOrder, View
 from pilothouse.core.instrument import Side
 from pilothouse.core.order import OrderState, OrderTerms, OrderType, Purpose
 from pilothouse.core.signals import Guards, Level, Target, Trailing

@@ -14,8 +14,8 @@ from unittest import mock
 from pilothouse.api.hooks import Intake
 from pilothouse.bots import bracket
 from pilothouse.bots.bracket import Guarding, Wanted
-from pilothouse.bots.follow import LiveOrder
 from pilothouse.bots.venue_trail import TRAIL
+from pilothouse.bots.view import LiveOrder
 from pilothouse.core.clock import Clock, Tick
 from pilothouse.core.errors import Unavailable
 from pilothouse.core.fill import Fill
