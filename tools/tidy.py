@@ -21,14 +21,14 @@ HOUSE = "src/pilothouse/"
 # Rooms in which a number may be money, a price or a quantity. A float there is a lost cent waiting to be found.
 MONEY_ROOMS = frozenset({"core", "ledger", "execution", "venues", "simulation", "bots", "fleet", "accounts"})
 
-COMMITS = "kit/db.py"
+COMMITS = "kit/commits.py"
 ROUNDS = "core/rounding.py"
 READS_THE_CLOCK = "kit/clocks.py"
 RETRIES = "kit/retry.py"
 
 # Where everything may be caught, and why. A line is added here only with a reason that a stranger would accept.
 CATCH_ALL = {
-    "kit/db.py": "one unit of work fails alone; its error goes to whoever waits for it",
+    "kit/commits.py": "one unit of work fails alone; its error goes to whoever waits for it",
     "jobs/dispatch.py": "one message fails alone; it is tried again or parked",
     "jobs/embedded.py": "a thread that runs the house must not die of one turn",
     "jobs/worker.py": "as jobs/dispatch.py, for a process that only computes",
@@ -185,7 +185,7 @@ def _code(path: str, tree: ast.Module) -> Iterator[Finding]:
 
 def _broken(node: ast.AST, place: str, room: str) -> Iterator[tuple[str, str]]:
     if place != COMMITS and _commits(node, room):
-        yield "only kit/db.py commits", "Take the caller's Tx, or hand your unit of work to Database.write"
+        yield "only kit/commits.py commits", "Take the caller's Tx, or hand your unit of work to Database.write"
     if place != ROUNDS and _called(node) in ROUNDING_CALLS:
         yield "only core/rounding.py rounds", "Use or add a rounding there that says its direction and who gains"
     if place != READS_THE_CLOCK and _reads_wall_clock(node):

@@ -65,9 +65,9 @@ def test_the_tree_is_tidy() -> None:
 @pytest.mark.parametrize(
     ("place", "code", "said"),
     [
-        ("ledger/post.py", "connection.commit()", "only kit/db.py commits"),
-        ("jobs/dispatch.py", "cursor.execute('commit;')", "only kit/db.py commits"),
-        ("accounts/tokens.py", "with engine.begin() as connection: pass", "only kit/db.py commits"),
+        ("ledger/post.py", "connection.commit()", "only kit/commits.py commits"),
+        ("jobs/dispatch.py", "cursor.execute('commit;')", "only kit/commits.py commits"),
+        ("accounts/tokens.py", "with engine.begin() as connection: pass", "only kit/commits.py commits"),
         ("core/sizing.py", "round(price, 2)", "only core/rounding.py rounds"),
         ("simulation/fees.py", "fee.quantize(unit)", "only core/rounding.py rounds"),
         ("core/money.py", "float(amount)", "a float in a room where numbers are money"),
@@ -108,8 +108,8 @@ def test_a_broken_rule_is_seen(place: str, code: str, said: str) -> None:
 @pytest.mark.parametrize(
     ("place", "code"),
     [
-        ("kit/db.py", "connection.commit()"),
-        ("kit/db.py", SWALLOWED),
+        ("kit/commits.py", "connection.commit()"),
+        ("kit/commits.py", SWALLOWED),
         ("core/rounding.py", "value.quantize(step)"),
         ("kit/clocks.py", "datetime.now(UTC)"),
         ("kit/retry.py", RETRY),
@@ -133,7 +133,7 @@ def test_every_message_names_the_remedy() -> None:
     (finding,) = findings("ledger/post.py", "tx.connection.commit()")
 
     assert str(finding) == (
-        "src/pilothouse/ledger/post.py:1: only kit/db.py commits. "
+        "src/pilothouse/ledger/post.py:1: only kit/commits.py commits. "
         "Take the caller's Tx, or hand your unit of work to Database.write."
     )
 

@@ -18,7 +18,7 @@ from sqlalchemy.exc import DBAPIError
 from pilothouse import __version__
 from pilothouse.core.clock import Clock
 from pilothouse.core.errors import Broken, Refused
-from pilothouse.kit.db import in_one_transaction, lock_in
+from pilothouse.kit.commits import in_one_transaction, lock_in
 from pilothouse.kit.engines import copy_sqlite, dialect_of, open_engine, sqlite_file, told
 from pilothouse.kit.schema import HEAD, VERSION_TABLE, revision
 

@@ -19,7 +19,8 @@ from pilothouse.core.errors import Broken
 from pilothouse.core.instrument import Instrument
 from pilothouse.core.order import OrderType, TimeInForce
 from pilothouse.core.rounding import plain
-from pilothouse.kit.db import Database, Tx, in_one_transaction
+from pilothouse.kit.commits import in_one_transaction
+from pilothouse.kit.db import Database, Tx
 from pilothouse.simulation.account import Account, Holding
 from pilothouse.simulation.admission import contract_of
 from pilothouse.simulation.contracts import Contract

@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 
 from pilothouse.kit.clocks import FrozenClock
-from pilothouse.kit.db import Database, in_one_transaction
+from pilothouse.kit.commits import in_one_transaction
+from pilothouse.kit.db import Database
 from tests.slices.kit.probe import own
 
 Opener = Callable[..., Database]

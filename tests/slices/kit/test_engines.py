@@ -9,7 +9,8 @@ import pytest
 from sqlalchemy import Row, select
 
 from pilothouse.kit.clocks import FrozenClock
-from pilothouse.kit.db import Database, Tx, in_one_transaction
+from pilothouse.kit.commits import in_one_transaction
+from pilothouse.kit.db import Database, Tx
 from tests.slices.kit.probe import note, notes, own
 
 

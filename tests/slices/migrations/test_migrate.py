@@ -17,7 +17,7 @@ from sqlalchemy.engine import Connection
 from pilothouse.core.errors import Unavailable
 from pilothouse.kit import schema
 from pilothouse.kit.clocks import FrozenClock
-from pilothouse.kit.db import in_one_transaction
+from pilothouse.kit.commits import in_one_transaction
 from pilothouse.migrations import migrate as module
 from pilothouse.migrations.migrate import (
     COPIES_KEPT,

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 from sqlalchemy import Engine, event
 
-from pilothouse.kit import db
+from pilothouse.kit import commits
 from pilothouse.kit.db import Database, Tx
 from pilothouse.kit.engines import dialect_of, open_engine
 from pilothouse.kit.units import Closing, Unit, UnitQueue
@@ -30,7 +30,7 @@ class HandDatabase(Database):
             thread.join()
         self._threads = []
         self._queue = UnitQueue(self.clock.monotonic)
-        kind = db._SqliteWriter if self.dialect == "sqlite" else db._PostgresWriter
+        kind = commits.SqliteWriter if self.dialect == "sqlite" else commits.PostgresWriter
         self._hand = kind(self, self._queue, self._here, self._writers, threading.Lock())
 
     def submit(self, work: Callable[[Tx], T], *, name: str, urgent: bool = False, lane: str | None = None) -> Future[T]:
@@ -57,7 +57,7 @@ class HandDatabase(Database):
                 self._hand.make_durable(unit, taken)
         except BaseException as error:
             self._hand.let_go()
-            cause = error.__cause__ if isinstance(error, db._Stopped) else None
+            cause = error.__cause__ if isinstance(error, commits.Stopped) else None
             self._hand.stop(cause or error, taken)
             raise (cause or error) from None
         finally:

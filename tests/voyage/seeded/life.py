@@ -30,6 +30,7 @@ from pilothouse.jobs.dispatch import Dispatcher
 from pilothouse.jobs.schedule import ALARMS, SCHEDULE, Periodic, drive_waiting
 from pilothouse.jobs.streams import StreamKeeper
 from pilothouse.jobs.writers import WriterKeeper
+from pilothouse.kit import commits as kit_commits
 from pilothouse.kit import db as kit_db
 from pilothouse.kit.db import Tx
 from pilothouse.kit.fresh_ids import FreshIds
@@ -385,6 +386,7 @@ def afloat(of: Callable[[], Life]) -> Iterator[None]:
             for module, name, ours in (
                 (wiring_build, "Database", HandDatabase),
                 (kit_db, "open_engine", kept_engine),
+                (kit_commits, "open_engine", kept_engine),
                 (wiring_house, "ThreadPoolExecutor", AtOncePool),
                 (jobs_streams, "ThreadPoolExecutor", later("compare")),
                 (jobs_writers, "ThreadPoolExecutor", later("writer-compare")),

@@ -27,7 +27,7 @@ from pilothouse.execution.store import OrderRecord
 from pilothouse.fleet import guard, inbox
 from pilothouse.jobs import embedded
 from pilothouse.jobs.dispatch import Dispatcher
-from pilothouse.kit import db, outbox
+from pilothouse.kit import commits, outbox
 from pilothouse.kit.db import Tx
 from pilothouse.kit.outbox import Message
 from pilothouse.kit.units import Unit
@@ -135,7 +135,7 @@ def ignore_a_partial_fill() -> Iterator[None]:
 @contextmanager
 def answer_before_the_commit() -> Iterator[None]:
     """Whoever waits for a unit of work is told before it is durable."""
-    fill, resolve = db._SqliteWriter._fill, Unit.resolve
+    fill, resolve = commits.SqliteWriter._fill, Unit.resolve
 
     def told_early(self: Any, connection: Any, raw: Any, first: Unit, taken: list[Unit]) -> None:
         fill(self, connection, raw, first, taken)
@@ -147,7 +147,7 @@ def answer_before_the_commit() -> Iterator[None]:
             resolve(self)
 
     with ExitStack() as stack:
-        stack.enter_context(_instead(db._SqliteWriter, "_fill", told_early))
+        stack.enter_context(_instead(commits.SqliteWriter, "_fill", told_early))
         stack.enter_context(_instead(Unit, "resolve", once))
         yield
 
