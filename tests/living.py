@@ -41,13 +41,6 @@ def within(seconds: float, check: Callable[[], Any]) -> Any:
     return found
 
 
-def within_one_minute(seconds: float = 10) -> None:
-    """Wait for the next minute of the clock if this one ends in so few seconds: venues count requests by minutes."""
-    left = 60 - time.time() % 60
-    if left < seconds:
-        time.sleep(left + 0.5)
-
-
 @dataclass
 class Living:
     """One running house with an account at the exchange at `base`. Use it in a `with`."""

@@ -23,6 +23,7 @@ from tests.living import Living, within
 from tests.slices.simexchange.sim_house import WALLET, RunningExchange
 from tests.stepped import Stepped
 
+PATIENCE_S = 60.0
 ACCOUNT, ASTER, PAPER = "acc_1", "aster", "paper-aster"
 WINDOW = writing.window_of(ASTER)
 
@@ -104,9 +105,9 @@ def test_leverage_and_margin_type_are_changed_only_by_the_process_that_may_send(
     with RunningExchange(profile="aster") as exchange:
         exchange.control("POST", "accounts", wallet=WALLET)
         with Living(tmp_path / "one", f"sqlite:///{tmp_path / 'books.sqlite'}", exchange.base) as house:
-            assert within(15, house.is_heard)
+            assert within(PATIENCE_S, house.is_heard)
             desk, trader = house.house.desk, Trader.of(house.account)
-            assert within(15, lambda: desk.writers.may_send(trader.venue, trader.account_id))
+            assert within(PATIENCE_S, lambda: desk.writers.may_send(trader.venue, trader.account_id))
             instrument = desk.instrument_of(house.key, "BTCUSDT")
             assert portfolio.set_leverage(desk, trader, instrument, 7) == 7
             elsewhere = replace(desk, writers=Writers(desk.clock))  # another process: it holds nothing
@@ -161,15 +162,15 @@ def test_what_another_process_decided_is_sent_by_the_one_that_may(postgres_url: 
         exchange.control("POST", "accounts", wallet=WALLET)
         (tmp_path / "two").mkdir()
         with Living(tmp_path / "one", postgres_url, exchange.base, process="one") as one:
-            assert within(15, one.is_heard)
+            assert within(PATIENCE_S, one.is_heard)
             shutil.copy(tmp_path / "one" / KEY_FILE, tmp_path / "two" / KEY_FILE)
             with Living(tmp_path / "two", postgres_url, exchange.base, process="two") as two:
                 two.house.venues[two.key].follow(["BTCUSDT"])
-                assert within(10, lambda: two.house.quotes.all(two.key))
-                assert one.house.desk.writers.may_send(one.key, one.account.id)
+                assert within(PATIENCE_S, lambda: two.house.quotes.all(two.key))
+                assert within(PATIENCE_S, lambda: one.house.desk.writers.may_send(one.key, one.account.id))
                 assert not two.house.desk.writers.may_send(two.key, two.account.id)
 
-                outcome = two.alert(20, action="open", symbol="BTCUSDT", side="BUY", quantity="0.010")
+                outcome = two.alert(PATIENCE_S, action="open", symbol="BTCUSDT", side="BUY", quantity="0.010")
 
                 assert [order.filled_quantity for order in outcome.orders] == [Decimal("0.010")], outcome.message
                 placed = [each for each in exchange.control("GET", "requests") if each["path"].endswith("/order")]

@@ -5,12 +5,20 @@ from typing import Any
 
 import pytest
 
+from pilothouse.kit import engines
 from pilothouse.kit.clocks import FrozenClock
 from pilothouse.kit.commits import in_one_transaction
 from pilothouse.kit.db import Database
 from tests.slices.kit.probe import own
 
 Opener = Callable[..., Database]
+
+
+@pytest.fixture(autouse=True)
+def _patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let transactions that a test holds open stand still for as long as a busy machine may need to go on with it."""
+    monkeypatch.setattr(engines, "_BUSY_MS", 100_000)
+    monkeypatch.setattr(engines, "_STANDS_STILL_MS", 100_000)
 
 
 @pytest.fixture

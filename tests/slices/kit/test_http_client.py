@@ -5,6 +5,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from decimal import Decimal
 
 import pytest
@@ -12,6 +13,7 @@ import pytest
 from pilothouse.kit.exact_json import NotJson
 from pilothouse.kit.http_client import Answered, HttpClient, HttpLimits, Refused, Unknown
 
+PATIENT = HttpLimits(connect_s=60, read_s=60, write_s=60, pool_s=60, answer_s=60, kept_s=100)
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"
 
 
@@ -21,7 +23,7 @@ class Listener:
     def __init__(self, act: Callable[[socket.socket, bytes], bool]) -> None:
         """Call `act` with each request's bytes; it says whether the connection stays."""
         self.requests: list[bytes] = []
-        self.connections = 0
+        self.connections = self.closed = 0
         self._act = act
         self._socket = socket.create_server(("127.0.0.1", 0))
         self.url = f"http://127.0.0.1:{self._socket.getsockname()[1]}"
@@ -42,9 +44,10 @@ class Listener:
                 self.requests.append(came)
                 try:
                     if not self._act(connection, came):
-                        return
+                        break
                 except OSError:  # the client has had enough
-                    return
+                    break
+        self.closed += 1
 
     @staticmethod
     def _request(connection: socket.socket) -> bytes:
@@ -95,10 +98,18 @@ def listen() -> Iterator[Callable[[Callable[[socket.socket, bytes], bool]], List
 Listen = Callable[[Callable[[socket.socket, bytes], bool]], Listener]
 
 
+def until(check: Callable[[], bool]) -> None:
+    """Wait for what another thread does."""
+    deadline = time.monotonic() + 60
+    while not check():
+        assert time.monotonic() < deadline, "what was waited for did not come"
+        time.sleep(0.005)
+
+
 def test_bytes_are_sent_as_they_were_given(listen: Listen) -> None:
     """A signature is over bytes: one that is encoded again is refused."""
     server = listen(answering(OK))
-    with HttpClient(server.url + "/base") as client:
+    with HttpClient(server.url + "/base", limits=PATIENT) as client:
         client.send("POST", "/a%2Fb", query="x=%2f&y='()*~", body=b"q=1%20", headers={"X-Own": "1"})
     head, _, body = server.requests[0].partition(b"\r\n\r\n")
 
@@ -114,7 +125,7 @@ def test_an_answer_is_exact(listen: Listen) -> None:
     server = listen(
         answering(b"HTTP/1.1 418 Teapot\r\nRetry-After: 7\r\nContent-Length: %d\r\n\r\n" % len(text) + text)
     )
-    with HttpClient(server.url) as client:
+    with HttpClient(server.url, limits=PATIENT) as client:
         answer = client.send("GET", "/")
 
     assert isinstance(answer, Answered)
@@ -125,7 +136,7 @@ def test_an_answer_is_exact(listen: Listen) -> None:
 def test_what_is_no_json_is_said_so(listen: Listen) -> None:
     """Gateways answer with pages."""
     server = listen(answering(b"HTTP/1.1 502 Bad\r\nContent-Length: 6\r\n\r\n<html>"))
-    with HttpClient(server.url) as client:
+    with HttpClient(server.url, limits=PATIENT) as client:
         answer = client.send("GET", "/")
     assert isinstance(answer, Answered)
     with pytest.raises(NotJson):
@@ -145,16 +156,15 @@ def test_no_free_connection_is_refused(listen: Listen) -> None:
     held = threading.Event()
 
     def hold(connection: socket.socket, _: bytes) -> bool:
-        held.wait(20)
+        held.wait(60)
         connection.sendall(OK)
         return False
 
     server = listen(hold)
-    with HttpClient(server.url, limits=HttpLimits(connections=1, pool_s=0.1)) as client:
+    with HttpClient(server.url, limits=replace(PATIENT, connections=1, pool_s=0.1)) as client:
         first = threading.Thread(target=client.send, args=("GET", "/"))
         first.start()
-        while not server.requests:
-            time.sleep(0.01)
+        until(lambda: bool(server.requests))
         second = client.send("POST", "/order", body=b"x")
         held.set()
         first.join()
@@ -202,9 +212,10 @@ BROKEN = {
 def test_what_was_sent_and_not_answered_whole_is_unknown(listen: Listen, how: str) -> None:
     """It may have arrived; and it is sent once, whatever happens."""
     server = listen(BROKEN[how])
-    limits = HttpLimits(read_s=0.2, answer_s=0.3, answer_bytes=2_000)
+    limits = replace(PATIENT, read_s=0.2, answer_s=0.3, answer_bytes=2_000)
     with HttpClient(server.url, limits=limits) as client:
         answer = client.send("POST", "/order", body=b"x=1")
+        until(lambda: bool(server.requests))  # who gave up soon may have done so before it was read
 
     assert isinstance(answer, Unknown)
     assert len(server.requests) == 1
@@ -213,7 +224,7 @@ def test_what_was_sent_and_not_answered_whole_is_unknown(listen: Listen, how: st
 def test_a_connection_is_used_again(listen: Listen) -> None:
     """A handshake costs more than an order."""
     server = listen(answering(OK))
-    with HttpClient(server.url) as client:
+    with HttpClient(server.url, limits=PATIENT) as client:
         for _ in range(5):
             assert isinstance(client.send("POST", "/", body=b"x"), Answered)
 
@@ -228,10 +239,10 @@ def test_a_connection_that_was_closed_meanwhile_is_not_used(listen: Listen) -> N
         return False
 
     server = listen(once)
-    with HttpClient(server.url) as client:
-        for _ in range(3):
+    with HttpClient(server.url, limits=PATIENT) as client:
+        for number in range(1, 4):
             assert isinstance(client.send("POST", "/", body=b"x"), Answered)
-            time.sleep(0.05)
+            until(lambda number=number: server.closed == number)  # type: ignore[misc]  # the number of this round
 
     assert server.connections == 3
 
@@ -239,7 +250,7 @@ def test_a_connection_that_was_closed_meanwhile_is_not_used(listen: Listen) -> N
 def test_a_redirect_is_an_answer_and_not_followed(listen: Listen) -> None:
     """A signed request goes where it was meant to go, or nowhere."""
     server = listen(answering(b"HTTP/1.1 307 Go\r\nLocation: http://127.0.0.1:1/\r\nContent-Length: 0\r\n\r\n"))
-    with HttpClient(server.url) as client:
+    with HttpClient(server.url, limits=PATIENT) as client:
         answer = client.send("POST", "/", body=b"x")
 
     assert isinstance(answer, Answered)
@@ -252,14 +263,14 @@ def test_a_proxy_of_the_environment_is_not_asked(listen: Listen, monkeypatch: py
     for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"):
         monkeypatch.setenv(name, "http://127.0.0.1:1")
     server = listen(answering(OK))
-    with HttpClient(server.url) as client:
+    with HttpClient(server.url, limits=PATIENT) as client:
         assert isinstance(client.send("GET", "/"), Answered)
 
 
 def test_a_proxy_that_is_named_is_used(listen: Listen) -> None:
     """Some houses may reach the world through one only."""
     proxy = listen(answering(OK))
-    with HttpClient("http://example.invalid", proxy=proxy.url) as client:
+    with HttpClient("http://example.invalid", proxy=proxy.url, limits=PATIENT) as client:
         assert isinstance(client.send("GET", "/a"), Answered)
 
     assert proxy.requests[0].startswith(b"GET http://example.invalid/a HTTP/1.1")

@@ -408,7 +408,7 @@ class TestLanes:
             for lane in lanes
         ]
         for future in futures:
-            future.result(timeout=30)
+            future.result(60)
 
         assert {lane: [number for name, number in done if name == lane] for lane in lanes} == {
             lane: list(range(60)) for lane in lanes
@@ -424,8 +424,8 @@ class TestLanes:
         second = db.submit(lambda tx: tx.dialect, name="good", lane="a")
 
         with pytest.raises(Wrong):
-            first.result(timeout=30)
-        assert second.result(timeout=30) == db.dialect
+            first.result(60)
+        assert second.result(60) == db.dialect
 
 
 class TestMemory:

@@ -19,6 +19,18 @@ WALLET_KEY = "0xac0974bec39a17e36ba4a6b4d238ff944bacb478cbed5efcae784d7bf4f2ff80
 WALLET = "0xf39fd6e51aad88f6f4ce6ab8827279cfffb92266"
 BTC = "BTC/USDT:USDT"
 SECRET = "S"
+PATIENCE_S = 60.0
+"""It is in a thread of this process, on a machine that others use: what is waited for comes long before, or never."""
+
+# As long as a venue lets a signed request be on its way: it is signed by a client that may be kept waiting.
+WINDOW_MS = 59_000
+_CALM: dict[str, Any] = {"enableRateLimit": False, "timeout": PATIENCE_S * 1_000}
+
+
+def awaits(client: Any, *names: str) -> bool:
+    """Say whether a client of streams listens for all of these: what comes before that is told to nobody."""
+    awaited = " ".join(name for each in client.clients.values() for name in each.futures)
+    return all(name in awaited for name in names)
 
 
 class RunningExchange:
@@ -38,15 +50,15 @@ class RunningExchange:
             await sim.start()
             return sim
 
-        self.sim = asyncio.run_coroutine_threadsafe(begin(), self._loop).result(10)
+        self.sim = asyncio.run_coroutine_threadsafe(begin(), self._loop).result(PATIENCE_S)
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        asyncio.run_coroutine_threadsafe(self.sim.stop(), self._loop).result(10)
+        asyncio.run_coroutine_threadsafe(self.sim.stop(), self._loop).result(PATIENCE_S)
         self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join(10)
+        self._thread.join(PATIENCE_S)
         self._loop.close()
 
     @property
@@ -61,7 +73,7 @@ class RunningExchange:
             f"{self.base}/control/{path}",
             content=json.dumps(body) if body else None,
             headers={"X-Control-Token": "control"},
-            timeout=30,  # it is in a thread of this process, on a machine that others use
+            timeout=PATIENCE_S,
             verify=NO_TLS,
         )
         assert answer.status_code == 200, answer.text
@@ -78,9 +90,9 @@ class RunningExchange:
         web, sock = self.base, self.base.replace("http", "ws")
         made = (ccxt.pro.aster if pro else ccxt.aster)(
             {
+                **_CALM,
                 "privateKey": WALLET_KEY,
-                "enableRateLimit": False,
-                "options": {"defaultType": "swap", "builderFee": False},
+                "options": {"defaultType": "swap", "builderFee": False, "recvWindow": WINDOW_MS},
                 "urls": {
                     "api": {
                         "fapiPublic": web + "/fapi",
@@ -120,10 +132,10 @@ class RunningExchange:
         }
         made = (ccxt.pro.binanceusdm if pro else ccxt.binanceusdm)(
             {
+                **_CALM,
                 "apiKey": "K",
                 "secret": secret,
-                "enableRateLimit": False,
-                "options": {"fetchCurrencies": False},
+                "options": {"fetchCurrencies": False, "recvWindow": WINDOW_MS},
                 "urls": {"api": api},
             }
         )
@@ -138,12 +150,13 @@ class RunningExchange:
         api |= {f"sapi{version}": f"{web}/sapi/{version.lower() or 'v1'}" for version in ("", "V2", "V3", "V4")}
         api |= {"public": web + "/api/v3", "private": web + "/api/v3", "v1": web + "/api/v1"}
         api["ws"] = {"spot": sock + "/ws", "ws-api": {"spot": sock + "/ws-api/v3"}}
+        spot: dict[str, Any] = {"defaultType": "spot", "fetchMarkets": {"types": ["spot"]}}
         return (ccxt.pro.binance if pro else ccxt.binance)(
             {
+                **_CALM,
                 "apiKey": "K",
                 "secret": SECRET,
-                "enableRateLimit": False,
-                "options": {"fetchCurrencies": False, "defaultType": "spot", "fetchMarkets": {"types": ["spot"]}},
+                "options": {"fetchCurrencies": False, "recvWindow": WINDOW_MS, **spot},
                 "urls": {"api": api},
             }
         )

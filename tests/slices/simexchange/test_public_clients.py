@@ -7,7 +7,7 @@ from typing import Any
 import ccxt
 import pytest
 
-from tests.slices.simexchange.sim_house import BTC, WALLET, RunningExchange
+from tests.slices.simexchange.sim_house import BTC, PATIENCE_S, WALLET, RunningExchange, awaits
 
 BINANCE, ASTER = "binance-K", f"aster-{WALLET}"
 VENUES = ("binance", "aster")
@@ -199,7 +199,7 @@ def test_market_streams_speak(running: RunningExchange, name: str) -> None:
                 client.watch_bids_asks([BTC]), client.watch_mark_price(BTC),
             ]  # fmt: skip
             for each in watched:
-                assert await asyncio.wait_for(each, 20)
+                assert await asyncio.wait_for(each, PATIENCE_S)
             book = client.orderbooks[BTC]
             assert book["bids"][0][0] < book["asks"][0][0]
         finally:
@@ -218,13 +218,13 @@ def test_a_fill_arrives_by_user_stream(running: RunningExchange) -> None:
             orders = asyncio.ensure_future(client.watch_orders(BTC))
             trades = asyncio.ensure_future(client.watch_my_trades(BTC))
             balance = asyncio.ensure_future(client.watch_balance())
-            while not running.sim.exchange.watched(BINANCE):  # noqa: ASYNC110  (another thread's state)
+            heard = running.sim.exchange.watched
+            while not (heard(BINANCE) and awaits(client, "orders", "myTrades", "balance")):  # noqa: ASYNC110  (another thread's state)
                 await asyncio.sleep(0.05)
-            await asyncio.sleep(0.3)
             await client.create_order(BTC, "market", "buy", 0.01)
-            assert (await asyncio.wait_for(orders, 20))[0]["symbol"] == BTC
-            assert (await asyncio.wait_for(trades, 20))[0]["amount"] == 0.01
-            assert (await asyncio.wait_for(balance, 20))["USDT"]["total"] > 0
+            assert (await asyncio.wait_for(orders, PATIENCE_S))[0]["symbol"] == BTC
+            assert (await asyncio.wait_for(trades, PATIENCE_S))[0]["amount"] == 0.01
+            assert (await asyncio.wait_for(balance, PATIENCE_S))["USDT"]["total"] > 0
             await client.create_order(BTC, "market", "sell", 0.01, None, {"reduceOnly": True})
         finally:
             await client.close()

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from pilothouse.simexchange.soundness import complaints
 from pilothouse.simulation.contracts import SETTLEMENT
 from tests.slices.simexchange.raw_asking import Desk
-from tests.slices.simexchange.sim_house import RunningExchange
+from tests.slices.simexchange.sim_house import PATIENCE_S, RunningExchange, awaits
 
 PAIR = "BTC/USDT"
 
@@ -64,15 +64,16 @@ def test_streams_and_calls_over_the_socket(running: RunningExchange) -> None:
         client = running.spot(pro=True)
         try:
             await client.load_markets()
-            assert (await asyncio.wait_for(client.watch_order_book(PAIR, 20), 20))["bids"]
+            assert (await asyncio.wait_for(client.watch_order_book(PAIR, 20), PATIENCE_S))["bids"]
             orders = asyncio.ensure_future(client.watch_orders(PAIR))
             balance = asyncio.ensure_future(client.watch_balance())
-            while not running.sim.exchange.watched("spot:binance-K"):  # noqa: ASYNC110  (another thread's state)
+            heard = running.sim.exchange.watched
+            while not (heard("spot:binance-K") and awaits(client, "orders", "balance")):  # noqa: ASYNC110  (another thread's state)
                 await asyncio.sleep(0.05)
-            placed = await asyncio.wait_for(client.create_order_ws(PAIR, "limit", "buy", 0.01, 60_000), 20)
+            placed = await asyncio.wait_for(client.create_order_ws(PAIR, "limit", "buy", 0.01, 60_000), PATIENCE_S)
             assert placed["status"] == "open"
-            assert (await asyncio.wait_for(orders, 20))[0]["id"] == placed["id"]
-            assert (await asyncio.wait_for(balance, 20))["USDT"]["used"] == 600
+            assert (await asyncio.wait_for(orders, PATIENCE_S))[0]["id"] == placed["id"]
+            assert (await asyncio.wait_for(balance, PATIENCE_S))["USDT"]["used"] == 600
         finally:
             await client.close()
 

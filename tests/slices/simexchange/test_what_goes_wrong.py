@@ -1,6 +1,7 @@
 """Faults strike as asked, and the truth says what really happened."""
 
 import json
+import time
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from websockets.sync.client import connect
 from pilothouse.simexchange.faults import AFTER, KINDS
 from tests.plain_http import NO_TLS
 from tests.slices.simexchange.raw_asking import Desk
-from tests.slices.simexchange.sim_house import RunningExchange
+from tests.slices.simexchange.sim_house import PATIENCE_S, WINDOW_MS, RunningExchange
 
 _ORDER = {"symbol": "BTCUSDT", "side": "BUY", "type": "MARKET", "quantity": "0.010"}
 
@@ -121,12 +122,15 @@ def test_a_connection_may_die_before_or_after(kind: str) -> None:
         with pytest.raises(httpx.TransportError):
             httpx.post(
                 f"{running.base}/fapi/v1/leverage",
-                timeout=0.5,
+                timeout=httpx.Timeout(PATIENCE_S, read=0.5 if kind in {"hang", "silent"} else PATIENCE_S),
                 headers={"X-MBX-APIKEY": "K"},
                 content=desk,
                 verify=NO_TLS,
             )
-        assert running.control("GET", "requests")[0]["fault"] == kind
+        deadline = time.monotonic() + PATIENCE_S
+        while not (struck := running.control("GET", "requests")) and time.monotonic() < deadline:
+            time.sleep(0.01)  # who gave up so soon may have done so before it was looked at
+        assert struck[0]["fault"] == kind
         leverage = running.sim.exchange.account("binance-K").holding("BTCUSDT").leverage
         assert (leverage == 3) == (kind in AFTER)
 
@@ -134,7 +138,17 @@ def test_a_connection_may_die_before_or_after(kind: str) -> None:
 def _signed_at(running: RunningExchange, params: dict[str, Any]) -> str:
     desk = Desk.__new__(Desk)
     desk.exchange = running.sim.exchange
-    return desk.signed(params)
+    return desk.signed({**params, "recvWindow": WINDOW_MS})
+
+
+def _post_order(running: RunningExchange, body: str) -> None:
+    httpx.post(
+        f"{running.base}/fapi/v1/order",
+        headers={"X-MBX-APIKEY": "K"},
+        content=body,
+        verify=NO_TLS,
+        timeout=PATIENCE_S,
+    ).raise_for_status()
 
 
 def test_user_events_are_dropped_doubled_and_turned_around() -> None:
@@ -143,32 +157,28 @@ def test_user_events_are_dropped_doubled_and_turned_around() -> None:
         key = running.sim.exchange.listen_key("binance-K")
         with connect(running.base.replace("http", "ws") + f"/private/ws?listenKey={key}") as socket:
             while not running.sim.exchange.watched("binance-K"):
-                pass
+                time.sleep(0.005)
             running.control("POST", "faults", kind="drop", stream=True, event="TRADE_LITE")
             running.control("POST", "faults", kind="duplicate", stream=True, event="ACCOUNT_UPDATE")
             running.control("POST", "faults", kind="reorder", stream=True, event="ORDER_TRADE_UPDATE")
             body = _signed_at(running, _ORDER)
-            httpx.post(
-                f"{running.base}/fapi/v1/order", headers={"X-MBX-APIKEY": "K"}, content=body, verify=NO_TLS
-            ).raise_for_status()
-            heard = [json.loads(socket.recv(timeout=10)) for _ in range(4)]
+            _post_order(running, body)
+            heard = [json.loads(socket.recv(timeout=PATIENCE_S)) for _ in range(4)]
             names = [f"{each['e']} {each['o']['x']}" if "o" in each else each["e"] for each in heard]
             assert names == ["ACCOUNT_UPDATE", "ACCOUNT_UPDATE", "ORDER_TRADE_UPDATE TRADE", "ORDER_TRADE_UPDATE NEW"]
             running.control("POST", "faults", kind="delay", stream=True, event="ACCOUNT_UPDATE", value=200)
             body = _signed_at(running, _ORDER)
-            httpx.post(
-                f"{running.base}/fapi/v1/order", headers={"X-MBX-APIKEY": "K"}, content=body, verify=NO_TLS
-            ).raise_for_status()
-            heard = [json.loads(socket.recv(timeout=10))["e"] for _ in range(4)]
+            _post_order(running, body)
+            heard = [json.loads(socket.recv(timeout=PATIENCE_S))["e"] for _ in range(4)]
             assert heard == ["ORDER_TRADE_UPDATE", "TRADE_LITE", "ORDER_TRADE_UPDATE", "ACCOUNT_UPDATE"]
             running.control("POST", "streams", do="expire")
-            assert json.loads(socket.recv(timeout=10))["e"] == "listenKeyExpired"
+            assert json.loads(socket.recv(timeout=PATIENCE_S))["e"] == "listenKeyExpired"
             key = running.sim.exchange.listen_key("binance-K")
             socket.send(json.dumps({"method": "SUBSCRIBE", "params": [key]}))
-            assert json.loads(socket.recv(timeout=10)) == {"result": None, "id": None}
+            assert json.loads(socket.recv(timeout=PATIENCE_S)) == {"result": None, "id": None}
             assert running.control("POST", "streams", do="drop", account="binance-K") == {"dropped": 1}
             with pytest.raises(ConnectionClosed):
-                socket.recv(timeout=10)
+                socket.recv(timeout=PATIENCE_S)
 
 
 def test_limits_are_counted_always_and_enforced_when_asked() -> None:
@@ -202,10 +212,12 @@ def test_every_fault_is_described() -> None:
 def test_control_needs_its_token() -> None:
     """Whoever trades here does not set prices here."""
     with RunningExchange() as running:
-        assert httpx.get(f"{running.base}/control/truth", verify=NO_TLS).status_code == 401
+        assert httpx.get(f"{running.base}/control/truth", verify=NO_TLS, timeout=PATIENCE_S).status_code == 401
         assert running.control("POST", "settings", skewMs=2_000, insurance=5) == {"done": True}
-        skewed = httpx.get(f"{running.base}/fapi/v1/time", verify=NO_TLS).json()["serverTime"]
-        assert abs(skewed - running.sim.exchange.clock.now() // 1_000 - 2_000) < 1_000
+        clock = running.sim.exchange.clock
+        before = clock.now() // 1_000
+        skewed = httpx.get(f"{running.base}/fapi/v1/time", verify=NO_TLS, timeout=PATIENCE_S).json()["serverTime"]
+        assert before <= skewed - 2_000 <= clock.now() // 1_000
 
 
 def test_faults_come_from_a_file(tmp_path: Path) -> None:

@@ -8,9 +8,10 @@ from typing import Any
 
 import pytest
 
+from pilothouse.core.clock import Clock, millis
 from pilothouse.core.instrument import Side
 from pilothouse.core.order import OrderTerms, OrderType, TimeInForce
-from pilothouse.kit.clocks import SystemClock
+from pilothouse.kit.clocks import FrozenClock, SystemClock
 from pilothouse.kit.http_client import HttpClient, HttpLimits
 from pilothouse.kit.sealed import Secret
 from pilothouse.kit.throttle import OwnBooks, Throttle
@@ -20,14 +21,18 @@ from pilothouse.venues.aster.rest import Tools
 from pilothouse.venues.aster.sign import AsterKeys
 from pilothouse.venues.held_streams import Patience
 from pilothouse.venues.port import OrderRequest, VenueAccount
-from tests.slices.venues.aster.recorder import Recorder, Say, StreamRecorder
+from tests.slices.venues.aster.recorder import PATIENCE_S, Recorder, Say, StreamRecorder
 
 KEY = "0xac0974bec39a17e36ba4a6b4d238ff944bacb478cbed5efcae784d7bf4f2ff80"
 ADDRESS = "0xf39Fd6e51aad88F6F4ce6aB8827279cffFb92266"
 KEYS = AsterKeys(ADDRESS, ADDRESS, Secret(KEY))
 ACCOUNT = VenueAccount("acc_1", "usr_1")
 
-QUICK = Patience(open_s=5.0, ping_s=5.0, silent_s=30.0, market_silent_s=30.0, keep_s=600.0, first_s=0.01, most_s=0.02)
+STARTED = datetime.now(UTC)
+"""Orders are stamped then, and adapters without streams stand there: nothing grows old while this machine is busy."""
+
+# Tried again at once, and given up for dead only by a test that says so: this machine may be busy.
+QUICK = Patience(open_s=60.0, ping_s=60.0, silent_s=600.0, market_silent_s=600.0, first_s=0.01, most_s=0.02)
 
 EXCHANGE_INFO: dict[str, Any] = {
     "rateLimits": [
@@ -134,7 +139,7 @@ def trade_row(**changed: Any) -> dict[str, Any]:
 def limit(
     client_order_id: str = "ph0001", quantity: str = "0.010", price: str | None = "50000.0", **changed: Any
 ) -> OrderRequest:
-    """Return a limit order that is stamped now."""
+    """Return a limit order that is stamped when all began."""
     terms: dict[str, Any] = {
         "symbol": "BTCUSDT",
         "side": Side.BUY,
@@ -143,7 +148,7 @@ def limit(
         "price": Decimal(price) if price is not None else None,
         "time_in_force": TimeInForce.GTC,
     }
-    return OrderRequest(client_order_id, OrderTerms(**(terms | changed)), datetime.now(UTC))
+    return OrderRequest(client_order_id, OrderTerms(**(terms | changed)), STARTED)
 
 
 def stop(client_order_id: str, price: str = "45000.0", *, close_position: bool = False) -> OrderRequest:
@@ -151,7 +156,7 @@ def stop(client_order_id: str, price: str = "45000.0", *, close_position: bool =
     terms = OrderTerms(
         "BTCUSDT", Side.SELL, OrderType.STOP_MARKET, Decimal("0.010"), stop_price=Decimal(price), reduce_only=True
     )
-    return OrderRequest(client_order_id, terms, datetime.now(UTC), close_position)
+    return OrderRequest(client_order_id, terms, STARTED, close_position)
 
 
 @pytest.fixture
@@ -169,6 +174,11 @@ def recorder() -> Iterator[Recorder]:
     found.close()
 
 
+def stand_still(recorder: Recorder, ahead_ms: int = 0) -> None:
+    """Let the venue's time stand still too, so far ahead of ours."""
+    recorder.on("GET", "/fapi/v3/time", Say({"serverTime": millis(STARTED) + ahead_ms}))
+
+
 @pytest.fixture
 def streams() -> Iterator[StreamRecorder]:
     """Return a server of streams."""
@@ -181,19 +191,26 @@ def open_venue(
     recorder: Recorder,
     folder: Path,
     *,
-    stream_url: str = "ws://127.0.0.1:1",
+    stream_url: str | None = None,
     patience: Patience = QUICK,
     keys: AsterKeys = KEYS,
     throttle: Throttle | None = None,
+    clock: Clock | None = None,
+    read_s: float = PATIENCE_S,
 ) -> AsterVenue:
-    """Return an adapter that speaks to `recorder`; `throttle`: what was spent already, by its address `here`."""
-    clock = SystemClock()
-    endpoint = Endpoint("aster", "AsterDEX", recorder.url, stream_url, MAINNET_CHAIN)
+    """Return an adapter that speaks to `recorder`.
+
+    throttle  what was spent already, by its address `here`
+    clock     unless told otherwise one that stands still, or with streams the system's
+    read_s    how long an answer is waited for
+    """
+    clock = clock or (SystemClock() if stream_url else FrozenClock(STARTED))
+    endpoint = Endpoint("aster", "AsterDEX", recorder.url, stream_url or "ws://127.0.0.1:1", MAINNET_CHAIN)
     return AsterVenue(
         endpoint,
         Accounts(keys_of=lambda _: keys, all=lambda: [ACCOUNT]),
         Tools(clock, throttle or Throttle(OwnBooks(), clock), folder / "nonces"),
-        http=HttpClient(recorder.url, limits=HttpLimits(read_s=1.0)),
+        http=HttpClient(recorder.url, limits=HttpLimits(read_s=read_s)),
         patience=patience,
     )
 

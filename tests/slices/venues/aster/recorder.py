@@ -18,6 +18,9 @@ from urllib.parse import parse_qsl
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.server import Server, ServerConnection, serve
 
+PATIENCE_S = 60.0
+"""What is waited for comes long before, unless it never comes."""
+
 
 @dataclass(frozen=True)
 class Heard:
@@ -145,7 +148,7 @@ class StreamRecorder:
 
     def next(self) -> tuple[str, ServerConnection]:
         """Wait for the next connection; return its path and itself."""
-        return self.opened.get(timeout=20)
+        return self.opened.get(timeout=PATIENCE_S)
 
     def close(self) -> None:
         """Stop listening."""

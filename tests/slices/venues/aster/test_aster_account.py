@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 
+from pilothouse.core.clock import millis
 from pilothouse.core.errors import Refused, Unavailable
 from pilothouse.core.errors import Unknown as OutcomeUnknown
-from pilothouse.kit.clocks import SystemClock
+from pilothouse.kit.clocks import FrozenClock
 from pilothouse.kit.sealed import Secret
 from pilothouse.kit.throttle import Budget, OwnBooks, Throttle, Use
 from pilothouse.venues.aster.adapter import AsterVenue
@@ -20,9 +21,11 @@ from tests.slices.venues.aster.conftest import (
     ADDRESS,
     EXCHANGE_INFO,
     KEY,
+    STARTED,
     now_ms,
     open_venue,
     order_row,
+    stand_still,
     trade_row,
 )
 from tests.slices.venues.aster.recorder import Heard, Recorder, Say
@@ -199,10 +202,11 @@ def test_an_account_is_examined_without_changing_anything(venue: AsterVenue, rec
     recorder.on("GET", "/fapi/v3/accountWithJoinMargin", Say(account_row()))
     recorder.on("GET", "/fapi/v3/positionSide/dual", Say({"dualSidePosition": False}))
     recorder.on("GET", POSITIONS, Say([position_row()]))
+    stand_still(recorder, 2_000)
     found = venue.examine(ACCOUNT)
 
     assert found.label == ADDRESS.lower()
-    assert abs(found.clock_ahead) < timedelta(seconds=1)
+    assert abs(found.clock_ahead - timedelta(seconds=2)) <= timedelta(milliseconds=1)
     assert (found.hedge_mode, found.may_trade) == (False, True)
     assert found.may_withdraw is True, "the key of the wallet itself moves everything, whatever the account may do"
     assert len(found.positions) == 1
@@ -342,7 +346,8 @@ def test_income_is_read_page_by_page(venue: AsterVenue, recorder: Recorder) -> N
 
 def test_candles_and_depth_are_exact(venue: AsterVenue, recorder: Recorder) -> None:
     """The last candle is open and says so."""
-    opened = now_ms() // 60_000 * 60_000 - 60_000
+    stand_still(recorder)
+    opened = millis(STARTED) // 60_000 * 60_000 - 60_000
     rows = [
         [at, "1.10", "1.30", "1.00", "1.20", "12.5", at + 59_999, "15", 3, "6", "7", "0"]
         for at in (opened, opened + 60_000)
@@ -372,12 +377,13 @@ def test_the_card_gives_a_reason_for_all_that_is_left_out(venue: AsterVenue) -> 
 
 def test_larger_limits_than_usual_are_learnt_after_a_start_in_a_busy_minute(recorder: Recorder, tmp_path: Path) -> None:
     """More than the usual is spent already: who waited for the next minute to ask would be deaf until then."""
-    throttle = Throttle(OwnBooks(), SystemClock())
+    clock = FrozenClock(STARTED)  # the minute does not end
+    throttle = Throttle(OwnBooks(), clock)
     throttle.take({Budget("aster:here:weight", 24_000): 9_000}, Use.ORDER)
     limits = [{**each, "limit": each["limit"] * 10} for each in EXCHANGE_INFO["rateLimits"]]
     recorder.on("GET", "/fapi/v3/exchangeInfo", Say({**EXCHANGE_INFO, "rateLimits": limits}))
     recorder.on("GET", "/fapi/v3/openOrders", Say([]))
-    venue = open_venue(recorder, tmp_path, throttle=throttle)
+    venue = open_venue(recorder, tmp_path, throttle=throttle, clock=clock)
     try:
         assert [one.symbol for one in venue.instruments()] == ["BTCUSDT"]
         assert venue.open_orders(ACCOUNT) == []

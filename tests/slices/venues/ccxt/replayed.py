@@ -15,6 +15,7 @@ from typing import Any
 from pilothouse.core.instrument import Side
 from pilothouse.core.order import OrderTerms, OrderType
 from pilothouse.kit.clocks import FrozenClock
+from pilothouse.kit.http_client import HttpLimits
 from pilothouse.kit.sealed import Secret
 from pilothouse.kit.throttle import OwnBooks, Throttle
 from pilothouse.venues.ccxt.adapter import Accounts, CcxtVenue
@@ -68,7 +69,7 @@ class Player:
             quirks,
             card_of(name, sheet_of(name)),
             Accounts(lambda _: keys, lambda: [ACCOUNT]),
-            Tools(self.clock, Throttle(OwnBooks(), self.clock), sleep=lambda _: None),
+            Tools(self.clock, Throttle(OwnBooks(), self.clock), sleep=lambda _: None, http=HttpLimits(read_s=60)),
         )
 
     def close(self) -> None:

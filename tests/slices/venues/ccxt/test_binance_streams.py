@@ -22,7 +22,7 @@ from pilothouse.venues.ccxt.binance_streams import FuturesPrices, SpotPrices
 from pilothouse.venues.ccxt.exchange import Endpoint
 from pilothouse.venues.port import AccountEvent, OrderReport, StreamState, VenueStatus
 from tests.slices.venues.aster.recorder import Heard, Recorder, Say, StreamRecorder
-from tests.slices.venues.ccxt.ccxt_house import ACCOUNT, opened, within
+from tests.slices.venues.ccxt.ccxt_house import ACCOUNT, PATIENCE_S, opened, within
 
 NOW = millis(SystemClock().now())
 
@@ -100,7 +100,7 @@ def line(recorder: Recorder) -> Iterator[Line]:
     stop = venue.listen(ACCOUNT, events.append)
     path, socket = streams.next()
     assert path == "/private/ws?listenKey=key1"
-    assert within(10, lambda: [event.stream for event in events][-1:] == [StreamState.LIVE])
+    assert within(PATIENCE_S, lambda: [event.stream for event in events][-1:] == [StreamState.LIVE])
     yield Line(recorder, socket, events)
     stop()
     venue.close()
@@ -113,7 +113,7 @@ def test_what_a_stop_made_is_told_as_the_stop(line: Line) -> None:
     line.say(algo_event(X="TRIGGERED", ai="77"))
     line.say(made_event())
 
-    assert within(5, lambda: bool(line.reports) and line.reports[-1].status is VenueStatus.FILLED)
+    assert within(PATIENCE_S, lambda: bool(line.reports) and line.reports[-1].status is VenueStatus.FILLED)
     last = line.reports[-1]
     assert (last.client_order_id, last.venue_order_id) == ("stop1", "77")
     assert (last.terms.type, last.terms.stop_price) == (OrderType.STOP_MARKET, Decimal("60000.0"))
@@ -127,7 +127,7 @@ def test_a_fill_that_overtakes_its_trigger_is_still_the_stops(line: Line, record
     recorder.on("GET", "/fapi/v1/algoOrder", Say(triggered))
     line.say(made_event())
 
-    assert within(5, lambda: bool(line.reports))
+    assert within(PATIENCE_S, lambda: bool(line.reports))
     assert line.reports[-1].client_order_id == "stop1"
     assert line.reports[-1].fills[0].client_order_id == "stop1"
 
@@ -138,7 +138,7 @@ def test_somebody_elses_order_keeps_its_name_and_is_asked_about_once(line: Line,
     for part in ("0.004", "0.010"):
         line.say(made_event(c="web_1", z=part, X="FILLED" if part == "0.010" else "PARTIALLY_FILLED"))
 
-    assert within(5, lambda: len(line.reports) == 2)
+    assert within(PATIENCE_S, lambda: len(line.reports) == 2)
     assert {report.client_order_id for report in line.reports} == {"web_1"}
     assert len(recorder.of("GET", "/fapi/v1/allAlgoOrders")) - before == 1
 
@@ -148,7 +148,7 @@ def test_a_stop_that_dies_at_its_trigger_is_told_with_the_reason(line: Line) -> 
     line.say(algo_event())
     line.say(algo_event(X="REJECTED", rm="Margin is insufficient."))
 
-    assert within(5, lambda: len(line.reports) == 2)
+    assert within(PATIENCE_S, lambda: len(line.reports) == 2)
     assert (line.reports[-1].status, line.reports[-1].reason) == (VenueStatus.EXPIRED, "Margin is insufficient.")
 
 

@@ -8,6 +8,7 @@ import pytest
 from pilothouse.core.instrument import Side
 from pilothouse.core.order import OrderType
 from pilothouse.kit.clocks import SystemClock
+from pilothouse.kit.http_client import HttpLimits
 from pilothouse.kit.throttle import OwnBooks, Throttle
 from pilothouse.venues.ccxt.adapter import Accounts, CcxtVenue
 from pilothouse.venues.ccxt.card import card_of
@@ -16,7 +17,7 @@ from pilothouse.venues.ccxt.plain import Quirks
 from pilothouse.venues.ccxt.rest import Tools
 from pilothouse.venues.port import Accepted, Rejected
 from tests.slices.simexchange.sim_house import RunningExchange
-from tests.slices.venues.ccxt.ccxt_house import ACCOUNT, KEYS, QUICK, order, placed
+from tests.slices.venues.ccxt.ccxt_house import ACCOUNT, KEYS, PATIENCE_S, QUICK, order, placed
 
 
 class Common(Quirks):
@@ -39,7 +40,7 @@ def venue(exchange: RunningExchange) -> Iterator[CcxtVenue]:
     clock = SystemClock()
     endpoint = Endpoint.at(f"somewhere@{exchange.base}", Common.exchange, exchange.base)
     accounts = Accounts(lambda _: KEYS, lambda: [ACCOUNT])
-    tools = Tools(clock, Throttle(OwnBooks(), clock))
+    tools = Tools(clock, Throttle(OwnBooks(), clock), http=HttpLimits(read_s=PATIENCE_S))
     opened = CcxtVenue(endpoint, Common(), card_of("bitget", None), accounts, tools, patience=QUICK)
     opened.instruments()
     yield opened

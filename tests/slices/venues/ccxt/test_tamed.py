@@ -20,7 +20,7 @@ from pilothouse.core.clock import millis
 from pilothouse.core.errors import Unavailable
 from pilothouse.core.instrument import Side
 from pilothouse.core.order import OrderTerms, OrderType
-from pilothouse.kit.clocks import SystemClock
+from pilothouse.kit.clocks import FrozenClock, SystemClock
 from pilothouse.kit.throttle import Use
 from pilothouse.venues.ccxt.adapter import CcxtVenue
 from pilothouse.venues.ccxt.card import exchange_ids
@@ -29,7 +29,6 @@ from pilothouse.venues.ccxt.known import quirks_of
 from pilothouse.venues.ccxt.names import OrderNames
 from pilothouse.venues.ccxt.quirks.binance import Binance
 from pilothouse.venues.port import Accepted, OrderRequest, Rejected, Unknown
-from tests.living import within_one_minute
 from tests.slices.simexchange.sim_house import RunningExchange
 from tests.slices.venues.aster.recorder import Heard, Recorder, Say
 from tests.slices.venues.ccxt import ccxt_house
@@ -289,17 +288,22 @@ def test_a_client_id_is_ours_to_the_letter(venue: CcxtVenue, recorder: Recorder)
     assert "builder" not in heard.text.lower()
 
 
-def test_an_order_is_signed_and_says_how_long_it_is_good(venue: CcxtVenue, recorder: Recorder) -> None:
+@pytest.mark.parametrize("exchange", ["binanceusdm", "binance"])
+def test_an_order_is_signed_and_says_how_long_it_is_good(exchange: str, recorder: Recorder) -> None:
     """Five seconds from its stamp: after that it can no longer be accepted, and may be sent again."""
     request = order(Side.BUY, "0.001")
+    for path in ("/fapi/v1/time", "/api/v3/time"):
+        recorder.on("GET", path, Say({"serverTime": millis(request.stamped_at) + 2_000}))
+    venue = ccxt_house.opened(exchange, recorder.url, clock=FrozenClock(request.stamped_at))
     placed(venue, request)
+    venue.close()
     (heard,) = _orders(recorder)
     text, _, signature = heard.text.rpartition("&signature=")
 
     assert signature == hmac.new(b"S", text.encode(), hashlib.sha256).hexdigest()
     assert heard.headers["x-mbx-apikey"] == "K"
     assert heard.params["recvWindow"] == "5000"
-    assert abs(int(heard.params["timestamp"]) - millis(request.stamped_at)) < 1_000
+    assert 0 <= int(heard.params["timestamp"]) - millis(request.stamped_at) - 2_000 <= 1, "in the exchange's time"
 
 
 # ── Once ──────────────────────────────────────────────────────────────────────────────────────────
@@ -453,18 +457,21 @@ def test_the_limits_are_asked_for_even_if_the_usual_ones_are_spent(exchange: str
     assert uses == [Use.FIRST, Use.READ, Use.READ, Use.READ]
 
 
-def test_reads_give_way_to_orders(venue: CcxtVenue, recorder: Recorder) -> None:
+@pytest.mark.parametrize(("exchange", "weight"), [("binanceusdm", "2399"), ("binance", "5999")])
+def test_reads_give_way_to_orders(exchange: str, weight: str, recorder: Recorder) -> None:
     """The exchange's own count is gone by: a part of it is for orders, and no read may touch that."""
-    used = {"X-MBX-USED-WEIGHT-1M": "5999" if venue.card.venue == "binance" else "2399"}
+    clock = FrozenClock(SystemClock().now())  # the minute in which it counts does not end
+    venue = ccxt_house.opened(exchange, recorder.url, clock=clock)
+    used = {"X-MBX-USED-WEIGHT-1M": weight}
     for path in ("/fapi/v1/klines", "/api/v3/klines"):
         recorder.on("GET", path, Say([], 200, used))
-    within_one_minute()
-    now = SystemClock().now()
+    now = clock.now()
     venue.candles("BTCUSDT", "1m", now, now)
 
     with pytest.raises(Unavailable, match="budget"):
         venue.candles("BTCUSDT", "1m", now, now)
     assert isinstance(placed(venue, order(Side.BUY, "0.001")), Accepted)
+    venue.close()
 
 
 def test_too_many_orders_of_an_account_do_not_stop_its_reads(venue: CcxtVenue, recorder: Recorder) -> None:
