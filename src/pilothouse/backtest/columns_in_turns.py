@@ -9,6 +9,7 @@ from dataclasses import replace
 
 from pilothouse.backtest.inside import Finer
 from pilothouse.backtest.order_log import OrderLog
+from pilothouse.backtest.pace import BAR_BY_BAR, UNWATCHED, Pace
 from pilothouse.backtest.portfolio import legs_of
 from pilothouse.backtest.result import Result
 from pilothouse.backtest.simulate import Funding, planned
@@ -33,6 +34,7 @@ def simulate_in_turns(
     funding: Funding | None = None,
     finer: Finer | None = None,
     log: OrderLog | None = None,
+    pace: Pace = UNWATCHED,
 ) -> Result:
     """Return what `simulate` would return, turn by turn and with every limit of the gate; orders go into `log`.
 
@@ -44,7 +46,8 @@ def simulate_in_turns(
     lanes = lanes_of(spec, {symbol: candles}, paid, {} if finer is None else {symbol: finer})
     run = RulesRun(spec, lanes, log)
     run.seat(plan, run.account.legs[0])
-    run.through()
+    with pace.walk(BAR_BY_BAR, len(run.opened), run.steps_over):
+        run.through()
     return replace(run.result(), tags=signals.tags)
 
 
@@ -58,6 +61,7 @@ def simulate_many_in_turns(
     funding: Mapping[str, Funding] | None = None,
     finer: Mapping[str, Finer] | None = None,
     log: OrderLog | None = None,
+    pace: Pace = UNWATCHED,
 ) -> Result:
     """Return what `simulate_many` would return, turn by turn, with every limit of the gate and inside the bars.
 
@@ -71,5 +75,6 @@ def simulate_many_in_turns(
         held = run.lanes[leg.place].legs
         place = 1 if leg.followed is Side.SHORT and spec.hedge else 0
         run.seat(leg.plan, held[place], leg.signals.rank if spec.ranking is Ranking.COLUMN else None)
-    run.through()
+    with pace.walk(BAR_BY_BAR, len(run.opened), run.steps_over):
+        run.through()
     return replace(run.result(), tags=legs[0].signals.tags)

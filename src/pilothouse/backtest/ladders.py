@@ -16,6 +16,7 @@ from pilothouse.backtest.kernels import resting_slots as r
 from pilothouse.backtest.kernels import slots as k
 from pilothouse.backtest.kernels.ladders import run_ladder
 from pilothouse.backtest.order_log import OrderLog
+from pilothouse.backtest.pace import UNWATCHED, Pace
 from pilothouse.backtest.result import FillTable, Result, Scale, Trades
 from pilothouse.backtest.simulate import Funding, scale_of
 from pilothouse.backtest.spec import BacktestSpec, Costs, Fills, Margin, Slip
@@ -48,6 +49,7 @@ def run_ladders(
     funding: Mapping[str, Funding] | None = None,
     finer: Mapping[str, Finer] | None = None,
     log: OrderLog | None = None,
+    pace: Pace = UNWATCHED,
 ) -> tuple[Result, str]:
     """Return what a strategy in turns would have done, and which engine told: COMPILED or IN_TURNS.
 
@@ -57,7 +59,7 @@ def run_ladders(
     found = compiled_ladders(spec, candles, strategy, p, (finer or {}).get(spec.markets[0].symbol))
     if found is not None:
         return found, COMPILED
-    return run_turns(spec, data, strategy, p, funding=funding, finer=finer, log=log), IN_TURNS
+    return run_turns(spec, data, strategy, p, funding=funding, finer=finer, log=log, pace=pace), IN_TURNS
 
 
 def compiled_ladders(

@@ -5,6 +5,7 @@ Deterministic: the same spec over the same data is the same result, byte for byt
 
 from collections.abc import Mapping
 from dataclasses import replace
+from typing import Any
 
 from pilothouse.backtest.columns_in_turns import simulate_in_turns, simulate_many_in_turns
 from pilothouse.backtest.gate import beyond_kernels
@@ -12,6 +13,7 @@ from pilothouse.backtest.inside import Finer
 from pilothouse.backtest.ladders import COMPILED, IN_TURNS, run_ladders
 from pilothouse.backtest.order_log import OrderLog
 from pilothouse.backtest.orders import Orders
+from pilothouse.backtest.pace import UNWATCHED, Pace
 from pilothouse.backtest.portfolio import simulate_many
 from pilothouse.backtest.result import Result
 from pilothouse.backtest.simulate import Funding, simulate
@@ -20,7 +22,7 @@ from pilothouse.backtest.turns import run_turns
 from pilothouse.core.candles import Candles
 from pilothouse.core.errors import Broken, Invalid, Problem
 from pilothouse.strategies.parameters import resolve
-from pilothouse.strategies.sdk import Columns, Turns
+from pilothouse.strategies.sdk import Columns, Signals, Turns
 from pilothouse.strategies.view import View
 
 
@@ -33,6 +35,7 @@ def run_any(
     finer: Mapping[str, Finer] | None = None,
     known: bool = False,
     log: OrderLog | None = None,
+    pace: Pace = UNWATCHED,
 ) -> tuple[Result, str]:
     """Return what a strategy of either kind would have done on its markets, and which engine ran it.
 
@@ -41,13 +44,13 @@ def run_any(
     Raises as `run` and `run_ladders`.
     """
     if isinstance(strategy, Columns):
-        found = run(spec, data, strategy, funding=funding, finer=finer, known=known, log=log)
+        found = run(spec, data, strategy, funding=funding, finer=finer, known=known, log=log, pace=pace)
         return found, IN_TURNS if in_turns(spec) else COMPILED
     if not known:
         refuse_unfit(spec, data, strategy, finer or {}, funding or {})
     return run_ladders(
         spec, {market.symbol: data[market.symbol] for market in spec.markets}, strategy,
-        resolve(strategy.parameters, spec.params), funding=funding, finer=finer, log=log,
+        resolve(strategy.parameters, spec.params), funding=funding, finer=finer, log=log, pace=pace,
     )  # fmt: skip
 
 
@@ -65,6 +68,7 @@ def orders_of(
     *,
     funding: Mapping[str, Funding] | None = None,
     finer: Mapping[str, Finer] | None = None,
+    pace: Pace = UNWATCHED,
 ) -> Orders:
     """Return every order of a run, which is carried out once more for it, turn by turn.
 
@@ -72,12 +76,13 @@ def orders_of(
     Raises OrdersDiffer where this run ends otherwise, and as `run`.
     """
     log = OrderLog()
+    beside: dict[str, Any] = {"funding": funding, "finer": finer, "log": log, "pace": pace}
     if isinstance(strategy, Columns):
-        found = run(spec, data, strategy, funding=funding, finer=finer, known=True, log=log, compiled=False)
+        found = run(spec, data, strategy, **beside, known=True, compiled=False)
     else:
         bars = {market.symbol: data[market.symbol] for market in spec.markets}
         p = resolve(strategy.parameters, spec.params)
-        found = run_turns(spec, bars, strategy, p, funding=funding, finer=finer, log=log)
+        found = run_turns(spec, bars, strategy, p, **beside)
     if found.digest() != digest:
         raise OrdersDiffer(f"turn by turn {spec.strategy} came to another result; please report it with its spec")
     return log.orders()
@@ -103,6 +108,7 @@ def run(
     known: bool = False,
     log: OrderLog | None = None,
     compiled: bool = True,
+    pace: Pace = UNWATCHED,
 ) -> Result:
     """Return what the strategy would have done on its market, or on several that share an account.
 
@@ -116,6 +122,7 @@ def run(
     known     whether a spec with the same data and markets was run over them before: then they are not hashed again
     log       where orders are written down by a run that goes turn by turn
     compiled  False: turn by turn, even where a compiled loop knows the run; the result is the same
+    pace      is told how far it has come
 
     What no compiled loop knows (`in_turns`) is carried out turn by turn, to the same result but more slowly.
     Raises Invalid that names what does not fit, TooLargeToCount.
@@ -124,19 +131,19 @@ def run(
         refuse_unfit(spec, data, strategy, finer or {}, funding or {})
     p = resolve(strategy.parameters, spec.params)
     rules = spec.rules if spec.rules is not None else strategy.rules(p)
-    signals = {
-        market.symbol: strategy.signals(
-            View(data[market.symbol], {symbol: each for symbol, each in data.items() if symbol != market.symbol}), p
-        )
-        for market in spec.markets
-    }
+    signals: dict[str, Signals] = {}
+    with pace.walk("signals", len(spec.markets), signals.__len__):
+        for market in spec.markets:
+            others = {symbol: each for symbol, each in data.items() if symbol != market.symbol}
+            signals[market.symbol] = strategy.signals(View(data[market.symbol], others), p)
+    pace.at("trading")
     market = spec.markets[0]
     candles = data[market.symbol]
     warm_up = strategy.warm_up_bars(p, candles.span_ms)
     if len(spec.markets) > 1 or spec.hedge:
         shared = (spec, data, signals, rules)
         if not compiled or in_turns(spec):
-            return simulate_many_in_turns(*shared, warm_up=warm_up, funding=funding, finer=finer, log=log)
+            return simulate_many_in_turns(*shared, warm_up=warm_up, funding=funding, finer=finer, log=log, pace=pace)
         return simulate_many(*shared, warm_up=warm_up, funding=funding)
     spec = replace(spec, costs=spec.costs_of(market))
     told, paid = signals[market.symbol], (funding or {}).get(market.symbol)
@@ -144,7 +151,7 @@ def run(
     one = (spec, market, candles, told, rules)
     if compiled and not in_turns(spec):
         return simulate(*one, warm_up=warm_up, funding=paid, finer=within)
-    return simulate_in_turns(*one, warm_up=warm_up, funding=paid, finer=within, log=log)
+    return simulate_in_turns(*one, warm_up=warm_up, funding=paid, finer=within, log=log, pace=pace)
 
 
 def refuse_unfit(

@@ -87,6 +87,10 @@ class TurnRun(Walk):
         while under_way:
             self.close_step(*under_way.popleft())
 
+    def steps_over(self) -> int:
+        """Return how many steps are over; other threads may ask."""
+        return self.account.step
+
     def moment(self) -> int:
         """Return when it is: the opening of a bar or piece, or its end once it closes; milliseconds since 1970."""
         return self.closed[self.account.step] if self.phase == CLOSE else self.opened[self.account.step]

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 
 from pilothouse.backtest.inside import Finer
 from pilothouse.backtest.order_log import OrderLog
+from pilothouse.backtest.pace import BAR_BY_BAR, UNWATCHED, Pace
 from pilothouse.backtest.result import Result
 from pilothouse.backtest.simulate import Funding
 from pilothouse.backtest.spec import BacktestSpec
@@ -31,6 +32,7 @@ def run_turns(
     funding: Mapping[str, Funding] | None = None,
     finer: Mapping[str, Finer] | None = None,
     log: OrderLog | None = None,
+    pace: Pace = UNWATCHED,
 ) -> Result:
     """Return what a strategy in turns would have done on these candles; the same input is the same result.
 
@@ -38,6 +40,7 @@ def run_turns(
     funding   its history by symbol, where the spec wants it paid
     finer     shorter candles or trades by symbol, where the spec walks inside the bars
     log       where orders are written down, if somebody wants them
+    pace      is told how far it has come
 
     Raises Invalid that names what this way of running does not know, Refused if orders fill each other without end,
     TooLargeToCount.
@@ -49,7 +52,8 @@ def run_turns(
     if len(lanes) == 1 and not spec.hedge and lanes[0].steps.thin is None:
         kind = OneRun
     run = kind(spec, lanes, strategy, p, log)
-    run.through()
+    with pace.walk(BAR_BY_BAR, len(run.opened), run.steps_over):
+        run.through()
     return run.result()
 
 

@@ -50,18 +50,21 @@ def run(
     # A process that runs once and ends: what it loads is no garbage, and looking for some costs a tenth of its time.
     gc.set_threshold(200_000)
 
+    from pilothouse.backtest.pace import Pace
     from pilothouse.cli import environment, show
     from pilothouse.cli.backtest_asked import request_of
+    from pilothouse.cli.underway import shown
     from pilothouse.wiring.backtest_run import carry_out
     from pilothouse.wiring.backtest_wishes import changed_by, wish_of
     from pilothouse.wiring.strategies import named
 
-    settings = environment.settings()
-    described = named(settings, strategy)
-    request = request_of(settings, described, said)
-    wish = wish_of(request, described)
-    with environment.private_files():
-        done = carry_out(settings, described, wish, request.found, changed_by(request), orders=orders)
+    settings, pace = environment.settings(), Pace()
+    with shown(pace, as_json=as_json), environment.private_files():
+        pace.at("reading candles")
+        described = named(settings, strategy)
+        request = request_of(settings, described, said)
+        wish = wish_of(request, described)
+        done = carry_out(settings, described, wish, request.found, changed_by(request), orders=orders, pace=pace)
     if report is not None:
         _write_page(report, _shelf().get(done.card.name))
     told = _told(done.card) | {"found": done.found, "seconds": round_ms(done.seconds)}

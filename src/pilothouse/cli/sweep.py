@@ -226,11 +226,21 @@ def _plan(settings: "Settings", name: str, said: Mapping[str, Any], tried: "Trie
 @contextmanager
 def _progress(count: int, *, as_json: bool) -> Iterator[Callable[[int], None]]:
     """Yield what moves a bar on standard error, with the time that is left; nothing moves for scripts."""
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TimeRemainingColumn
+    from rich.text import Text
 
+    from pilothouse.backtest.pace import COMPILING
     from pilothouse.cli import show
+    from pilothouse.strategies.indicators.compiling import is_compiling
 
-    columns = (TextColumn("trials"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    class Words(ProgressColumn):
+        """Says why nothing moves yet, where that is so."""
+
+        def render(self, task: Task) -> Text:
+            """Return what is done now."""
+            return Text(COMPILING if is_compiling() else task.description)
+
+    columns = (Words(), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=show.complaints(), disable=as_json, transient=True) as shown:
         task = shown.add_task("trials", total=count)
         yield lambda done: shown.advance(task, done)

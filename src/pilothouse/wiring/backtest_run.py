@@ -11,6 +11,7 @@ from pilothouse.backtest.exposure import exposure_of
 from pilothouse.backtest.luck import Moments, judge, moments
 from pilothouse.backtest.measured import metrics_of
 from pilothouse.backtest.order_log import OrderLog
+from pilothouse.backtest.pace import UNWATCHED, Pace
 from pilothouse.backtest.report import span_words
 from pilothouse.backtest.request import Wish, spec_of, spec_of_many
 from pilothouse.backtest.result import Result
@@ -77,11 +78,13 @@ def traded(found: Found) -> tuple[str, Candles, dict[str, Candles]]:
 
 
 def carry_out(
-    settings: Settings, described: Described, wish: Wish, found: Found, changed: Changed, *, orders: bool | None = None
-) -> Done:
+    settings: Settings, described: Described, wish: Wish, found: Found, changed: Changed, *,
+    orders: bool | None = None, pace: Pace = UNWATCHED,
+) -> Done:  # fmt: skip
     """Return the run of one strategy over the markets of the wish, or the first that was found; raises as `prepare`.
 
     orders   whether every order is kept as well; None: if that is soon done
+    pace     is told how far it has come
     """
     started = time.monotonic()
     spec, params = prepare(described, wish, found, changed)
@@ -92,7 +95,7 @@ def carry_out(
     shelf = Shelf(settings.data / FOLDER)
     told_orders = orders if orders is not None else steps_of(wish, found) <= ORDERS_BARS_MOST
     told_by = (spec, found.candles, strategy)
-    beside: dict[str, Any] = {"finer": found.finer, "funding": found.funding}
+    beside: dict[str, Any] = {"finer": found.finer, "funding": found.funding, "pace": pace}
     if shelf.has(spec.name):
         card = shelf.card(spec.name)
         if told_orders and not shelf.has_orders(spec.name):
@@ -104,6 +107,7 @@ def carry_out(
     every = None
     if log is not None:
         every = log.orders() if log.is_used else orders_of(*told_by, result.digest(), **beside)
+    pace.at("measuring")
     told = {
         "title": described.strategy.title, "strategy": described.name, "params": words_of(params),
         "symbol": symbol, "timeframe": found.timeframe, "costless": result.costless,

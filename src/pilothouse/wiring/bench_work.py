@@ -20,6 +20,7 @@ from pilothouse.backtest.chance import Fan, of_returns, of_trades
 from pilothouse.backtest.contents import content, page_of
 from pilothouse.backtest.curves import returns_of
 from pilothouse.backtest.exam import FAILED, TURNS_QUESTIONS, examine_turns
+from pilothouse.backtest.pace import Pace
 from pilothouse.backtest.search import search
 from pilothouse.backtest.search_files import SearchFile, read
 from pilothouse.backtest.search_shelf import SWEEP, WALK
@@ -53,11 +54,11 @@ from pilothouse.wiring.backtest_search import (
 )
 from pilothouse.wiring.backtest_wishes import Request, changed_by, wish_of
 from pilothouse.wiring.bench_requests import read_request, tried_by
+from pilothouse.wiring.bench_steps import LOADED_PPM, PPM, Steps, Told, Walked
 from pilothouse.wiring.data_only import DataHouse, open_data
 from pilothouse.wiring.strategies import OwnStrategy, all_of, folder_of, named
 
-_PPM: Final = 1_000_000
-_LOADED_PPM: Final = 100_000
+_LOOK_S: Final = 0.5
 _ORDERS_MOST: Final = 300_000
 """Bars over all markets of which a bench tells the orders unasked: some seconds beside the house."""
 _WORTH_PROCESSES: Final = 100_000_000
@@ -65,8 +66,6 @@ _WORTH_PROCESSES: Final = 100_000_000
 _LESSONS: Final = ("train", "test", "anchored", "purge", "folds", "embargo")
 
 Plain = dict[str, Any]
-Told = Callable[[int], None]
-"""Is called with how far the work has come, parts per million."""
 
 
 class Changed(Refused):
@@ -178,7 +177,7 @@ class Bench:
     def _understood(self, asked: Plain, told: Told) -> tuple[Described, Request]:
         described = named(self._settings, asked["strategy"])
         request = read_request(asked, self._settings, lambda: self._data.database)
-        told(_LOADED_PPM)
+        told(LOADED_PPM)
         return described, request
 
     def _run(self, asked: Plain, told: Told) -> Plain:
@@ -189,7 +188,11 @@ class Bench:
         orders = request.asked["orders"]
         if orders is None:
             orders = steps_of(wish, request.found) <= _ORDERS_MOST
-        done = carry_out(self._settings, described, wish, request.found, changed_by(request), orders=orders)
+        pace, steps = Pace(), Walked(told)
+        with pace.watched(steps.look, first_s=_LOOK_S, every_s=_LOOK_S):
+            done = carry_out(
+                self._settings, described, wish, request.found, changed_by(request), orders=orders, pace=pace
+            )
         _end(described)
         return _kept(done.card) | {"found": done.found}
 
@@ -198,7 +201,7 @@ class Bench:
         tried = tried_by(asked["asked"])
         ready = plan(described, wish_of(request, described), request.found, changed_by(request), tried)
         _same(search_id("sweep", ready, asked["asked"]), asked["name"])
-        step = _Steps(ready.count, told)
+        step = Steps(ready.count, told)
         order: list[str] = []
         with SearchFile(self._settings.data / FOLDER / SEARCHES, ready.name) as file:
             bench_pieces.take_in(self._settings, ready.name, file)
@@ -221,7 +224,7 @@ class Bench:
         tried = tried_by(asked["asked"])
         ready = plan(described, wish_of(request, described), request.found, changed_by(request), tried)
         _same(search_id("sweep", ready, asked["asked"]), asked["name"])
-        first, count, step = asked["first"], asked["count"], _Steps(asked["count"], told)
+        first, count, step = asked["first"], asked["count"], Steps(asked["count"], told)
         made = bench_pieces.work(self._settings, ready, first, count, asked["attempt"], step)
         _end(described)
         return {"made": made}
@@ -233,7 +236,7 @@ class Bench:
         _same(search_id("walkforward", ready, asked["asked"]), asked["name"])
         how = _lessons(asked["asked"])
         splits = how.splits(ready)
-        step = _Steps(ready.count * how.pieces(splits), told)
+        step = Steps(ready.count * how.pieces(splits), told)
         workers = _workers(ready.count * (how.train or ready.bars))
         found, count = walked(self._settings, ready, splits, step, workers=workers)
         told_of_it = told_walk(found, ready, count)
@@ -243,14 +246,14 @@ class Bench:
     def _chance(self, asked: Plain, told: Told) -> Plain:
         of = asked["asked"]
         result = self._shelf.get(of["name"]).result
-        told(_LOADED_PPM)
+        told(LOADED_PPM)
         start, results = float(result.money(result.capital)), result.table().result
         returns, _ = returns_of(result.curve())
         runs, seed = of["runs"], of["seed"]
         fans: dict[str, Fan] = {"trades_drawn_anew": of_trades(results, start, runs=runs, seed=seed)}
-        told(_PPM // 3)
+        told(PPM // 3)
         fans["trades_in_another_order"] = of_trades(results, start, runs=runs, seed=seed, replace=False)
-        told(2 * _PPM // 3)
+        told(2 * PPM // 3)
         fans["days_in_blocks"] = of_returns(returns, start, runs=runs, seed=seed, block=float(of["block"]))
         return _told({name: asdict(fan) for name, fan in fans.items()})
 
@@ -265,7 +268,7 @@ class Bench:
             answers: list[Plain] = []
             for answer in examine_turns(strategy, request.found.candles, params):
                 answers.append(asdict(answer))
-                told(_LOADED_PPM + (_PPM - _LOADED_PPM) * len(answers) // TURNS_QUESTIONS)
+                told(LOADED_PPM + (PPM - LOADED_PPM) * len(answers) // TURNS_QUESTIONS)
             found = {"honest": all(each["outcome"] != FAILED for each in answers), "answers": answers}
         _end(described)
         return _told(found)
@@ -306,17 +309,6 @@ class Bench:
 
 def _file(content: bytes) -> Plain:
     return {"content": base64.b64encode(content).decode()}
-
-
-class _Steps:
-    """Counts trials that are done, and tells how far that is."""
-
-    def __init__(self, whole: int, told: Told) -> None:
-        self._whole, self._told, self._done = max(whole, 1), told, 0
-
-    def __call__(self, more: int) -> None:
-        self._done += more
-        self._told(_LOADED_PPM + (_PPM - _LOADED_PPM) * self._done // self._whole)
 
 
 def _workers(work: int) -> int:

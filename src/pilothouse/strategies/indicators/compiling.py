@@ -6,6 +6,7 @@ the function's folder; a compiled function calls only those of its own folder. H
 """
 
 import hashlib
+from collections import Counter
 from collections.abc import Callable, Mapping
 from functools import cache, cached_property
 from pathlib import Path
@@ -29,6 +30,14 @@ Whole = NDArray[np.int64]
 
 
 _FOLDER: Any = FunctionCache
+
+_MADE: Counter[str] = Counter()
+"""How many pieces of machine code this process began to make, and how many are made; for words alone."""
+
+
+def is_compiling() -> bool:
+    """Say whether machine code is made at this moment, because what is kept is of another version or of none."""
+    return _MADE["begun"] > _MADE["done"]
 
 
 @cache
@@ -106,9 +115,11 @@ class MachineCode(NullCache):
         kept = self.kept
         found = kept._load_overload(sig, target_context) if isinstance(kept, _FOLDER) else None  # noqa: SLF001 - without its first line, which readies the compiler
         if found is None:
+            _MADE["begun"] += 1
             target_context.refresh()
         return found
 
     def save_overload(self, sig: Any, data: Any) -> None:
         """Keep what was compiled for a signature."""
         self.kept.save_overload(sig, data)
+        _MADE["done"] += 1
