@@ -30,7 +30,7 @@ DYING_UP = Path(__file__).parent / "journeys" / "dying_up.py"
 READY_SECONDS_MAX = 90.0
 STOP_SECONDS_MAX = 60.0
 ANSWER_SECONDS_MAX = 60.0
-SETTLED_SECONDS_MAX = 40.0
+SETTLED_SECONDS_MAX = 120.0
 
 ORDER = "/webhook/tradingview"
 STRATEGY = "/webhook/tradingview-strategy"

@@ -318,7 +318,7 @@ class Heard:
             self.events.append(event)
             self._changed.notify_all()
 
-    def until(self, check: Callable[[], bool], within: float = 20.0) -> None:
+    def until(self, check: Callable[[], bool], within: float = 90.0) -> None:
         """Wait until it is so; it must become so."""
         deadline = time.monotonic() + within
         with self._changed:

@@ -34,6 +34,7 @@ from pilothouse.venues.port import (
     VenueAccount,
     VenueStatus,
 )
+from tests.living import BUSY
 from tests.slices.simexchange.sim_house import WALLET, WALLET_KEY, RunningExchange
 
 ACCOUNT = VenueAccount("acc_1", "usr_1")
@@ -83,7 +84,7 @@ def place(venue: AsterVenue) -> _Placer:
 
 
 def _within(seconds: float, check: Callable[[], object]) -> bool:
-    deadline = time.monotonic() + seconds
+    deadline = time.monotonic() + seconds * BUSY
     while not check():
         if time.monotonic() > deadline:
             return False

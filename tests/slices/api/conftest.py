@@ -31,7 +31,7 @@ from pilothouse.wiring.house import House
 from tests.bench_files import SharedBenches
 from tests.plain_http import NO_TLS
 
-PATIENCE_S = 20.0
+PATIENCE_S = 90.0
 
 
 @dataclass
