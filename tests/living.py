@@ -32,9 +32,8 @@ from pilothouse.wiring.build import Parts, build
 from pilothouse.wiring.house import House
 from tests.slices.simexchange.sim_house import WALLET, WALLET_KEY
 
-
 BUSY = 6
-"""What has not come in so many times the seconds that it takes on an idle machine does not come on a busy one either."""
+"""What does not come in so many times the seconds of an idle machine does not come on a busy one either."""
 
 
 def within(seconds: float, check: Callable[[], Any]) -> Any:
