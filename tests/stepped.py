@@ -23,7 +23,7 @@ from pilothouse.execution.desk import Patience
 from pilothouse.execution.halt_store import Halt
 from pilothouse.execution.limit_sets import HOUSE, Level, Scope
 from pilothouse.execution.store import OrderRecord
-from pilothouse.execution.submit import Trader
+from pilothouse.execution.trader import Trader
 from pilothouse.fleet import answer, halting, inbox, manual, store
 from pilothouse.fleet.answer import Outcome
 from pilothouse.fleet.inbox import Door, Taken

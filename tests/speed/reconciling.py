@@ -19,7 +19,7 @@ import structlog
 from pilothouse.core.instrument import Side
 from pilothouse.core.order import OrderTerms, OrderType
 from pilothouse.execution.reconcile import reconcile
-from pilothouse.execution.submit import Trader
+from pilothouse.execution.trader import Trader
 from pilothouse.simulation.contracts import CONTRACTS, Contract
 from pilothouse.venues.port import Accepted, OrderRequest, VenueAccount
 from tests.living import Living, within

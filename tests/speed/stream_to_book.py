@@ -20,7 +20,7 @@ import structlog
 from pilothouse.core.facts import FactKind, StampedFact
 from pilothouse.core.instrument import Side
 from pilothouse.core.order import OrderType, TimeInForce
-from pilothouse.execution.submit import Trader
+from pilothouse.execution.trader import Trader
 from pilothouse.fleet import manual
 from pilothouse.fleet.manual import Ticket
 from tests.living import Living, within

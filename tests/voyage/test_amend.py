@@ -13,8 +13,9 @@ from pilothouse.core.instrument import Side
 from pilothouse.core.order import OrderState, OrderType, Purpose, TimeInForce
 from pilothouse.execution import amendments, cancel, halts, store
 from pilothouse.execution.amend import AlreadyAsked, NotResting, Protects
+from pilothouse.execution.gate import DeniedByRisk
 from pilothouse.execution.store import OrderRecord
-from pilothouse.execution.submit import AccountDisarmed, DeniedByRisk, Trader
+from pilothouse.execution.trader import AccountDisarmed, Trader
 from pilothouse.fleet import manual
 from pilothouse.fleet.manual import Ticket
 from pilothouse.kit.clocks import FrozenClock

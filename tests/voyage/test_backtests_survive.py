@@ -14,7 +14,7 @@ from pilothouse.backtest.bounds import Bounds
 from pilothouse.backtest.store import Backtest, Kind, State
 from pilothouse.core.errors import Broken
 from pilothouse.execution import halts
-from pilothouse.execution.submit import ORDER_TOPIC
+from pilothouse.execution.tell import ORDER_TOPIC
 from pilothouse.jobs.dispatch import Dispatcher
 from pilothouse.jobs.giving_back import FAILURES_MAX, give_back
 from pilothouse.kit import outbox

@@ -12,7 +12,7 @@ from pilothouse.accounts.trading_accounts import TradingAccount
 from pilothouse.core.instrument import Side
 from pilothouse.core.order import OrderState, OrderType, Purpose, TimeInForce
 from pilothouse.execution.store import OrderRecord
-from pilothouse.execution.submit import Trader
+from pilothouse.execution.trader import Trader
 from pilothouse.fleet import manual
 from pilothouse.fleet.answer import AnswerState
 from pilothouse.fleet.manual import Ticket

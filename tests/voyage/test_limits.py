@@ -13,8 +13,8 @@ from pilothouse.core.limits import Limits
 from pilothouse.execution import limit_sets, limits
 from pilothouse.execution import store as orders_store
 from pilothouse.execution.desk import Patience
+from pilothouse.execution.gate import DeniedByRisk
 from pilothouse.execution.limit_sets import Level
-from pilothouse.execution.submit import DeniedByRisk
 from pilothouse.fleet.answer import AnswerState, Outcome
 from pilothouse.jobs.schedule import snapshot_equity
 from pilothouse.ledger import high_water

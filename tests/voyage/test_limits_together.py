@@ -15,8 +15,9 @@ from pilothouse.core.errors import Unavailable
 from pilothouse.core.instrument import Side
 from pilothouse.core.order import OrderType, TimeInForce
 from pilothouse.execution import store as orders_store
+from pilothouse.execution.gate import DeniedByRisk
 from pilothouse.execution.limit_sets import Level
-from pilothouse.execution.submit import DeniedByRisk, Trader
+from pilothouse.execution.trader import Trader
 from pilothouse.fleet import manual
 from pilothouse.jobs.schedule import snapshot_equity
 from pilothouse.kit.clocks import FrozenClock

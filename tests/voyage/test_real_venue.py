@@ -19,8 +19,8 @@ from pilothouse.core.instrument import Side
 from pilothouse.core.order import OrderState, OrderType, Purpose, TimeInForce
 from pilothouse.execution.desk import Patience
 from pilothouse.execution.store import OrderRecord
-from pilothouse.execution.submit import AccountDisarmed, Trader
 from pilothouse.execution.tables import hearing
+from pilothouse.execution.trader import AccountDisarmed, Trader
 from pilothouse.fleet import manual
 from pilothouse.fleet.answer import AnswerState
 from pilothouse.fleet.manual import AccountNotHeard, Ticket

@@ -15,7 +15,7 @@ from pilothouse.execution import store as orders_store
 from pilothouse.execution.halt_store import Halt
 from pilothouse.execution.reconcile import reconcile
 from pilothouse.execution.store import OrderRecord
-from pilothouse.execution.submit import Trader
+from pilothouse.execution.trader import Trader
 from pilothouse.fleet import manual, protections
 from pilothouse.fleet.answer import AnswerState
 from pilothouse.observability.watch import survey

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from pilothouse.core.order import OrderState, Purpose
-from pilothouse.execution.submit import Trader
+from pilothouse.execution.trader import Trader
 from pilothouse.fleet import manual, protect
 from pilothouse.fleet.answer import AnswerState
 from pilothouse.fleet.protect import Standing

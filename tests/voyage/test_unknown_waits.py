@@ -7,7 +7,7 @@ import pytest
 
 from pilothouse.core.instrument import Side
 from pilothouse.core.order import OrderState, OrderType, TimeInForce
-from pilothouse.execution.submit import DeniedByRisk
+from pilothouse.execution.gate import DeniedByRisk
 from pilothouse.fleet import manual
 from pilothouse.fleet.answer import AnswerState, Outcome
 from pilothouse.notifications import store as alarms

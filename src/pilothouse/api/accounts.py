@@ -15,7 +15,7 @@ from pilothouse.core.errors import Invalid, Problem
 from pilothouse.core.rounding import plain
 from pilothouse.execution.adopt import adopt
 from pilothouse.execution.reconcile import Difference, Reconciled, reconcile
-from pilothouse.execution.submit import Trader
+from pilothouse.execution.trader import Trader
 from pilothouse.kit.db import Tx
 from pilothouse.wiring.paper_accounts import start_over
 

@@ -18,7 +18,7 @@ from pilothouse.accounts.access import Scope, Subject
 from pilothouse.accounts.hooks import AccountClosed
 from pilothouse.accounts.trading_accounts import AccountState, TradingAccount
 from pilothouse.api.problems import BodyTooLarge, CredentialMissing
-from pilothouse.execution.submit import Trader
+from pilothouse.execution.trader import Trader
 from pilothouse.kit.db import Tx
 from pilothouse.wiring.house import House
 

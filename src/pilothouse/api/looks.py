@@ -12,7 +12,7 @@ from pilothouse.accounts import trading_accounts
 from pilothouse.core.errors import Unavailable
 from pilothouse.execution import portfolio
 from pilothouse.execution.portfolio import PositionView
-from pilothouse.execution.submit import Trader
+from pilothouse.execution.trader import Trader
 from pilothouse.fleet.answer import Outcome, read_outcome
 from pilothouse.fleet.store import SignalRecord
 from pilothouse.kit.db import Tx

@@ -28,7 +28,7 @@ from pilothouse.core.errors import (
     Unavailable,
     Unknown,
 )
-from pilothouse.execution.submit import DeniedByRisk
+from pilothouse.execution.gate import DeniedByRisk
 from pilothouse.fleet.inbox import SecretMissing, SecretWrong
 from pilothouse.kit.exact_json import encoded
 

@@ -21,7 +21,7 @@ from pilothouse.core.errors import Invalid
 from pilothouse.core.signals import Guards
 from pilothouse.execution import portfolio
 from pilothouse.execution.store import OrderRecord
-from pilothouse.execution.submit import Trader
+from pilothouse.execution.trader import Trader
 from pilothouse.fleet import protect, protections
 from pilothouse.fleet.escalate import escalate
 from pilothouse.fleet.guard import policy_of

@@ -18,7 +18,7 @@ from pilothouse.execution import halt_store, halts, settle, store, wallet
 from pilothouse.execution.desk import Desk
 from pilothouse.execution.limit_sets import Level, Scope
 from pilothouse.execution.reconcile import BY, WALLET, Difference, Reconciled, reconcile
-from pilothouse.execution.submit import Trader
+from pilothouse.execution.trader import Trader
 from pilothouse.kit.db import Tx
 from pilothouse.venues.port import OrderReport, Transfer, VenueAccount, VenueStatus
 

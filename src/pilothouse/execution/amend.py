@@ -20,8 +20,9 @@ from pilothouse.core.sizing import within_bounds
 from pilothouse.execution import account_store, amendments, cancel, halt_store, settle, store
 from pilothouse.execution.amendments import Amendment
 from pilothouse.execution.desk import Desk
-from pilothouse.execution.submit import ORDER_TOPIC, AccountDisarmed, Basis, Trader, ask_the_gate
-from pilothouse.execution.tell import told
+from pilothouse.execution.gate import Basis, ask_the_gate
+from pilothouse.execution.tell import pursue_later, told
+from pilothouse.execution.trader import Trader
 from pilothouse.kit import outbox
 from pilothouse.kit.db import Tx
 from pilothouse.kit.wire_tape import taped
@@ -129,8 +130,7 @@ def _may_change(trader: Trader, order: store.OrderRecord) -> None:
         raise NotResting(f"an order that is {order.state} does not stand at its venue: there is nothing to change")
     if order.amend_quantity is not None or order.cancel_asked_at is not None:
         raise AlreadyAsked("another change, or a cancel, of this order is on its way")
-    if not trader.may_send:
-        raise AccountDisarmed("the account is not armed: nothing is sent until somebody arms it")
+    trader.must_be_armed()
 
 
 def _wanted(
@@ -430,15 +430,7 @@ def _replaced(tx: Tx, desk: Desk, order_id: str, ended: OrderReport | None, plac
         case Unknown(reason):
             settle.lost(tx, desk, successor.id, reason)
             now = desk.clock.now()
-            outbox.put(
-                tx,
-                ORDER_TOPIC,
-                key=successor.account_id,
-                payload={"order_id": successor.id},
-                dedupe_key=f"ask:{successor.id}",
-                available_at=now + desk.patience.ask_first,
-                now=now,
-            )
+            pursue_later(tx, successor, "ask", now + desk.patience.ask_first, now)
 
 
 def taking_the_place(tx: Tx, desk: Desk, account_id: str, report: OrderReport) -> store.OrderRecord | None:

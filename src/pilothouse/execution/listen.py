@@ -7,7 +7,7 @@ import structlog
 from pilothouse.core.errors import PilothouseError
 from pilothouse.execution.desk import Desk
 from pilothouse.execution.reconcile import on_event
-from pilothouse.execution.submit import Trader
+from pilothouse.execution.trader import Trader
 from pilothouse.venues.port import AccountEvent, VenueAccount
 
 _log = structlog.get_logger("pilothouse.execution")

@@ -15,7 +15,7 @@ from pilothouse.core.instrument import Side
 from pilothouse.core.order import OrderEvent, OrderState, OrderTerms, OrderType, Purpose
 from pilothouse.execution import account_store, hearing, settle, store
 from pilothouse.execution.desk import Desk
-from pilothouse.execution.submit import Trader
+from pilothouse.execution.trader import Trader
 from pilothouse.execution.where import holds_more_than_ours
 from pilothouse.kit.db import Tx
 from pilothouse.venues.keys import VenueKey

@@ -13,7 +13,7 @@ from pilothouse.core.instrument import Instrument
 from pilothouse.core.position import Position
 from pilothouse.core.rounding import EXACT
 from pilothouse.execution.desk import Desk
-from pilothouse.execution.submit import AccountDisarmed, Trader
+from pilothouse.execution.trader import AccountDisarmed, Trader
 from pilothouse.kit.db import Tx
 from pilothouse.ledger import positions as books
 from pilothouse.ledger.exposure import holdings

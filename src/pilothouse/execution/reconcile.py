@@ -18,8 +18,8 @@ from pilothouse.core.order import OrderEvent, OrderState, OrderTerms, OrderType,
 from pilothouse.core.rounding import plain
 from pilothouse.execution import account_store, amend, halts, hearing, opening, settle, store, wallet, where
 from pilothouse.execution.desk import Desk
-from pilothouse.execution.submit import ORDER_TOPIC, Trader
-from pilothouse.kit import outbox
+from pilothouse.execution.tell import pursue_later
+from pilothouse.execution.trader import Trader
 from pilothouse.kit.db import Tx
 from pilothouse.ledger import positions as held
 from pilothouse.ledger.statement import booked_among
@@ -270,14 +270,7 @@ def _compare_orders(desk: Desk, trader: Trader, account: VenueAccount, found: Re
 
     def work(tx: Tx) -> None:
         for order in missing:
-            outbox.put(
-                tx,
-                ORDER_TOPIC,
-                key=order.account_id,
-                payload={"order_id": order.id},
-                dedupe_key=f"ask:{order.id}",
-                now=now,
-            )
+            pursue_later(tx, order, "ask", now, now)
         for client_order_id, report in standing.items():
             if store.by_client_id(tx, account.id, client_order_id) is None:
                 take_in(tx, desk, account.id, account.owner_id, report)

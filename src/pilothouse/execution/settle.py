@@ -19,9 +19,7 @@ from pilothouse.core.order import OrderEvent, OrderState, after
 from pilothouse.core.rounding import EXACT, plain
 from pilothouse.execution import amendments, halts, store
 from pilothouse.execution.desk import Desk
-from pilothouse.execution.submit import ORDER_TOPIC
-from pilothouse.execution.tell import moved, told
-from pilothouse.kit import outbox
+from pilothouse.execution.tell import moved, pursue_later, told
 from pilothouse.kit.db import Tx
 from pilothouse.ledger import post
 from pilothouse.ledger.exposure import holdings
@@ -88,15 +86,7 @@ def reported(tx: Tx, desk: Desk, order_id: str, report: OrderReport, *, told_by:
         tx.after_commit(lambda: desk.meters.fills.inc(booked))
     if report.filled_quantity > changed.filled_quantity:
         # The venue knows of more than it told here: ask for the rest.
-        outbox.put(
-            tx,
-            ORDER_TOPIC,
-            key=order.account_id,
-            payload={"order_id": order.id},
-            dedupe_key=f"fills:{order.id}",
-            available_at=now + desk.patience.ask_first,
-            now=now,
-        )
+        pursue_later(tx, order, "fills", now + desk.patience.ask_first, now)
     return _keep(tx, order, now, lines, changed)
 
 

@@ -1,4 +1,4 @@
-"""What execution tells: where an order stands, and that something moved in an instrument."""
+"""What execution tells: where an order stands, that it is to be brought on, and that something moved."""
 
 from datetime import datetime
 
@@ -7,6 +7,9 @@ from pilothouse.core.rounding import plain
 from pilothouse.execution.store import OrderRecord
 from pilothouse.kit import outbox
 from pilothouse.kit.db import Tx
+
+ORDER_TOPIC = "order"
+"""Messages under this topic say: this order is not finished being sent, cancelled or asked about."""
 
 MOVED_TOPIC = "instrument.moved"
 """Messages under this topic say: look again at this instrument of this account."""
@@ -34,6 +37,19 @@ def told(tx: Tx, order: OrderRecord, now: datetime) -> None:
                 "outcome": order.outcome,
             },
         )
+    )
+
+
+def pursue_later(tx: Tx, order: OrderRecord, why: str, at: datetime, now: datetime) -> None:
+    """Put a message that brings an order on from `at`; one for each `why` while it waits."""
+    outbox.put(
+        tx,
+        ORDER_TOPIC,
+        key=order.account_id,
+        payload={"order_id": order.id},
+        dedupe_key=f"{why}:{order.id}",
+        available_at=at,
+        now=now,
     )
 
 

@@ -2,7 +2,7 @@
 
 from pilothouse.execution import send, store
 from pilothouse.execution.desk import Desk
-from pilothouse.execution.submit import Trader
+from pilothouse.execution.trader import Trader
 from pilothouse.venues.port import VenueAccount
 
 

@@ -5,7 +5,7 @@ from datetime import timedelta
 
 from pilothouse.execution import hearing, store
 from pilothouse.execution.desk import Desk
-from pilothouse.execution.submit import Trader
+from pilothouse.execution.trader import Trader
 from pilothouse.kit.db import Tx
 from pilothouse.ledger import positions as held
 from pilothouse.venues.keys import VenueKey

@@ -20,8 +20,10 @@ from pilothouse.core.rounding import EXACT, plain
 from pilothouse.core.signals import SignalKind
 from pilothouse.execution import cancel, hearing
 from pilothouse.execution.desk import Desk
-from pilothouse.execution.submit import DeniedByRisk, Trader, submit
+from pilothouse.execution.gate import DeniedByRisk
+from pilothouse.execution.submit import submit
 from pilothouse.execution.tell import MOVED_TOPIC
+from pilothouse.execution.trader import Trader
 from pilothouse.fleet import protections, store
 from pilothouse.fleet.guard import alarm, guard_position, protect_with
 from pilothouse.fleet.scene import Scene, look

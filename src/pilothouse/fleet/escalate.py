@@ -11,7 +11,7 @@ from enum import StrEnum
 from pilothouse.bots.bracket import STOP, stands
 from pilothouse.core.instrument import Side
 from pilothouse.execution.desk import Desk
-from pilothouse.execution.submit import Trader
+from pilothouse.execution.trader import Trader
 from pilothouse.fleet import protections
 from pilothouse.fleet.guard import Turn, alarm, begin, flatten, guard_position, keep_here, of_this_position, policy_of
 from pilothouse.fleet.protections import Then

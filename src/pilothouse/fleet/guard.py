@@ -22,8 +22,10 @@ from pilothouse.core.intent import OrderIntent
 from pilothouse.core.order import OrderState, OrderTerms, OrderType, Purpose
 from pilothouse.execution import cancel
 from pilothouse.execution.desk import Desk
+from pilothouse.execution.gate import DeniedByRisk
 from pilothouse.execution.store import OrderRecord
-from pilothouse.execution.submit import DeniedByRisk, Trader, submit, submit_pair
+from pilothouse.execution.submit import submit, submit_pair
+from pilothouse.execution.trader import Trader
 from pilothouse.fleet import protections
 from pilothouse.fleet.protections import Made, Policy, ProtectionRecord, Then
 from pilothouse.fleet.scene import Scene

@@ -18,7 +18,7 @@ from pilothouse.execution import store as orders_store
 from pilothouse.execution.desk import Desk
 from pilothouse.execution.halt_store import Halt
 from pilothouse.execution.limit_sets import Scope
-from pilothouse.execution.submit import Trader
+from pilothouse.execution.trader import Trader
 from pilothouse.fleet import manual
 from pilothouse.fleet.scene import look
 from pilothouse.kit.db import Tx

@@ -19,7 +19,7 @@ from pilothouse.core.errors import Conflict, Forbidden, Invalid, NotFound, Probl
 from pilothouse.core.instrument import Instrument
 from pilothouse.core.signals import SignalKind
 from pilothouse.execution.desk import Desk
-from pilothouse.execution.submit import Trader
+from pilothouse.execution.trader import Trader
 from pilothouse.fleet import drive, expect, store
 from pilothouse.fleet.expect import AHEAD_MOST
 from pilothouse.fleet.store import SignalRecord, SignalState

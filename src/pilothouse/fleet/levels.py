@@ -10,7 +10,7 @@ from pilothouse.bots.bracket import is_due
 from pilothouse.bots.ladder import best_price
 from pilothouse.core.errors import Unavailable
 from pilothouse.execution.desk import Desk
-from pilothouse.execution.submit import Trader
+from pilothouse.execution.trader import Trader
 from pilothouse.fleet import protections
 from pilothouse.fleet.protections import ProtectionRecord
 from pilothouse.fleet.scene import Scene, look

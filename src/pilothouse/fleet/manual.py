@@ -13,7 +13,8 @@ from pilothouse.execution import amend, cancel, hearing
 from pilothouse.execution import store as orders_store
 from pilothouse.execution.desk import Desk
 from pilothouse.execution.store import OrderRecord
-from pilothouse.execution.submit import Trader, submit
+from pilothouse.execution.submit import submit
+from pilothouse.execution.trader import Trader
 from pilothouse.fleet.scene import look
 from pilothouse.kit.db import Tx
 from pilothouse.ledger import positions

@@ -15,7 +15,7 @@ from pilothouse.core.rounding import plain
 from pilothouse.core.signals import Guards
 from pilothouse.execution.desk import Desk
 from pilothouse.execution.store import OrderRecord
-from pilothouse.execution.submit import AccountDisarmed, Trader
+from pilothouse.execution.trader import Trader
 from pilothouse.fleet import protections
 from pilothouse.fleet.guard import guard_position, in_place, policy_of
 from pilothouse.fleet.protections import Policy, ProtectionRecord
@@ -65,8 +65,7 @@ def set_by_hand(tx: Tx, desk: Desk, trader: Trader, symbol: str, guards: Guards,
     """
     tx.lock(f"account:{trader.account_id}")
     scene = look(tx, desk, trader, symbol)
-    if not trader.may_send:
-        raise AccountDisarmed("the account is not armed: nothing is sent until somebody arms it")
+    trader.must_be_armed()
     held, now = scene.view.held(), desk.clock.now()
     if held == 0:
         raise PositionNotFound(f"No open position found for {symbol}")

@@ -11,8 +11,9 @@ from pilothouse.core.order import OrderState, OrderTerms, OrderType
 from pilothouse.core.rounding import EXACT
 from pilothouse.execution import store as orders_store
 from pilothouse.execution.desk import Desk
+from pilothouse.execution.gate import Basis
 from pilothouse.execution.store import OrderRecord
-from pilothouse.execution.submit import Basis, Trader
+from pilothouse.execution.trader import Trader
 from pilothouse.kit.db import Tx
 from pilothouse.ledger.exposure import Holdings, holdings
 

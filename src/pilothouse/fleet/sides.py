@@ -2,7 +2,7 @@
 
 from pilothouse.core.instrument import Side
 from pilothouse.execution.store import OrderRecord
-from pilothouse.execution.submit import Trader
+from pilothouse.execution.trader import Trader
 from pilothouse.fleet import protections
 from pilothouse.fleet.protections import ProtectionRecord
 from pilothouse.fleet.scene import Scene

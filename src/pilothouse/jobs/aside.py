@@ -17,7 +17,7 @@ from pilothouse.execution import cancel, send, writing
 from pilothouse.execution import store as orders_store
 from pilothouse.execution.fence import needs_lease
 from pilothouse.execution.reconcile import reconcile
-from pilothouse.execution.submit import Trader
+from pilothouse.execution.trader import Trader
 from pilothouse.execution.verify import ask_for_missing
 from pilothouse.fleet import protections
 from pilothouse.fleet.escalate import escalate

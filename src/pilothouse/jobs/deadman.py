@@ -24,7 +24,7 @@ from pilothouse.execution import store as orders_store
 from pilothouse.execution.fence import needs_lease
 from pilothouse.execution.limit_sets import Level, Scope
 from pilothouse.execution.reconcile import reconcile
-from pilothouse.execution.submit import Trader
+from pilothouse.execution.trader import Trader
 from pilothouse.fleet import halting
 from pilothouse.kit import lease
 from pilothouse.kit.db import Tx

@@ -14,7 +14,7 @@ from pilothouse.core.errors import PilothouseError, Refused, Unavailable
 from pilothouse.execution import account_store, hearing
 from pilothouse.execution import store as orders_store
 from pilothouse.execution.reconcile import reconcile
-from pilothouse.execution.submit import Trader
+from pilothouse.execution.trader import Trader
 from pilothouse.fleet import drive, halting, levels, protections
 from pilothouse.fleet import store as fleet_store
 from pilothouse.fleet.protections import ProtectionRecord

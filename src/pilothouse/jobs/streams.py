@@ -20,8 +20,8 @@ from pilothouse.core.facts import Fact, FactKind
 from pilothouse.execution import hearing
 from pilothouse.execution.listen import listen
 from pilothouse.execution.reconcile import reconcile
-from pilothouse.execution.submit import Trader
 from pilothouse.execution.tell import moved
+from pilothouse.execution.trader import Trader
 from pilothouse.fleet import store as fleet_store
 from pilothouse.kit import lease
 from pilothouse.kit.db import Tx

@@ -16,7 +16,7 @@ from pilothouse.core.facts import Fact, FactKind
 from pilothouse.execution import writing
 from pilothouse.execution.fence import needs_lease
 from pilothouse.execution.reconcile import reconcile
-from pilothouse.execution.submit import Trader
+from pilothouse.execution.trader import Trader
 from pilothouse.kit.db import Tx
 from pilothouse.kit.lease import Held
 from pilothouse.notifications.words import LEASE_LOST

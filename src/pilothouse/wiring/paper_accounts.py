@@ -5,7 +5,7 @@ from pilothouse.accounts.trading_accounts import Mode, NotPaper
 from pilothouse.core.errors import Unavailable
 from pilothouse.core.facts import Fact, FactKind
 from pilothouse.execution.reconcile import reconcile
-from pilothouse.execution.submit import Trader
+from pilothouse.execution.trader import Trader
 from pilothouse.kit.db import Tx
 from pilothouse.ledger import high_water
 from pilothouse.ledger.exposure import holdings

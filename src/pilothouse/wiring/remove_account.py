@@ -17,7 +17,7 @@ from pilothouse.execution import cancel, halt_store, halts
 from pilothouse.execution import store as orders
 from pilothouse.execution.reconcile import reconcile
 from pilothouse.execution.store import OrderRecord
-from pilothouse.execution.submit import Trader
+from pilothouse.execution.trader import Trader
 from pilothouse.execution.withdraw import let_go, withdraw
 from pilothouse.fleet import leave
 from pilothouse.fleet.protections import ProtectionRecord

@@ -31,8 +31,8 @@ from pilothouse.core.facts import FactKind
 from pilothouse.execution import amend, cancel, send
 from pilothouse.execution.amend import AMEND_TOPIC
 from pilothouse.execution.cancel import CANCEL_TOPIC
-from pilothouse.execution.submit import ORDER_TOPIC, Trader
-from pilothouse.execution.tell import MOVED_TOPIC
+from pilothouse.execution.tell import MOVED_TOPIC, ORDER_TOPIC
+from pilothouse.execution.trader import Trader
 from pilothouse.fleet import drive
 from pilothouse.kit.db import Tx
 from pilothouse.kit.outbox import Message, fact_in

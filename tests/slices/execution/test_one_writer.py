@@ -13,7 +13,7 @@ from pilothouse.core.errors import Unavailable
 from pilothouse.execution import portfolio, writing
 from pilothouse.execution.fence import Writers
 from pilothouse.execution.portfolio import SentElsewhere
-from pilothouse.execution.submit import Trader
+from pilothouse.execution.trader import Trader
 from pilothouse.kit.clocks import FrozenClock
 from pilothouse.kit.db import Database
 from pilothouse.kit.lease import Held

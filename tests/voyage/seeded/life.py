@@ -20,7 +20,7 @@ from pilothouse.accounts import hooks, trading_accounts, venue_keys
 from pilothouse.accounts.trading_accounts import TradingAccount
 from pilothouse.core.errors import PilothouseError, Unavailable
 from pilothouse.execution import account_store, send
-from pilothouse.execution.submit import Trader
+from pilothouse.execution.trader import Trader
 from pilothouse.fleet import protections
 from pilothouse.fleet.escalate import escalate
 from pilothouse.jobs import embedded

@@ -12,8 +12,7 @@ from sqlalchemy import Row, bindparam, func, select
 
 from pilothouse.execution.amend import AMEND_TOPIC
 from pilothouse.execution.cancel import CANCEL_TOPIC
-from pilothouse.execution.submit import ORDER_TOPIC
-from pilothouse.execution.tell import MOVED_TOPIC
+from pilothouse.execution.tell import MOVED_TOPIC, ORDER_TOPIC
 from pilothouse.kit.db import Tx
 from pilothouse.kit.outbox import LEASED, PARKED, PATIENT, READY
 from pilothouse.kit.tables import outbox
