@@ -10,7 +10,7 @@ from sqlalchemy import text
 
 from pilothouse.core.instrument import Side
 from pilothouse.core.order import OrderState, Purpose
-from pilothouse.execution import send, settle
+from pilothouse.execution import resend, send, settle, take_in
 from pilothouse.execution import store as orders_store
 from pilothouse.execution.lanes import Outgoing
 from pilothouse.fleet import manual
@@ -156,7 +156,7 @@ def _purchase_that_is_sent_late(stepped: Stepped) -> orders_store.OrderRecord:
     house = stepped.house
     stepped.clock.advance(0.5)
     house.database.write(lambda tx: settle.rejected(tx, house.desk, first.id, Rejected("-1", "no")), name="refused")
-    held = house.database.write(lambda tx: send._hold(tx, house.desk, "paper", late.id), name="hold")
+    held = house.database.write(lambda tx: resend._hold(tx, house.desk, "paper", late.id), name="hold")
     assert held is not None
     return held
 
@@ -248,7 +248,7 @@ def test_what_a_venue_is_too_busy_for_is_sent_in_its_turn_a_moment_later(stepped
 
     def told(tx: Tx) -> orders_store.OrderRecord:
         ended = settle.Ended(stepped.clock.now(), until, stepped.clock.tick())
-        return send._take_in(tx, stepped.house.desk, first.id, busy, ended)
+        return take_in.take_in(tx, stepped.house.desk, first.id, busy, ended)
 
     batch = stepped.house.desk.lanes.drain()
     held = stepped.house.database.write(told, name="settle")

@@ -20,6 +20,7 @@ from pilothouse.core.sizing import within_bounds
 from pilothouse.execution import account_store, amendments, cancel, halt_store, settle, store
 from pilothouse.execution.amendments import Amendment
 from pilothouse.execution.desk import Desk
+from pilothouse.execution.elapsed import is_over
 from pilothouse.execution.gate import Basis, ask_the_gate
 from pilothouse.execution.tell import pursue_later, told
 from pilothouse.execution.trader import Trader
@@ -207,7 +208,7 @@ def carry_out(desk: Desk, venue_name: str, order_id: str) -> timedelta | None:
         return None
     request = OrderRequest(held.client_order_id, held.terms_of(order), desk.clock.now())
     assert held.until_tick is not None, "this process has just taken it in hand"
-    is_late = desk.clock.now() >= held.sendable_until or desk.clock.tick().us >= held.until_tick.us
+    is_late = is_over(desk.clock, held.sendable_until, held.until_tick)
     if is_late or not desk.writers.may_send(venue_name, order.account_id):
         return timedelta(0)
     with taped() as wire:
@@ -293,8 +294,7 @@ def _come_back(desk: Desk, wanted: Amendment, reason: str, sent: Mapping[str, ob
             store.note(tx, order, desk.clock.now(), ("amend_unknown", order.state, reason))
 
     desk.database.write(work, name="amend asked")
-    doubled: int = 1 << min(wanted.asked, 10)
-    return min(desk.patience.ask_first * doubled, desk.patience.ask_most)
+    return desk.patience.back_off(wanted.asked)
 
 
 # ── When the answer was lost ──────────────────────────────────────────────────────────────────────

@@ -49,6 +49,11 @@ class Patience:
     deaf: timedelta = timedelta(seconds=10)
     loosening: timedelta = timedelta(0)
 
+    def back_off(self, asked: int) -> timedelta:
+        """Return after how long to ask again what was asked so often: twice as long each time, up to the most."""
+        doubled: int = 1 << min(asked, 10)
+        return min(self.ask_first * doubled, self.ask_most)
+
 
 @dataclass(frozen=True, slots=True)
 class Desk:

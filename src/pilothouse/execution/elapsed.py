@@ -1,4 +1,4 @@
-"""From which tick on nothing more of a request leaves, whoever counted it.
+"""From when on nothing more of a request leaves, whoever counted it.
 
 In: what is kept with the request, each time it is asked for. Out: that, if this machine has counted it since it was
 started; else the tick at which this process first asked, and as much later as somebody may still have it in hand.
@@ -6,12 +6,20 @@ started; else the tick at which this process first asked, and as much later as s
 
 import threading
 from collections import OrderedDict
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Final
 
-from pilothouse.core.clock import Tick
+from pilothouse.core.clock import Clock, Tick
 
 _KEPT: Final = 10_000
+
+
+def is_over(clock: Clock, until: datetime, tick: Tick) -> bool:
+    """Say whether a request may not be put on the wire any more, by the wall clock or by the machine's count.
+
+    until, tick   the same instant, as the wall clock and as this machine counts it; the earlier of both counts
+    """
+    return clock.now() >= until or clock.tick().us >= tick.us
 
 
 class Elapsed:

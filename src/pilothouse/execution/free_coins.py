@@ -8,11 +8,12 @@ from dataclasses import replace
 from datetime import timedelta
 
 from pilothouse.core.instrument import Side
-from pilothouse.core.order import OrderEvent, OrderState, Purpose, after
+from pilothouse.core.order import OrderState, Purpose
 from pilothouse.core.rounding import plain, toward_zero
 from pilothouse.execution import cancel, store
 from pilothouse.execution.desk import Desk
-from pilothouse.execution.tell import moved, told
+from pilothouse.execution.give_up import give_up
+from pilothouse.execution.tell import told
 from pilothouse.kit.db import Tx
 from pilothouse.ledger import positions
 
@@ -56,9 +57,4 @@ def _fit(tx: Tx, desk: Desk, venue: str, order: store.OrderRecord) -> None:
         store.note(tx, order, now, ("resized", order.state, reason))
         told(tx, replace(order, terms=replace(order.terms, quantity=held)), now)
         return
-    reason = "nothing is left to sell: a stop sold it while this waited"
-    state = after(order.state, OrderEvent.WITHDRAW)
-    store.change(tx, order.id, now, state=state, outcome=reason)
-    store.note(tx, order, now, (OrderEvent.WITHDRAW, state, reason))
-    told(tx, replace(order, state=state, outcome=reason), now)
-    moved(tx, order.account_id, symbol, now)
+    give_up(tx, desk, order.id, "nothing is left to sell: a stop sold it while this waited")

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from pilothouse.core.clock import Clock, Tick
+from pilothouse.execution.elapsed import is_over
 from pilothouse.venues.port import OrderRequest, VenueAccount
 
 Lane = tuple[str, str]
@@ -40,7 +41,7 @@ class Outgoing:
 
     def is_late(self, clock: Clock) -> bool:
         """Say whether it may not be put on the wire any more, by the wall clock or by the machine's count."""
-        return clock.now() >= self.sendable_until or clock.tick().us >= self.until_tick.us
+        return is_over(clock, self.sendable_until, self.until_tick)
 
 
 class Lanes:

@@ -1,6 +1,6 @@
 """Ask at once about resting orders that do not stand at their venue: for who has no jobs to do it by message."""
 
-from pilothouse.execution import send, store
+from pilothouse.execution import pursue, store
 from pilothouse.execution.desk import Desk
 from pilothouse.execution.trader import Trader
 from pilothouse.venues.port import VenueAccount
@@ -14,5 +14,5 @@ def ask_for_missing(desk: Desk, trader: Trader) -> int:
     standing = {report.client_order_id for report in desk.venue(trader.venue).open_orders(account)}
     missing = [order for order in ours if order.state.is_resting and order.client_order_id not in standing]
     for order in missing:
-        send.pursue(desk, trader.venue, order.id)
+        pursue.pursue(desk, trader.venue, order.id)
     return len(missing)

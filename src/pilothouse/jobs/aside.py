@@ -13,7 +13,7 @@ import structlog
 from pilothouse.accounts import trading_accounts
 from pilothouse.accounts.trading_accounts import TradingAccount
 from pilothouse.core.errors import PilothouseError
-from pilothouse.execution import cancel, send, writing
+from pilothouse.execution import cancel, pursue, send, writing
 from pilothouse.execution import store as orders_store
 from pilothouse.execution.fence import needs_lease
 from pilothouse.execution.reconcile import reconcile
@@ -141,7 +141,7 @@ class Keeper:
             sent = True
         for order in desk.database.read(lambda tx: orders_store.live_in(tx, trader.account_id, symbol)):
             if not order.state.is_resting:
-                sent = send.pursue(desk, trader.venue, order.id) is None or sent
+                sent = pursue.pursue(desk, trader.venue, order.id) is None or sent
             elif order.cancel_asked_at is not None:
                 cancel.carry_out(desk, trader.venue, order.id)
                 sent = True

@@ -19,7 +19,7 @@ from pilothouse.accounts.trading_accounts import TradingAccount
 from pilothouse.core.errors import PilothouseError
 from pilothouse.core.facts import Fact, FactKind
 from pilothouse.core.halts import HaltKind
-from pilothouse.execution import cancel, countdown, halts, send, writing
+from pilothouse.execution import cancel, countdown, halts, pursue, send, writing
 from pilothouse.execution import store as orders_store
 from pilothouse.execution.fence import needs_lease
 from pilothouse.execution.limit_sets import Level, Scope
@@ -209,7 +209,7 @@ class Deadman:
             pass
         for order in desk.database.read(lambda tx: countdown.ours(tx, account.id)):
             if not order.state.is_resting:
-                send.pursue(desk, account.venue, order.id)
+                pursue.pursue(desk, account.venue, order.id)
             elif order.cancel_asked_at is not None:
                 cancel.carry_out(desk, account.venue, order.id)
         return None

@@ -1,10 +1,10 @@
 """Who hears what: each message of the outbox, what handles it, and how. All that happens later is listed here.
 
     topic               written by                      handled by
-    order               execution/submit, settle        execution/send.pursue       asks or sends; touches the wire
+    order               execution/submit, settle        execution/pursue.pursue     asks or sends; touches the wire
     cancel              execution/cancel                execution/cancel.carry_out  touches the wire
     amend               execution/amend                 execution/amend.carry_out   touches the wire
-    instrument.moved    execution/settle, send          fleet/drive.advance         one transaction
+    instrument.moved    execution/settle, give_up       fleet/drive.advance         one transaction
     alarm.raised        whoever sees something wrong    notifications/raising.take  one transaction
     invariant.broken    observability/watch             notifications/raising.take  one transaction
     account.halted      execution/limits                notifications/raising.take  one transaction
@@ -28,7 +28,7 @@ from pilothouse.accounts.trading_accounts import AccountState, TradingAccount
 from pilothouse.backtest.asking import BACKTEST_TOPIC
 from pilothouse.backtest.pieces import PIECE_TOPIC, WHOLE_TOPIC
 from pilothouse.core.facts import FactKind
-from pilothouse.execution import amend, cancel, send
+from pilothouse.execution import amend, cancel, pursue
 from pilothouse.execution.amend import AMEND_TOPIC
 from pilothouse.execution.cancel import CANCEL_TOPIC
 from pilothouse.execution.tell import MOVED_TOPIC, ORDER_TOPIC
@@ -74,7 +74,7 @@ def _venue_of(house: House, message: Message) -> str | None:
 
 def _pursue(house: House, message: Message) -> timedelta | None:
     venue = _venue_of(house, message)
-    return None if venue is None else send.pursue(house.desk, venue, message.payload["order_id"])
+    return None if venue is None else pursue.pursue(house.desk, venue, message.payload["order_id"])
 
 
 def _cancel(house: House, message: Message) -> timedelta | None:

@@ -20,7 +20,7 @@ from pilothouse.core.clock import Clock, Tick
 from pilothouse.core.errors import Unavailable
 from pilothouse.core.fill import Fill
 from pilothouse.core.order import OrderState, OrderTerms, Purpose
-from pilothouse.execution import reconcile, send, settle, store
+from pilothouse.execution import ask, reconcile, settle, store
 from pilothouse.execution.desk import Desk
 from pilothouse.execution.fence import Writers
 from pilothouse.execution.store import OrderRecord
@@ -61,7 +61,7 @@ def resend_on_time_out_with_a_new_id() -> Iterator[None]:
 @contextmanager
 def resend_before_the_window_is_over() -> Iterator[None]:
     """The first answer "no such order" is believed, while the request may still arrive."""
-    with _instead(send, "_may_arrive_for", lambda *_: timedelta(0)):
+    with _instead(ask, "_may_arrive_for", lambda *_: timedelta(0)):
         yield
 
 
@@ -74,7 +74,7 @@ def count_the_window_by_the_wall_clock() -> Iterator[None]:
             return None
         return order.sendable_until + timedelta(seconds=int(window_s)) - desk.clock.now()
 
-    with _instead(send, "_may_arrive_for", by_the_wall):
+    with _instead(ask, "_may_arrive_for", by_the_wall):
         yield
 
 
