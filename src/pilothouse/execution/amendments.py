@@ -49,6 +49,14 @@ class Amendment:
         stop_price = self.stop_price if self.stop_price is not None else order.terms.stop_price
         return replace(order.terms, quantity=self.quantity, price=self.price, stop_price=stop_price)
 
+    def adds_to(self, order: store.OrderRecord) -> bool:
+        """Say whether the change asks for more, or at a price that costs more."""
+        if self.quantity > order.terms.quantity:
+            return True
+        terms, sign = order.terms, order.terms.side.sign
+        costs = ((self.price, terms.price), (self.stop_price, terms.stop_price))
+        return any(new is not None and old is not None and (new - old) * sign > 0 for new, old in costs)
+
     def is_told_by(self, terms: OrderTerms) -> bool:
         """Say whether terms that the venue tells are those that were wanted."""
         if terms.type is OrderType.MARKET or (terms.quantity, terms.price) != (self.quantity, self.price):

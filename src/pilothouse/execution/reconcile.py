@@ -16,7 +16,7 @@ from pilothouse.core.facts import Fact, FactKind
 from pilothouse.core.fill import Fill
 from pilothouse.core.order import OrderEvent, OrderState, OrderTerms, OrderType, Purpose
 from pilothouse.core.rounding import plain
-from pilothouse.execution import account_store, amend, halts, hearing, opening, settle, store, wallet, where
+from pilothouse.execution import account_store, amended, halts, hearing, opening, settle, store, wallet, where
 from pilothouse.execution.desk import Desk
 from pilothouse.execution.tell import pursue_later
 from pilothouse.execution.trader import Trader
@@ -130,7 +130,8 @@ def take_in(tx: Tx, desk: Desk, account_id: str, owner_id: str, report: OrderRep
     tx.lock(f"account:{account_id}")
     order = store.by_client_id(tx, account_id, report.client_order_id)
     if order is None:
-        order = amend.taking_the_place(tx, desk, account_id, report) or _adopted(tx, desk, account_id, owner_id, report)
+        successor = amended.taking_the_place(tx, desk, account_id, report)
+        order = successor or _adopted(tx, desk, account_id, owner_id, report)
     return settle.reported(tx, desk, order.id, report, told_by="stream")
 
 

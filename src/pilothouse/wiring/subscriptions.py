@@ -3,7 +3,7 @@
     topic               written by                      handled by
     order               execution/submit, settle        execution/pursue.pursue     asks or sends; touches the wire
     cancel              execution/cancel                execution/cancel.carry_out  touches the wire
-    amend               execution/amend                 execution/amend.carry_out   touches the wire
+    amend               execution/amend                 execution/amend_at_venue    touches the wire
     instrument.moved    execution/settle, give_up       fleet/drive.advance         one transaction
     alarm.raised        whoever sees something wrong    notifications/raising.take  one transaction
     invariant.broken    observability/watch             notifications/raising.take  one transaction
@@ -28,7 +28,7 @@ from pilothouse.accounts.trading_accounts import AccountState, TradingAccount
 from pilothouse.backtest.asking import BACKTEST_TOPIC
 from pilothouse.backtest.pieces import PIECE_TOPIC, WHOLE_TOPIC
 from pilothouse.core.facts import FactKind
-from pilothouse.execution import amend, cancel, pursue
+from pilothouse.execution import amend_at_venue, cancel, pursue
 from pilothouse.execution.amend import AMEND_TOPIC
 from pilothouse.execution.cancel import CANCEL_TOPIC
 from pilothouse.execution.tell import MOVED_TOPIC, ORDER_TOPIC
@@ -84,7 +84,7 @@ def _cancel(house: House, message: Message) -> timedelta | None:
 
 def _amend(house: House, message: Message) -> timedelta | None:
     venue = _venue_of(house, message)
-    return None if venue is None else amend.carry_out(house.desk, venue, message.payload["order_id"])
+    return None if venue is None else amend_at_venue.carry_out(house.desk, venue, message.payload["order_id"])
 
 
 def _advance(tx: Tx, house: House, message: Message) -> None:
