@@ -6,30 +6,21 @@ the later ones wait, and a newer target or close supersedes the older ones that 
 """
 
 from datetime import timedelta
-from decimal import Decimal
 
 from pilothouse.accounts.hooks import Hook, get
-from pilothouse.bots import follow
-from pilothouse.bots.alert import Shape
-from pilothouse.core.errors import Invalid, NotFound, Problem, Refused, Unavailable
-from pilothouse.core.facts import Fact, FactKind
-from pilothouse.core.instrument import Side
-from pilothouse.core.intent import OrderIntent
-from pilothouse.core.order import Purpose
-from pilothouse.core.rounding import EXACT, plain
+from pilothouse.core.errors import Unavailable
 from pilothouse.core.signals import SignalKind
-from pilothouse.execution import cancel, hearing
+from pilothouse.execution import hearing
 from pilothouse.execution.desk import Desk
-from pilothouse.execution.gate import DeniedByRisk
-from pilothouse.execution.submit import submit
 from pilothouse.execution.tell import MOVED_TOPIC
 from pilothouse.execution.trader import Trader
 from pilothouse.fleet import protections, store
-from pilothouse.fleet.guard import alarm, guard_position, protect_with
-from pilothouse.fleet.scene import Scene, look
+from pilothouse.fleet.decide import decide
+from pilothouse.fleet.guard import guard_position
+from pilothouse.fleet.keep import WAITS, keep, why_waiting
+from pilothouse.fleet.scene import look
 from pilothouse.fleet.store import SignalRecord, SignalState
 from pilothouse.kit import outbox
-from pilothouse.kit.chain import judgement
 from pilothouse.kit.db import Tx
 
 _ABSOLUTE = (SignalKind.TARGET, SignalKind.CLOSE)
@@ -42,8 +33,6 @@ CROWDED_MOST = 1
 """So many are decided while there is a crowd, in which alerts are stored and answered first: it goes on, slowly."""
 
 CROWDED_PAUSE = timedelta(milliseconds=250)
-WAITS = "Stored; waits for its turn"
-WAITS_FOR_STOP = "Stored; waits until it is known whether a stop of the position that was closed still stands"
 
 
 def advance(
@@ -74,7 +63,7 @@ def advance(
         # Nothing is decided for the account now anyway: it is kept, and decided once there is a price and it is heard.
         if fresh is None:
             return decided
-        return _store(tx, desk, fresh.but(message=_why_waiting(is_deaf=True)), is_fresh=True)
+        return keep(tx, desk, fresh.but(message=why_waiting(is_deaf=True)), is_fresh=True)
     queue = [*waiting, *([fresh] if fresh else [])]
     kept, was_active = _supersede(tx, desk, queue, fresh)
     held_up = scene.in_doubt() or (was_active and scene.view.moves())
@@ -86,16 +75,15 @@ def advance(
         is_fresh = record is fresh
         if held_up:
             if is_fresh:
-                decided = _store(tx, desk, record.but(message=_why_waiting(is_deaf=is_deaf)), is_fresh=True)
+                decided = keep(tx, desk, record.but(message=why_waiting(is_deaf=is_deaf)), is_fresh=True)
             continue
         hook = hooks.of(tx, record.owner_id, record.hook_id)
-        after, scene = _decide(tx, desk, trader, scene, record, hook, is_fresh=is_fresh, is_deaf=is_deaf)
+        after, scene = decide(tx, desk, trader, scene, record, hook, is_fresh=is_fresh, is_deaf=is_deaf)
         exit_waits = after.state is SignalState.ACTIVE
         held_up = exit_waits or (after.state is SignalState.PENDING and scene.view.held() == 0)
         decided = after if is_fresh else decided
-    if (
-        more_wait and not held_up
-    ):  # else what it waits for gives it its turn: an order that ends, an account that is heard
+    # Else what it waits for gives it its turn: an order that ends, an account that is heard.
+    if more_wait and not held_up:
         another_turn(tx, desk, trader.account_id, symbol)
     if trader.may_send and (protection is not None or scene.has_protective() or scene.protection_changed):
         guard_position(tx, desk, trader, scene, exit_waits=exit_waits, may_exit=not is_unsure)
@@ -120,16 +108,6 @@ def hold(tx: Tx, desk: Desk, fresh: SignalRecord) -> SignalRecord:
     record = _keep_waiting(tx, desk, fresh)
     another_turn(tx, desk, record.account_id, fresh.symbol)
     return record
-
-
-def nothing_to_do(
-    tx: Tx, record: SignalRecord, state: SignalState, message: str, *, code: str | None = None
-) -> SignalRecord:
-    """Store a fresh alert with which nothing is to be done, and tell."""
-    done = record.but(state=state, message=message, code=code)
-    store.add(tx, done)
-    tell(tx, done)
-    return done
 
 
 def _keep_waiting(tx: Tx, desk: Desk, fresh: SignalRecord) -> SignalRecord:
@@ -179,238 +157,5 @@ def _supersede(
         was_active = was_active or record.state is SignalState.ACTIVE
         newer = queue[last_absolute].id
         message = f"superseded by the newer alert {newer}"
-        _store(tx, desk, record.but(state=SignalState.SUPERSEDED, message=message), is_fresh=record is fresh)
+        keep(tx, desk, record.but(state=SignalState.SUPERSEDED, message=message), is_fresh=record is fresh)
     return queue[last_absolute:], was_active
-
-
-def _why_waiting(*, is_deaf: bool) -> str:
-    if is_deaf:
-        return "Stored; waits until the account is heard at its venue again"
-    return WAITS
-
-
-def _decide(
-    tx: Tx,
-    desk: Desk,
-    trader: Trader,
-    scene: Scene,
-    record: SignalRecord,
-    hook: Hook,
-    *,
-    is_fresh: bool,
-    is_deaf: bool,
-) -> tuple[SignalRecord, Scene]:
-    """Decide one signal and do what was decided; a refusal is kept with its reason, never raised.
-
-    is_deaf   the account is not heard at its venue: what adds exposure keeps waiting
-    """
-    assert record.signal is not None, "only alerts that were understood wait for a decision"
-    try:
-        decision = _decided(tx, desk, trader, scene, record, hook, is_fresh=is_fresh)
-        if hook.dry:
-            after = record.but(state=SignalState.NOOP, message=f"dry: {decision.message}", detail=_would(decision))
-            return _store(tx, desk, after, is_fresh=is_fresh), scene
-        if not trader.may_send:
-            detail = {**_would(decision), "disarmed": True}
-            after = record.but(state=SignalState.NOOP, message=_would_in_words(decision), detail=detail)
-            return _store(tx, desk, after, is_fresh=is_fresh), scene
-        if is_deaf and decision.order is not None and not decision.order.terms.reduce_only:
-            waiting = record.but(message=_why_waiting(is_deaf=True))
-            return (_store(tx, desk, waiting, is_fresh=is_fresh) if waiting != record or is_fresh else record), scene
-        if decision.order is not None and scene.could_be_closed_by_doubt(decision.order.terms):
-            waiting = record.but(message=WAITS_FOR_STOP)
-            return (_store(tx, desk, waiting, is_fresh=is_fresh) if waiting != record or is_fresh else record), scene
-        for order_id in decision.cancels:
-            cancel.ask(tx, desk, scene.order(order_id), by=f"signal {record.id}")
-        step = record.step
-        if decision.order is not None:
-            scene = _submit(tx, desk, trader, scene, record, decision.order)
-            step += 1
-    except Refused as refusal:
-        if isinstance(refusal, DeniedByRisk):
-            codes = [reason.code for reason in refusal.reasons]
-            tx.after_commit(lambda: _count_denials(desk, codes))
-        after = refused(record, refusal)
-        if not is_fresh:  # its sender was answered 200: the same alert again is the same one, and not another chance
-            after = after.but(alert_key=record.alert_key)
-        return _store(tx, desk, after, is_fresh=is_fresh), scene
-    state = _STATES[decision.verdict]
-    after = record.but(state=state, message=decision.message, step=step)
-    if decision.verdict is follow.Verdict.GIVEN_UP:
-        after = after.but(code="given_up")
-        alarm(tx, trader, desk.clock.now(), "given_up", decision.message, {"signal_id": record.id})
-    return _store(tx, desk, after, is_fresh=is_fresh), scene
-
-
-def _decided(
-    tx: Tx, desk: Desk, trader: Trader, scene: Scene, record: SignalRecord, hook: Hook, *, is_fresh: bool
-) -> follow.Decision:
-    """Return what is to be done for a signal, and keep what was asked and answered so that it can be asked again.
-
-    A signal that waits is asked again and again; only what moves something is kept. Raises as `follow.decide`.
-    """
-    assert record.signal is not None, "only alerts that were understood wait for a decision"
-    noop = record.shape != Shape.ORDER.value
-    given = {
-        "signal": record.signal,
-        "view": scene.view,
-        "hook_id": hook.id,
-        "step": record.step,
-        "default_size": hook.default_size,
-        "flat_close_is_noop": noop,
-    }
-    said: follow.Decision | Refused
-    try:
-        said = follow.decide(
-            record.signal,
-            scene.view,
-            hook_id=hook.id,
-            step=record.step,
-            default_size=hook.default_size,
-            flat_close_is_noop=noop,
-        )
-    except Refused as refusal:
-        said = refusal
-    waits = isinstance(said, follow.Decision) and said.verdict is follow.Verdict.WAIT
-    if is_fresh or not waits or (isinstance(said, follow.Decision) and (said.order or said.cancels)):
-        judged = judgement("follow.decide", f"{record.id}:{record.step}", given, said)
-        tx.record(trader.account_id, record.id, "judged", {"at": desk.clock.now(), **judged})
-    if isinstance(said, Refused):
-        raise said
-    return said
-
-
-def _count_denials(desk: Desk, codes: list[str]) -> None:
-    for code in codes:
-        desk.meters.denials.labels(code).inc()
-
-
-_STATES = {
-    follow.Verdict.DONE: SignalState.DECIDED,
-    follow.Verdict.WAIT: SignalState.ACTIVE,
-    follow.Verdict.NOOP: SignalState.NOOP,
-    follow.Verdict.GIVEN_UP: SignalState.REFUSED,
-}
-
-
-def _submit(tx: Tx, desk: Desk, trader: Trader, scene: Scene, record: SignalRecord, planned: follow.Planned) -> Scene:
-    """Submit what a signal wants now; a stop-loss or take-profit it carries is wanted from here on."""
-    signal = record.signal
-    assert signal is not None, "only alerts that were understood wait for a decision"
-    expected = EXACT.add(scene.view.expected(), planned.terms.quantity * planned.terms.side.sign)
-    intent = OrderIntent(
-        key=f"{record.id}:{record.step}",
-        terms=planned.terms,
-        purpose=planned.purpose,
-        decided_price=scene.view.quote.mark,
-        reason=planned.reason,
-        signal_id=record.id,
-        hook_id=record.hook_id,
-    )
-    alert_at = record.received_at if record.step == 0 else None
-    scene = scene.with_order(submit(tx, desk, trader, intent, scene.basis(planned.terms.side), alert_at=alert_at))
-    opens = planned.purpose is Purpose.ENTRY and Side.of(expected or Decimal(1)) is planned.terms.side
-    if opens and signal.guards:
-        protect_with(tx, desk, trader, scene, record, planned.terms)
-        scene.protection_changed = True
-    return scene
-
-
-def refused(record: SignalRecord, refusal: Refused) -> SignalRecord:
-    """Return the signal refused, with the status its sender is told: 400 wrong field, 404 no position, else 200."""
-    status = 400 if isinstance(refusal, Invalid) else 404 if isinstance(refusal, NotFound) else 200
-    detail: dict[str, object] | None = None
-    if isinstance(refusal, Invalid):
-        detail = {"problems": [_problem_data(problem) for problem in refusal.problems]}
-    elif isinstance(refusal, DeniedByRisk):
-        detail = {
-            "reasons": [
-                {"code": one.code, "number": one.number, "limit": one.limit, "message": one.message}
-                for one in refusal.reasons
-            ]
-        }
-    return record.but(
-        state=SignalState.REFUSED,
-        code=refusal.code,
-        message=str(refusal),
-        http_status=status,
-        detail=detail,
-        alert_key=record.alert_key if status == 200 else None,
-    )
-
-
-def _problem_data(problem: Problem) -> dict[str, str]:
-    return {"field": problem.field, "message": str(problem), "type": problem.code}
-
-
-def _would(decision: follow.Decision) -> dict[str, object]:
-    """Return what a dry hook would have done."""
-    order = decision.order
-    if order is None:
-        return {"dry": True, "would": None, "would_cancel": list(decision.cancels)}
-    terms = order.terms
-    return {
-        "dry": True,
-        "would": {
-            "symbol": terms.symbol,
-            "side": terms.side.value,
-            "type": terms.type.value,
-            "quantity": plain(terms.quantity),
-            "price": plain(terms.price) if terms.price is not None else None,
-            "reduce_only": terms.reduce_only,
-        },
-        "would_cancel": list(decision.cancels),
-    }
-
-
-def _would_in_words(decision: follow.Decision) -> str:
-    """Return what a disarmed account would have done."""
-    if decision.order is None:
-        count = len(decision.cancels)
-        return f"disarmed: would cancel {count} orders" if count else f"disarmed: would do nothing: {decision.message}"
-    terms = decision.order.terms
-    return f"disarmed: would {terms.side.value.lower()} {plain(terms.quantity)} {terms.symbol}: {decision.message}"
-
-
-def _store(tx: Tx, desk: Desk, record: SignalRecord, *, is_fresh: bool) -> SignalRecord:
-    """Store a signal as it is now, and tell."""
-    now = desk.clock.now()
-    record = record.but(changed_at=now)
-    if is_fresh:
-        store.add(tx, record)
-    else:
-        store.change(
-            tx,
-            record.id,
-            now,
-            state=record.state,
-            step=record.step,
-            code=record.code,
-            message=record.message,
-            http_status=record.http_status,
-            detail=record.detail,
-            alert_key=record.alert_key,
-        )
-    tell(tx, record)
-    return record
-
-
-def tell(tx: Tx, record: SignalRecord) -> None:
-    """Announce where a signal stands."""
-    tx.announce(
-        Fact(
-            FactKind.SIGNAL_CHANGED,
-            record.owner_id,
-            record.changed_at,
-            record.account_id,
-            {
-                "signal_id": record.id,
-                "hook_id": record.hook_id,
-                "symbol": record.symbol,
-                "kind": record.signal.kind.value if record.signal else None,
-                "state": record.state.value,
-                "code": record.code,
-                "message": record.message,
-            },
-        )
-    )

@@ -20,7 +20,7 @@ from pilothouse.core.instrument import Instrument
 from pilothouse.core.signals import SignalKind
 from pilothouse.execution.desk import Desk
 from pilothouse.execution.trader import Trader
-from pilothouse.fleet import drive, expect, store
+from pilothouse.fleet import drive, expect, keep, store
 from pilothouse.fleet.expect import AHEAD_MOST
 from pilothouse.fleet.store import SignalRecord, SignalState
 from pilothouse.kit.db import Tx
@@ -157,7 +157,7 @@ def take(
     if read.signal.kind is SignalKind.HEARTBEAT:
         expect.arrived(tx, desk, hook, record)
         return Taken(
-            drive.nothing_to_do(tx, record, SignalState.NOOP, "A sign of life: nothing was to do"), duplicate=False
+            keep.nothing_to_do(tx, record, SignalState.NOOP, "A sign of life: nothing was to do"), duplicate=False
         )
     try:
         instrument = _instrument(desk, hook, trader, read.signal.symbol)
@@ -169,7 +169,7 @@ def take(
     expect.arrived(tx, desk, hook, record)
     older = expect.older_than(tx, hook, record, by_venue)
     if older is not None:
-        superseded = drive.nothing_to_do(tx, record, SignalState.SUPERSEDED, f"Superseded: {older}", code="older_alert")
+        superseded = keep.nothing_to_do(tx, record, SignalState.SUPERSEDED, f"Superseded: {older}", code="older_alert")
         return Taken(superseded, duplicate=False)
     if undecided or desk.database.is_crowded:
         return Taken(drive.hold(tx, desk, record), duplicate=False, held=True)
@@ -284,7 +284,7 @@ def _refuse_stale(hook: Hook, read: Alert, received_at: datetime) -> None:
 
 def _refuse(tx: Tx, record: SignalRecord, refusal: Refused) -> SignalRecord:
     """Store an alert that is refused before anything is looked at."""
-    refused = drive.refused(record, refusal)
+    refused = keep.refused(record, refusal)
     store.add(tx, refused)
-    drive.tell(tx, refused)
+    keep.tell(tx, refused)
     return refused

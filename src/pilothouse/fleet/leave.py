@@ -6,7 +6,7 @@ from dataclasses import replace
 from pilothouse.core.errors import Conflict
 from pilothouse.execution.desk import Desk
 from pilothouse.execution.tell import moved
-from pilothouse.fleet import drive, protections, store
+from pilothouse.fleet import keep, protections, store
 from pilothouse.fleet.protections import ProtectionRecord
 from pilothouse.fleet.store import SignalRecord
 from pilothouse.kit.db import Tx
@@ -30,11 +30,11 @@ def leave(tx: Tx, desk: Desk, account_id: str) -> None:
     """Refuse what waits and forget what should be protected, in the transaction that closes the account."""
     now = desk.clock.now()
     for record in waiting(tx, account_id):
-        refused = replace(drive.refused(record, AccountRemoved("the account was removed")), changed_at=now)
+        refused = replace(keep.refused(record, AccountRemoved("the account was removed")), changed_at=now)
         store.change(
             tx, record.id, now, state=refused.state, code=refused.code, message=refused.message, detail=refused.detail
         )
-        drive.tell(tx, refused)
+        keep.tell(tx, refused)
     unprotect(tx, account_id)
 
 
