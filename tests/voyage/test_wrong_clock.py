@@ -13,15 +13,19 @@ import pytest
 from pilothouse.accounts import hooks
 from pilothouse.cli import up
 from pilothouse.core.clock import iso
+from pilothouse.execution import halt_store, send
+from pilothouse.fleet import protect, protections
 from pilothouse.fleet.answer import AnswerState
+from pilothouse.fleet.escalate import Did, escalate
 from pilothouse.jobs.embedded import recover
-from pilothouse.jobs.schedule import look_at_clock
+from pilothouse.jobs.schedule import look_at_clock, watch_levels
 from pilothouse.kit import outbox
 from pilothouse.kit.clocks import SystemClock
 from pilothouse.kit.settings import Settings
 from pilothouse.migrations.migrate import migrate
 from pilothouse.notifications import store as alarms
-from pilothouse.observability import standing
+from pilothouse.observability import standing, watch
+from pilothouse.venues.paper_faults import Fault
 from pilothouse.wiring.build import Parts, build
 from pilothouse.wiring.house import House
 from tests.living import Living, within
@@ -238,3 +242,89 @@ def test_what_waits_since_the_future_is_due_when_the_house_starts(stepped: Stepp
     recover(stepped.house)
     due = stepped.house.database.read(lambda tx: outbox.next_due(tx, frozenset({"drive"})))
     assert due == stepped.clock.now()
+
+
+# ── Since when something is held ──────────────────────────────────────────────────────────────────
+
+
+def _filled_and_not_looked_at(stepped: Stepped) -> None:
+    """Open a position, and leave its first turn undone: nobody has noted yet that its stop lacks."""
+    stepped.send(json.dumps({**OPEN, "stop_loss": "5%", "alert_id": "1"}).encode())
+    desk = stepped.house.desk
+    assert desk.lanes.work_once(lambda batch: send.send_batch(desk, batch)), "its order is in its lane"
+    stepped.house.database.write(lambda _: None, name="barrier")
+    assert stepped.position(BTC) == Decimal("0.010")
+    record = stepped.house.database.read(lambda tx: protections.of(tx, stepped.account.id, BTC))
+    assert record is not None
+    assert (record.position_opened, record.unprotected_since) == (None, None)
+
+
+def _naked(stepped: Stepped) -> tuple[list[str], float]:
+    """Return what the invariant says of it, and for how long whoever asks is told that it lacks."""
+    house, trader = stepped.house, stepped.trader
+    found = [str(one.gravity) for one in watch.survey(house) if one.invariant == "protection_stands"]
+    told = house.database.read(lambda tx: protect.standing(tx, house.desk, trader, BTC))
+    return found, told.unprotected.total_seconds()
+
+
+@pytest.mark.parametrize("jump", [TEN, -TEN], ids=["forward", "back"])
+def test_a_position_nobody_has_looked_at_is_not_halted_nor_forgotten_for_a_clock(
+    stepped: Stepped, jump: timedelta
+) -> None:
+    """Forward, an account was halted for a stop that was on its way; back, a stop that never came was not missed."""
+    _filled_and_not_looked_at(stepped)
+    stepped.clock.jump(jump)
+    assert _naked(stepped) == ([], 0)
+
+    stepped.clock.advance(8)
+    assert _naked(stepped) == (["late"], 8)
+    assert stepped.house.database.read(lambda tx: halt_store.halted(tx, stepped.account.id)) is None
+    stepped.clock.advance(60)
+    assert _naked(stepped) == (["breach"], 68)
+
+
+@pytest.mark.parametrize("jump", [TEN, -TEN], ids=["forward", "back"])
+def test_a_position_without_its_stop_counts_anew_when_its_machine_was_started_anew(
+    stepped: Stepped, jump: timedelta
+) -> None:
+    """What the clock did while the machine was down nobody knows: the stop is tried again before anything is closed."""
+    stepped.faults.arm(Fault.LOSE_REQUEST, pass_first=1, times=1_000)
+    stepped.send(json.dumps({**OPEN, "stop_loss": "5%", "alert_id": "1"}).encode())
+    stepped.run()
+    stepped.die()
+    stepped.clock.boot = "another"
+    stepped.clock.jump(jump)
+    stepped.open()
+    house, trader = stepped.house, stepped.trader
+
+    def watched() -> Did:
+        return house.database.write(lambda tx: escalate(tx, house.desk, trader, BTC), name="watch")
+
+    assert watched() is Did.WAITS
+    stepped.clock.advance(4)
+    assert watched() is Did.WAITS
+    stepped.clock.advance(2)
+    assert watched() is Did.TRIED_OTHERWISE
+    stepped.faults.disarm()
+
+
+@pytest.mark.parametrize("jump", [TEN, -TEN], ids=["forward", "back"])
+def test_a_time_stop_counts_what_has_passed_and_not_what_a_clock_says(stepped: Stepped, jump: timedelta) -> None:
+    """Forward, a position was closed minutes before its time; back, it stayed open minutes beyond it."""
+    stepped.alert(**OPEN, time_stop_s=60)
+    for _ in range(20):
+        _looked_at(stepped)
+    stepped.clock.jump(jump)
+    for _ in range(38):
+        _looked_at(stepped)
+    assert stepped.position(BTC) == Decimal("0.010"), "a minute has not passed yet"
+    for _ in range(4):
+        _looked_at(stepped)
+    assert stepped.position(BTC) == 0
+
+
+def _looked_at(stepped: Stepped) -> None:
+    """Let a second pass, and look at levels as the schedule does."""
+    stepped.pass_time(1, step=1)
+    watch_levels(stepped.house)
+    stepped.run()

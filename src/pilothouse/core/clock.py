@@ -28,6 +28,30 @@ class Tick:
         return timedelta(microseconds=later.us - self.us)
 
 
+@dataclass(frozen=True, slots=True)
+class Since:
+    """An instant that has passed, as both clocks told it.
+
+    at     by the wall clock, which may have been set since
+    tick   as the machine counted; None: nobody kept that
+    """
+
+    at: datetime
+    tick: Tick | None = None
+
+    def span(self, now: datetime, tick: Tick) -> timedelta:
+        """Return how long ago it was, at least zero: by the machine's count, if it is of this start of the machine."""
+        if self.tick is not None and self.tick.boot == tick.boot:
+            return max(self.tick.until(tick), timedelta(0))
+        return max(now - self.at, timedelta(0))
+
+
+def since_both(one: Since, other: Since, now: datetime, tick: Tick) -> timedelta:
+    """Return how long ago the later of two instants was: one of this start of the machine, if one of them is."""
+    ours = [each for each in (one, other) if each.tick is not None and each.tick.boot == tick.boot]
+    return min(each.span(now, tick) for each in ours or (one, other))
+
+
 class Clock(Protocol):
     """What the house knows of time; injected, so that a test can step it."""
 

@@ -218,6 +218,7 @@ def book(tx: Tx, desk: Desk, order: store.OrderRecord, fill: Fill, now: datetime
         order_id=order.id,
         hook_id=order.hook_id,
         now=now,
+        tick=desk.clock.tick(),
         settlement=account.currency,
         base=_coin(desk, account, fill),
         about=order.about,

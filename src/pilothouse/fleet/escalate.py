@@ -17,7 +17,6 @@ from pilothouse.fleet.guard import Turn, alarm, begin, flatten, guard_position, 
 from pilothouse.fleet.protections import Then
 from pilothouse.fleet.scene import Scene, look
 from pilothouse.kit.db import Tx
-from pilothouse.ledger import positions
 
 _TRIED, _DONE = 1, 2
 
@@ -48,11 +47,7 @@ def escalate(tx: Tx, desk: Desk, trader: Trader, symbol: str) -> Did:
         return Did.STANDS
     policy = policy_of(tx, desk, trader.account_id)
     within = timedelta(seconds=policy.within_s)
-    if record.unprotected_since is not None:
-        waited = record.naked_for(turn.now, desk.clock.tick())
-    else:
-        opened = positions.opened_at(tx, trader.account_id, symbol)
-        waited = turn.now - max(opened or record.asked_at, record.asked_at)
+    waited = record.naked_for(turn.now, desk.clock.tick())  # zero where the turn above found it standing
     if record.watched_step < _TRIED:
         return _otherwise(turn, scene) if waited >= within else Did.WAITS
     if waited < 2 * within:

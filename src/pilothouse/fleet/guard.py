@@ -74,6 +74,7 @@ def protect_with(tx: Tx, desk: Desk, trader: Trader, scene: Scene, record: Signa
             signal_id=record.id,
             asked_by="alert",
             asked_at=now,
+            asked_tick=desk.clock.tick(),
             protection=Protection(terms.side, signal.guards),
             updated_at=now,
         ),
@@ -138,7 +139,8 @@ def begin(tx: Tx, desk: Desk, trader: Trader, scene: Scene, record: ProtectionRe
     now = desk.clock.now()
     record = _trailed(tx, scene, record, now)
     made = protections.made_for(tx, record)
-    return Turn(tx, desk, trader, record, made, made.progress(record), now), in_place(tx, scene, made)
+    progress = made.progress(record, now, desk.clock.tick())
+    return Turn(tx, desk, trader, record, made, progress, now), in_place(tx, scene, made)
 
 
 def in_place(tx: Tx, scene: Scene, made: Made) -> Scene:
@@ -161,19 +163,19 @@ def of_this_position(
     now, held = desk.clock.now(), scene.view.held()
     if held == 0 or Side.of(held) is not record.protection.side:
         entries = entries_of(record, scene)
-        if record.position_opened_at is not None and entries:
+        if record.position_opened is not None and entries:
             for order in entries:
                 cancel.ask(tx, desk, order, by="protection: its position was closed")
-            record = replace(record, position_opened_at=None, best_price=None, trail_floor=None)
-            protections.change(tx, record, now, position_opened_at=None, best_price=None, trail_floor=None)
+            record = replace(record, position_opened=None, best_price=None, trail_floor=None)
+            protections.note_position(tx, record, None, now, best_price=None, trail_floor=None)
         return record
-    opened_at = positions.opened_at(tx, trader.account_id, record.symbol)
-    if record.position_opened_at is None:
+    opened = positions.opened(tx, trader.account_id, record.symbol)
+    if record.position_opened is None:
         if any(order.signal_id == record.signal_id and not order.terms.rests for order in entries_of(record, scene)):
             return record  # the entry that it came with is on its way, and may open another position than this one
-        protections.change(tx, record, now, position_opened_at=opened_at)
-        return replace(record, position_opened_at=opened_at)
-    if record.position_opened_at != opened_at:
+        protections.note_position(tx, record, opened, now)
+        return replace(record, position_opened=opened)
+    if record.position_opened != opened:
         protections.forget(tx, trader.account_id, record.symbol)
         return None
     return record
@@ -451,7 +453,7 @@ def _remember(turn: Turn, scene: Scene) -> None:
     if stands(record.protection, scene.view, turn.progress):
         if record.unprotected_since is not None:
             protections.note_covered(turn.tx, record, now, tick)
-    elif record.unprotected_since is None:
+    elif not record.is_counted_by(tick):
         protections.note_naked(turn.tx, record, now, tick)
 
 

@@ -42,7 +42,7 @@ def asks_for_a_turn(tx: Tx, desk: Desk, trader: Trader, record: ProtectionRecord
     if not protection.guards.time_stop_s and not _keeps_anything(desk, trader, record):
         return False
     made = protections.made_for(tx, record)
-    return is_due(protection, scene.placed(made.places()).view, made.progress(record), now)
+    return is_due(protection, scene.placed(made.places()).view, made.progress(record, now, desk.clock.tick()), now)
 
 
 def _keeps_anything(desk: Desk, trader: Trader, record: ProtectionRecord) -> bool:

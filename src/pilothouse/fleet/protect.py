@@ -81,12 +81,13 @@ def set_by_hand(tx: Tx, desk: Desk, trader: Trader, symbol: str, guards: Guards,
         signal_id=None,
         asked_by=by[:64],
         asked_at=now,
+        asked_tick=desk.clock.tick(),
         protection=Protection(Side.of(held), guards),
         updated_at=now,
-        position_opened_at=positions.opened_at(tx, trader.account_id, symbol),
+        position_opened=positions.opened(tx, trader.account_id, symbol),
         unprotected_us=before.unprotected_us if before else 0,
     )
-    problems = [*_wrong(record, scene)]
+    problems = [*_wrong(desk, record, scene)]
     if problems:
         raise Invalid(problems)
     want(tx, scene, record)
@@ -107,13 +108,13 @@ def standing(tx: Tx, desk: Desk, trader: Trader, symbol: str) -> Standing:
     """Return how the position in one instrument is protected."""
     record = protections.of(tx, trader.account_id, symbol)
     policy = policy_of(tx, desk, trader.account_id)
-    nothing = timedelta(0)
+    now, tick, nothing = desk.clock.now(), desk.clock.tick(), timedelta(0)
     try:
         scene = look(tx, desk, trader, symbol)
     except Unavailable:
         if record is None:
             return Standing(trader.account_id, symbol, None, (), None, nothing, nothing, (), policy)
-        total, naked = record.unprotected(desk.clock.now()), record.naked_for(desk.clock.now(), desk.clock.tick())
+        naked, total = record.naked_for(now, tick), record.unprotected(now, tick)
         return Standing(trader.account_id, symbol, record, (), None, naked, total, (), policy)
     made = protections.made_for(tx, record) if record else protections.Made()
     scene = in_place(tx, scene, made)
@@ -121,7 +122,7 @@ def standing(tx: Tx, desk: Desk, trader: Trader, symbol: str) -> Standing:
     orders = tuple((places[order.id], order) for order in scene.records if order.purpose.protects)
     if record is None:
         return Standing(trader.account_id, symbol, None, orders, None, nothing, nothing, (), policy)
-    progress, now = made.progress(record), desk.clock.now()
+    progress = made.progress(record, now, tick)
     fine = stands(record.protection, scene.view, progress)
     held = scene.view.held()
     kept = (
@@ -132,7 +133,7 @@ def standing(tx: Tx, desk: Desk, trader: Trader, symbol: str) -> Standing:
     guards = record.protection.guards
     return Standing(
         trader.account_id, symbol, record, orders, fine,
-        nothing if fine else _naked_for(tx, desk, record), record.unprotected(now), kept, policy,
+        nothing if fine else _naked_for(tx, desk, record), record.unprotected(now, tick), kept, policy,
         trails_here(guards, scene.view, progress) if guards.trailing else None,
     )  # fmt: skip
 
@@ -149,14 +150,14 @@ def every_standing(tx: Tx, desk: Desk, traders: Iterable[Trader]) -> list[Standi
 
 def _naked_for(tx: Tx, desk: Desk, record: ProtectionRecord) -> timedelta:
     """Return for how long a position is without its protection: since that was noted, or since it was opened."""
-    now = desk.clock.now()
+    now, tick = desk.clock.now(), desk.clock.tick()
     if record.unprotected_since is not None:
-        return record.naked_for(now, desk.clock.tick())
-    opened = record.position_opened_at or positions.opened_at(tx, record.account_id, record.symbol)
-    return now - max(opened, record.asked_at) if opened else timedelta(0)
+        return record.naked_for(now, tick)
+    opened = record.position_opened or positions.opened(tx, record.account_id, record.symbol)
+    return record.wanted_for(opened, now, tick) if opened else timedelta(0)
 
 
-def _wrong(record: ProtectionRecord, scene: Scene) -> Iterable[Problem]:
+def _wrong(desk: Desk, record: ProtectionRecord, scene: Scene) -> Iterable[Problem]:
     """Yield a problem for each level that makes no sense, or that the price of now has passed."""
     view, side = scene.view, record.protection.side
     entry, mark = view.position.entry_price(), view.quote.mark
@@ -167,7 +168,8 @@ def _wrong(record: ProtectionRecord, scene: Scene) -> Iterable[Problem]:
     yield from unfit
     if unfit:
         return
-    for each in wants(record.protection, view, protections.Made().progress(record), abs(view.held())):
+    progress = protections.Made().progress(record, desk.clock.now(), desk.clock.tick())
+    for each in wants(record.protection, view, progress, abs(view.held())):
         if each.place == TRAIL:  # it has no price yet at which it fires
             continue
         loses = is_stop(each.place)

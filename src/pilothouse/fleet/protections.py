@@ -11,7 +11,7 @@ from sqlalchemy import ColumnElement, Row, Table, and_, bindparam, delete, inser
 
 from pilothouse.bots.bracket import TARGET, Protection
 from pilothouse.bots.ladder import Progress
-from pilothouse.core.clock import Tick
+from pilothouse.core.clock import Since, Tick, since_both
 from pilothouse.core.instrument import Side
 from pilothouse.core.order import OrderState
 from pilothouse.execution import store as orders_store
@@ -54,8 +54,9 @@ class ProtectionRecord:
     asked_at: datetime
     protection: Protection
     updated_at: datetime
+    asked_tick: Tick | None = None
     placed: int = 0
-    position_opened_at: datetime | None = None
+    position_opened: Since | None = None
     best_price: Decimal | None = None
     way: int = 0
     trail_floor: Decimal | None = None
@@ -65,6 +66,11 @@ class ProtectionRecord:
     watched_step: int = 0
     unprotected_tick: Tick | None = None
 
+    def is_counted_by(self, tick: Tick) -> bool:
+        """Say whether it is noted that the position is without its protection, as the machine of `tick` counts."""
+        noted = self.unprotected_tick
+        return self.unprotected_since is not None and noted is not None and noted.boot == tick.boot
+
     def naked_for(self, now: datetime, tick: Tick) -> timedelta:
         """Return for how long the position has been without its protection now; zero if it is not.
 
@@ -72,14 +78,15 @@ class ProtectionRecord:
         """
         if self.unprotected_since is None:
             return timedelta(0)
-        if self.unprotected_tick is not None and self.unprotected_tick.boot == tick.boot:
-            return self.unprotected_tick.until(tick)
-        return max(now - self.unprotected_since, timedelta(0))
+        return Since(self.unprotected_since, self.unprotected_tick).span(now, tick)
 
-    def unprotected(self, now: datetime) -> timedelta:
+    def unprotected(self, now: datetime, tick: Tick) -> timedelta:
         """Return for how long the position has been without its protection, in all."""
-        since = now - self.unprotected_since if self.unprotected_since else timedelta(0)
-        return timedelta(microseconds=self.unprotected_us) + max(since, timedelta(0))
+        return timedelta(microseconds=self.unprotected_us) + self.naked_for(now, tick)
+
+    def wanted_for(self, opened: Since, now: datetime, tick: Tick) -> timedelta:
+        """Return for how long a position that was `opened` then should have had its protection."""
+        return since_both(opened, Since(self.asked_at, self.asked_tick), now, tick)
 
 
 _ONE = hot(
@@ -99,13 +106,13 @@ def _record(row: Row[Any]) -> ProtectionRecord:
     return replace(
         _asked(row),
         updated_at=row.updated_at,
-        position_opened_at=row.position_opened_at,
+        position_opened=_opened(row),
         best_price=row.best_price,
         trail_floor=row.trail_floor,
         unprotected_since=row.unprotected_since,
         unprotected_us=row.unprotected_us,
         watched_step=row.watched_step,
-        unprotected_tick=None if row.unprotected_boot is None else Tick(row.unprotected_boot, row.unprotected_at_us),
+        unprotected_tick=_tick(row.unprotected_boot, row.unprotected_at_us),
     )
 
 
@@ -122,6 +129,7 @@ def _asked(row: Row[Any]) -> ProtectionRecord:
         asked_at=row.asked_at,
         protection=Protection(Side(row.side), guards_from(row.guards)),
         updated_at=row.asked_at,
+        asked_tick=_tick(row.asked_boot, row.asked_at_us),
         placed=row.placed,
         way=row.way,
         kept_here=frozenset(row.kept_here),
@@ -138,6 +146,7 @@ def _asked_values(record: ProtectionRecord) -> dict[str, Any]:
         "signal_id": record.signal_id,
         "asked_by": record.asked_by,
         "asked_at": record.asked_at,
+        **_tick_values("asked", record.asked_tick),
         "side": record.protection.side.value,
         "guards": guards_data(record.protection.guards),
         "placed": record.placed,
@@ -166,31 +175,55 @@ def put(tx: Tx, record: ProtectionRecord) -> None:
     tx.execute(
         insert(protections).values(
             **_asked_values(record),
-            position_opened_at=record.position_opened_at,
+            **_opened_values(record.position_opened),
             best_price=record.best_price,
             trail_floor=record.trail_floor,
             unprotected_since=record.unprotected_since,
             unprotected_us=record.unprotected_us,
             watched_step=record.watched_step,
             updated_at=record.updated_at,
-            **_tick_values(record.unprotected_tick),
+            **_tick_values("unprotected", record.unprotected_tick),
         )
     )
 
 
 def note_naked(tx: Tx, record: ProtectionRecord, now: datetime, tick: Tick) -> None:
-    """Keep that the position is without its protection from now on."""
-    change(tx, record, now, unprotected_since=now, **_tick_values(tick))
+    """Keep that the position is without its protection from now on, as this start of the machine counts.
+
+    How long it was so before the machine was started anew, the wall clock tells; nothing is done on its word.
+    """
+    total = record.unprotected_us + record.naked_for(now, tick) // timedelta(microseconds=1)
+    change(tx, record, now, unprotected_since=now, unprotected_us=total, **_tick_values("unprotected", tick))
 
 
 def note_covered(tx: Tx, record: ProtectionRecord, now: datetime, tick: Tick) -> None:
     """Keep that its protection stands again, and for how long it did not."""
     total = record.unprotected_us + record.naked_for(now, tick) // timedelta(microseconds=1)
-    change(tx, record, now, unprotected_since=None, unprotected_us=total, watched_step=0, **_tick_values(None))
+    none = _tick_values("unprotected", None)
+    change(tx, record, now, unprotected_since=None, unprotected_us=total, watched_step=0, **none)
 
 
-def _tick_values(tick: Tick | None) -> dict[str, Any]:
-    return {"unprotected_boot": tick and tick.boot, "unprotected_at_us": tick and tick.us}
+def note_position(tx: Tx, record: ProtectionRecord, opened: Since | None, now: datetime, **values: Any) -> None:
+    """Keep which position the protection belongs to, by when that was opened; None: to none yet."""
+    change(tx, record, now, **_opened_values(opened), **values)
+
+
+def _opened_values(opened: Since | None) -> dict[str, Any]:
+    ticks = _tick_values("position_opened", opened.tick if opened else None)
+    return {"position_opened_at": opened.at if opened else None, **ticks}
+
+
+def _tick_values(name: str, tick: Tick | None) -> dict[str, Any]:
+    return {f"{name}_boot": tick and tick.boot, f"{name}_at_us": tick and tick.us}
+
+
+def _opened(row: Row[Any]) -> Since | None:
+    tick = _tick(row.position_opened_boot, row.position_opened_at_us)
+    return None if row.position_opened_at is None else Since(row.position_opened_at, tick)
+
+
+def _tick(boot: str | None, us: int | None) -> Tick | None:
+    return None if boot is None or us is None else Tick(boot, us)
 
 
 def change(tx: Tx, record: ProtectionRecord, at: datetime, **values: Any) -> None:
@@ -264,8 +297,11 @@ class Made:
         """Return the place of each order, by its id."""
         return {order.id: place for place, order in self.orders}
 
-    def progress(self, record: ProtectionRecord) -> Progress:
-        """Return how far the protection has come, by what its orders have filled."""
+    def progress(self, record: ProtectionRecord, now: datetime, tick: Tick) -> Progress:
+        """Return how far the protection has come, by what its orders have filled.
+
+        A time stop counts from so long before `now` as the machine has counted: a clock that is set closes nothing.
+        """
         filled: dict[int, Decimal] = {}
         done = set()
         for place, order in self.orders:
@@ -274,12 +310,12 @@ class Made:
                 filled[number] = filled.get(number, Decimal(0)) + order.filled_quantity
                 if order.state is OrderState.FILLED:
                     done.add(number)
-        opened = record.position_opened_at
+        opened = record.position_opened
         return Progress(
             filled={number: quantity for number, quantity in filled.items() if quantity},
             done=frozenset(done),
             best=record.best_price,
-            counts_from=max(opened, record.asked_at) if opened else None,
+            counts_from=now - record.wanted_for(opened, now, tick) if opened else None,
             way=record.way,
             trail_floor=record.trail_floor,
             kept_here=record.kept_here,

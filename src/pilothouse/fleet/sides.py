@@ -44,7 +44,7 @@ def of_the_held_side(tx: Tx, trader: Trader, scene: Scene) -> ProtectionRecord |
     behind = protections.awaited(tx, trader.account_id, symbol)
     if behind is None:
         return record
-    was_closed = held == 0 and record is not None and record.position_opened_at is not None
+    was_closed = held == 0 and record is not None and record.position_opened is not None
     may_open = bool(entries_of(behind, scene))
     is_held = held != 0 and Side.of(held) is behind.protection.side
     if not is_held and not may_open:

@@ -102,6 +102,11 @@ protections = Table(
     # `unprotected_since` as the machine counts: which start of which machine, and microseconds since then.
     Column("unprotected_boot", String(64)),
     Column("unprotected_at_us", BigInteger),
+    # `asked_at` and `position_opened_at` in the same way.
+    Column("asked_boot", String(64)),
+    Column("asked_at_us", BigInteger),
+    Column("position_opened_boot", String(64)),
+    Column("position_opened_at_us", BigInteger),
 )
 
 awaited_protections = Table(
@@ -123,6 +128,8 @@ awaited_protections = Table(
     Column("placed", BigInteger, nullable=False),
     Column("way", Integer, nullable=False),
     Column("kept_here", JsonText, nullable=False),
+    Column("asked_boot", String(64)),
+    Column("asked_at_us", BigInteger),
 )
 
 protective_orders = Table(

@@ -3,7 +3,7 @@
 from sqlalchemy import Column, MetaData, String, Table, select
 from sqlalchemy.engine import Connection
 
-HEAD = "0024"
+HEAD = "0025"
 """The revision this code works with: the last one in `migrations/versions`."""
 
 VERSION_TABLE = "alembic_version"

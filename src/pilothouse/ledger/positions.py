@@ -9,11 +9,13 @@ from typing import Any
 
 from sqlalchemy import BindParameter, Row, bindparam, select
 
+from pilothouse.core.clock import Since
 from pilothouse.core.position import ZERO, Position
 from pilothouse.core.rounding import EXACT, plain
 from pilothouse.kit.db import Tx
 from pilothouse.kit.hot import hot
 from pilothouse.ledger.entries import Book, EntryKind
+from pilothouse.ledger.store import opened_since
 from pilothouse.ledger.tables import balances, entries, positions
 
 _ACCOUNT: BindParameter[str] = bindparam("of_account")
@@ -51,7 +53,7 @@ _LEGS_SLICE = _LEGS.limit(bindparam("limit"))
 _BALANCES = select(balances.c.currency, balances.c.wallet).where(balances.c.account_id == _ACCOUNT)
 
 
-_ONE_OPENED = select(positions.c.opened_at).where(
+_ONE_OPENED = select(positions.c.opened_at, positions.c.opened_boot, positions.c.opened_at_us).where(
     positions.c.account_id == _ACCOUNT, positions.c.symbol == bindparam("of_symbol")
 )
 
@@ -99,10 +101,10 @@ def position(tx: Tx, account_id: str, symbol: str) -> Position:
     return Position(symbol, row.quantity, row.cost) if row else Position(symbol)
 
 
-def opened_at(tx: Tx, account_id: str, symbol: str) -> datetime | None:
+def opened(tx: Tx, account_id: str, symbol: str) -> Since | None:
     """Return when the position that is held was opened, or None when flat: two positions never share it."""
     row = tx.execute(_ONE_OPENED, {"of_account": account_id, "of_symbol": symbol}).one_or_none()
-    return row.opened_at if row else None
+    return opened_since(*row) if row else None
 
 
 def all_positions(tx: Tx, account_id: str, *, flat_too: bool = True) -> list[PositionRow]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
 
-from pilothouse.core.clock import iso
+from pilothouse.core.clock import Tick, iso
 from pilothouse.core.facts import Fact, FactKind
 from pilothouse.core.fill import Fill
 from pilothouse.core.position import ZERO, Applied, Position, apply
@@ -67,12 +67,14 @@ def post_fill(
     order_id: str | None,
     hook_id: str | None,
     now: datetime,
+    tick: Tick,
     settlement: str = SETTLEMENT,
     base: str = "",
     about: str | None = None,
 ) -> Posted | None:
     """Book one execution; return what it did, or None if this venue trade id is booked already.
 
+    tick         `now` as the machine counts
     settlement   currency in which the instrument's results are paid
     base         of an instrument whose position is coins: a commission in it was taken from what was bought; empty
                  where positions are contracts
@@ -103,7 +105,7 @@ def post_fill(
     tx.execute(INSERT_FILL, {**row, **whose, "id": fill_id, "order_id": order_id})
     legs = [*_fill_legs(fill, applied, realised, settlement), *_fee_legs(fill, in_base=in_base)]
     write_legs(tx, legs, whose, fill_id, fill.symbol, fill.at, about, order_id)
-    write_position(tx, books, position, change, now)
+    write_position(tx, books, position, change, now, tick)
     wallet = write_wallet(tx, books, change, now)
     if not in_settlement and not in_base and fill.commission:
         other = Place(owner_id, account_id, fill.symbol, fill.commission_currency, place.day)

@@ -11,7 +11,7 @@ from typing import Any
 
 from sqlalchemy import BindParameter, bindparam, insert, literal_column, select, update
 
-from pilothouse.core.clock import day_start
+from pilothouse.core.clock import Since, Tick, day_start
 from pilothouse.core.position import ZERO, Position
 from pilothouse.core.rounding import EXACT
 from pilothouse.kit.db import Tx
@@ -30,6 +30,8 @@ _BOOKS = (
     positions.c.commission,
     positions.c.funding,
     positions.c.opened_at,
+    positions.c.opened_boot,
+    positions.c.opened_at_us,
     balances.c.wallet,
     days.c.wallet_at_start,
     days.c.realised,
@@ -112,7 +114,7 @@ class Books:
     place: Place
     position: Position
     position_totals: Change
-    opened_at: datetime | None
+    opened: Since | None
     wallet: Decimal
     wallet_at_start: Decimal
     day_totals: Change
@@ -147,7 +149,8 @@ def _read(tx: Tx, place: Place, which: dict[str, str], statement: Any) -> Books 
             **which,
         },
     ).one()
-    (booked, quantity, cost, p_realised, p_commission, p_funding, opened_at, wallet, at_start, *day) = row
+    (booked, quantity, cost, p_realised, p_commission, p_funding, opened_at, *opened_tick, wallet, at_start) = row[:11]
+    day = row[11:]
     if booked is not None:
         return None
     held = quantity is not None
@@ -156,7 +159,7 @@ def _read(tx: Tx, place: Place, which: dict[str, str], statement: Any) -> Books 
         place=place,
         position=Position(place.symbol, quantity, cost) if held else Position(place.symbol),
         position_totals=Change(p_realised, p_commission, p_funding) if held else Change(),
-        opened_at=opened_at,
+        opened=opened_since(opened_at, *opened_tick),
         wallet=stands,
         wallet_at_start=stands if at_start is None else at_start,
         day_totals=Change() if at_start is None else Change(*day),
@@ -166,14 +169,24 @@ def _read(tx: Tx, place: Place, which: dict[str, str], statement: Any) -> Books 
     )
 
 
-def write_position(tx: Tx, books: Books, after: Position, change: Change, now: datetime) -> None:
-    """Write the position as it is `after` the posting, and its totals."""
+def opened_since(at: datetime | None, boot: str | None, us: int | None) -> Since | None:
+    """Return since when a position is held, of its columns; None when flat."""
+    if at is None:
+        return None
+    return Since(at, None if boot is None or us is None else Tick(boot, us))
+
+
+def write_position(
+    tx: Tx, books: Books, after: Position, change: Change, now: datetime, tick: Tick | None = None
+) -> None:
+    """Write the position as it is `after` the posting, and its totals; `tick`: `now` as the machine counts."""
     if after.quantity == 0:
-        opened_at = None
-    elif books.opened_at is None or (after.quantity > 0) != (books.position.quantity > 0):
-        opened_at = now
+        opened = None
+    elif books.opened is None or (after.quantity > 0) != (books.position.quantity > 0):
+        opened = Since(now, tick)
     else:
-        opened_at = books.opened_at
+        opened = books.opened
+    counted = opened.tick if opened is not None else None
     totals = books.position_totals
     row = {
         "quantity": after.quantity,
@@ -181,7 +194,9 @@ def write_position(tx: Tx, books: Books, after: Position, change: Change, now: d
         "realised": EXACT.add(totals.realised, change.realised),
         "commission": EXACT.add(totals.commission, change.commission),
         "funding": EXACT.add(totals.funding, change.funding),
-        "opened_at": opened_at,
+        "opened_at": None if opened is None else opened.at,
+        "opened_boot": None if counted is None else counted.boot,
+        "opened_at_us": None if counted is None else counted.us,
         "updated_at": now,
     }
     place = books.place

@@ -6,7 +6,7 @@ beside them so that reading is quick; `ledger.positions.refold` makes them again
 No column names another room's table as a foreign key: the record of money outlives what it is about.
 """
 
-from sqlalchemy import Boolean, Column, Index, String, Table, UniqueConstraint
+from sqlalchemy import BigInteger, Boolean, Column, Index, String, Table, UniqueConstraint
 
 from pilothouse.kit.columns import Exact, Id, Instant, Serial, metadata
 
@@ -84,6 +84,8 @@ positions = Table(
     Column("funding", Exact, nullable=False, doc="settlement currency, all time, received"),
     Column("opened_at", Instant, doc="since when it is held; null exactly when it is flat"),
     Column("updated_at", Instant, nullable=False),
+    Column("opened_boot", String(64), doc="`opened_at` as the machine counts: which start of which machine"),
+    Column("opened_at_us", BigInteger, doc="and microseconds since then"),
     Index("positions_by_owner", "owner_id"),
 )
 

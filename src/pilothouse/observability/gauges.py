@@ -7,11 +7,11 @@ from sqlalchemy import func, select
 
 from pilothouse.backtest import computers
 from pilothouse.backtest import store as backtest_store
+from pilothouse.core.clock import Tick
 from pilothouse.core.order import OrderState
 from pilothouse.execution import halts, hearing
 from pilothouse.execution.tables import orders
 from pilothouse.fleet import protections as records
-from pilothouse.fleet.tables import protections
 from pilothouse.kit import outbox
 from pilothouse.kit.db import Tx
 from pilothouse.observability.living import Living
@@ -22,9 +22,6 @@ _UNKNOWN = (
     .select_from(orders)
     .where(orders.c.is_live.is_(True), orders.c.state == OrderState.UNKNOWN.value)
 )
-_NAKED_SINCE = select(func.min(protections.c.unprotected_since))
-
-
 _HEARD = {"lost": 0, "catching_up": 1, "live": 2}
 
 
@@ -45,15 +42,14 @@ class Counts:
     unprotected: timedelta
 
 
-def count(tx: Tx, now: datetime) -> Counts:
+def count(tx: Tx, now: datetime, tick: Tick) -> Counts:
     """Count what must stay small; quick, because it does."""
-    since: datetime | None = tx.execute(_NAKED_SINCE).scalar()
     return Counts(
         unknown=int(tx.execute(_UNKNOWN).scalar_one()),
         outbox=outbox.counts(tx),
         outbox_lag=outbox.lag(tx, now),
         halted=len(halts.halted_accounts(tx)),
-        unprotected=max(now - since, timedelta(0)) if since else timedelta(0),
+        unprotected=max((each.naked_for(now, tick) for each in records.every(tx)), default=timedelta(0)),
     )
 
 
@@ -64,11 +60,11 @@ def orders_by_state(tx: Tx) -> dict[str, int]:
 
 def set_gauges(house: Living) -> None:
     """Set every gauge from the record, in one snapshot. Raises Unavailable if the database does not answer."""
-    now = house.clock.now()
+    now, tick = house.clock.now(), house.clock.tick()
     meters = house.meters
     counts, by_state, heard, guarded, backtests, computing = house.database.read(
         lambda tx: (
-            count(tx, now),
+            count(tx, now, tick),
             orders_by_state(tx),
             hearing.all_accounts(tx),
             records.every(tx),
@@ -79,10 +75,9 @@ def set_gauges(house: Living) -> None:
     meters.position_unprotected.clear()
     meters.position_unprotected_in_all.clear()
     for record in guarded:
-        since = now - record.unprotected_since if record.unprotected_since else timedelta(0)
         place = {"account": record.account_id, "symbol": record.symbol}
-        meters.position_unprotected.labels(**place).set(max(since.total_seconds(), 0))
-        meters.position_unprotected_in_all.labels(**place).set(record.unprotected(now).total_seconds())
+        meters.position_unprotected.labels(**place).set(record.naked_for(now, tick).total_seconds())
+        meters.position_unprotected_in_all.labels(**place).set(record.unprotected(now, tick).total_seconds())
     meters.heard.clear()
     for one in heard:
         meters.heard.labels(account=one.account_id).set(_HEARD[one.shown(now).value])

@@ -126,7 +126,7 @@ def _concerns(house: Living) -> Iterator[Check]:
     now = house.clock.now()
 
     def counted(tx: Tx) -> Counts:
-        return count(tx, now)
+        return count(tx, now, house.clock.tick())
 
     try:
         counts = house.database.read(counted)

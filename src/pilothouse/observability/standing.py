@@ -129,9 +129,9 @@ def _conditions(tx: Tx, house: Living, opened: Collection[Key], now: datetime) -
         detail = {"symbol": one.symbol, "order_id": one.first, "since": iso(one.since)}
         yield Condition(words.ORDER_UNKNOWN, one.symbol, one.account_id, one.owner_id, message, detail)
     for wanted in protections.every(tx):
-        since = wanted.unprotected_since
-        if since is not None and now - since > UNPROTECTED_AT_MOST:
-            seconds = f"{(now - since).total_seconds():.0f}"
+        since, naked = wanted.unprotected_since, wanted.naked_for(now, house.clock.tick())
+        if since is not None and naked > UNPROTECTED_AT_MOST:
+            seconds = f"{naked.total_seconds():.0f}"
             message = f"the position in {wanted.symbol} has been without its stop for {seconds} s"
             detail = {"symbol": wanted.symbol, "signal_id": wanted.signal_id or "", "since": iso(since)}
             code = words.POSITION_UNPROTECTED

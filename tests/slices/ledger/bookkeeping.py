@@ -36,7 +36,8 @@ class Account:
 
     def told(self, fill: Fill, **more: Any) -> Posted | None:
         """Post a fill in a transaction of its own."""
-        about: dict[str, Any] = {"order_id": "ord_1", "hook_id": "hok_1", "now": self.now, **self.whose, **more}
+        at = {"now": self.now, "tick": self.database.clock.tick()}
+        about: dict[str, Any] = {"order_id": "ord_1", "hook_id": "hok_1", **at, **self.whose, **more}
         return self.database.write(lambda tx: post.post_fill(tx, fill, **about), name="fill")
 
     def transfer(self, venue_id: str, amount: Decimal, currency: str = "USDT") -> Paid | None:

@@ -176,7 +176,8 @@ def test_a_unit_that_fails_books_nothing(database: Database) -> None:
         from pilothouse.ledger.post import post_fill  # noqa: PLC0415 - one use
 
         told = fill(1, Side.BUY, "1", "10", NOON)
-        post_fill(tx, told, order_id=None, hook_id=None, now=account.now, **account.whose)
+        tick = database.clock.tick()
+        post_fill(tx, told, order_id=None, hook_id=None, now=account.now, tick=tick, **account.whose)
         raise RuntimeError("power")
 
     with pytest.raises(RuntimeError, match="power"):

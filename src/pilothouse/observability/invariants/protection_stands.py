@@ -4,7 +4,7 @@ For some seconds more it is only told: the house may have been down, or its venu
 as soon as it can be. What lasts a minute halts new exposure.
 """
 
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from pilothouse.core.instrument import Side
 from pilothouse.execution import store
@@ -22,11 +22,7 @@ def check(tx: Tx, looking: Looking) -> list[Finding]:
     """Return positions that have been without the protection they should have for too long."""
     found = []
     for record in (*protections.every(tx), *protections.every_awaited(tx)):
-        since = _naked_since(tx, record)
-        if since is None:
-            continue
-        is_noted = record.unprotected_since is not None
-        naked = record.naked_for(looking.now, looking.tick) if is_noted else looking.now - since
+        naked = _naked_for(tx, record, looking)
         policy = protections.policy_of(tx, record.account_id)
         most = timedelta(seconds=policy.within_s) if policy else looking.protect_within
         if naked > most:
@@ -34,22 +30,22 @@ def check(tx: Tx, looking: Looking) -> list[Finding]:
     return found[:FINDINGS_MAX]
 
 
-def _naked_since(tx: Tx, record: ProtectionRecord) -> datetime | None:
-    """Return since when a position is without its protection, also where nobody ever looked; None if it is not.
+def _naked_for(tx: Tx, record: ProtectionRecord, looking: Looking) -> timedelta:
+    """Return for how long a position is without its protection, also where nobody ever looked; zero if it is not.
 
     While the entry that a protection came with is on its way, the protection belongs to no position yet: it may turn
     out to be another one than what is held now. Who decided that entry looked at what is held, and noted what it lacks.
     """
-    if record.unprotected_since is not None or record.position_opened_at is not None:
-        return record.unprotected_since
+    if record.unprotected_since is not None or record.position_opened is not None:
+        return record.naked_for(looking.now, looking.tick)
     on_their_way = store.on_their_way(tx, record.account_id, record.symbol)
     if record.signal_id and any(one.signal_id == record.signal_id and not one.terms.rests for one in on_their_way):
-        return None
+        return timedelta(0)
     held = positions.position(tx, record.account_id, record.symbol).quantity
-    opened = positions.opened_at(tx, record.account_id, record.symbol)
+    opened = positions.opened(tx, record.account_id, record.symbol)
     if held == 0 or opened is None or Side.of(held) is not record.protection.side:
-        return None
-    return max(opened, record.asked_at)
+        return timedelta(0)
+    return record.wanted_for(opened, looking.now, looking.tick)
 
 
 def _finding(record: ProtectionRecord, naked: timedelta) -> Finding:
