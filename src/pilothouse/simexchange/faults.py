@@ -20,6 +20,9 @@ A request may also ask for its own fault with the header `X-Sim-Fault`, such as 
     slow            done, answered `value` milliseconds later
     partial         an order finds only `value` lots of the crowd
     reject_trigger  a conditional order is rejected when it triggers
+
+What goes wrong in streams has kinds of its own. For user events: drop, duplicate, reorder, delay. For market streams:
+mute, by which those of one kind, such as `bookTicker`, say nothing while their connection lives.
 """
 
 from collections.abc import Mapping
@@ -38,7 +41,7 @@ INSTEAD = frozenset(
 BEFORE = frozenset({"queued"})
 AROUND = frozenset({"partial", "reject_trigger"})
 KINDS = AFTER | INSTEAD | BEFORE | AROUND
-STREAM_KINDS = frozenset({"drop", "duplicate", "reorder", "delay"})
+STREAM_KINDS = frozenset({"drop", "duplicate", "reorder", "delay", "mute"})
 
 _UNKNOWN = "Unknown error, please check your request or try again later."
 _BODIES: Mapping[str, tuple[int, Mapping[str, Any] | str]] = {
@@ -110,7 +113,10 @@ class Rule:
 
 @dataclass(slots=True)
 class StreamRule:
-    """What is to happen to events of user streams: `kind` to the next `times` of them (below zero: all)."""
+    """What is to happen to events of streams: `kind` to the next `times` of them (below zero: all).
+
+    event   of which kind they are, empty: of any; for `mute` the kind of a market stream
+    """
 
     kind: str
     times: int = 1
@@ -167,8 +173,19 @@ class Faults:
 
     def strike_event(self, event: str) -> StreamRule | None:
         """Return what happens to an event of a user stream; None: nothing."""
+        return self._strike_stream(event, is_mute=False)
+
+    def mutes(self, stream: str) -> bool:
+        """Say whether a market stream, such as `btcusdt@bookTicker` or `!markPrice@arr`, keeps this to itself."""
+        if not self.stream_rules:
+            return False
+        named = stream.split("@")
+        kind = named[0].removeprefix("!") if stream.startswith("!") else named[1]
+        return self._strike_stream(kind, is_mute=True) is not None
+
+    def _strike_stream(self, event: str, *, is_mute: bool) -> StreamRule | None:
         for rule in self.stream_rules:
-            if rule.times and (not rule.event or rule.event == event):
+            if rule.times and (rule.kind == "mute") is is_mute and (not rule.event or rule.event == event):
                 if rule.times > 0:
                     rule.times -= 1
                 return rule

@@ -189,7 +189,7 @@ class Hub:
     def _publish(self, name: str, event: Any, more: Mapping[str, Any] | None = None) -> None:
         """Say something in a stream; `more`: what the spot market adds, at the addresses that carry it too."""
         listeners = self._market.get(name)
-        if not listeners:
+        if not listeners or self.faults.mutes(name):
             return
         text = _encode(event)
         on_spot = _encode(event | more) if more is not None and "" in listeners.values() else text

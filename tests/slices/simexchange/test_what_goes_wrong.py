@@ -151,6 +151,21 @@ def _post_order(running: RunningExchange, body: str) -> None:
     ).raise_for_status()
 
 
+def test_a_kind_of_market_stream_falls_silent_while_its_connection_lives() -> None:
+    """What looks alive and tells half is worse than a line that is cut: nobody opens it anew."""
+    with RunningExchange() as running:
+        running.control("POST", "faults", kind="mute", stream=True, event="bookTicker", times=-1)
+        names = ["btcusdt@bookTicker", "!bookTicker", "btcusdt@depth", "btcusdt@markPrice@1s", "!markPrice@arr@1s"]
+        with connect(running.base.replace("http", "ws") + "/stream?streams=" + "/".join(names)) as socket:
+            heard: set[str] = set()
+            while not heard.issuperset({*names[2:]}):
+                heard.add(json.loads(socket.recv(timeout=10))["stream"])
+            assert heard == {*names[2:]}
+            running.control("DELETE", "faults")
+            while not heard.issuperset(names):
+                heard.add(json.loads(socket.recv(timeout=10))["stream"])
+
+
 def test_user_events_are_dropped_doubled_and_turned_around() -> None:
     """A stream that lies like this is what reconciling is for."""
     with RunningExchange() as running:
