@@ -15,7 +15,9 @@ from pilothouse.accounts import hooks, trading_accounts
 from pilothouse.accounts.trading_accounts import Mode, TradingAccount
 from pilothouse.bots.alert import read
 from pilothouse.core.instrument import Side
-from pilothouse.core.order import OrderTerms, OrderType
+from pilothouse.core.order import OrderState, OrderTerms, OrderType
+from pilothouse.core.quote import Quote
+from pilothouse.execution import store as orders
 from pilothouse.fleet import inbox
 from pilothouse.fleet.inbox import Door
 from pilothouse.jobs.embedded import Embedded
@@ -115,6 +117,37 @@ def test_a_move_of_the_exchanges_price_triggers_the_stop(venue: RealPaper, excha
     assert balance.wallet == balance.margin_balance < Decimal(10_000)
 
 
+@pytest.fixture
+def dead_books(exchange: RunningExchange) -> Iterator[Callable[[RealPaper], None]]:
+    """Yield what kills the stream of books of the exchange, at 65,000, and lets it go on to 62,000 for the others."""
+
+    def kill(venue: RealPaper) -> None:
+        exchange.control("POST", "price", symbol=BTC, price="65000.0")
+        told: list[Quote] = []
+        stop = venue.watch(told.extend)
+        venue.follow([BTC])
+        _until(lambda: any(quote.book_at is not None and quote.mark == 65_000 for quote in told))
+        exchange.control("POST", "faults", kind="mute", stream=True, event="bookTicker", times=-1)
+        exchange.control("POST", "price", symbol=BTC, price="62000.0")
+        _until(lambda: told[-1].mark < 62_100)
+        assert told[-1].bid > 64_900, "the mark comes with the book of before"
+        stop()
+
+    yield kill
+    exchange.control("DELETE", "faults")
+
+
+def test_while_the_stream_of_books_is_dead_an_order_fills_at_the_book_that_is_asked_for(
+    venue: RealPaper, dead_books: Callable[[RealPaper], None]
+) -> None:
+    """The connection lives, and the mark goes on: the book it told last is of another market."""
+    dead_books(venue)
+
+    for side in (Side.BUY, Side.SELL):
+        for fill in place(venue, side, "0.010").fills:
+            assert Decimal(61_900) < fill.price < Decimal(62_100)
+
+
 def test_its_funding_and_sizes_are_those_of_the_exchange(venue: RealPaper) -> None:
     """The rate and the hour it announces, and what stands at its best prices."""
     (quote,) = venue.quotes([BTC])
@@ -161,6 +194,46 @@ def test_an_alert_becomes_a_fill_at_the_exchanges_price_and_its_stop_guards_it(
     finally:
         jobs.stop()
         house.close()
+
+
+@pytest.mark.parametrize("dialect", ["sqlite"], indirect=True)  # the journal is a file of its own on both
+def test_an_alert_whose_order_finds_no_book_waits_and_says_why_until_the_venue_tells_one(
+    tables_url: str, tmp_path: Path, exchange: RunningExchange, dead_books: Callable[[RealPaper], None]
+) -> None:
+    """Neither rejected for good nor filled by what was: it is put off, shown so, and sent again by itself."""
+    variables = {"PILOTHOUSE_DATA": str(tmp_path / "data"), "PILOTHOUSE_DATABASE_URL": tables_url}
+    house = build(Settings.from_environment(variables))
+    first_steps.take(house)
+    account, token = _account_with_a_hook(house, f"paper-aster@{exchange.base}")
+    open_paper_account(house, account.id, Decimal(5_000))
+    jobs = Embedded(house)
+    jobs.start()
+    try:
+        venue = house.venues[account.venue]
+        assert isinstance(venue, RealPaper)
+        dead_books(venue)
+        exchange.control("POST", "faults", kind="unavailable", path="ticker/bookTicker", times=-1)
+        _alert(house, token, {"symbol": BTC, "action": "buy", "quantity": "0.01"})
+        _until(lambda: [order.state for order in _orders(house, account.id)] == [OrderState.INTENDED])
+        (waits,) = _orders(house, account.id)
+        assert (waits.outcome or "").startswith("no_fresh_book: the best prices of BTCUSDT are ")
+        assert venue.fills_after(VenueAccount(account.id, account.owner_id), BTC, None) == []
+
+        exchange.control("DELETE", "faults")
+
+        _until(lambda: _held(house, account.id) == Decimal("0.01"))
+        (order,) = _orders(house, account.id)
+        assert order.state is OrderState.FILLED
+        assert Decimal(61_900) < order.filled_notional / order.filled_quantity < Decimal(62_100)
+        assert house.database.read(lambda tx: positions.drift(tx, account.id)) == []
+    finally:
+        jobs.stop()
+        house.close()
+
+
+def _orders(house: House, account_id: str) -> list[orders.OrderRecord]:
+    narrow = orders.OrderFilter(account_id=account_id)
+    return house.database.read(lambda tx: orders.page(tx, house.operator_id, narrow, before=None, limit=10))
 
 
 def _account_with_a_hook(house: House, venue: str) -> tuple[TradingAccount, str]:

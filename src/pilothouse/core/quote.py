@@ -15,7 +15,8 @@ class Quote:
     bid_quantity, ask_quantity   what stands at the best prices, base; None: the source does not say
     funding_rate           paid by longs at `funding_at` for each unit of notional, below zero: by shorts
     funding_at             when funding is paid next; None: the instrument has none, or the source does not say
-    book_at, mark_at       when it said the best prices, and the mark, where these came apart; None: at `at`
+    book_at, mark_at, last_at   when it said the best prices, the mark and the last trade, where these came apart; None:
+                           at `at`
     """
 
     symbol: str
@@ -31,3 +32,4 @@ class Quote:
     funding_at: datetime | None = None
     book_at: datetime | None = None
     mark_at: datetime | None = None
+    last_at: datetime | None = None

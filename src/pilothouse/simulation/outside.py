@@ -2,38 +2,27 @@
 
 Nothing here is drawn: the same quotes in the same order, at the same instants, give the same venue. Nobody trades
 better than the market that was told: who takes pays its best price or a worse one, who rests trades at the own limit,
-once the best price of the other side reaches it or the market has traded through it. The mark may be told before the
-best prices that belong to it: what it triggers, or closes by force, waits for best prices that are not older.
+once the best price of the other side reaches it or the market has traded through it. Best prices, mark and last trade
+are told apart, and any of them may fall silent: nothing is filled at best prices that are too old, or older than what
+the others had said when the order came. What the mark triggers, or closes by force, waits for best prices that are not
+older than it.
 """
 
-from dataclasses import dataclass, field, replace
-from typing import NamedTuple
+from dataclasses import replace
 
-from pilothouse.core.order import OrderType
 from pilothouse.simulation import exchange
 from pilothouse.simulation.account import Account
 from pilothouse.simulation.admission import POSITION_MOST
-from pilothouse.simulation.book import Ladder
 from pilothouse.simulation.contracts import UNITS_PER_QUOTE, Contract
-from pilothouse.simulation.division import divided_up
 from pilothouse.simulation.entry import activate
-from pilothouse.simulation.floor import Desk, Floor
+from pilothouse.simulation.floor import Floor
 from pilothouse.simulation.liquidation import liquidate, nearly_lost
-from pilothouse.simulation.market import Prices, opening
+from pilothouse.simulation.market import opening
 from pilothouse.simulation.matching import is_met
-from pilothouse.simulation.orders import Asked, Order, Refusal, rises
+from pilothouse.simulation.orders import Asked, Order, Refusal
+from pilothouse.simulation.outside_desk import OutsideDesk, usual_lots
 from pilothouse.simulation.slots import slot, symbol_of
-
-STALE_US = 10_000_000
-"""A price that was not confirmed for so long, in microseconds, is no price to trade at."""
-
-LEVELS = 50
-LEVEL_WORTH = 10_000 * UNITS_PER_QUOTE
-"""What one level of the book holds where nobody tells: quote units."""
-
-GAP_PPM = 100
-RETURNS_US = 1_000_000
-"""What was taken comes back when the book has changed on that side, or after at most so many microseconds."""
+from pilothouse.simulation.told import BOOK_AGE_US_MAX, Told
 
 WORTH_MOST = POSITION_MOST * UNITS_PER_QUOTE
 """A price at which one lot is worth more is not heard: it could not be counted."""
@@ -44,123 +33,12 @@ LATE_US = 2_000_000
 PATIENT_US = 1_000_000
 """Best prices that should follow a mark are waited for so long before somebody asks for them."""
 
+RESTS_US = 10_000_000
+"""Best prices that orders rest against are asked for once they are as old as this and other prices go on."""
+
 NO_FRESH_PRICE = "no_fresh_price"
+NO_FRESH_BOOK = "no_fresh_book"
 NOT_HELD = "-2010"
-
-
-class Told(NamedTuple):
-    """What the real market was at one instant, on the grid of the contract and never better than it was.
-
-    bid, mark, last   ticks, rounded down
-    ask, mark_above   ticks, rounded up
-    seen              microseconds: when it was certainly so
-    bid_lots, ask_lots   what stands at the best prices; None: nobody tells
-    rate, funds_at    the funding that is announced, in units of 0.00000001, and its instant; None: there is none
-    book_seen, mark_seen   `seen` of the best prices, and of the mark, where these are older; None: they are not
-    """
-
-    symbol: str
-    bid: int
-    ask: int
-    mark: int
-    mark_above: int
-    last: int
-    seen: int
-    bid_lots: int | None = None
-    ask_lots: int | None = None
-    rate: int | None = None
-    funds_at: int | None = None
-    book_seen: int | None = None
-    mark_seen: int | None = None
-
-    @property
-    def is_even(self) -> bool:
-        """Say whether the best prices are not older than the mark."""
-        return self.has_best_of(self.seen if self.mark_seen is None else self.mark_seen)
-
-    def has_best_of(self, instant: int) -> bool:
-        """Say whether the best prices are of that instant or later."""
-        return (self.seen if self.book_seen is None else self.book_seen) >= instant
-
-
-@dataclass(slots=True)
-class OutsideDesk(Desk):
-    """One market whose prices are told.
-
-    told      None: nobody has said yet what it is worth
-    is_trade  whether the last price is a new one
-    gap       microseconds for which nothing was told before it; zero unless that was too long
-    rate, funds_at   what funding is announced and not yet paid
-    paid      up to which instant funding was paid
-    made      of which instant the ladder of each side is
-    """
-
-    told: Told | None = None
-    is_trade: bool = False
-    gap: int = 0
-    rate: int = 0
-    funds_at: int | None = None
-    paid: int = 0
-    made: dict[int, int] = field(default_factory=lambda: {1: 0, -1: 0})
-
-    def __post_init__(self) -> None:
-        """Begin without a price."""
-        self.prices = Prices(0, 0, 0, 0)
-
-    def is_priced(self, now: int) -> bool:
-        """Say whether what was told is fresh enough to trade at."""
-        return self.told is not None and now - self.told.seen <= STALE_US
-
-    def meets(self, type_: OrderType, sign: int, stop: int, *, by_last: bool) -> bool:
-        """Say whether the market meets a trigger; a mark between two ticks has reached only the one behind it."""
-        if by_last or self.told is None:
-            return Desk.meets(self, type_, sign, stop, by_last=by_last)
-        return self.told.mark >= stop if rises(type_, sign) else self.told.mark_above <= stop
-
-    def hear(self, told: Told) -> None:
-        """Go to what is told now."""
-        before = self.told
-        self.gap = 0 if before is None or told.seen - before.seen <= STALE_US else told.seen - before.seen
-        self.is_trade = before is not None and not self.gap and told.last != before.last
-        for sign in (1, -1):
-            if before is None or _side(told, sign) != _side(before, sign) or told.seen - self.made[sign] >= RETURNS_US:
-                self._ladders.pop(sign, None)
-        self.told = told
-        self.prices = Prices(told.bid, told.mark, told.ask, told.last)
-        if told.rate is not None and told.funds_at is not None and told.funds_at > self.paid:
-            self.rate, self.funds_at = told.rate, told.funds_at
-
-    def ladder(self, sign: int) -> Ladder:
-        """Return what buyers (1) or sellers (-1) can take now."""
-        found = self._ladders.get(sign)
-        if found is None:
-            found = self._ladders[sign] = depth(self.contract, self.told, sign)
-            self.made[sign] = 0 if self.told is None else self.told.seen
-        return found
-
-
-def _side(told: Told, sign: int) -> tuple[int, int | None]:
-    return (told.ask, told.ask_lots) if sign > 0 else (told.bid, told.bid_lots)
-
-
-def depth(contract: Contract, told: Told | None, sign: int) -> Ladder:
-    """Return the book behind the best price: what is told there, then levels that hold what LEVEL_WORTH buys.
-
-    They lie a tick apart, 0.01 % or the spread, whichever is most: a large order pays for its size.
-    """
-    if told is None:
-        return Ladder(sign, [])
-    ticks, lots = _side(told, sign)
-    usual = usual_lots(contract, ticks)
-    gap = max(1, divided_up(ticks * GAP_PPM, 1_000_000), told.ask - told.bid)
-    levels = [(ticks, usual if lots is None else lots)] if lots is None or lots > 0 else []
-    levels += [(ticks + sign * gap * step, usual) for step in range(1, LEVELS) if ticks + sign * gap * step > 0]
-    return Ladder(sign, levels)
-
-
-def usual_lots(contract: Contract, ticks: int) -> int:
-    """Return how many lots a level holds where nobody tells: at least one."""
-    return max(1, LEVEL_WORTH // (ticks * contract.unit))
 
 
 def admit(floor: Floor, contract: Contract) -> bool:
@@ -180,13 +58,16 @@ def admit(floor: Floor, contract: Contract) -> bool:
     return True
 
 
-def place(floor: Floor, account_id: str, asked: Asked, now: int) -> Order | Refusal:
-    """Take an order into the books, or say why not: also where no price is fresh, as a venue that is away."""
+def place(floor: Floor, account_id: str, asked: Asked, now: int, arrived: int | None = None) -> Order | Refusal:
+    """Take an order into the books, or say why not: for now, where no price or no book of now is known.
+
+    arrived   microseconds: since when it has waited for best prices that were asked for; None: it came just now
+    """
     desk = floor.desks.get(asked.symbol)
     account = floor.accounts.get(account_id)
-    if desk is not None and account is not None:
-        if not desk.is_priced(now):
-            return Refusal(NO_FRESH_PRICE, _without_price(desk, now), for_now=True)
+    if isinstance(desk, OutsideDesk) and account is not None:
+        if not is_ready(desk, now, now if arrived is None else arrived, waits=asked.waits):
+            return _unready(desk, now)
         settle_in(floor, account, asked.symbol)
         if asked.sign < 0 and desk.contract.instrument.leverage_max == 1:
             free = account.reducible(asked.symbol, -1, asked.side) - _offered(account, asked.symbol)
@@ -195,6 +76,14 @@ def place(floor: Floor, account_id: str, asked: Asked, now: int) -> Order | Refu
                 return Refusal(NOT_HELD, f"only what is held can be sold without leverage: {held} is free")
             asked = replace(asked, reduce_only=True)
     return exchange.place(floor, account_id, asked, now)
+
+
+def is_ready(desk: OutsideDesk, now: int, arrived: int, *, waits: bool) -> bool:
+    """Say whether a market is known well enough to take an order in that arrived then.
+
+    waits   it waits for a trigger: that is measured against the mark, and the best prices are met later
+    """
+    return desk.is_heard(now) if waits else desk.may_fill(now, arrived)
 
 
 def settle_in(floor: Floor, account: Account, symbol: str) -> None:
@@ -211,52 +100,68 @@ def _offered(account: Account, symbol: str) -> int:
     )
 
 
-def _without_price(desk: Desk, now: int) -> str:
-    told = desk.told if isinstance(desk, OutsideDesk) else None
+def _unready(desk: OutsideDesk, now: int) -> Refusal:
+    symbol, told = desk.contract.symbol, desk.told
     if told is None:
-        return f"nobody has told a price of {desk.contract.symbol} yet"
-    return f"the last price of {desk.contract.symbol} is {(now - told.seen) // 1_000_000} s old: it is not traded at"
+        return Refusal(NO_FRESH_PRICE, f"nobody has told a price of {symbol} yet", for_now=True)
+    if not desk.is_heard(now):
+        age = (now - told.seen) // 1_000_000
+        return Refusal(NO_FRESH_PRICE, f"the last price of {symbol} is {age} s old: it is not traded at", for_now=True)
+    if not told.of_book:
+        why = f"the best prices of {symbol} have not been told yet"
+    elif not told.is_young(now):
+        most, age = BOOK_AGE_US_MAX // 1_000_000, (now - told.of_book) // 1_000_000
+        why = f"the best prices of {symbol} are {age} s old, and older than {most} s they are not traded at"
+    else:
+        age = (now - told.of_book) // 1_000
+        why = f"the best prices of {symbol} are {age} ms old, and its mark or last price was told since"
+    return Refusal(NO_FRESH_BOOK, f"{why}; younger ones are asked for", for_now=True)
 
 
 def tell(floor: Floor, told: Told, now: int) -> bool:
     """Let a market go to what is told, and meet its orders there; say whether it was news.
 
-    What is older than what is known is no news, and neither are prices beyond the bounds of the contract.
+    What is older than what is known is no news, part by part, and neither are prices beyond the bounds of the contract.
     """
     desk = floor.desks.get(told.symbol)
     if not isinstance(desk, OutsideDesk) or not 0 < told.bid < told.ask or told.mark < 1 or told.last < 1:
         return False
-    if desk.told is not None and told.seen < desk.told.seen:
-        return False
     if max(told.ask, told.mark_above, told.last) * desk.contract.unit > WORTH_MOST:
         return False
-    _pay(floor, desk, min(told.seen, now))
-    desk.hear(told)
+    known = told if desk.told is None else told.on_top_of(desk.told)
+    if known is None:
+        return False
+    _pay(floor, desk, min(known.seen, now))
+    desk.hear(known)
     floor.changes.markets[told.symbol] = None
-    if not desk.is_priced(now):
+    if not desk.is_heard(now):
         return True  # it came late: nothing is triggered or traded by what the market was
     if desk.orders:
         _match(floor, desk, now)
-    if told.is_even:
+    if known.is_even:
         liquidate(floor, now, _holders(floor, told.symbol))
     return True
 
 
 def lacking(floor: Floor, now: int) -> set[str]:
-    """Return the markets whose best prices are waited for: by what is triggered, or by who may be closed by force.
+    """Return the markets whose best prices are waited for, and do not come by themselves.
 
-    For PATIENT_US they come by themselves; then they have not changed since, or are not told, and should be asked for.
+    What is triggered, or may be closed by force, waits for them for PATIENT_US; what rests, for RESTS_US, where the
+    mark goes on. Then they have not changed since, or are not told, and should be asked for.
     """
     found = set()
     for symbol, desk in floor.desks.items():
         if not isinstance(desk, OutsideDesk) or desk.told is None:
             continue
-        met = [order.met for order in desk.orders.values() if order.waits and order.met is not None]
-        if not desk.told.is_even and any(
+        waits_since = [order.met for order in desk.orders.values() if order.waits and order.met is not None]
+        if not desk.is_priced(now) and any(
             symbol in map(symbol_of, nearly_lost(floor, one)) for one in _holders(floor, symbol)
         ):
-            met.append(desk.told.seen if desk.told.mark_seen is None else desk.told.mark_seen)
-        if met and min(met) + PATIENT_US <= now:
+            waits_since.append(desk.told.of_mark)
+        rests = desk.is_heard(now) and any(not order.waits for order in desk.orders.values())
+        if rests and now - desk.told.of_book > RESTS_US:
+            found.add(symbol)
+        if waits_since and min(waits_since) + PATIENT_US <= now:
             found.add(symbol)
     return found
 
@@ -300,10 +205,10 @@ def _meet_triggers(floor: Floor, desk: OutsideDesk, now: int) -> None:
     held_up = [order for order in desk.orders.values() if order.waits and order.met is not None]
     fresh = [order for order in desk.orders.values() if order.waits and order.met is None and is_met(desk, order)]
     for order in fresh:
-        order.met = told.seen if order.by_last or told.mark_seen is None else told.mark_seen
+        order.met = told.of_last if order.by_last else told.of_mark
         floor.changes.orders[order.number] = order
     for order in held_up + fresh:
-        if not order.is_open or order.met is None or not told.has_best_of(order.met):
+        if not order.is_open or order.met is None or told.of_book < order.met:
             continue
         waited, order.met = now - order.met, None
         activate(floor, order, now)
@@ -315,13 +220,14 @@ def _meet_triggers(floor: Floor, desk: OutsideDesk, now: int) -> None:
 
 def _meet_limits(floor: Floor, desk: OutsideDesk, resting: list[Order], sign: int, now: int) -> None:
     """Trade resting orders of one side as makers, at their own price, by the rule at the top."""
+    is_young = desk.told is not None and desk.told.is_young(now)
     through = usual_lots(desk.contract, desk.prices.last)  # what a trade through a limit brings, for all together
     for order in sorted(resting, key=lambda order: (-sign * (order.price or 0), order.rank)):
         if not order.is_open or order.price is None:
             continue
         account = floor.accounts[order.account_id]
         most = min(order.left, account.reducible(order.symbol, sign, order.side)) if order.reduce_only else order.left
-        if desk.ladder(sign).reaches(order.price):
+        if is_young and desk.ladder(sign).reaches(order.price):
             lots = sum(size for _, size in desk.ladder(sign).take(most, order.price))
         elif _traded_through(desk, order, now):
             lots = min(most, through)

@@ -146,6 +146,8 @@ class PaperVenue:
 
     def place(self, account: VenueAccount, orders: Sequence[OrderRequest]) -> list[PlaceOutcome]:
         """Place orders one after the other; all of them become durable in one commit. Never raises for an order."""
+        arrived = micros(self._clock.now())
+        self._make_ready(orders, arrived)
         struck = self._strike("place")
         if Fault.LOSE_REQUEST in struck:
             return [Unknown("the request was lost")] * len(orders)
@@ -154,17 +156,20 @@ class PaperVenue:
             return [Unknown("no answer came")] * len(orders)
         if Fault.REFUSE in struck:
             return [Rejected("-2010", "the venue refuses new orders")] * len(orders)
-        outcomes = self._place(account, orders, tell_immediate=Fault.TELL_IMMEDIATE in struck)
+        outcomes = self._place(account, orders, arrived, tell_immediate=Fault.TELL_IMMEDIATE in struck)
         return [Unknown("the answer was lost")] * len(orders) if self._loses(struck) else outcomes
 
     def deliver_late(self) -> None:
         """Let the requests arrive that a fault held back; they are told by event, as nobody waits for an answer."""
         late, self._late = self._late, []
         for account, orders in late:
-            self._place(account, orders, tell_immediate=True)
+            self._place(account, orders, micros(self._clock.now()), tell_immediate=True)
+
+    def _make_ready(self, orders: Sequence[OrderRequest], arrived: int) -> None:
+        """Know what orders that have arrived will meet; a made-up market always does."""
 
     def _place(
-        self, account: VenueAccount, orders: Sequence[OrderRequest], *, tell_immediate: bool
+        self, account: VenueAccount, orders: Sequence[OrderRequest], arrived: int, *, tell_immediate: bool
     ) -> list[PlaceOutcome]:
         def change(floor: Floor, now: int) -> list[words.Placed]:
             instant = self._clock.now()
@@ -175,7 +180,7 @@ class PaperVenue:
                 if is_held_up and not waits:
                     placed.append((request, _BEHIND_ANOTHER))
                     continue
-                made = self._place_one(floor, account, request, instant, now)
+                made = self._place_one(floor, account, request, instant, (now, arrived))
                 is_held_up = is_held_up or (not waits and isinstance(made, Refusal) and made.for_now)
                 placed.append((request, made))
             return placed
@@ -210,18 +215,18 @@ class PaperVenue:
         return found if same and (request.close_position or theirs.quantity == ours.quantity) else outcome
 
     def _place_one(
-        self, floor: Floor, account: VenueAccount, request: OrderRequest, instant: datetime, now: int
+        self, floor: Floor, account: VenueAccount, request: OrderRequest, instant: datetime, at: tuple[int, int]
     ) -> Order | Refusal:
         if not _in_window(request.stamped_at, instant):
             return Refusal(
                 "-1021", f"the request was stamped {request.stamped_at}, at {instant} it is outside of the window"
             )
         asked = words.asked(floor.contracts, request)
-        return self._take_in(floor, account.id, asked, now) if isinstance(asked, Asked) else asked
+        return self._take_in(floor, account.id, asked, at) if isinstance(asked, Asked) else asked
 
-    def _take_in(self, floor: Floor, account_id: str, asked: Asked, now: int) -> Order | Refusal:
-        """Let an order that can be read arrive on the floor."""
-        return exchange.place(floor, account_id, asked, now)
+    def _take_in(self, floor: Floor, account_id: str, asked: Asked, at: tuple[int, int]) -> Order | Refusal:
+        """Let an order that can be read arrive on the floor; `at`: now, and when it came to the venue."""
+        return exchange.place(floor, account_id, asked, at[0])
 
     def cancel(
         self, account: VenueAccount, symbol: str, client_order_id: str, stamped_at: datetime | None = None

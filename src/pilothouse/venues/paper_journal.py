@@ -27,7 +27,9 @@ from pilothouse.simulation.contracts import Contract
 from pilothouse.simulation.floor import Changes, Floor
 from pilothouse.simulation.market import MarketState
 from pilothouse.simulation.orders import Execution, Movement, MovementKind, Order, Status
-from pilothouse.simulation.outside import OutsideDesk, Told, admit
+from pilothouse.simulation.outside import admit
+from pilothouse.simulation.outside_desk import OutsideDesk
+from pilothouse.simulation.told import Told
 from pilothouse.venues import paper_tables as t
 
 _DIALECT = sqlite.dialect()
@@ -252,7 +254,8 @@ def _open_outside(tx: Tx, floor: Floor) -> None:
         assert isinstance(desk, OutsideDesk), "only such a market is told"
         desk.next_trade = row.next_trade
         if row.seen is not None:
-            desk.hear(Told(row.symbol, row.bid, row.ask, row.mark, row.mark_above, row.last, row.seen))
+            prices = (row.bid, row.ask, row.mark, row.mark_above, row.last)
+            desk.hear(Told(row.symbol, *prices, row.seen, book_seen=0))  # it may be old: nothing is filled at it
         desk.rate, desk.funds_at, desk.paid = row.rate, row.funds_at, row.paid
 
 

@@ -1,7 +1,7 @@
 """Paper money on a real venue's public prices: its instruments, quotes and funding, and nothing of it but the fills.
 
 The source is any adapter; it needs no key. Every quote it tells meets the orders here in the order in which it came.
-Best prices that a triggered order waits for, and that do not come by themselves, are asked for until they are told.
+Best prices that an order needs, and that do not come by themselves, are asked for; before they are told nothing fills.
 """
 
 import hashlib
@@ -14,13 +14,13 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from functools import partial
 from pathlib import Path
-from typing import Final, Protocol
+from typing import Final
 
 import structlog
 
 from pilothouse.core.candle import Candle
 from pilothouse.core.clock import Clock, micros
-from pilothouse.core.errors import Broken, Refused, Unavailable, Unknown
+from pilothouse.core.errors import Refused, Unavailable, Unknown
 from pilothouse.core.instrument import Instrument
 from pilothouse.core.quote import Quote
 from pilothouse.simulation import outside
@@ -29,57 +29,18 @@ from pilothouse.simulation.admission import Unfit, contract_of
 from pilothouse.simulation.contracts import Contract
 from pilothouse.simulation.floor import Changes, Floor
 from pilothouse.simulation.orders import Asked, Order, Refusal
+from pilothouse.simulation.outside_desk import OutsideDesk
 from pilothouse.venues import paper_words as words
 from pilothouse.venues.paper import PaperVenue
 from pilothouse.venues.paper_durable import DurableFloor
 from pilothouse.venues.paper_faults import PaperFaults
+from pilothouse.venues.paper_prices import PaperPrices, PriceSource, Seen
 from pilothouse.venues.paper_real_card import card_on
-from pilothouse.venues.port import AccountEvent, Card, OrderRequest, PlaceOutcome, VenueAccount
+from pilothouse.venues.port import AccountEvent, Card, OrderRequest
 
 _WRITE_EVERY: Final = 200
 _INSTRUMENTS_AGAIN: Final = timedelta(seconds=30)
-_ASKS_EVERY_S: Final = 2.0
 _log = structlog.get_logger("pilothouse.venues.paper")
-
-Seen = tuple[Quote, int]
-"""A quote, and the microsecond at which it was certainly so."""
-
-
-class PriceSource(Protocol):
-    """The public part of a venue, as in port.Venue."""
-
-    @property
-    def card(self) -> Card:
-        """Return what the venue can do."""
-        ...
-
-    def instruments(self) -> Sequence[Instrument]:
-        """Return everything that can be traded there."""
-        ...
-
-    def watch(self, sink: Callable[[Sequence[Quote]], None]) -> Callable[[], None]:
-        """Hand quotes of what is followed to `sink`; return what stops it."""
-        ...
-
-    def follow(self, symbols: Collection[str]) -> None:
-        """Follow the prices of these symbols too."""
-        ...
-
-    def quotes(self, symbols: Collection[str] = ()) -> list[Quote]:
-        """Ask for present prices."""
-        ...
-
-    def timeframes(self) -> tuple[str, ...]:
-        """Return how long candles may be."""
-        ...
-
-    def candles(self, symbol: str, timeframe: str, start: datetime, end: datetime) -> list[Candle]:
-        """Return candles."""
-        ...
-
-    def close(self) -> None:
-        """End what is open."""
-        ...
 
 
 class RealPrices(Refused):
@@ -107,17 +68,12 @@ class RealPaper(PaperVenue):
         """
         self._source = source
         self._latest: dict[str, Quote] = {}
+        self._latest_lock = threading.Lock()
         self._followed: set[str] = set()
         self._instruments_at: datetime | None = None
-        self._heard: list[Seen] = []
-        self._rung = threading.Condition()
-        self._closing = False
-        self._threaded = threaded
-        self._asker: threading.Thread | None = None
-        self._asks_at = clock.monotonic()
+        self._prices = PaperPrices(source, clock, self._meet, threaded=threaded)
         super().__init__(url, clock=clock, witness=witness, faults=faults)
-        self._thread: threading.Thread | None = None
-        self._unwatch = source.watch(self._hear if threaded else self._hear_now)
+        self._prices.listen()
         self.follow(self._floor.glance(_touched))
 
     def _open(self, url: str, seed: int, witness: Callable[[str], None] | None) -> DurableFloor:
@@ -126,13 +82,7 @@ class RealPaper(PaperVenue):
 
     def close(self) -> None:
         """Stop listening, write down where the markets are, and let go of the journal and the source."""
-        self._unwatch()
-        with self._rung:
-            self._closing = True
-            self._rung.notify_all()
-        for thread in (self._thread, self._asker):
-            if thread is not None and thread is not threading.current_thread():
-                thread.join()
+        self._prices.close()
         super().close()
         self._source.close()
 
@@ -167,7 +117,7 @@ class RealPaper(PaperVenue):
 
     def quotes(self, symbols: Collection[str] = ()) -> list[Quote]:
         """Ask the source for present prices, and let them meet the orders here. Raises Unavailable."""
-        return self._ask(symbols or self._followed)
+        return self._prices.ask(symbols or self._followed)
 
     def follow(self, symbols: Collection[str]) -> None:
         """Follow the prices of these symbols too; does not wait."""
@@ -179,7 +129,7 @@ class RealPaper(PaperVenue):
     def watch(self, sink: Callable[[Sequence[Quote]], None]) -> Callable[[], None]:
         """Hand what is known to `sink` at once, then every quote as it has met the orders; return what stops it."""
         self._watchers = (*self._watchers, sink)
-        with self._rung:
+        with self._latest_lock:
             known = list(self._latest.values())
         if known:
             sink(known)
@@ -206,20 +156,26 @@ class RealPaper(PaperVenue):
 
     # ── Orders ────────────────────────────────────────────────────────────────────────────────────
 
-    def place(self, account: VenueAccount, orders: Sequence[OrderRequest]) -> list[PlaceOutcome]:
-        """Place orders at prices of now: what is not known or not fresh is asked for first, once."""
-        self._freshen({request.terms.symbol for request in orders})
-        return super().place(account, orders)
-
-    def _freshen(self, symbols: Collection[str]) -> None:
+    def _make_ready(self, orders: Sequence[OrderRequest], arrived: int) -> None:
+        """Ask, once, for what these orders need and nobody has told of late; without it they are refused for now."""
+        symbols = {request.terms.symbol for request in orders}
         self._learn(symbols)
-        known = {symbol for symbol in symbols if symbol in self._floor.contracts}
-        self.follow(known)
+        self.follow({symbol for symbol in symbols if symbol in self._floor.contracts})
+        self._prices.ask_for_orders(partial(self._unready, orders, arrived))
+
+    def _unready(self, orders: Sequence[OrderRequest], arrived: int) -> set[str]:
+        """Return the markets that are not known well enough to take in what arrived then."""
         now = micros(self._clock.now())
-        stale = self._floor.glance(lambda floor: {one for one in known if not floor.desks[one].is_priced(now)})
-        if stale:
-            with suppress(Unavailable, Refused, Unknown):  # then they are refused, in the venue's words
-                self._ask(stale)
+
+        def look(floor: Floor) -> set[str]:
+            return {
+                terms.symbol
+                for terms in (request.terms for request in orders)
+                if isinstance(desk := floor.desks.get(terms.symbol), OutsideDesk)
+                and not outside.is_ready(desk, now, arrived, waits=terms.type.is_conditional)
+            }
+
+        return self._floor.glance(look)
 
     def _learn(self, symbols: Collection[str]) -> None:
         """Ask for the instruments if one of these is not known, but not again and again."""
@@ -230,8 +186,8 @@ class RealPaper(PaperVenue):
             with suppress(Unavailable, Unknown):
                 self.instruments()
 
-    def _take_in(self, floor: Floor, account_id: str, asked: Asked, now: int) -> Order | Refusal:
-        return outside.place(floor, account_id, asked, now)
+    def _take_in(self, floor: Floor, account_id: str, asked: Asked, at: tuple[int, int]) -> Order | Refusal:
+        return outside.place(floor, account_id, asked, *at)
 
     def _holding(self, floor: Floor, its: Account, symbol: str) -> Holding:
         outside.settle_in(floor, its, symbol)
@@ -246,7 +202,7 @@ class RealPaper(PaperVenue):
     def step(self, now: datetime) -> None:
         """Pay the funding that is due at `now`. Prices come by themselves; where they lack, they are asked for."""
         instant = micros(now)
-        self._ask_for_what_lacks(now)
+        self._prices.ask_for_what_lacks(self._floor.glance(lambda floor: outside.lacking(floor, instant)))
 
         def change(floor: Floor, _: int) -> None:
             outside.pay_announced(floor, instant)
@@ -260,63 +216,6 @@ class RealPaper(PaperVenue):
         """Refuse: the prices are those of a real market. Raises RealPrices."""
         raise RealPrices(f"{symbol} is worth what {self._source.card.title} says, not {price}")
 
-    def _ask(self, symbols: Collection[str]) -> list[Quote]:
-        """Ask the source; what it answers is certainly so since the question."""
-        asked_at = self._clock.now()
-        told = self._source.quotes(sorted(symbols))
-        quotes = [replace(quote, at=max(quote.at, asked_at), book_at=None, mark_at=None) for quote in told]
-        self._meet([(quote, micros(asked_at)) for quote in quotes])
-        return quotes
-
-    def _ask_for_what_lacks(self, now: datetime) -> None:
-        """Ask for best prices that something has waited for, now and then, until they are told; does not wait."""
-        lacking = self._floor.glance(lambda floor: outside.lacking(floor, micros(now)))
-        instant = self._clock.monotonic()
-        if not lacking or instant < self._asks_at or (self._asker is not None and self._asker.is_alive()):
-            return
-        self._asks_at = instant + _ASKS_EVERY_S
-
-        def ask() -> None:
-            try:
-                self._ask(lacking)
-            except (Unavailable, Refused, Unknown, Broken) as error:
-                _log.warning("best_prices_lack", venue=self.card.venue, symbols=sorted(lacking), why=str(error))
-
-        if not self._threaded:
-            ask()
-            return
-        self._asker = threading.Thread(target=ask, name="pilothouse-paper-asks", daemon=True)
-        self._asker.start()
-
-    def _hear(self, quotes: Sequence[Quote]) -> None:
-        """Queue what the source tells; on its thread, so without waiting."""
-        now = micros(self._clock.now())
-        with self._rung:
-            self._heard += [(quote, min(micros(quote.at), now)) for quote in quotes]
-            if not self._closing and (self._thread is None or not self._thread.is_alive()):
-                # Also after one that died of what it met: deaf for ever would be worse.
-                self._thread = threading.Thread(target=self._work, name="pilothouse-paper-prices", daemon=True)
-                self._thread.start()
-            self._rung.notify()
-
-    def _hear_now(self, quotes: Sequence[Quote]) -> None:
-        now = micros(self._clock.now())
-        self._meet([(quote, min(micros(quote.at), now)) for quote in quotes])
-
-    def _work(self) -> None:
-        """Let quotes meet the orders, in the order in which they came, until closed."""
-        while True:
-            with self._rung:
-                while not self._heard and not self._closing:
-                    self._rung.wait()
-                if self._closing:
-                    return
-                batch, self._heard = self._heard, []
-            try:
-                self._meet(batch)
-            except (Unknown, Unavailable, Broken) as error:
-                _log.warning("quotes_not_taken_in", venue=self.card.venue, why=str(error))
-
     def _meet(self, batch: Sequence[Seen]) -> None:
         """Let quotes meet the orders; tell what came of it, and the quotes, once all of it is durable."""
 
@@ -327,7 +226,7 @@ class RealPaper(PaperVenue):
             return heard, words.events(self._floor.contracts, changes)
 
         heard, events = self._floor.change("paper_told", change, answer, at_once=False).certain()
-        with self._rung:
+        with self._latest_lock:
             self._latest |= {quote.symbol: quote for quote in heard}
         self._tell(events)
         if heard:

@@ -3,7 +3,9 @@
 from typing import Final
 
 from pilothouse.simulation.admission import MAKER_PPM, POSITION_MOST, TAKER_PPM
-from pilothouse.simulation.outside import LATE_US, LEVELS, PATIENT_US, RETURNS_US, STALE_US
+from pilothouse.simulation.outside import LATE_US, PATIENT_US, RESTS_US
+from pilothouse.simulation.outside_desk import LEVELS, RETURNS_US
+from pilothouse.simulation.told import BOOK_AGE_US_MAX, HEARD_US
 from pilothouse.venues.paper_card import CARD as PAPER
 from pilothouse.venues.port import Capability, Card
 
@@ -11,7 +13,13 @@ _PERCENT: Final = 10_000
 _SECOND: Final = 1_000_000
 
 _CAPABILITIES: Final = (
-    Capability("market orders", "done", "simulated: at the best price that was told, or worse"),
+    Capability(
+        "market orders",
+        "done",
+        "simulated: at the best price that was told, or worse; at none that is older than "
+        f"{BOOK_AGE_US_MAX // _SECOND} s, or than what the mark or the last price had said when the order came: then "
+        "the venue is asked, and without an answer the order is rejected for now (no_fresh_book)",
+    ),
     Capability("limit orders GTC, IOC, FOK, post-only", "done"),
     Capability(
         "stop and take-profit orders, by mark price",
@@ -24,7 +32,7 @@ _CAPABILITIES: Final = (
         "quantity at the best price",
         "done",
         "as told where the venue tells it, else 10,000 of the quote currency; "
-        f"it comes back when the book changes there, or within {RETURNS_US // _SECOND} s",
+        f"it comes back when the book changes there, or is told again after {RETURNS_US // _SECOND} s",
     ),
     Capability(
         "slippage by size",
@@ -36,7 +44,8 @@ _CAPABILITIES: Final = (
         "resting limit orders",
         "done",
         "at their own price, once the other side's best price reaches it, or a trade went through it while it had "
-        f"rested for {LATE_US // _SECOND} s; a trade at the very price is not enough",
+        f"rested for {LATE_US // _SECOND} s; a trade at the very price is not enough. Best prices that are not told "
+        f"for {RESTS_US // _SECOND} s are asked for",
     ),
     Capability("queue position", "exempt", "nobody's place in the real queue is known: hence the rule for limits"),
     Capability("latency", "exempt", "none is simulated: an order meets the newest price that has arrived here"),
@@ -44,7 +53,7 @@ _CAPABILITIES: Final = (
     Capability(
         "outage of the prices",
         "done",
-        f"without a price of the last {STALE_US // _SECOND} s orders are rejected (no_fresh_price), cancels pass and "
+        f"without a price of the last {HEARD_US // _SECOND} s orders are rejected (no_fresh_price), cancels pass and "
         "nothing triggers; what was passed meanwhile triggers at the first price after it, and says so",
     ),
     Capability("partial fills", "done"),

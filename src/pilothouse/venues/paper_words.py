@@ -16,7 +16,7 @@ from pilothouse.simulation.exchange import liquidation_price
 from pilothouse.simulation.floor import Changes, Desk, Floor
 from pilothouse.simulation.funding import RATE_UNIT
 from pilothouse.simulation.orders import Asked, Execution, Movement, MovementKind, Order, Refusal
-from pilothouse.simulation.outside import Told
+from pilothouse.simulation.told import Told
 from pilothouse.venues.port import (
     Accepted,
     AccountEvent,
@@ -118,7 +118,7 @@ def told(contract: Contract, quote: Quote, seen: int) -> Told:
         None if quote.ask_quantity is None else int(EXACT.divide_int(quote.ask_quantity, lot)),
         int(EXACT.divide_int(quote.funding_rate or Decimal(0), _RATE)) if known else None,
         micros(quote.funding_at) if quote.funding_at is not None and known else None,
-        *(None if at is None else min(micros(at), seen) for at in (quote.book_at, quote.mark_at)),
+        *(None if at is None else min(micros(at), seen) for at in (quote.book_at, quote.mark_at, quote.last_at)),
     )
 
 

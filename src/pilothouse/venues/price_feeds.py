@@ -116,8 +116,9 @@ class PriceFeeds:
         return [self._by_our_clock(quote) for quote in quotes]
 
     def _by_our_clock(self, quote: Quote) -> Quote:
-        book_at, mark_at = (at and self._in_our_time(at) for at in (quote.book_at, quote.mark_at))
-        return replace(quote, at=self._in_our_time(quote.at), book_at=book_at, mark_at=mark_at)
+        apart = (quote.book_at, quote.mark_at, quote.last_at)
+        book_at, mark_at, last_at = (at and self._in_our_time(at) for at in apart)
+        return replace(quote, at=self._in_our_time(quote.at), book_at=book_at, mark_at=mark_at, last_at=last_at)
 
     def _keep_and_tell(self, told: Sequence[Quote]) -> None:
         quotes = self._ours(told)

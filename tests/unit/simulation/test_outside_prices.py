@@ -15,8 +15,10 @@ from pilothouse.simulation import exchange, outside
 from pilothouse.simulation.admission import POSITION_MOST, Unfit, brackets_for, contract_of
 from pilothouse.simulation.contracts import UNITS_PER_QUOTE
 from pilothouse.simulation.floor import Floor
-from pilothouse.simulation.orders import Asked, Execution, MovementKind, Order
-from pilothouse.simulation.outside import NO_FRESH_PRICE, STALE_US, OutsideDesk, Told
+from pilothouse.simulation.orders import Asked, Execution, MovementKind, Order, Refusal
+from pilothouse.simulation.outside import NO_FRESH_BOOK, NO_FRESH_PRICE
+from pilothouse.simulation.outside_desk import OutsideDesk
+from pilothouse.simulation.told import BOOK_AGE_US_MAX, HEARD_US, Told
 
 BTC = Instrument(
     "BTCUSDT", "BTC", "USDT", Decimal("0.1"), Decimal("0.001"), Decimal("0.001"), Decimal(1000), Decimal(5),
@@ -166,17 +168,21 @@ def test_brackets_have_no_jump_and_cost_more_than_a_forced_close(leverage: int) 
 
 
 def test_a_price_that_is_not_confirmed_is_not_traded_at() -> None:
-    """Ten seconds, to the microsecond."""
+    """Ten seconds for the mark that triggers, three for the book that fills, each to the microsecond."""
     floor = market()
     order = asked(1, 1, OrderType.MARKET, 10, 0, TimeInForce.GTC, reduce_only=False)
+    stop = asked(2, -1, OrderType.STOP_MARKET, 10, 500_000, TimeInForce.GTC, reduce_only=False)
     never = outside.place(floor, "acc", order, 5)
     outside.tell(floor, Told(BTC.symbol, 600_000, 600_001, 600_000, 600_000, 600_000, 5), 5)
-    late = outside.place(floor, "acc", order, 6 + STALE_US)
-    just = outside.place(floor, "acc", order, 5 + STALE_US)
+    away = [outside.place(floor, "acc", each, 6 + HEARD_US) for each in (order, stop)]
+    late = outside.place(floor, "acc", order, 6 + BOOK_AGE_US_MAX)
+    waits = outside.place(floor, "acc", stop, 5 + HEARD_US)
+    just = outside.place(floor, "acc", order, 5 + BOOK_AGE_US_MAX)
 
-    assert not isinstance(never, Order)
-    assert not isinstance(late, Order)
-    assert (never.code, late.code, late.for_now) == (NO_FRESH_PRICE, NO_FRESH_PRICE, True)
+    refused = [each for each in (never, *away, late) if isinstance(each, Refusal)]
+    assert [each.code for each in refused] == [NO_FRESH_PRICE] * 3 + [NO_FRESH_BOOK]
+    assert all(each.for_now for each in refused)
+    assert isinstance(waits, Order)
     assert isinstance(just, Order)
 
 
@@ -210,7 +216,7 @@ def test_a_forced_close_waits_for_a_price_of_now() -> None:
         outside.tell(floor, Told(symbol, 600_000, 600_001, 600_000, 600_000, 600_000, 1), 1)
         buy = replace(asked(1, 1, OrderType.MARKET, 700, 0, TimeInForce.GTC, reduce_only=False), symbol=symbol)
         assert isinstance(outside.place(floor, "acc", replace(buy, client_id=symbol), 1), Order)
-    later = 2 + STALE_US
+    later = 2 + HEARD_US
 
     outside.tell(floor, Told("BTCUSDT", 450_000, 450_001, 450_000, 450_000, 450_000, later), later)
     held = {key: holding.lots for key, holding in floor.accounts["acc"].holdings.items()}

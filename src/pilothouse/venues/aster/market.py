@@ -43,6 +43,7 @@ class _Parts:
     funding_at: datetime | None = None
     book_at: datetime | None = None
     mark_at: datetime | None = None
+    last_at: datetime | None = None
 
 
 class Prices:
@@ -68,10 +69,10 @@ class Prices:
             parts.funding_rate, parts.funding_at = _funding(message, "r", "T")
         elif kind in {"24hrMiniTicker", "24hrTicker"}:
             parts = self._of(message)
-            parts.last = wire.number(message, "c")
+            parts.last, parts.last_at = wire.number(message, "c"), wire.instant(message, "E")
         elif kind == "aggTrade":
             parts = self._of(message)
-            parts.last = wire.number(message, "p")
+            parts.last, parts.last_at = wire.number(message, "p"), wire.instant(message, "E")
         else:
             return None
         at = at or wire.instant(message, "E")
@@ -84,6 +85,7 @@ class Prices:
             self._parts[quote.symbol] = _Parts(
                 quote.bid, quote.ask, quote.mark, quote.last, quote.at, quote.bid_quantity, quote.ask_quantity,
                 quote.funding_rate, quote.funding_at, quote.book_at or quote.at, quote.mark_at or quote.at,
+                quote.last_at or quote.at,
             )  # fmt: skip
 
     def _of(self, message: wire.Row) -> _Parts:
@@ -97,6 +99,7 @@ class Prices:
         return Quote(
             symbol, parts.bid, parts.ask, parts.mark, parts.last, parts.at, self._source,
             parts.bid_quantity, parts.ask_quantity, parts.funding_rate, parts.funding_at, parts.book_at, parts.mark_at,
+            parts.last_at,
         )  # fmt: skip
 
 

@@ -232,6 +232,7 @@ class _Parts:
     funding_at: datetime | None = None
     book_at: datetime | None = None
     mark_at: datetime | None = None
+    last_at: datetime | None = None
 
 
 class _Prices:
@@ -251,6 +252,7 @@ class _Prices:
             self._parts[quote.symbol] = _Parts(
                 quote.bid, quote.ask, quote.mark, quote.last, quote.at, quote.bid_quantity, quote.ask_quantity,
                 quote.funding_rate, quote.funding_at, quote.book_at or quote.at, quote.mark_at or quote.at,
+                quote.last_at or quote.at,
             )  # fmt: skip
 
     def understood(self, message: Any) -> Sequence[Quote]:
@@ -272,7 +274,7 @@ class _Prices:
             rate, at_next = told.funding(event, "r", "T")
             parts = replace(parts, mark=words.number(event, "p"), mark_at=at, funding_rate=rate, funding_at=at_next)
         elif kind in {"24hrMiniTicker", "24hrTicker"}:
-            parts = replace(parts, last=words.number(event, "c"))
+            parts = replace(parts, last=words.number(event, "c"), last_at=at)
             parts = parts if self.has_mark else replace(parts, mark_at=at)  # the last price stands for it
         else:
             return ()
@@ -290,6 +292,7 @@ class _Prices:
         return Quote(
             symbol, parts.bid, parts.ask, mark, parts.last, parts.at, self._venue,
             parts.bid_quantity, parts.ask_quantity, parts.funding_rate, parts.funding_at, parts.book_at, parts.mark_at,
+            parts.last_at,
         )  # fmt: skip
 
 
