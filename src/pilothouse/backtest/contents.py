@@ -28,11 +28,17 @@ class NoOrders(NotFound):
 def orders_in(kept: Kept) -> Orders:
     """Return the orders of a run. Raises NoOrders, which says how they are had."""
     if kept.orders is None:
-        how = (
-            "ask for the same run with --orders (API: orders): it is found, and they are worked out and kept beside it"
-        )
-        raise NoOrders(f"the orders of backtest {kept.card.name[:12]} are not kept, because it is a long one; {how}")
+        name = kept.card.name[:12]
+        raise NoOrders(f"the orders of backtest {name} are not kept, because it is a long one; {how_orders_are_had()}")
     return kept.orders
+
+
+def how_orders_are_had() -> str:
+    """Return how the orders of a run that was kept without them are had."""
+    return (
+        "ask for the same run with --orders (API: POST /backtests with orders: true): it is found, and they are "
+        "worked out and kept beside it"
+    )
 
 
 def page_of(kept: Kept) -> str:
@@ -42,7 +48,7 @@ def page_of(kept: Kept) -> str:
     subtitle = f"{told['symbol']}, {told['timeframe']}, {told['span']}"
     shown = Told(title, subtitle, kept.spec, kept.candles.fingerprint(), tuple(told["notes"]), told.get("luck", ""),
                  bool(told.get("unfunded")))  # fmt: skip
-    more = Beside(kept.exposure, kept.orders)
+    more = Beside(kept.exposure, kept.orders, kept.card.name)
     return page(kept.result, kept.candles, found.metrics, found.months, found.kinds, shown, more)
 
 

@@ -85,6 +85,7 @@ class Beside:
 
     exposure: Exposure | None = None
     orders: Orders | None = None
+    name: str = ""
 
 
 def page(
@@ -116,7 +117,7 @@ def page(
         _heat(months),
         _kinds(kinds),
         _trades(result),
-        _orders(beside.orders),
+        _orders(beside.orders, beside.name),
         _fills(result),
         _metrics(metrics),
         f"<h2>What was run</h2><p class=dim>Data {text(told.fingerprint)}; result {result.digest()}</p>",
@@ -209,9 +210,16 @@ def _trades(result: Result) -> str:
                    TRADE_NAMES)  # fmt: skip
 
 
-def _orders(orders: Orders | None) -> str:
+def _orders(orders: Orders | None, name: str) -> str:
     if orders is None:
-        return ""
+        if not name:
+            return ""
+        command = f"<code>pilothouse backtest export {name[:12]} --what orders</code>"
+        asked = "<code>POST /backtests</code> with <code>orders: true</code>"
+        words = (
+            f"Not kept with a run as long as this one. {command}, or the same {asked}, works them out and keeps them."
+        )
+        return f"<h2>Orders</h2><p class=dim>{words}</p>"
     return _leafed("orders", f"Orders <span class=dim>({len(orders):,}{_first_of(len(orders))})</span>", ORDER_NAMES)
 
 

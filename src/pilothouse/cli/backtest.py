@@ -38,7 +38,8 @@ def run(
         typer.Option(
             "--orders/--no-orders",
             show_default=False,
-            help="Keep every order too; by default of runs of up to 30,000 bars. A run that is found gets them added.",
+            help="Keep every order too; by default of runs of up to 30,000 bars. A run that is found gets them added, "
+            "and export works them out when they are asked for.",
         ),
     ] = None,
     as_json: Json = False,
@@ -51,7 +52,7 @@ def run(
     gc.set_threshold(200_000)
 
     from pilothouse.backtest.pace import Pace
-    from pilothouse.cli import environment, show
+    from pilothouse.cli import backtest_orders, environment, show
     from pilothouse.cli.backtest_asked import request_of
     from pilothouse.cli.underway import shown
     from pilothouse.wiring.backtest_run import carry_out
@@ -65,6 +66,7 @@ def run(
         request = request_of(settings, described, said)
         wish = wish_of(request, described)
         done = carry_out(settings, described, wish, request.found, changed_by(request), orders=orders, pace=pace)
+        backtest_orders.remember(settings, done.card.name, strategy, said, request)
     if report is not None:
         _write_page(report, _shelf().get(done.card.name))
     told = _told(done.card) | {"found": done.found, "seconds": round_ms(done.seconds)}
@@ -146,21 +148,31 @@ def export(
             "of a walk forward steps (default) or returns.",
         ),
     ] = "",
+    orders: Annotated[bool, typer.Option("--orders", help="The same as --what orders.", show_default=False)] = False,
     out: Annotated[Path | None, typer.Option("--out", "-o", metavar="FILE", help=".csv, .parquet or .json.")] = None,
 ) -> None:
-    """Write trades, orders, fills, periods or equity to a file, or to standard output as CSV."""
+    """Write trades, orders, fills, periods or equity to a file, or to standard output as CSV.
+
+    Orders of a long run that was kept without them are worked out by running it once more, turn by turn.
+    """
     import sys
 
     from pilothouse.backtest.contents import content
-    from pilothouse.cli import environment
+    from pilothouse.cli import backtest_orders, environment
     from pilothouse.wiring.backtest_pages import search_file
 
     kind = out.suffix.lower() if out else ".csv"
     search = _search(name)
+    if orders:
+        what = "orders" if what in {"", "orders"} else _both(what)
     if search is not None:
         written = search_file(environment.settings(), search, what, kind)
     else:
-        written = content(_shelf().get(_shelf().named(name)), what or "trades", kind)
+        shelf = _shelf()
+        whole = shelf.named(name)
+        if what == "orders" and not shelf.has_orders(whole):
+            backtest_orders.work_out(environment.settings(), whole)
+        written = content(shelf.get(whole), what or "trades", kind)
     if out is None:
         sys.stdout.buffer.write(written)
         return
@@ -252,6 +264,13 @@ def _searches() -> "SearchShelf":
 def _search(name: str) -> "KeptSearch | None":
     """Return the sweep or walk forward of a name; None where it is a run's, or nobody's. Raises Invalid for several."""
     return _searches().named(name)
+
+
+def _both(what: str) -> str:
+    """Raise Invalid: two tables were asked for in one file."""
+    from pilothouse.core.errors import Invalid, Problem
+
+    raise Invalid([Problem("orders", f"beside --what {what[:40]}", "one of the two", "both")])
 
 
 def _strategy(kept: "Card | KeptSearch") -> str:

@@ -37,6 +37,7 @@ from pilothouse.strategies import foresight
 from pilothouse.strategies.registry import Described
 from pilothouse.strategies.sdk import Columns
 from pilothouse.wiring import bench_pages, bench_pieces, bench_uploads
+from pilothouse.wiring.backtest_orders import remember
 from pilothouse.wiring.backtest_pages import page_of_search, page_of_walk, trials_file, verdict_of, walk_file
 from pilothouse.wiring.backtest_run import FOLDER, TRIALS, carry_out, prepare, steps_of, traded
 from pilothouse.wiring.backtest_search import (
@@ -190,9 +191,9 @@ class Bench:
             orders = steps_of(wish, request.found) <= _ORDERS_MOST
         pace, steps = Pace(), Walked(told)
         with pace.watched(steps.look, first_s=_LOOK_S, every_s=_LOOK_S):
-            done = carry_out(
-                self._settings, described, wish, request.found, changed_by(request), orders=orders, pace=pace
-            )
+            found, changed = request.found, changed_by(request)
+            done = carry_out(self._settings, described, wish, found, changed, orders=orders, pace=pace)
+        remember(self._settings, done.card.name, {"strategy": described.name, "asked": asked["asked"]})
         _end(described)
         return _kept(done.card) | {"found": done.found}
 

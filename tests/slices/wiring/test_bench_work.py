@@ -6,6 +6,8 @@ from typing import Any
 import pytest
 
 from pilothouse.api.backtest_shapes import RunAsked, plain_of
+from pilothouse.backtest.contents import NoOrders
+from pilothouse.cli import backtest_orders
 from pilothouse.core.clock import millis
 from pilothouse.core.errors import Invalid
 from pilothouse.kit.clocks import FrozenClock
@@ -56,6 +58,22 @@ def test_candles_that_come_later_do_not_change_what_was_asked_for(settings: Sett
     assert done["told"]["span"].endswith("100 bars")
     assert (first["bars"], _prepare(bench)["bars"]) == (100, 120)
     assert bench.answer("prepare", {"kind": "run", "asked": first["asked"]}, lambda _: None)["kept"] is not None
+
+
+def test_orders_of_a_run_of_the_api_are_had_on_the_command_line(settings: Settings, clock: FrozenClock) -> None:
+    """The results of both lie on one shelf."""
+    _keep(settings, clock, range(100))
+    bench = Bench(settings)
+    first = _prepare(bench)
+    bench.answer("run", {"asked": first["asked"] | {"orders": False}, "name": first["name"]}, lambda _: None)
+    with pytest.raises(NoOrders):
+        bench.answer("orders", {"name": first["name"], "after": 0, "limit": 5}, lambda _: None)
+    _keep(settings, clock, range(120))
+
+    backtest_orders.work_out(settings, first["name"])
+
+    told = bench.answer("orders", {"name": first["name"], "after": 0, "limit": 5}, lambda _: None)
+    assert told == {"items": [], "next_cursor": None}, "they are known, and these candles led to none"
 
 
 def test_a_request_whose_ground_has_changed_fails_instead_of_answering_another(
