@@ -10,13 +10,14 @@ import pytest
 
 from pilothouse.core.instrument import Side
 from pilothouse.core.order import OrderState, OrderTerms, OrderType, Purpose
+from pilothouse.core.signals import Guards, Level
 from pilothouse.execution import cancel, halt_store
 from pilothouse.execution import store as orders_store
 from pilothouse.execution.halt_store import Halt
 from pilothouse.execution.reconcile import reconcile
 from pilothouse.execution.store import OrderRecord
 from pilothouse.execution.trader import Trader
-from pilothouse.fleet import manual, protections
+from pilothouse.fleet import manual, protect, protections
 from pilothouse.fleet.answer import AnswerState
 from pilothouse.observability.watch import survey
 from pilothouse.simulation.contracts import UNITS_PER_QUOTE
@@ -68,11 +69,11 @@ def _is_up(house: Living) -> None:
 def _bought(living: Living, stop_loss: str | None = None) -> None:
     wanted = {"action": "open", "symbol": "BTCUSDT", "side": "BUY", "quantity": "0.010"}
     taken = living.send(**wanted, **({"stop_loss": stop_loss} if stop_loss else {}))
-    within(10, lambda: living.outcome(taken).state is AnswerState.FILLED)
+    within(40, lambda: living.outcome(taken).state is AnswerState.FILLED)
     outcome = living.outcome(taken)
     assert outcome.state is AnswerState.FILLED, outcome.message
     if stop_loss:
-        assert within(10, lambda: _stops(living, OrderState.WORKING))
+        assert within(40, lambda: _stops(living, OrderState.WORKING))
 
 
 def _stops(living: Living, state: OrderState) -> list[OrderRecord]:
@@ -251,3 +252,59 @@ def test_a_target_beside_a_stop_sells_its_share_and_the_stop_stands_again(
     assert sold == Decimal("0.004")
     assert living.position("BTCUSDT") == Decimal("0.010") - Decimal("0.00001") - sold
     assert survey(living.house) == []
+
+
+def _rests(living: Living, exchange: RunningExchange, quantity: str) -> None:
+    """Let its owner offer some of the coins at the exchange, far above the market."""
+    house, account = living.house, VenueAccount(living.account.id, living.account.owner_id)
+    offer = OrderTerms("BTCUSDT", Side.SELL, OrderType.LIMIT, Decimal(quantity), price=Decimal(70_000))
+    told = house.venues[living.key].place(account, [OrderRequest("byitsowner", offer, house.clock.now())])
+    assert isinstance(told[0], Accepted), told
+    reconcile(house.desk, Trader.of(living.account))
+
+
+def test_a_part_that_rests_in_a_sale_leaves_the_rest_its_stop(living: Living) -> None:
+    """The exchange refused a stop for all of it, in every form, and the position was naked for as long as it rested."""
+    _bought(living, stop_loss="2%")
+
+    living.send(action="decrease", symbol="BTCUSDT", quantity="0.004", order_type="limit", price="70000")
+
+    assert within(40, lambda: [one.terms.quantity for one in _stops(living, OrderState.WORKING)] == [Decimal("0.005")])
+    (sale,) = [one for one in living.orders() if one.terms.type is OrderType.LIMIT]
+    assert within(40, lambda: _now(living, sale).state is OrderState.WORKING)
+    assert not [one for one in living.orders() if one.state is OrderState.REJECTED]
+    assert survey(living.house) == []
+
+
+def test_an_exit_sells_what_nobody_else_offers(living: Living, exchange: RunningExchange) -> None:
+    """Asked for all that is held, the exchange refused all of it, again and again: its time was up, and it stayed."""
+    _bought(living)
+    _rests(living, exchange, "0.004")
+    house, trader = living.house, Trader.of(living.account)
+    wanted = Guards(time_stop_s=1)
+    house.database.write(
+        lambda tx: protect.set_by_hand(tx, house.desk, trader, "BTCUSDT", wanted, by="test"), name="protect"
+    )
+
+    assert within(40, lambda: living.position("BTCUSDT") == Decimal("0.00499")), living.position("BTCUSDT")
+    (exit_,) = [one for one in living.orders() if one.purpose is Purpose.EXIT]
+    assert (exit_.filled_quantity, exit_.state) == (Decimal("0.005"), OrderState.FILLED)
+    assert exit_.reason.endswith("0.00099 BTC stay, less than a lot of 0.001")
+    assert survey(living.house) == []
+
+
+def test_an_exit_of_everything_takes_our_own_offers_back(living: Living) -> None:
+    """A limit order of a bot that waits for a better price is no reason to stay in."""
+    _bought(living, stop_loss="5%")
+    living.send(action="decrease", symbol="BTCUSDT", quantity="0.004", order_type="limit", price="70000")
+    assert within(40, lambda: [one.terms.quantity for one in _stops(living, OrderState.WORKING)] == [Decimal("0.005")])
+    house, trader = living.house, Trader.of(living.account)
+    wanted = Guards(Level(percent=Decimal(5)), time_stop_s=1)
+    house.database.write(
+        lambda tx: protect.set_by_hand(tx, house.desk, trader, "BTCUSDT", wanted, by="test"), name="protect"
+    )
+
+    assert within(40, lambda: living.position("BTCUSDT") == CRUMB), living.position("BTCUSDT")
+    (sale,) = [one for one in living.orders() if one.terms.type is OrderType.LIMIT]
+    assert within(40, lambda: _now(living, sale).state is OrderState.CANCELED)
+    assert not [one for one in living.orders() if one.state is OrderState.REJECTED]

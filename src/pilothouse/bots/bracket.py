@@ -15,6 +15,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 
 from pilothouse.bots.follow import Planned
+from pilothouse.bots.free import at_hand, for_exits, to_protect
 from pilothouse.bots.ladder import (
     Progress,
     is_at_break_even,
@@ -125,8 +126,7 @@ def guard(
     leaving = sum((each.terms.quantity for _, each in exits), Decimal(0))
     if view.coins:
         # More may be on its way out than is held, where somebody sold some at the venue: then nothing is left either.
-        left = protection.side.sign * view.in_lots(view.expected())
-        held = protection.side.sign * min(abs(held), left - leaving)
+        held = protection.side.sign * min(abs(held), protection.side.sign * at_hand(view) - leaving)
         if held == 0 or Side.of(held) is not protection.side:
             # All of it is being sold. Should that fail, it is held still, and to be protected again.
             return Guarding(exits=exits, cancels=_uncancelled(standing))
@@ -253,7 +253,7 @@ def stands(protection: Protection, view: View, progress: Progress) -> bool:
     An order that is larger than the position, or at a price that is being changed, stands; one that is smaller does
     not. What the house keeps, it keeps while it runs.
     """
-    held = view.held()
+    held = to_protect(view)
     if held == 0 or Side.of(held) is not protection.side:
         return True
     there: dict[str, Decimal] = {}
@@ -271,30 +271,28 @@ def stands(protection: Protection, view: View, progress: Progress) -> bool:
 def is_due(protection: Protection, view: View, progress: Progress, now: datetime) -> bool:
     """Say whether something that the house keeps, or the clock, asks for an exit now."""
     held = view.held()
-    if held == 0 or Side.of(held) is not protection.side:
-        return False
-    return bool(_exits(protection, view, progress, now))
+    return held != 0 and Side.of(held) is protection.side and bool(_exits(protection, view, progress, now))
 
 
 def _exits(
     protection: Protection, view: View, progress: Progress, now: datetime | None
 ) -> tuple[tuple[str, Planned], ...]:
     """Return what is closed at the market now: everything when the time is up or the stop came, else targets."""
-    left = min(abs(view.held()), abs(view.in_lots(view.expected())))
-    if left == 0 or (view.expected() > 0) != (protection.side is Side.BUY):
+    everything, left = (min(abs(view.held()), protection.side.sign * each) for each in for_exits(view))
+    if everything <= 0:
         return ()
     symbol, mark = view.instrument.symbol, view.quote.mark
     limit, since = protection.guards.time_stop_s, progress.counts_from
     if limit is not None and since is not None and now is not None and now - since >= timedelta(seconds=limit):
-        return ((TIME, _closing(protection, view, left, f"time stop of {symbol} after {limit} s")),)
+        return ((TIME, _closing(protection, view, everything, f"time stop of {symbol} after {limit} s")),)
     due = []
-    for wanted in wants(protection, view, progress, abs(view.held())):
+    for wanted in wants(protection, view, progress, abs(to_protect(view)) or everything):
         if not wanted.keeps or not _came(wanted, protection.side, mark) or _is_leaving(view, wanted.place):
             continue
         size = min(wanted.terms.quantity, left)
         reason = f"{wanted.purpose} of {symbol} at {plain(wanted.trigger)}, kept by the house"
         if wanted.place == STOP:
-            return ((STOP, _closing(protection, view, left, reason)),)
+            return ((STOP, _closing(protection, view, everything, reason)),)
         if size > 0:
             due.append((wanted.place, _closing(protection, view, size, reason)))
             left -= size

@@ -11,11 +11,13 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import partial
 
-from pilothouse.bots.bracket import STOP, Guarding, Protection, guard, in_way, place_of, stands
+from pilothouse.bots.bracket import STOP, TIME, Guarding, Protection, guard, in_way, place_of, stands
 from pilothouse.bots.follow import Planned
+from pilothouse.bots.free import at_hand, our_sales
 from pilothouse.bots.ladder import Progress, best_price
 from pilothouse.bots.pairs import PAIR_STOP, other_half
 from pilothouse.bots.venue_trail import TRAIL
+from pilothouse.bots.view import LiveOrder
 from pilothouse.core.facts import Fact, FactKind
 from pilothouse.core.instrument import Side
 from pilothouse.core.intent import OrderIntent
@@ -383,7 +385,9 @@ def _exit(turn: Turn, scene: Scene, place: str, planned: Planned) -> Scene:
         return scene
     if any(place_of(order) == place and not order.purpose.protects for order in scene.view.orders):
         return scene
-    locks = scene.view.locked() if planned.terms.side is Side.SELL else ()
+    if place in {STOP, TIME}:
+        planned = replace(planned, reason=planned.reason + scene.what_stays())
+    locks = _in_the_way(scene, place) if planned.terms.side is Side.SELL else ()
     try:
         scene = _submit(turn, scene, place, planned, waits=bool(locks))
     except DeniedByRisk as denied:
@@ -393,6 +397,11 @@ def _exit(turn: Turn, scene: Scene, place: str, planned: Planned) -> Scene:
     for lock in locks:
         cancel.ask(turn.tx, turn.desk, scene.order(lock.id), by="protection, which sells what it locks")
     return scene
+
+
+def _in_the_way(scene: Scene, place: str) -> tuple[LiveOrder, ...]:
+    """Return what keeps coins that an exit sells: stops and targets, and before all is sold our own resting sales."""
+    return scene.view.locked() + (our_sales(scene.view) if place in {STOP, TIME} else ())
 
 
 def _waits(turn: Turn, place: str, planned: Planned) -> bool:
@@ -427,7 +436,7 @@ def flatten(turn: Turn, scene: Scene, reason: str, message: str) -> Scene:
     """Close the position that cannot be protected, once, and raise an alarm."""
     if any(order.purpose is Purpose.EXIT and not order.terms.rests for order in scene.view.orders):
         return scene
-    held = scene.view.in_lots(scene.view.expected())
+    held = at_hand(scene.view, our_sales(scene.view))
     if held == 0 or Side.of(held) is not turn.record.protection.side:
         return scene
     terms = OrderTerms(
@@ -440,7 +449,7 @@ def flatten(turn: Turn, scene: Scene, reason: str, message: str) -> Scene:
     after = _exit(turn, scene, STOP, Planned(terms, Purpose.EXIT, reason))
     if after is not scene:
         detail = {"symbol": turn.record.symbol, **_whose(turn.record)}
-        alarm(turn.tx, turn.trader, turn.now, "protection_refused", message, detail)
+        alarm(turn.tx, turn.trader, turn.now, "protection_refused", message + scene.what_stays(), detail)
     return after
 
 

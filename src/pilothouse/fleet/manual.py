@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from pilothouse.bots.follow import PositionNotFound
+from pilothouse.bots.free import at_hand, resting_sales
 from pilothouse.core.errors import Unavailable
 from pilothouse.core.instrument import Side
 from pilothouse.core.intent import OrderIntent
@@ -119,10 +120,11 @@ def close(
     tx.lock(f"account:{trader.account_id}")
     instrument = desk.resolve(trader.venue, symbol)
     scene = look(tx, desk, trader, instrument.symbol)
-    held = scene.view.in_lots(scene.view.expected())
     for order in scene.records:
         if order.terms.rests and not order.purpose.protects and hook_id in {None, order.hook_id}:
             cancel.ask(tx, desk, order, by=by)
+    freed = [one for one in resting_sales(scene.view) if hook_id in {None, one.hook_id}]
+    held = at_hand(scene.view, freed)
     if share is not None:
         held = _part_of(held, instrument.quantity_down(abs(share)) * (1 if share > 0 else -1))
     if held == 0:
@@ -142,7 +144,7 @@ def close(
         reason=f"closed by hand: {by}",
         hook_id=hook_id,
     )
-    locks = scene.view.locked() if terms.side is Side.SELL else ()
+    locks = (*scene.view.locked(), *freed) if terms.side is Side.SELL else ()
     closing = submit(tx, desk, trader, intent, scene.basis(), waits=bool(locks))
     for lock in locks:
         cancel.ask(tx, desk, scene.order(lock.id), by=by)

@@ -8,7 +8,7 @@ from decimal import Decimal
 from pilothouse.bots.view import LiveOrder, View
 from pilothouse.core.instrument import Side
 from pilothouse.core.order import OrderState, OrderTerms, OrderType
-from pilothouse.core.rounding import EXACT
+from pilothouse.core.rounding import EXACT, plain
 from pilothouse.execution import store as orders_store
 from pilothouse.execution.desk import Desk
 from pilothouse.execution.gate import Basis
@@ -64,6 +64,14 @@ class Scene:
     def has_protective(self) -> bool:
         """Say whether a stop-loss or take-profit is alive."""
         return any(order.purpose.protects for order in self.records)
+
+    def what_stays(self) -> str:
+        """Return in words what no exit can sell of coins, because it is less than a lot; empty if there is none."""
+        instrument = self.view.instrument
+        dust = EXACT.subtract(self.held.position(instrument.symbol).quantity, self.view.held())
+        if not self.view.coins or dust <= 0:
+            return ""
+        return f"; {plain(dust)} {instrument.base} stay, less than a lot of {plain(instrument.lot)}"
 
     def order(self, order_id: str) -> OrderRecord:
         """Return one of the live orders."""

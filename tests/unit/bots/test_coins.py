@@ -1,14 +1,14 @@
 """Where a position is coins that are owned: crumbs that fees leave, and stops that lock what they would sell."""
 
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pilothouse.bots.bracket import Protection, guard
+from pilothouse.bots.bracket import Progress, Protection, guard, stands
 from pilothouse.bots.follow import Decision, Verdict, decide
 from pilothouse.bots.view import LiveOrder, View
 from pilothouse.core.instrument import Instrument, Side
@@ -156,3 +156,63 @@ def test_beside_a_stop_the_house_keeps_the_targets_of_coins() -> None:
 def test_a_target_is_reached_when_less_than_a_lot_is_missing() -> None:
     """After buying 0.02 with a fee in coins, 0.01998 are held: another order would be below the least size."""
     assert _decided(SignalKind.TARGET, _view("0.01998"), target=Decimal("0.02")).verdict is Verdict.NOOP
+
+
+# ── What is free ──────────────────────────────────────────────────────────────────────────────────
+
+_KINDS = (
+    (Purpose.EXIT, OrderType.MARKET),
+    (Purpose.EXIT, OrderType.LIMIT),
+    (Purpose.FOREIGN, OrderType.LIMIT),
+    (Purpose.FOREIGN, OrderType.MARKET),
+    (Purpose.ENTRY, OrderType.MARKET),
+)
+_lots = st.integers(1, 40).map(lambda count: count * LOT)
+
+
+def _other(number: int, purpose: Purpose, kind: OrderType, quantity: Decimal) -> LiveOrder:
+    side = Side.BUY if purpose is Purpose.ENTRY else Side.SELL
+    price = PRICE * 2 if kind is OrderType.LIMIT else None
+    terms = OrderTerms("BTCUSDT", side, kind, quantity, price=price)
+    return LiveOrder(f"x{number}", "h", "s", purpose, OrderState.WORKING, terms, quantity, cancel_asked=False)
+
+
+@given(
+    held=st.decimals("0.001", "0.100", places=8),
+    others=st.lists(st.tuples(st.sampled_from(_KINDS), _lots), max_size=4),
+    is_kept=st.booleans(),
+    is_late=st.booleans(),
+)
+def test_no_exit_and_no_stop_asks_for_coins_that_are_not_free(
+    held: Decimal, others: list[tuple[tuple[Purpose, OrderType], Decimal]], *, is_kept: bool, is_late: bool
+) -> None:
+    """One lot too much, and the exchange refuses all of it: nobody gets out, and the position is naked."""
+    orders = [_other(number, *kind, quantity) for number, (kind, quantity) in enumerate(others)]
+    view = replace(_view(str(held), *orders), quote=replace(QUOTE, mark=PRICE / 2 if is_kept else PRICE))
+    progress = Progress(kept_here=frozenset({"stop"} if is_kept else ()), counts_from=QUOTE.at)
+    protection = Protection(Side.BUY, Guards(Level(percent=Decimal(2)), time_stop_s=60 if is_late else None))
+    now = QUOTE.at + timedelta(seconds=61)
+
+    due = guard(protection, view, progress, entry_pending=False, now=now)
+
+    sales = [one for one in orders if one.terms.side is Side.SELL]
+    gone = sum((one.remaining for one in sales), Decimal(0))
+    ours = sum((one.remaining for one in sales if one.terms.rests and one.purpose is Purpose.EXIT), Decimal(0))
+    free = max(held - gone, Decimal(0))
+    sold = sum((one.terms.quantity for _, one in due.exits), Decimal(0))
+    placed = sum((one.terms.quantity for _, one in due.place), Decimal(0))
+    assert sold <= max(held - gone + ours, Decimal(0)), "an exit of everything may take our own sales back"
+    assert placed <= max(free - sold, Decimal(0))
+    assert all(is_on_grid(one.terms.quantity, LOT) for _, one in (*due.exits, *due.place))
+    if (is_kept or is_late) and held - gone + ours >= LOT:
+        assert sold > 0
+    elif not is_kept and free >= LOT:
+        assert placed > free - LOT
+
+
+def test_what_rests_in_a_sale_is_not_taken_for_unprotected() -> None:
+    """No stop can be for coins that wait in somebody's sale: closed for it, the position would be lost to its owner."""
+    sale = _other(1, Purpose.FOREIGN, OrderType.LIMIT, Decimal("0.004"))
+    for quantity, is_enough in (("0.006", True), ("0.005", False)):
+        stop = replace(_stop(quantity), place="stop")
+        assert stands(STOP, _view("0.01", sale, stop), Progress()) is is_enough
