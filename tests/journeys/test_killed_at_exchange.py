@@ -37,6 +37,9 @@ RESET = {"kind": "reset", **ORDER}
 TOO_MANY = {"kind": "too_many", "value": 1, "method": "GET"}
 DROP, DUPLICATE, REORDER = ({"kind": kind, "stream": True, "times": 3} for kind in ("drop", "duplicate", "reorder"))
 FAULTS: tuple[dict[str, Any], ...] = (LOST, UNKNOWN, TIMEOUT, SLOW, TOO_MANY, DROP, DUPLICATE, REORDER, RESET)
+PARTS = 4
+"""In so many parts the commits of an alert's life are divided, so that each says its verdict in minutes."""
+
 PATIENCE_S = 200.0
 """As long as a lost request takes to become certain, and a spent limit of the exchange to begin anew."""
 
@@ -144,35 +147,38 @@ def test_a_house_that_is_killed_while_its_exchange_fails_has_one_order_there(
     assert len(trial.deaths) == 3, trial.deaths
 
 
-def _die_everywhere(trial: Trial, faults: tuple[dict[str, Any], ...]) -> None:
-    for fault in faults:
-        died = 0
-        while trial.dies_at(died, fault):
-            died += 1
-        print(f"{trial.venue}: died {died} times with {fault['kind']}", flush=True)
-        assert died >= 5
-    print(f"{trial.venue}: {'; '.join(trial.deaths)}")
+def _die_at_each(trial: Trial, first: int, fault: dict[str, Any]) -> None:
+    """Die at every PARTS-th commit of an alert's life from `first` on, until there is none; tell each as it comes."""
+    point = first
+    while trial.dies_at(point, fault):
+        print(f"{trial.venue}: died at commit {point}, {trial.deaths[-1]}: one order, protected, booked", flush=True)
+        point += PARTS
+    print(f"{trial.venue}: {len(trial.deaths)} deaths with {fault['kind']}, from {first} on: none wrong", flush=True)
+    assert point > first, "an alert has more commits than there are parts"
 
 
 @pytest.mark.soak
-@pytest.mark.timeout(10_800)
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize("first", range(PARTS))
+@pytest.mark.parametrize("fault", FAULTS, ids=[each["kind"] for each in FAULTS])
 @pytest.mark.parametrize("venue", [ASTER, FUTURES, SPOT])
 def test_a_house_may_die_at_every_commit_with_every_fault(
-    venue: str, new_house: NewHouse, exchange: ExchangeProcess
+    venue: str, fault: dict[str, Any], first: int, new_house: NewHouse, exchange: ExchangeProcess
 ) -> None:
     """Wherever it dies and whatever fails there: one order for each alert, one stop, and books that agree."""
-    _die_everywhere(Trial(_mortal(new_house), exchange, venue).begin(), FAULTS)
+    _die_at_each(Trial(_mortal(new_house), exchange, venue).begin(), first, fault)
 
 
 @pytest.mark.soak
 @pytest.mark.postgres
-@pytest.mark.timeout(10_800)
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize("first", range(PARTS))
 @pytest.mark.parametrize("venue", [ASTER, FUTURES, SPOT])
 def test_a_house_on_postgresql_may_die_at_every_commit(
-    venue: str, postgres_url: str, new_house: NewHouse, exchange: ExchangeProcess
+    venue: str, first: int, postgres_url: str, new_house: NewHouse, exchange: ExchangeProcess
 ) -> None:
     """There the one that starts anew waits for the dead one's right to send: for its lease and the venue's window."""
-    _die_everywhere(Trial(_mortal(new_house, DATABASE_URL=postgres_url), exchange, venue).begin(), (LOST,))
+    _die_at_each(Trial(_mortal(new_house, DATABASE_URL=postgres_url), exchange, venue).begin(), first, LOST)
 
 
 @pytest.mark.parametrize("venue", [ASTER, FUTURES, SPOT])
