@@ -32,6 +32,11 @@ class Coins:
         contract = self._exchange.floor.contracts[symbol]
         return self._units(contract.instrument.base) // lot_units(contract)
 
+    def free_lots(self, symbol: str) -> int:
+        """Return how many whole lots of an instrument wait in no order."""
+        contract = self._exchange.floor.contracts[symbol]
+        return self.account.free.get(contract.instrument.base, 0) // lot_units(contract)
+
     def money(self) -> Decimal:
         """Return what there is of the settlement currency."""
         return self.of(SETTLEMENT)
@@ -53,6 +58,18 @@ class Coins:
                     Decimal(grids[fill.symbol].price(fill.ticks)), Decimal(grids[fill.symbol].quantity(fill.lots)),
                     Decimal(fill.commission) / UNITS_PER_QUOTE, Decimal(0),
                 )  # fmt: skip
+
+    def trade(self, symbol: str, sign: int, lots: int, client_id: str, *, ticks: int | None = None) -> SpotOrder | None:
+        """Buy or sell as somebody does in the exchange's own screens; None if there is not so much to sell.
+
+        ticks   the limit of an order that rests; None: at the market
+        """
+        kind, now = "MARKET" if ticks is None else "LIMIT", self._exchange.clock.now()
+        made = SpotOrder(0, self.account.id, client_id, symbol, sign, kind, "GTC", lots, ticks, None, 0, now, now)
+        if self._exchange.spot.place(made, now) is not None:
+            return None
+        self._exchange.settle_spot()
+        return made
 
     def end(self, order: SpotOrder) -> None:
         """Cancel an order, and the one it is tied to, as somebody does in the exchange's own screens."""

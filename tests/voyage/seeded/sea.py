@@ -24,6 +24,7 @@ from pilothouse.simexchange.order_intake import Wanted
 from pilothouse.simexchange.records import AccountFile, Algo, Told
 from pilothouse.simexchange.streams import Hub
 from pilothouse.simulation.contracts import CONTRACTS, UNITS_PER_QUOTE, Contract
+from pilothouse.simulation.division import divided_even
 from pilothouse.simulation.spot import SpotOrder
 from tests.voyage.seeded.coins import Coins
 from tests.voyage.seeded.worlds import API_KEY, API_SECRET, ASTER, FIRST, WALLET, World
@@ -140,7 +141,13 @@ class Sea:
         )  # fmt: skip
 
     def trade_by_hand(self, symbol: str, sign: int, lots: int) -> str:
-        """Buy or sell as somebody does who uses the exchange's own screens; returns the order's client id."""
+        """Buy or sell as somebody does who uses the exchange's own screens; returns the order's client id.
+
+        Of coins that are not free, nothing can be sold: then it is empty.
+        """
+        if self.coins is not None:
+            made = self._of_coins(symbol, sign, lots)
+            return made.client_id if made is not None else ""
         wanted = Wanted(
             symbol, sign, "BOTH", "MARKET", "GTC", lots, None, None, None, False, False, "CONTRACT_PRICE", False, "",
             "NONE", "EXPIRE_MAKER", 0,
@@ -148,6 +155,23 @@ class Sea:
         told = self.exchange.place(self.file, wanted)
         self.foreign.add(told.order.client_id)
         return told.order.client_id
+
+    def offer_by_hand(self, symbol: str, lots: int, above_ppm: int, lasts_s: float) -> str:
+        """Let coins rest in a sale above the market for a while, as the same somebody does; empty if none are free."""
+        mark = self.exchange.floor.desks[symbol].prices.mark
+        made = self._of_coins(symbol, -1, lots, mark + divided_even(mark * above_ppm, 1_000_000))
+        if made is None:
+            return ""
+        self.later(lasts_s, lambda: self.coins and self.coins.end(made))
+        return made.client_id
+
+    def _of_coins(self, symbol: str, sign: int, lots: int, ticks: int | None = None) -> SpotOrder | None:
+        assert self.coins is not None, "at spot"
+        name = f"somebody{len(self.foreign)}"
+        made = self.coins.trade(symbol, sign, lots, name, ticks=ticks)
+        if made is not None:
+            self.foreign.add(name)
+        return made
 
     def cancel_by_hand(self, one: There) -> None:
         """End an order that stands, as the same somebody does."""

@@ -9,9 +9,9 @@ from typing import Any
 
 from pilothouse.simexchange.wire_errors import WireError
 from pilothouse.simulation.division import divided_even
-from tests.voyage.seeded.alerts import LANES, ORDERS
+from tests.voyage.seeded.alerts import LANES, ORDERS, PROTECTED
 from tests.voyage.seeded.chance import Chance
-from tests.voyage.seeded.sea import SYMBOLS, HouseClock, Sea
+from tests.voyage.seeded.sea import SYMBOLS, HouseClock, Sea, There
 from tests.voyage.seeded.worlds import BINANCE, SPOT
 
 _ORDER = {"method": "POST", "path": "order"}
@@ -116,8 +116,14 @@ class Storms:
             Storm("clock", 1, self._clock_jumps),
             Storm("price", 4, self._price),
             Storm("by hand", 2, self._by_hand),
-            *((Storm("somebody else", 2, self._somebody_else),) if sea.world.is_shared else ()),
+            *self._others(),
         )
+
+    def _others(self) -> tuple[Storm, ...]:
+        if not self._world.is_shared:
+            return ()
+        somebody = Storm("somebody else", 2, self._somebody_else)
+        return (Storm("somebody else", 6, self._somebody_at_spot),) if self._world.is_spot else (somebody,)
 
     def strike(self) -> str:
         """Let one more thing go wrong; returns what, in words."""
@@ -135,6 +141,9 @@ class Storms:
         self._sea.exchange.trigger_refusals = 0
         self._sea.front.skew_us = 0
         self._clock.off = timedelta(0)
+        for one in self._sea.there():
+            if one.is_open and one.client_id in self._sea.foreign:
+                self._sea.cancel_by_hand(one)
 
     def _request(self) -> str:
         rule = {**self._chance.choice(self._faults), "times": self._chance.choice((1, 1, 1, 2, 6))}
@@ -193,13 +202,32 @@ class Storms:
 
     def _by_hand(self) -> str:
         """Somebody cancels a stop or a target in the exchange's own screens."""
-        standing = [one for one in self._sea.there() if one.is_open and one.waits]
+        standing = [one for one in self._sea.there() if one.is_open and (one.waits or self._is_our_offer(one))]
         if not standing:
             return "nothing stands"
         one = self._chance.choice(standing)
         with contextlib.suppress(WireError):  # it triggers at this moment
             self._sea.cancel_by_hand(one)
         return f"{one.client_id} is cancelled"
+
+    def _is_our_offer(self, one: There) -> bool:
+        """Say whether it is a sale of ours that rests where somebody else trades coins, too."""
+        is_theirs = one.client_id in self._sea.foreign
+        return self._world.is_spot and self._world.is_shared and one.sign < 0 and not is_theirs
+
+    def _somebody_at_spot(self) -> str:
+        """Somebody buys coins, sells what is free, also what a stop is on its way for, or lets some rest in a sale."""
+        chance, lots = self._chance, self._chance.randint(5, 15)
+        what, symbol = chance.choice(("buys", "sells", "offers")), LANES[chance.choice((ORDERS, PROTECTED))][0]
+        assert self._sea.coins is not None, "at spot"
+        free = self._sea.coins.free_lots(symbol)
+        what, lots = ("buys", lots) if free < 5 else (what, min(lots, free))
+        if what == "offers":
+            name = self._sea.offer_by_hand(symbol, lots, chance.choice((3_000, 20_000, 90_000)), chance.uniform(3, 40))
+        else:
+            symbol = LANES[ORDERS][0] if what == "buys" else symbol  # who buys where stops are wanted wants one
+            name = self._sea.trade_by_hand(symbol, 1 if what == "buys" else -1, lots)
+        return f"{name} {what} {lots} lots of {symbol}" if name else f"so much of {symbol} is not free"
 
     def _somebody_else(self) -> str:
         """Somebody buys or sells in the exchange's own screens, where no alert asks for a whole position."""

@@ -113,7 +113,7 @@ class World:
 
 
 FIRST: Final = World()
-_ON_SPOT, _OVER_HTTP = 0.25, 0.3
+_ON_SPOT, _OVER_HTTP, _SHARED_ON_SPOT = 0.25, 0.3, 0.5
 
 
 def drawn(chance: Chance) -> World:
@@ -129,4 +129,5 @@ def drawn(chance: Chance) -> World:
     # Drawn last: seeds that sail elsewhere go on as they did.
     if source.random() < _ON_SPOT:
         world = replace(world, venue=SPOT, is_shared=False)
-    return replace(world, over_http=source.random() < _OVER_HTTP)
+    world = replace(world, over_http=source.random() < _OVER_HTTP)
+    return replace(world, is_shared=source.random() < _SHARED_ON_SPOT) if world.is_spot else world
