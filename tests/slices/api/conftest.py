@@ -25,13 +25,15 @@ from pilothouse.jobs.embedded import Embedded
 from pilothouse.kit import log
 from pilothouse.kit.clocks import SystemClock
 from pilothouse.kit.db import Tx
+from pilothouse.kit.http_client import HttpLimits
 from pilothouse.kit.settings import Settings
 from pilothouse.wiring.build import Parts, build, open_paper_account
 from pilothouse.wiring.house import House
 from tests.bench_files import SharedBenches
 from tests.plain_http import NO_TLS
 
-PATIENCE_S = 90.0
+PATIENCE_S = 100.0
+"""Whatever is waited for comes long before, unless it never comes. Nothing that a test needs may hang on less."""
 
 
 @dataclass
@@ -60,12 +62,17 @@ class Served:
 
     def client(self, headers: dict[str, str] | None = None) -> httpx.Client:
         """Return a client that shows only what is said."""
-        made = httpx.Client(base_url=self.url, headers=headers, timeout=PATIENCE_S, verify=NO_TLS)
+        made = httpx.Client(base_url=self.url, headers=headers, timeout=2 * PATIENCE_S, verify=NO_TLS)
         self.clients.append(made)
         return made
 
-    def alert(self, door: str = "/webhook/tradingview", wait_ms: int = 2500, **fields: Any) -> httpx.Response:
-        """Send an alert, with the right secret where it has none and the door wants one."""
+    def alert(self, door: str = "/webhook/tradingview", wait_ms: int | None = None, **fields: Any) -> httpx.Response:
+        """Send an alert, with the right secret where it has none and the door wants one.
+
+        wait_ms   for how long the door waits for the outcome; None: until it is there, if the jobs run
+        """
+        if wait_ms is None:
+            wait_ms = int(PATIENCE_S * 1_000) if self.jobs.alive() else 0
         body = {"symbol": "BTCUSDT", **fields}
         if door.startswith("/webhook") and "webhook_secret" not in body:
             body["webhook_secret"] = self.secret
@@ -94,8 +101,18 @@ def until(found: Callable[[], Any]) -> Any:
 
 
 @pytest.fixture
-def served(tables_url: str, tmp_path: Path, benches: SharedBenches) -> Iterator[Served]:
-    """Yield a house on either database whose orders stay where they are until `jobs.start()`."""
+def served(
+    tables_url: str, tmp_path: Path, benches: SharedBenches, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Served]:
+    """Yield a house on either database whose orders stay where they are until `jobs.start()`.
+
+    Its doors wait for an alert's turn, its price and its outcome as long as a test does, and it for answers of venues:
+    a sender waits for three seconds, and what then comes of an alert would hang on how busy this machine is.
+    """
+    for name in ("STORED_SECONDS_MAX", "PRICE_SECONDS_MAX", "BODY_SECONDS_MAX"):
+        monkeypatch.setattr(f"pilothouse.api.hooks.{name}", PATIENCE_S)
+    monkeypatch.setattr("pilothouse.api.hooks.WAIT_MS_MAX", int(PATIENCE_S * 1_000))
+    monkeypatch.setattr("pilothouse.venues.aster.adapter._LIMITS", HttpLimits(read_s=PATIENCE_S))
     with_jobs = _serve(tables_url, tmp_path, benches)
     yield from with_jobs
 

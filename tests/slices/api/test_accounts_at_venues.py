@@ -77,7 +77,8 @@ def test_an_account_is_tried_and_what_was_found_is_told(served: Served, exchange
     found = made["found"]
     assert (found["label"], found["position_mode"], found["asset"]) == (AGENT, "one_way", "USDT")
     assert found["may_trade"] is True
-    assert abs(found["clock_ahead_ms"]) < 5_000
+    # Theirs is ours; how far apart the two are found hangs on how long the answer took.
+    assert abs(found["clock_ahead_ms"]) < PATIENCE_S * 1_000
     assert made["key"]["parts"] == ["private_key", "signer", "user"]
     assert made["test"]["passed"] is True
     assert served.api.get(f"/api/v1/accounts/{made['id']}").json()["test"]["found"] == found
@@ -332,9 +333,8 @@ def test_an_account_is_shown_with_its_market_and_how_it_is_heard(running: Served
         shown: dict[str, Any] = rows["main"]
         return shown
 
-    assert until(lambda: listed()["stream"]["state"] == "live")
+    until(lambda: listed()["stream"]["state"] == "live" and listed()["stream"]["compared_at"])
     assert listed()["market"] == "an exchange on this machine"
-    assert listed()["stream"]["compared_at"]
     exchange.control("POST", "faults", kind="unavailable", method="POST", path="listenKey", times=-1)
     exchange.control("POST", "streams", do="drop")
     until(lambda: listed()["stream"]["state"] != "live")
@@ -440,6 +440,8 @@ def test_what_an_account_held_before_is_shown_and_taken_over(running: Served, ex
         assert made["found"]["positions"] == [{"symbol": "BTCUSDT", "quantity": "0.02"}]
         assert any("0.02 BTCUSDT" in each for each in made["warnings"])
         until(lambda: running.api.get(path).json()["stream"]["state"] == "live")
+        until(lambda: standing(running) == ["foreign"])
+        until(lambda: running.api.get("/api/v1/positions", params={"account": made["id"]}).json()["items"])
 
         assert running.api.get(path).json()["halt"] is None
         (held,) = running.api.get("/api/v1/positions", params={"account": made["id"]}).json()["items"]

@@ -16,7 +16,7 @@ from pilothouse.core.errors import Conflict, Invalid, NotFound
 from pilothouse.marketdata.candle_uploads import TooManyUploads, Uploads
 from tests.bench_files import SharedBenches, request, swing
 from tests.slices.api.conftest import Served
-from tests.slices.api.test_backtests import _follow, _patience  # noqa: F401 - a fixture for whoever waits for benches
+from tests.slices.api.test_backtests import _awake, _follow  # noqa: F401 - a fixture for whoever waits for benches
 
 AT = "/api/v1/candle-files"
 
@@ -30,7 +30,7 @@ def sending(running: Served, benches: SharedBenches) -> Served:
 
 
 def _send(served: Served, name: str, content: bytes | str, **query: str) -> httpx.Response:
-    return served.api.post(f"{AT}/{name}", content=content, params=query, timeout=100.0)
+    return served.api.post(f"{AT}/{name}", content=content, params=query)
 
 
 def _forms() -> dict[str, bytes]:

@@ -14,7 +14,7 @@ def _standing(served: Served, count: int) -> dict[str, Any]:
     def look() -> dict[str, Any] | None:
         told: dict[str, Any] = served.api.get(PATH).json()
         states = [each["state"] for each in told["orders"]]
-        return told if states == ["working"] * count else None
+        return told if (states, told["stands"]) == (["working"] * count, True if count else None) else None
 
     found: dict[str, Any] = until(look)
     return found

@@ -6,11 +6,12 @@ import httpx
 import pytest
 
 from pilothouse.api.threshold import Threshold
-from tests.slices.api.conftest import Served
+from tests.slices.api.conftest import PATIENCE_S, Served
 
 
-def test_alerts_are_taken_in_before_anything_else_is_there(running: Served) -> None:
+def test_alerts_are_taken_in_before_anything_else_is_there(running: Served, monkeypatch: pytest.MonkeyPatch) -> None:
     """A house that was killed has its sender waiting; what answers questions may come a second later."""
+    monkeypatch.setattr("pilothouse.api.threshold.WAIT_S", 0.1)
     alert = {"symbol": "BTCUSDT", "action": "open", "side": "BUY", "quantity": "0.01", "webhook_secret": running.secret}
 
     async def begin() -> tuple[list[httpx.Response], httpx.Response]:
@@ -22,6 +23,7 @@ def test_alerts_are_taken_in_before_anything_else_is_there(running: Served) -> N
                     await client.post("/hooks/nobody", json=alert),
                     await client.get("/health/ready"),
                 ]
+                monkeypatch.setattr("pilothouse.api.threshold.WAIT_S", PATIENCE_S)
                 waits = asyncio.create_task(client.get("/health/live"))
                 await threshold.load()
                 return early, await waits

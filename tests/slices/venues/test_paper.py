@@ -504,12 +504,12 @@ def test_a_held_answer_comes_when_it_is_let_go(venue: PaperVenue, clock: FrozenC
     faults.arm(Fault.HOLD_ANSWER)
     with ThreadPoolExecutor(1) as pool:
         waiting = pool.submit(venue.place, ACCOUNT, [request(clock.now(), Side.BUY, "0.01")])
-        assert faults.held.acquire(timeout=30)
+        assert faults.held.acquire(timeout=60)
         assert len(venue.positions(ACCOUNT)) == 1
         assert not waiting.done()
         faults.release()
 
-        assert isinstance(waiting.result(30)[0], Accepted)
+        assert isinstance(waiting.result(60)[0], Accepted)
 
 
 def test_events_can_be_doubled_dropped_and_told_beside_the_answer(

@@ -55,7 +55,7 @@ def test_what_was_answered_survives_a_kill(tmp_path: Path, clock: FrozenClock, a
         capture_output=True,
         text=True,
         env={**os.environ, "PYTHONPATH": str(ROOT)},
-        timeout=60,
+        timeout=250,
     )
     assert died.returncode == -signal.SIGKILL, died.stderr
 

@@ -501,10 +501,11 @@ def test_quotes_are_taken_in_on_a_thread_of_their_own(tmp_path: Path, clock: Fro
     """The stream of the venue does not wait for our disk."""
     heard = threading.Event()
     with real_paper(tmp_path, clock, source, threaded=True) as venue:
-        venue.listen(ACCOUNT, lambda event: heard.set() if event.report is not None else None)
+        filled = VenueStatus.FILLED
+        venue.listen(ACCOUNT, lambda told: heard.set() if told.report and told.report.status is filled else None)
         venue.place(ACCOUNT, [request(clock.now(), Side.BUY, "0.01", OrderType.LIMIT, price="59000.0", id_="rests")])
         source.feed("58000.0", "58000.1")
-        assert heard.wait(10)
+        assert heard.wait(60)
         assert accepted(venue.find(ACCOUNT, BTC, "rests")).status is VenueStatus.FILLED
 
 

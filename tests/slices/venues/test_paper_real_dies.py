@@ -56,7 +56,7 @@ def test_at_every_commit_of_the_journal_what_was_answered_survives_a_kill(tmp_pa
         capture_output=True,
         text=True,
         env={**os.environ, "PYTHONPATH": str(ROOT)},
-        timeout=120,
+        timeout=250,
     )
     deaths = [line.split(":") for line in ran.stdout.splitlines() if line.startswith("died:")]
     assert len(deaths) > 2 * ROUNDS

@@ -27,7 +27,7 @@ def test_processes_with_one_signer_never_get_the_same_nonce(tmp_path: Path) -> N
     running = [context.Process(target=take, args=(tmp_path / "signer", START, 200, out)) for _ in range(3)]
     for process in running:
         process.start()
-    given_ = [out.get(timeout=60) for _ in running]
+    given_ = [out.get(timeout=100) for _ in running]
     for process in running:
         process.join()
 
