@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from functools import partial
 from typing import Any
 
 from pilothouse.core.clock import Tick
@@ -160,9 +161,9 @@ class Sea:
         """Let coins rest in a sale above the market for a while, as the same somebody does; empty if none are free."""
         mark = self.exchange.floor.desks[symbol].prices.mark
         made = self._of_coins(symbol, -1, lots, mark + divided_even(mark * above_ppm, 1_000_000))
-        if made is None:
+        if made is None or self.coins is None:
             return ""
-        self.later(lasts_s, lambda: self.coins and self.coins.end(made))
+        self.later(lasts_s, partial(self.coins.end, made))
         return made.client_id
 
     def _of_coins(self, symbol: str, sign: int, lots: int, ticks: int | None = None) -> SpotOrder | None:
