@@ -266,7 +266,7 @@ def _held(house: House, account_id: str) -> Decimal:
 
 
 def _until(check: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 90
     while not check():
         assert time.monotonic() < deadline, "it never came"
         time.sleep(0.02)
