@@ -19,6 +19,7 @@ import tempfile
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -26,12 +27,12 @@ import numpy as np
 
 from pilothouse.backtest.measured import measured
 from pilothouse.backtest.run import run
-from pilothouse.backtest.search import Runner, Task, search
+from pilothouse.backtest.search import Outcome, Runner, Task, search, trial
 from pilothouse.backtest.search_files import SearchFile
 from pilothouse.core.candles import Candles
 from pilothouse.strategies.indicators.averages import sma
 from pilothouse.strategies.parameters import Parameter, Params, combinations, whole
-from pilothouse.strategies.rules import Exits, Rules, Size, SizeBy
+from pilothouse.strategies.rules import By, Distance, Exits, Rules, Size, SizeBy, Target
 from pilothouse.strategies.sdk import Columns, Signals, crossings
 from pilothouse.strategies.view import View
 from tests.speed.backtest import CAPITAL, FEE_PPM, LOT, LOTS, TRADE, differs, spec_of, year
@@ -62,6 +63,15 @@ class Crossing(Columns):
     def rules(self, p: Params) -> Rules:
         """Return one quantity and no further exit."""
         return RULES
+
+
+class Ranged(Crossing):
+    """The same with a stop at true ranges and two targets."""
+
+    def rules(self, p: Params) -> Rules:
+        """Return a stop that is further away the longer the average is."""
+        targets = tuple(Target(Distance(times, By.ATR), 0.5) for times in (2.0, 4.0))
+        return replace(RULES, exits=Exits(stop=Distance(1.0 + p.slow / 100, By.ATR), targets=targets))
 
 
 def task_over(candles: Candles) -> Task:
@@ -135,6 +145,9 @@ def measure(add: Callable[[str, float, str, str], None]) -> None:
     add(f"  times as long as {cores} threads", best["ours", 1] / best["ours", cores], "x", "at least 1.8")
     floor_scales = max(best[told, 1] / best[told, cores] for told in floors)
     add(f"  the floor in one thread, times as long as in {cores}", floor_scales, "x", "what the machine allows")
+    ranged, alone = _ranged(replace(task, strategy=Ranged()), every[::8])
+    add("a trial with a stop at true ranges and two targets, processor time", ranged, "ms", "")
+    add("  the same as a run alone, times as long", alone / ranged, "x", "")
     add("sweep of 400 pairs: the process, all in all", _held("sweep"), "MB", "under 500")
     add("sweep of 10,000 combinations: the process, all in all", _held("many"), "MB", "under 500")
     add("200 runs with all metrics in one process: memory grows by", _held("runs"), "MB", "under 5")
@@ -146,6 +159,20 @@ def _ours(task: Task, every: list[Params], threads: int) -> float:
     took = time.perf_counter() - began
     assert len(outcomes) == len(every)
     return took
+
+
+def _ranged(task: Task, every: list[Params]) -> tuple[float, float]:
+    """Return what a trial of a search takes, and one that shares nothing, milliseconds; both must tell the same."""
+    best, alone = [1e9, 1e9], partial(trial, task, known=True)
+    ways: tuple[Callable[[Params], Outcome], ...] = (Runner(task), alone)
+    for _ in range(TURNS):
+        told = []
+        for place, run_one in enumerate(ways):
+            began = time.process_time()
+            told.append([run_one(params).metrics for params in every])
+            best[place] = min(best[place], (time.process_time() - began) / len(every) * 1_000)
+        assert told[0] == told[1], "a trial is the run of its combination"
+    return best[0], best[1]
 
 
 def _compare(told: str, floor: PlainSweep, task: Task, units: int, capital: int) -> None:
@@ -161,7 +188,7 @@ def _compare(told: str, floor: PlainSweep, task: Task, units: int, capital: int)
     runner, tied = Runner(task), 0
     for number, params in enumerate(every):
         outcome = runner(params)
-        assert runner.was_quick, outcome
+        assert runner.is_quick, outcome
         ours = [outcome.metrics[name] for name in ("trades", "total_return", "max_drawdown", "sharpe", "win_rate")]
         theirs = [made[number, 0], *numbers[number, [0, 5, 3, 7]]]
         # Where two averages are equal in whole numbers, one of floats may stand above the other by its last digit.

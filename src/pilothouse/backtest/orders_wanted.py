@@ -25,6 +25,22 @@ _SHARE_MOST: Final = 200.0
 _MINUTES_A_YEAR: Final = 365 * 1_440
 
 
+class Ranges:
+    """Average true ranges of some candles, each made once: rules that differ in their multiples share them."""
+
+    def __init__(self, candles: Candles) -> None:
+        """Make nothing yet."""
+        self._candles = candles
+        self._kept: dict[int, Floats] = {}
+
+    def of(self, bars: int) -> Floats:
+        """Return the average over so many bars, in quote currency."""
+        if bars not in self._kept:
+            high, low, close = (self._candles.price(name) for name in ("high", "low", "close"))
+            self._kept[bars] = atr(high, low, close, bars)
+        return self._kept[bars]
+
+
 class Rows:
     """Columns of whole numbers under construction; each is asked for by where it stands."""
 
@@ -60,18 +76,21 @@ class Wanted:
     places: dict[int, int]
 
 
-def wanted(candles: Candles, signals: Signals, rules: Rules, rows: Rows, *, warm_up: int, shift: int) -> Wanted:
+def wanted(
+    candles: Candles, signals: Signals, rules: Rules, rows: Rows, *, warm_up: int, shift: int,
+    ranges: Ranges | None = None,
+) -> Wanted:  # fmt: skip
     """Return signals and rules as the loops read them.
 
     warm_up   bars before which nothing is carried out
     shift     bars between a decision and its order
+    ranges    of these candles, where some are known already
 
     Raises Invalid for what no order could be: a limit below zero, a weight above one, a distance out of all bounds.
     """
     count = len(candles)
     signals = signals.checked(count)
-    if any(distance.by is By.ATR for distance in distances_of(rules)):
-        warm_up = max(warm_up, rules.atr_bars)
+    warm_up = warmed_up(rules, warm_up)
     places = {
         k.ROW_LIMIT: _prices(candles, rows, signals, "limit"),
         k.ROW_TRIGGER: _prices(candles, rows, signals, "trigger"),
@@ -79,8 +98,14 @@ def wanted(candles: Candles, signals: Signals, rules: Rules, rows: Rows, *, warm
         k.ROW_SIZE: _sizes(candles, rows, rules),
         k.ROW_TAG: -1 if signals.tag is None else rows.add(signals.tag.astype(np.int64)),
     }
-    kinds, shares = _distances(candles, signals, rules, rows)
+    kinds, shares = _distances(candles, signals, rules, rows, Ranges(candles) if ranges is None else ranges)
     return Wanted(flags_of(signals, rules.side, count, warm_up, shift), kinds, shares, places)
+
+
+def warmed_up(rules: Rules, warm_up: int) -> int:
+    """Return before which bar nothing is carried out: a true range is known only after its bars."""
+    by_range = any(distance.by is By.ATR for distance in distances_of(rules))
+    return max(warm_up, rules.atr_bars) if by_range else warm_up
 
 
 def distances_of(rules: Rules) -> list[Distance]:
@@ -177,11 +202,12 @@ def _sizes(candles: Candles, rows: Rows, rules: Rules) -> int:
     return rows.add(np.floor(np.minimum(share, _SHARE_MOST) * k.MILLION).astype(np.int64))
 
 
-def _distances(candles: Candles, signals: Signals, rules: Rules, rows: Rows) -> tuple[NDArray[np.int64], Ints]:
+def _distances(
+    candles: Candles, signals: Signals, rules: Rules, rows: Rows, ranges: Ranges
+) -> tuple[NDArray[np.int64], Ints]:
     exits = rules.exits
     kinds = np.zeros((12, 3), np.int64)
     kinds[:, k.D_ROW] = -1
-    ranges: list[Floats] = []
     targets = [target.at for target in exits.targets]
     takes = None if signals.take is None else _row_of(candles, "take", signals.take)
     slots = (
@@ -194,10 +220,7 @@ def _distances(candles: Candles, signals: Signals, rules: Rules, rows: Rows) -> 
     for slot, at, told in slots:
         row = told
         if at is not None and at.by is By.ATR:
-            if not ranges:
-                high, low, close = (candles.price(name) for name in ("high", "low", "close"))
-                ranges.append(atr(high, low, close, rules.atr_bars))
-            known = _row_of(candles, "atr", ranges[0] * at.value)
+            known = _row_of(candles, "atr", ranges.of(rules.atr_bars) * at.value)
             row = known if told is None else np.where(told > 0, told, known)
         elif at is not None:
             kinds[slot, k.D_PPM if at.by is By.PERCENT else k.D_TICKS] = _counted(candles, at)

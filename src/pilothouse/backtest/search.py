@@ -34,7 +34,7 @@ from pilothouse.backtest.kernels.figures import NAMES
 from pilothouse.backtest.ladders import COMPILED
 from pilothouse.backtest.luck import moments
 from pilothouse.backtest.metrics import measure
-from pilothouse.backtest.quick_trials import Ground, Lane, Other, may_be_quick
+from pilothouse.backtest.quick_trials import Ground, Lane, may_be_quick
 from pilothouse.backtest.run import refuse_unfit, run_any
 from pilothouse.backtest.simulate import Funding
 from pilothouse.backtest.spec import BacktestSpec
@@ -109,7 +109,7 @@ def search(task: Task, combinations: Iterable[Params], *, workers: int = 1) -> I
     if workers <= 1:
         while portion := list(islice(waiting, _AT_ONCE)):
             yield from here.portion(portion)
-    elif here.was_quick and not getattr(task.strategy, "one_at_a_time", False):
+    elif here.is_quick and not getattr(task.strategy, "one_at_a_time", False):
         runners: SimpleQueue[Runner] = SimpleQueue()
         for _ in range(workers):
             runners.put(here.beside())
@@ -147,7 +147,11 @@ class Runner:
         self._ground = _ground_of(task) if ground is None else ground
         self._lane = None if self._ground is None else Lane(len(self._ground.candles))
         self._known = self._ground is not None
-        self.was_quick = False
+
+    @property
+    def is_quick(self) -> bool:
+        """Say whether combinations share what can be shared, in threads as well."""
+        return self._ground is not None
 
     def beside(self) -> "Runner":
         """Return another one for another thread, which shares what can be shared."""
@@ -164,17 +168,13 @@ class Runner:
 
     def _one(self, params: Params) -> Outcome:
         ground, lane = self._ground, self._lane
-        self.was_quick = ground is not None and lane is not None
         if ground is not None and lane is not None:
             name = ground.name_of(params)
             try:
                 told = ground.run(params, lane)
-            except Other:
-                self.was_quick = False
             except PilothouseError as error:
                 return _failed(name, params, error)
-            else:
-                return Outcome(name, dict(params), told.metrics, told.sharpe, told.per_year, told.returns, "", COMPILED)
+            return Outcome(name, dict(params), told.metrics, told.sharpe, told.per_year, told.returns, "", COMPILED)
         known, self._known = self._known, True
         return trial(self._task, params, known=known)
 
@@ -187,7 +187,7 @@ def _ground_of(task: Task) -> Ground | None:
         refuse_unfit(task.spec, task.data, strategy, task.finer, task.funding)
     except Invalid:  # each trial tells why, in the ordinary way
         return None
-    return Ground(task.spec, task.data, strategy)
+    return Ground(task.spec, task.data, strategy, task.funding.get(task.spec.markets[0].symbol))
 
 
 def _by_one_of(runners: "SimpleQueue[Runner]", portion: list[Params]) -> list[Outcome]:

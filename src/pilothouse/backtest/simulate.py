@@ -17,7 +17,7 @@ from pilothouse.backtest.inside import Finer, Pieces, arrivals, later, on_bars, 
 from pilothouse.backtest.kernels import slots as k
 from pilothouse.backtest.kernels.bars import run_bars
 from pilothouse.backtest.kernels.plain import is_plain, plain_bars
-from pilothouse.backtest.orders_wanted import Flags, Rows, Wanted, wanted
+from pilothouse.backtest.orders_wanted import Flags, Ranges, Rows, Wanted, wanted
 from pilothouse.backtest.result import FillTable, Result, Scale, Trades
 from pilothouse.backtest.spec import PPM, BacktestSpec, Costs, FillAt, Margin, Market, Slip
 from pilothouse.core.candles import Candles, Ints
@@ -155,12 +155,14 @@ def planned(
     pieces: Pieces | None = None,
     unit: Decimal = QUOTE_UNIT,
     sharing: int = 1,
+    ranges: Ranges | None = None,
 ) -> Plan:
     """Return what the loop is handed. Raises Invalid, TooLargeToCount.
 
     pieces    those of the bars, where they are known already
     unit      what amounts are counted in, or finer where tick and lot need it
     sharing   how many positions may stand on one account
+    ranges    of these candles, where some are known already
     """
     costs, fills = spec.costs, spec.fills
     if costs.funding and funding is None:
@@ -179,7 +181,7 @@ def planned(
     shift = fills.latency + (1 if fills.at is FillAt.OPEN else 0)
     rows = Rows(len(candles))
     has_pieces = finer is not None or fills.latency_ms > 0
-    found = wanted(candles, signals, rules, rows, warm_up=warm_up, shift=0 if has_pieces else shift)
+    found = wanted(candles, signals, rules, rows, warm_up=warm_up, shift=0 if has_pieces else shift, ranges=ranges)
     walked: Candles | Pieces = candles
     flags, places = found.flags, dict(found.places)
     if has_pieces:

@@ -9,10 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pilothouse.backtest.kernels import slots as k
+from pilothouse.backtest.kernels.bars import run_bars
 from pilothouse.backtest.kernels.counting import Int
 from pilothouse.backtest.kernels.figures import figures_of
 from pilothouse.backtest.kernels.leaps import LAST, leap, may_leap
-from pilothouse.backtest.kernels.plain import EXPOSED, STATUS, TRADES, plain_bars
+from pilothouse.backtest.kernels.plain import EXPOSED, SKIPPED, STATUS, TRADES, plain_bars
 from pilothouse.backtest.kernels.statistics import deepest_fall
 from pilothouse.strategies.indicators.compiling import compiled, inlined
 
@@ -106,6 +107,36 @@ def trial_of(
     figures_of(
         p[k.CAPITAL], counts[LAST], unit, years, per_year, worth, results[:done], paid[:done], deepest, exposed,
         returns, money, away, found,
+    )  # fmt: skip
+
+
+@compiled
+def general_trial_of(
+    opens: Array, highs: Array, lows: Array, closes: Array, events: Flags, rows: Array, shares: Array, long: Flags,
+    short: Flags, leave_long: Flags, leave_short: Flags, side: Int, first: Int, p: Array, kinds: Array, tiers: Array,
+    unit: float, years: float, per_year: float, places: Array, wished: Array, flags: Flags, equity: Array,
+    worth: Array, results: Array, paid: Array, money: Floats, away: Floats, counts: Array, returns: Floats,
+    found: Floats,
+) -> None:  # fmt: skip
+    """Do what `trial_of` does, by all the rules of `run_bars`, which are handed over as there.
+
+    events   uint8[n], what the bars are told besides the wishes
+    """
+    some = wishes_of(long, short, leave_long, leave_short, side, first, p[k.SHIFT], wished, flags)
+    told = events.copy()
+    for place in range(some):
+        told[wished[place]] |= flags[place]
+    trades, _, state = run_bars(opens, highs, lows, closes, told, rows, p, kinds, tiers, shares, equity)
+    counts[STATUS], counts[SKIPPED], counts[EXPOSED] = state[k.STATUS], state[k.SKIPPED], state[k.EXPOSED]
+    counts[TRADES] = done = len(trades)
+    if counts[STATUS] != 0:
+        return
+    if done > len(results):  # some bars brought two of them
+        results, paid, money, away = np.empty(done, np.int64), np.empty(done, np.int64), np.empty(done), np.empty(done)
+    deepest = taken_out(equity, trades, p[k.CAPITAL], unit, places, worth, results, paid, counts)
+    figures_of(
+        p[k.CAPITAL], counts[LAST], unit, years, per_year, worth, results[:done], paid[:done], deepest,
+        counts[EXPOSED] / max(len(closes), 1), returns, money, away, found,
     )  # fmt: skip
 
 
