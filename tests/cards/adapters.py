@@ -5,7 +5,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 from pilothouse.venues import catalogue
-from pilothouse.venues.port import Card
+from pilothouse.venues.card import Card
 from tests.cards.aster_stand import AsterStand
 from tests.cards.binance_stand import BinanceStand
 from tests.cards.paper_real_stand import PaperRealStand

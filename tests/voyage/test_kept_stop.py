@@ -12,9 +12,9 @@ from pilothouse.fleet import protect
 from pilothouse.fleet.answer import AnswerState
 from pilothouse.fleet.protect import Standing
 from pilothouse.observability.watch import survey
+from pilothouse.venues.card import STOPS_KEPT
 from pilothouse.venues.catalogue import card_of
 from pilothouse.venues.keys import VenueKey
-from pilothouse.venues.port import STOPS_KEPT
 from pilothouse.wiring.subscriptions import trader_of
 from tests.living import Living, within
 from tests.slices.simexchange.sim_house import RunningExchange

@@ -17,11 +17,11 @@ from pilothouse.execution.desk import Desk
 from pilothouse.execution.elapsed import is_over
 from pilothouse.kit.db import Tx
 from pilothouse.kit.wire_tape import taped
+from pilothouse.venues.abilities import ChangesInPlace
+from pilothouse.venues.card import HOLDINGS
 from pilothouse.venues.port import (
-    HOLDINGS,
     Absent,
     Accepted,
-    ChangesInPlace,
     Gone,
     OrderReport,
     OrderRequest,
@@ -185,11 +185,8 @@ def _is_first(venue: Venue, order: store.OrderRecord) -> bool:
 def _too_late(desk: Desk, venue: Venue, wanted: Amendment, asked_at: Tick) -> bool:
     """Say whether the request can no longer be accepted; where a venue never says so, after several minutes."""
     ended = desk.elapsed.ended(wanted.client_order_id, wanted.until_tick, asked_at, desk.patience.ask_most)
-    window = venue.card.acceptance_window_s
-    if window is None:
-        slack = desk.patience.intent_age_most
-    else:
-        slack = timedelta(microseconds=int(window * 1_000_000)) + desk.patience.window_slack
+    window = venue.card.acceptance_window
+    slack = desk.patience.intent_age_most if window is None else window + desk.patience.window_slack
     return asked_at.until(ended) + slack <= timedelta(0)
 
 

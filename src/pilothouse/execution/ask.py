@@ -6,7 +6,6 @@ That it knows no such order proves something only when the last request for it c
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
-from decimal import Decimal
 
 from pilothouse.core.clock import Tick
 from pilothouse.core.errors import Broken
@@ -45,7 +44,7 @@ def ask(desk: Desk, venue_name: str, order: store.OrderRecord) -> timedelta | No
         case Absent() if order.state.is_resting or order.state.is_final:
             return None
         case Absent():
-            left = _may_arrive_for(desk, venue.card.acceptance_window_s, order, tick)
+            left = _may_arrive_for(desk, venue.card.acceptance_window, order, tick)
             if left is not None and left <= timedelta(0):
                 take_in("deny", lambda tx: _denied(tx, desk, order.id))
                 desk.elapsed.over(order.id)
@@ -81,16 +80,16 @@ def adopt(tx: Tx, desk: Desk, order: store.OrderRecord, report: OrderReport) -> 
     settle.reported(tx, desk, order.id, report, told_by="question")
 
 
-def _may_arrive_for(desk: Desk, window_s: Decimal | None, order: store.OrderRecord, tick: Tick) -> timedelta | None:
+def _may_arrive_for(desk: Desk, window: timedelta | None, order: store.OrderRecord, tick: Tick) -> timedelta | None:
     """Return for how long after `tick` the last request may still be accepted, or None if nobody can say.
 
     Counted as the machine counts: a wall clock that is set forward must make no request too old to arrive.
     """
-    if window_s is None or order.sendable_until is None:
+    if window is None or order.sendable_until is None:
         return None
     held_for = desk.patience.hand_off if order.state is OrderState.SENDING else timedelta(0)
     ended = desk.elapsed.ended(order.id, order.until_tick, tick, held_for)
-    return tick.until(ended) + timedelta(microseconds=int(window_s * 1_000_000)) + desk.patience.window_slack
+    return tick.until(ended) + window + desk.patience.window_slack
 
 
 def _denied(tx: Tx, desk: Desk, order_id: str) -> None:

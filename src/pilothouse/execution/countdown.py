@@ -11,7 +11,9 @@ from pilothouse.execution import store
 from pilothouse.execution.desk import Desk
 from pilothouse.kit.db import Tx
 from pilothouse.ledger import positions
-from pilothouse.venues.port import COUNTDOWN, CountsDown, VenueAccount
+from pilothouse.venues.abilities import CountsDown
+from pilothouse.venues.card import COUNTDOWN
+from pilothouse.venues.port import VenueAccount
 
 _NOT_OURS: Final = frozenset({Purpose.FOREIGN, Purpose.LIQUIDATION})
 

@@ -18,8 +18,9 @@ from pilothouse.execution.fence import Writers
 from pilothouse.execution.lanes import Lanes
 from pilothouse.kit.db import Database
 from pilothouse.kit.meters import Meters
+from pilothouse.venues.abilities import TellsItsTime
 from pilothouse.venues.catalogue import carries_stops, has_pairs, holds_coins, stop_ways, trails
-from pilothouse.venues.port import TellsItsTime, Venue
+from pilothouse.venues.port import Venue
 
 CLOCK_OFF_MOST: Final = timedelta(seconds=5)
 """So much may the clocks of a venue and of this machine differ."""

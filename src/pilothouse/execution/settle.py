@@ -23,9 +23,10 @@ from pilothouse.execution.tell import moved, pursue_later, told
 from pilothouse.kit.db import Tx
 from pilothouse.ledger import post
 from pilothouse.ledger.exposure import holdings
+from pilothouse.venues.card import HOLDINGS
 from pilothouse.venues.catalogue import card_of
 from pilothouse.venues.keys import VenueKey
-from pilothouse.venues.port import HOLDINGS, FundingPayment, OrderReport, Rejected, Transfer, VenueStatus
+from pilothouse.venues.port import FundingPayment, OrderReport, Rejected, Transfer, VenueStatus
 
 _log = structlog.get_logger("pilothouse.execution")
 

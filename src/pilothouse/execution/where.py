@@ -8,8 +8,10 @@ from pilothouse.execution.desk import Desk
 from pilothouse.execution.trader import Trader
 from pilothouse.kit.db import Tx
 from pilothouse.ledger import positions as held
+from pilothouse.venues.abilities import TellsWhereTraded
+from pilothouse.venues.card import HOLDINGS, Card
 from pilothouse.venues.keys import VenueKey
-from pilothouse.venues.port import HOLDINGS, Card, TellsWhereTraded, VenueAccount
+from pilothouse.venues.port import VenueAccount
 
 RECENT = timedelta(days=7)
 RELIED_ON = timedelta(hours=1)

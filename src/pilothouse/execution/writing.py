@@ -31,8 +31,8 @@ _NEVER_SURE: Final = timedelta(seconds=60)
 
 def window_of(venue: str) -> timedelta:
     """Return how long the venue of this key may still accept a request after its stamp."""
-    window_s = card_of(VenueKey.parse(venue).name).acceptance_window_s
-    return _NEVER_SURE if window_s is None else timedelta(microseconds=int(window_s * 1_000_000))
+    window = card_of(VenueKey.parse(venue).name).acceptance_window
+    return _NEVER_SURE if window is None else window
 
 
 def take(tx: Tx, clock: Clock, account_id: str, venue: str, *, owner: str, lease_for: timedelta = LEASE) -> Held | None:

@@ -12,6 +12,7 @@ from pilothouse.core.errors import Invalid, NotFound, Problem
 from pilothouse.core.stops import StopWay, TrailRange
 from pilothouse.kit.sealed import Secret
 from pilothouse.venues.aster.card import CARDS as ASTER
+from pilothouse.venues.card import HOLDINGS, PAIRS, STOPS_KEPT, Card
 from pilothouse.venues.ccxt.card import card_of as card_of_ccxt
 from pilothouse.venues.ccxt.card import is_known as is_known_to_ccxt
 from pilothouse.venues.ccxt.sheets import CARDS as CCXT
@@ -22,7 +23,7 @@ from pilothouse.venues.paper import open_paper
 from pilothouse.venues.paper_card import CARD as PAPER
 from pilothouse.venues.paper_real import open_real_paper
 from pilothouse.venues.paper_real_card import card_on
-from pilothouse.venues.port import HOLDINGS, PAIRS, STOPS_KEPT, Card, Venue, VenueAccount
+from pilothouse.venues.port import Venue, VenueAccount
 
 Checked = tuple[dict[str, Secret], str]
 """A credential as it is kept, and what may be shown of it."""

@@ -27,6 +27,7 @@ from pilothouse.simulation.market import STEP_US
 from pilothouse.simulation.orders import Asked, MovementKind, Order, Refusal
 from pilothouse.venues import paper_journal as journal
 from pilothouse.venues import paper_words as words
+from pilothouse.venues.card import Card
 from pilothouse.venues.paper_card import ACCEPTANCE_WINDOW, CARD
 from pilothouse.venues.paper_durable import DurableFloor
 from pilothouse.venues.paper_faults import Fault, PaperFaults
@@ -36,7 +37,6 @@ from pilothouse.venues.port import (
     AccountEvent,
     AmendOutcome,
     CancelOutcome,
-    Card,
     Examined,
     FindOutcome,
     FundingPayment,

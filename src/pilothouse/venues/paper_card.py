@@ -3,7 +3,7 @@
 from datetime import timedelta
 from decimal import Decimal
 
-from pilothouse.venues.port import Capability, Card
+from pilothouse.venues.card import Capability, Card
 
 ACCEPTANCE_WINDOW = timedelta(seconds=5)
 """A request stamped longer ago is refused: who asked has given up on it and may ask for the outcome safely."""

@@ -17,7 +17,7 @@ from pilothouse.core.clock import Clock, micros
 from pilothouse.core.errors import Broken, Refused, Unavailable, Unknown
 from pilothouse.core.instrument import Instrument
 from pilothouse.core.quote import Quote
-from pilothouse.venues.port import Card
+from pilothouse.venues.card import Card
 
 BOOK_ASKS_EVERY_S: Final = 0.5
 """For orders, one instrument is asked for so often at most, in seconds."""

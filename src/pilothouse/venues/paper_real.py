@@ -31,12 +31,13 @@ from pilothouse.simulation.floor import Changes, Floor
 from pilothouse.simulation.orders import Asked, Order, Refusal
 from pilothouse.simulation.outside_desk import OutsideDesk
 from pilothouse.venues import paper_words as words
+from pilothouse.venues.card import Card
 from pilothouse.venues.paper import PaperVenue
 from pilothouse.venues.paper_durable import DurableFloor
 from pilothouse.venues.paper_faults import PaperFaults
 from pilothouse.venues.paper_prices import PaperPrices, PriceSource, Seen
 from pilothouse.venues.paper_real_card import card_on
-from pilothouse.venues.port import AccountEvent, Card, OrderRequest
+from pilothouse.venues.port import AccountEvent, OrderRequest
 
 _WRITE_EVERY: Final = 200
 _INSTRUMENTS_AGAIN: Final = timedelta(seconds=30)

@@ -6,8 +6,8 @@ from pilothouse.simulation.admission import MAKER_PPM, POSITION_MOST, TAKER_PPM
 from pilothouse.simulation.outside import LATE_US, PATIENT_US, RESTS_US
 from pilothouse.simulation.outside_desk import LEVELS, RETURNS_US
 from pilothouse.simulation.told import BOOK_AGE_US_MAX, HEARD_US
+from pilothouse.venues.card import Capability, Card
 from pilothouse.venues.paper_card import CARD as PAPER
-from pilothouse.venues.port import Capability, Card
 
 _PERCENT: Final = 10_000
 _SECOND: Final = 1_000_000

@@ -5,27 +5,18 @@ say; the house asks by client order id and never sends blindly again.
 """
 
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
-from typing import Protocol, runtime_checkable
+from typing import Protocol
 
 from pilothouse.core.candle import Candle
 from pilothouse.core.fill import Fill
 from pilothouse.core.instrument import Instrument
 from pilothouse.core.order import OrderTerms
 from pilothouse.core.quote import Quote
-from pilothouse.core.stops import USUAL_WAYS, StopWay, TrailRange
-
-HOLDINGS = "holdings"
-"""The capability of a venue whose positions are coins, which may come and go without a trade."""
-
-PAIRS = "order lists (OCO)"
-"""The capability of a venue where two orders wait for the same coins, and whichever fires ends the other."""
-
-STOPS_KEPT = "stops kept by the house"
-"""The capability of a venue that cannot carry stops: the house watches and triggers them, while it runs."""
+from pilothouse.venues.card import Card
 
 
 class VenueStatus(StrEnum):
@@ -253,98 +244,6 @@ class Examined:
     may_trade: bool | None
     may_withdraw: bool | None
     positions: tuple[VenuePosition, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Capability:
-    """One rule of the venue card: done, to do, or exempt with the reason."""
-
-    name: str
-    state: str
-    reason: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Card:
-    """What a venue can do and what it cannot.
-
-    acceptance_window_s   after so many seconds from its stamp a request can no longer be accepted; None: never certain
-    simulated             whether its money is made up; it is then named so wherever it is shown
-    prices_of             the real market whose prices it has although it is simulated; empty: it has its own
-    trails                how far trailing orders of its own may trail; None: it has none that the house uses
-    stop_ways             in which forms it takes a stop, in the order in which they are tried
-    in_one_go             whether what is placed by one call is taken in its order and becomes durable all at once, and
-                          behind an order that is refused for now none is taken that does not wait for a trigger
-    """
-
-    venue: str
-    title: str
-    simulated: bool
-    acceptance_window_s: Decimal | None
-    capabilities: tuple[Capability, ...] = field(default=())
-    prices_of: str = ""
-    trails: TrailRange | None = None
-    stop_ways: tuple[StopWay, ...] = USUAL_WAYS
-    in_one_go: bool = False
-
-    @property
-    def makes_prices(self) -> bool:
-        """Say whether its prices are made up, not only its money."""
-        return self.simulated and not self.prices_of
-
-    @property
-    def market(self) -> str:
-        """Return what kind of market it is, for people."""
-        if self.prices_of:
-            return f"paper money on real prices of {self.prices_of}"
-        return "simulated market, its prices are made up" if self.simulated else "real market"
-
-    def has(self, capability: str) -> bool:
-        """Say whether a capability of that name is done."""
-        return any(one.name == capability and one.state == "done" for one in self.capabilities)
-
-
-@runtime_checkable
-class TellsWhereTraded(Protocol):
-    """A venue that can say in which instruments something happened, so that not each of them has to be asked."""
-
-    def traded_since(self, account: VenueAccount, since: datetime) -> Collection[str]:
-        """Return the symbols in which an account traded since then. Raises Unavailable."""
-        ...
-
-
-@runtime_checkable
-class ChangesInPlace(Protocol):
-    """A venue that changes some resting orders in place; one that is not ends them and places others."""
-
-    def changes_in_place(self, wanted: OrderRequest) -> bool:
-        """Say whether `amend` changes an order of this kind in place."""
-        ...
-
-
-@runtime_checkable
-class TellsItsTime(Protocol):
-    """A venue whose clock is not ours."""
-
-    def clock_ahead(self) -> timedelta | None:
-        """Return how far its clock is ahead of ours, as it was read last; None: it was not read yet. Asks nobody."""
-        ...
-
-
-COUNTDOWN = "countdown cancel"
-"""The capability of a venue that cancels by itself when it is not told in time that somebody is still there."""
-
-
-@runtime_checkable
-class CountsDown(Protocol):
-    """A venue that cancels the orders of an instrument by itself, unless it is told in time to wait longer."""
-
-    def cancel_after(self, account: VenueAccount, symbol: str, seconds: int) -> None:
-        """Have all orders of the instrument cancelled in so many seconds, stops too; again: from now on; 0: never.
-
-        Raises Refused, Unavailable or Unknown.
-        """
-        ...
 
 
 class Venue(Protocol):

@@ -4,9 +4,9 @@ from dataclasses import dataclass
 
 from pilothouse.core.errors import Refused
 from pilothouse.venues import catalogue
+from pilothouse.venues.card import Card
 from pilothouse.venues.keys import VenueKey
 from pilothouse.venues.opening import CredentialField
-from pilothouse.venues.port import Card
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,8 +12,8 @@ from pilothouse.core.errors import Unavailable
 from pilothouse.core.instrument import Instrument
 from pilothouse.core.quote import Quote
 from pilothouse.kit.clocks import FrozenClock
+from pilothouse.venues.card import Card
 from pilothouse.venues.paper_real import RealPaper, journal_file
-from pilothouse.venues.port import Card
 from tests.slices.venues.paper_house import ACCOUNT, DEPOSIT
 
 KEY = "paper-fed"

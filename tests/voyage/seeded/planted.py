@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from datetime import datetime, timedelta
-from decimal import Decimal
 from typing import Any
 from unittest import mock
 
@@ -69,10 +68,10 @@ def resend_before_the_window_is_over() -> Iterator[None]:
 def count_the_window_by_the_wall_clock() -> Iterator[None]:
     """How long a request may still arrive is read off a clock that somebody may set."""
 
-    def by_the_wall(desk: Desk, window_s: Decimal | None, order: OrderRecord, _: Tick) -> timedelta | None:
-        if window_s is None or order.sendable_until is None:
+    def by_the_wall(desk: Desk, window: timedelta | None, order: OrderRecord, _: Tick) -> timedelta | None:
+        if window is None or order.sendable_until is None:
             return None
-        return order.sendable_until + timedelta(seconds=int(window_s)) - desk.clock.now()
+        return order.sendable_until + window - desk.clock.now()
 
     with _instead(ask, "_may_arrive_for", by_the_wall):
         yield

@@ -27,13 +27,13 @@ from pilothouse.venues.aster.rules import leverage_of, limits_of, rules_of
 from pilothouse.venues.aster.sign import AsterKeys, Signer
 from pilothouse.venues.aster.stream import PriceSpeech, UserSpeech
 from pilothouse.venues.bounds import LeverageOutOfRange, Market, Rules
+from pilothouse.venues.card import Card
 from pilothouse.venues.held_streams import AccountStream, Patience, StreamEnded, Streams
 from pilothouse.venues.port import (
     Accepted,
     AccountEvent,
     AmendOutcome,
     CancelOutcome,
-    Card,
     Examined,
     FindOutcome,
     FundingPayment,

@@ -5,7 +5,7 @@ from typing import Final
 
 from pilothouse.core.stops import StopWay, TrailRange
 from pilothouse.venues.aster.endpoint import MAINNET, TESTNET, Endpoint
-from pilothouse.venues.port import COUNTDOWN, Capability, Card
+from pilothouse.venues.card import COUNTDOWN, Capability, Card
 
 ACCEPTANCE_WINDOW_S: Final = Decimal(70)
 """The venue takes a nonce for up to 60 s (its pages say 60 in one place and 10 in another; the longer one is the safe

@@ -15,6 +15,7 @@ from pilothouse.core.instrument import Instrument
 from pilothouse.core.quote import Quote
 from pilothouse.kit.throttle import Use
 from pilothouse.venues.bounds import LeverageOutOfRange, Market, Rules
+from pilothouse.venues.card import Card
 from pilothouse.venues.ccxt.codes import Outcome
 from pilothouse.venues.ccxt.exchange import Endpoint, Failed, Keys, Session
 from pilothouse.venues.ccxt.listening import Listening
@@ -28,7 +29,6 @@ from pilothouse.venues.port import (
     AccountEvent,
     AmendOutcome,
     CancelOutcome,
-    Card,
     Examined,
     FindOutcome,
     FundingPayment,

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from pilothouse.core.stops import USUAL_WAYS, StopWay, TrailRange
-from pilothouse.venues.port import HOLDINGS, STOPS_KEPT, Capability, Card
+from pilothouse.venues.card import HOLDINGS, STOPS_KEPT, Capability, Card
 
 TESTNET: Final = "-testnet"
 SPOT: Final = "-spot"

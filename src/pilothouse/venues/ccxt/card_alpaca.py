@@ -2,8 +2,8 @@
 
 from typing import Final
 
+from pilothouse.venues.card import COUNTDOWN, Capability
 from pilothouse.venues.ccxt.card import REST_NOT_ON_TAPE, Part, Sheet
-from pilothouse.venues.port import COUNTDOWN, Capability
 
 STOCKS: Final = Sheet(
     title="Alpaca US stocks",

@@ -4,8 +4,8 @@ from decimal import Decimal
 from typing import Final
 
 from pilothouse.core.stops import StopWay, TrailRange
+from pilothouse.venues.card import COUNTDOWN, PAIRS, Capability
 from pilothouse.venues.ccxt.card import Sheet
-from pilothouse.venues.port import COUNTDOWN, PAIRS, Capability
 
 _WINDOW_S: Final = Decimal(10)
 """A request says that it is good for five seconds; as much again is for clocks."""

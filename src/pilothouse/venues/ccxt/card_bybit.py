@@ -3,8 +3,8 @@
 from decimal import Decimal
 from typing import Final
 
+from pilothouse.venues.card import COUNTDOWN, Capability
 from pilothouse.venues.ccxt.card import REST_NOT_ON_TAPE, Sheet
-from pilothouse.venues.port import COUNTDOWN, Capability
 
 _WINDOW_S: Final = Decimal(10)
 """A request says that it is good for five seconds; as much again is for clocks."""

@@ -3,8 +3,8 @@
 from decimal import Decimal
 from typing import Final
 
+from pilothouse.venues.card import COUNTDOWN, Capability
 from pilothouse.venues.ccxt.card import REST_NOT_ON_TAPE, Part, Sheet
-from pilothouse.venues.port import COUNTDOWN, Capability
 
 PERPETUALS: Final = Sheet(
     title="Hyperliquid USDC perpetuals",

@@ -3,8 +3,8 @@
 from decimal import Decimal
 from typing import Final
 
+from pilothouse.venues.card import COUNTDOWN, Capability
 from pilothouse.venues.ccxt.card import KEY_AND_SECRET, REST_NOT_ON_TAPE, Part, Sheet
-from pilothouse.venues.port import COUNTDOWN, Capability
 
 _WINDOW_S: Final = Decimal(40)
 """The exchange takes a request for up to thirty seconds from its time; the rest is for clocks."""

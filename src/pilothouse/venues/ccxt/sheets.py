@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final
 
+from pilothouse.venues.card import Card
 from pilothouse.venues.ccxt import card_alpaca, card_binance, card_bybit, card_hyperliquid, card_okx
 from pilothouse.venues.ccxt.card import TESTNET, Sheet, card_of
-from pilothouse.venues.port import Card
 
 SHEETS: Final[Mapping[str, Sheet]] = MappingProxyType(
     {

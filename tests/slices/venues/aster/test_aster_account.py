@@ -15,7 +15,8 @@ from pilothouse.kit.sealed import Secret
 from pilothouse.kit.throttle import Budget, OwnBooks, Throttle, Use
 from pilothouse.venues.aster.adapter import AsterVenue
 from pilothouse.venues.aster.sign import AsterKeys
-from pilothouse.venues.port import Capability, MarginType
+from pilothouse.venues.card import Capability
+from pilothouse.venues.port import MarginType
 from tests.slices.venues.aster.conftest import (
     ACCOUNT,
     ADDRESS,
