@@ -170,6 +170,119 @@ class FollowShown(BaseModel):
     since: Instant | None = None
 
 
+class RateShown(BaseModel):
+    """One funding rate that was settled."""
+
+    at: Instant = Field(description="When it was due.")
+    rate: Amount = Field(description="A share: longs paid it to shorts.", examples=["0.0001"])
+
+
+class RatePage(Page[RateShown]):
+    """One page of funding rates, oldest first, and where rates are missing in the time that it spans."""
+
+    venue: str
+    symbol: str
+    missing: list[MissingShown]
+
+
+class RateCoverage(BaseModel):
+    """What is kept of the funding rates of one perpetual."""
+
+    venue: str
+    symbol: str
+    timeframe: str = Field(examples=["funding"])
+    start: Instant | None
+    until: Instant | None
+    rates: int
+    covered: list[SpanShown] = Field(description="For which time the venue was asked.")
+    gaps: list[GapShown] = Field(description="Where, by what was usual around it, a rate is missing.")
+    conflicts: int = Field(description="How many were told twice, differently.")
+    followed: bool
+    error: str | None = Field(description="Why the newest of what is followed is not there.")
+
+
+class RatesAsked(Asked):
+    """A perpetual."""
+
+    venue: VenueText
+    symbol: SymbolText
+
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"example": {"venue": "paper", "symbol": "BTCUSDT"}})
+
+
+class RatePlanAsked(RatesAsked):
+    """What is wanted."""
+
+    start: Instant
+    until: Instant | None = None
+    again: bool = Field(default=False, description="Also what was asked before.")
+
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={"example": {"venue": "paper", "symbol": "BTCUSDT", "start": "2026-01-01T00:00:00Z"}},
+    )
+
+
+class RatePlan(BaseModel):
+    """What is to be fetched for it."""
+
+    venue: str
+    symbol: str
+    timeframe: str
+    wanted: str
+    window: SpanPair
+    spans: list[SpanPair] = Field(description="What the venue has not answered yet, in milliseconds since 1970.")
+    hours: int
+    unasked: int = Field(description="Hours.")
+
+
+class RateFetchAsked(RatesAsked):
+    """One question to the venue."""
+
+    start_ms: Millis
+    until_ms: Millis
+    replace: bool = Field(default=False, description="Where it tells a rate differently, take the new one.")
+
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={
+            "example": {
+                "venue": "paper",
+                "symbol": "BTCUSDT",
+                "start_ms": 1_767_225_600_000,
+                "until_ms": 1_767_312_000_000,
+            }
+        },
+    )
+
+
+class RatesFetched(BaseModel):
+    """What it answered."""
+
+    settled: list[SpanPair] = Field(description="For which time it has answered; ask again for the rest.")
+    rates: int
+    fresh: int
+    missing: int = Field(description="Stretches without a rate where one should be.")
+    conflicts: int
+
+
+class RateFollowAsked(RatesAsked):
+    """Whose rates to fetch as they are settled."""
+
+    since: Instant | None = Field(default=None, description="From when on; now if left out.")
+
+
+class RatesFollowed(BaseModel):
+    """Whether the rates of a perpetual are followed now."""
+
+    venue: str
+    symbol: str
+    timeframe: str
+    followed: bool
+    wanted: str | None = None
+    since: Instant | None = None
+
+
 class GapInFile(BaseModel):
     """A stretch without candles in a file."""
 

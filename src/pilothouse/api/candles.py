@@ -85,7 +85,7 @@ def plan(caller: Administering, asked: candle_shapes.PlanAsked) -> Response:
     """Say which candles have to be fetched for what is wanted, and for which time the venue was not asked yet."""
     from pilothouse.wiring import candle_desk  # noqa: PLC0415 - as above
 
-    start, until = _instant("start", asked.start), _instant("until", asked.until) if asked.until else None
+    start, until = instant_of("start", asked.start), instant_of("until", asked.until) if asked.until else None
     found = candle_desk.plan(caller.house, asked.venue, asked.symbol, asked.timeframe, start, until, again=asked.again)
     return shapes.answer(found)
 
@@ -109,7 +109,7 @@ def follow(caller: Administering, asked: candle_shapes.FollowAsked) -> Response:
     """Fetch candles shortly after they close, from now on."""
     from pilothouse.wiring import candle_desk  # noqa: PLC0415 - as above
 
-    since = _instant("since", asked.since) if asked.since else None
+    since = instant_of("since", asked.since) if asked.since else None
     return shapes.answer(candle_desk.follow(caller.house, asked.venue, asked.symbol, asked.timeframe, since))
 
 
@@ -135,7 +135,8 @@ def _named(caller: Caller, venue: str, text: str) -> str:
     return text if text in kept else str(symbol_named(caller, text))
 
 
-def _instant(field: str, text: str) -> datetime:
+def instant_of(field: str, text: str) -> datetime:
+    """Return the instant that a text of ISO 8601 names, UTC where it names no zone. Raises Invalid."""
     try:
         found = datetime.fromisoformat(text)
     except ValueError:

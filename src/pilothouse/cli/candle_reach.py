@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from pilothouse.wiring.data_only import DataHouse
 
 Row = dict[str, Any]
+FUNDING = "funding"
+"""In the place of a length: funding rates are meant."""
 
 
 class DataTaken(Unavailable):
@@ -54,27 +56,36 @@ class Here:
 
     def plan(self, venue: str, symbol: str, wanted: str, start: datetime, until: datetime | None, again: bool) -> Row:  # noqa: FBT001  (as in Reach)
         """Return what is to be asked."""
-        from pilothouse.wiring import candle_desk
+        from pilothouse.wiring import candle_desk, funding_desk
 
+        if wanted == FUNDING:
+            return funding_desk.plan(self._house, venue, symbol, start, until, again=again)
         return candle_desk.plan(self._house, venue, symbol, wanted, start, until, again=again)
 
     def fetch(self, series: Row, span: tuple[int, int], replace: bool) -> Row:  # noqa: FBT001  (as in Reach)
         """Ask one question."""
-        from pilothouse.wiring import candle_desk
+        from pilothouse.wiring import candle_desk, funding_desk
 
+        if series["timeframe"] == FUNDING:
+            rates = funding_desk.kept_funding(series["venue"], series["symbol"])
+            return funding_desk.fetch_once(self._house, rates, span, take_new=replace)
         kept = candle_desk.kept_series(series["venue"], series["symbol"], series["timeframe"])
         return candle_desk.fetch_once(self._house, kept, span, take_new=replace)
 
     def follow(self, venue: str, symbol: str, wanted: str, since: datetime | None) -> Row:
         """Note what is to be followed; the house does it when it runs."""
-        from pilothouse.wiring import candle_desk
+        from pilothouse.wiring import candle_desk, funding_desk
 
+        if wanted == FUNDING:
+            return funding_desk.follow(self._house, venue, symbol, since)
         return candle_desk.follow(self._house, venue, symbol, wanted, since)
 
     def unfollow(self, venue: str, symbol: str, wanted: str) -> Row:
         """Note that it is followed no more."""
-        from pilothouse.wiring import candle_desk
+        from pilothouse.wiring import candle_desk, funding_desk
 
+        if wanted == FUNDING:
+            return funding_desk.unfollow(self._house, venue, symbol)
         return candle_desk.unfollow(self._house, venue, symbol, wanted)
 
 
@@ -87,28 +98,31 @@ class Running:
 
     def plan(self, venue: str, symbol: str, wanted: str, start: datetime, until: datetime | None, again: bool) -> Row:  # noqa: FBT001  (as in Reach)
         """Return what is to be asked."""
-        body = {"venue": venue, "symbol": symbol, "timeframe": wanted, "start": start.isoformat(), "again": again}
-        return self._post("plan", body | ({"until": until.isoformat()} if until else {}))
+        more = {"start": start.isoformat(), "again": again} | ({"until": until.isoformat()} if until else {})
+        return self._post("plan", _named(venue, symbol, wanted) | more)
 
     def fetch(self, series: Row, span: tuple[int, int], replace: bool) -> Row:  # noqa: FBT001  (as in Reach)
         """Have one question asked."""
-        named = {name: series[name] for name in ("venue", "symbol", "timeframe")}
+        named = _named(series["venue"], series["symbol"], series["timeframe"])
         return self._post("fetch", named | {"start_ms": span[0], "until_ms": span[1], "replace": replace})
 
     def follow(self, venue: str, symbol: str, wanted: str, since: datetime | None) -> Row:
         """Have it followed."""
-        body = {"venue": venue, "symbol": symbol, "timeframe": wanted}
+        body = _named(venue, symbol, wanted)
         return self._post("follow", body | ({"since": since.isoformat()} if since else {}))
 
     def unfollow(self, venue: str, symbol: str, wanted: str) -> Row:
         """Have it followed no more."""
-        return self._post("unfollow", {"venue": venue, "symbol": symbol, "timeframe": wanted})
+        return self._post("unfollow", _named(venue, symbol, wanted))
 
     def _post(self, what: str, body: Row) -> Row:
         from pilothouse.cli.talk import Answered
 
+        is_funding = body.get("timeframe") == FUNDING
+        path = f"/api/v1/funding-rates/{what}" if is_funding else f"/api/v1/candles/{what}"
+        named = {name: value for name, value in body.items() if not (is_funding and name == "timeframe")}
         try:
-            answer: Row = self._house.post(f"/api/v1/candles/{what}", body)
+            answer: Row = self._house.post(path, named)
         except Answered as no:
             if no.status in {429, 503}:
                 raise Unavailable(str(no)) from None
@@ -117,6 +131,10 @@ class Running:
             # Whatever came of it, asking the same again is harmless: a candle is kept once.
             raise Unavailable(str(unheard)) from None
         return answer
+
+
+def _named(venue: str, symbol: str, wanted: str) -> Row:
+    return {"venue": venue, "symbol": symbol, "timeframe": wanted}
 
 
 @contextmanager

@@ -205,6 +205,20 @@ def look_at_clock(house: House) -> None:
         _log.warning("clock_set_back", by=f"{by.total_seconds():.1f} s", messages=moved)
 
 
+def follow_funding(house: House) -> None:
+    """Fetch funding rates that were settled, of what is followed; nothing is loaded for it where nothing is."""
+    if not house.database.read(candle_records.follows_of_funding):
+        return
+    from pilothouse.marketdata import funding_follow  # noqa: PLC0415 - who follows nothing needs no columns
+    from pilothouse.wiring.funding_desk import shelf_of_funding  # noqa: PLC0415 - as above
+
+    for found in funding_follow.turn_of_funding(shelf_of_funding(house), house.public):
+        if found.error:
+            _log.warning("funding not fetched yet", series=str(found.follow.series), error=found.error)
+        elif found.fetched is not None and found.fetched.conflicts:
+            _log.warning("funding told differently", series=str(found.follow.series), count=found.fetched.conflicts)
+
+
 def follow_candles(house: House) -> None:
     """Fetch candles that closed, of what is followed; nothing is loaded for it where nothing is."""
     if not house.database.read(candle_records.follows):
@@ -248,6 +262,7 @@ SCHEDULE: tuple[Periodic, ...] = (
     Periodic("record", timedelta(seconds=60), timedelta(seconds=10), anchor_record),
     Periodic("benches", timedelta(seconds=60), timedelta(seconds=60), rest_benches, aside=True),
     Periodic("candles", timedelta(seconds=1), timedelta(seconds=3), follow_candles, aside=True),
+    Periodic("funding", timedelta(seconds=5), timedelta(seconds=4), follow_funding, aside=True),
 )
 
 ALARMS: tuple[Periodic, ...] = (

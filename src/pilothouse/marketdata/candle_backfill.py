@@ -17,8 +17,9 @@ from pilothouse.kit.db import Database, Tx
 from pilothouse.kit.retry import retrying
 from pilothouse.marketdata import candle_records
 from pilothouse.marketdata.candle_columns import Bars, bars_of, holes
-from pilothouse.marketdata.candle_files import CandleFiles, CandlesTaken, without_doubles
+from pilothouse.marketdata.candle_files import CandleFiles, without_doubles
 from pilothouse.marketdata.candle_series import Conflict, Series
+from pilothouse.marketdata.parquet_files import CandlesTaken
 from pilothouse.marketdata.spans import Span, merged, without
 from pilothouse.venues.port import Venue
 

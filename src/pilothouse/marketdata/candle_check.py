@@ -10,10 +10,11 @@ import numpy as np
 from pilothouse.kit.db import Database, Tx
 from pilothouse.marketdata import candle_records
 from pilothouse.marketdata.candle_columns import Bars, bars_of
-from pilothouse.marketdata.candle_files import CandleFiles, CandlesDamaged
+from pilothouse.marketdata.candle_files import CandleFiles
 from pilothouse.marketdata.candle_records import KeptConflict
 from pilothouse.marketdata.candle_series import Series
 from pilothouse.marketdata.candles import Missing, Why, missing_of
+from pilothouse.marketdata.parquet_files import CandlesDamaged
 from pilothouse.marketdata.spans import Span
 
 

@@ -4,10 +4,6 @@ A file is replaced whole and durably, or not at all: whoever dies on the way lea
 in digits stands in the file itself, so that any reader of Parquet can read it without us.
 """
 
-import json
-import os
-import secrets
-import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,29 +11,13 @@ from typing import Any, Final
 
 import numpy as np
 import pyarrow as pa
-from pyarrow import parquet
 
-from pilothouse.core.errors import Broken, Unavailable
-from pilothouse.kit.durable import sync
 from pilothouse.marketdata.candle_columns import COLUMNS, Bars, bars_of, joined
 from pilothouse.marketdata.candle_series import Conflict, Series, part_of
+from pilothouse.marketdata.parquet_files import not_of, read_whole, summed, write_whole
 
 _FORM: Final = 1
-_KEY: Final = b"pilothouse"
-_DRAFT: Final = ".draft-"
 _SCHEMA = pa.schema([pa.field(name, pa.int64(), nullable=False) for name in COLUMNS])
-
-
-class CandlesDamaged(Broken):
-    """A file of candles cannot be read as what it should be."""
-
-    code = "candles_damaged"
-
-
-class CandlesTaken(Unavailable):
-    """Somebody else writes these candles now; nothing was written."""
-
-    code = "candles_taken"
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,51 +82,18 @@ class CandleFiles:
     def _part(self, series: Series, name: str) -> Bars | None:
         """Return one file, or None if it is not there."""
         path = self.folder_of(series) / f"{name}.parquet"
-        try:
-            with parquet.ParquetFile(path, page_checksum_verification=True) as file:
-                table = file.read(use_threads=False)
-                told = json.loads((table.schema.metadata or {}).get(_KEY, b"{}"))
-        except FileNotFoundError:
+        found = read_whole(path)
+        if found is None:
             return None
-        except (pa.ArrowException, OSError, ValueError) as error:
-            raise CandlesDamaged(f"{path} cannot be read ({error}): move it away, then download it again") from error
+        table, told = found
         price_digits, volume_digits = (told.get(name, -1) for name in ("price_digits", "volume_digits"))
         if told != _told(series, table.num_rows, price_digits, volume_digits) or not table.schema.equals(_SCHEMA):
-            raise CandlesDamaged(f"{path} does not hold {series}: move it away, then download it again")
+            raise not_of(path, series)
         return Bars.of((table.column(name).to_numpy() for name in COLUMNS), price_digits, volume_digits)
 
     def _write(self, series: Series, name: str, bars: Bars, may_write: Callable[[], bool]) -> None:
-        folder = self.folder_of(series)
-        _make(folder)
-        for left in folder.glob(f"{_DRAFT}*"):  # of somebody who died while writing
-            left.unlink(missing_ok=True)
-        draft = folder / f"{_DRAFT}{secrets.token_hex(8)}"
         told = _told(series, len(bars), bars.price_digits, bars.volume_digits)
-        schema = _SCHEMA.with_metadata({_KEY: json.dumps(told)})
-        table = pa.Table.from_arrays([pa.array(column) for column in bars.columns], schema=schema)
-        handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-        with os.fdopen(handle, "wb") as file:
-            _write_table(table, file)
-            file.flush()
-            os.fsync(file.fileno())
-        if not may_write():
-            draft.unlink()
-            raise CandlesTaken(f"{series} was not written: it took so long that another may write it now")
-        draft.rename(folder / f"{name}.parquet")
-        sync(folder)
-
-
-def _write_table(table: Any, file: Any) -> None:
-    """Write steps from one number to the next: small without compression, and the quickest to read of all forms."""
-    parquet.write_table(
-        table,
-        file,
-        compression="none",
-        use_dictionary=False,
-        column_encoding="DELTA_BINARY_PACKED",
-        write_statistics=False,
-        write_page_checksum=True,
-    )
+        write_whole(self.folder_of(series) / f"{name}.parquet", _SCHEMA, bars.columns, told, series, may_write)
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,22 +156,14 @@ def without_doubles(told: Bars) -> tuple[Bars, tuple[Conflict, ...]]:
 
 
 def _told(series: Series, rows: int, price_digits: int, volume_digits: int) -> dict[str, Any]:
-    """Return what a file says of itself, with a checksum: Parquet has one for the columns, but none for this."""
-    told = {
-        "form": _FORM,
-        "series": [series.venue, series.symbol, series.timeframe],
-        "rows": rows,
-        "price_digits": price_digits,
-        "volume_digits": volume_digits,
-        "reads": "price = count / 10^price_digits, volume = count / 10^volume_digits; opened_ms since 1970, UTC",
-    }
-    return {**told, "crc32": zlib.crc32(json.dumps(told).encode())}
-
-
-def _make(folder: Path) -> None:
-    """Make a folder and what is above it, durably, for nobody else to read."""
-    if folder.is_dir():
-        return
-    _make(folder.parent)
-    folder.mkdir(mode=0o700, exist_ok=True)
-    sync(folder.parent)
+    """Return what a file says of itself."""
+    return summed(
+        {
+            "form": _FORM,
+            "series": [series.venue, series.symbol, series.timeframe],
+            "rows": rows,
+            "price_digits": price_digits,
+            "volume_digits": volume_digits,
+            "reads": "price = count / 10^price_digits, volume = count / 10^volume_digits; opened_ms since 1970, UTC",
+        }
+    )

@@ -17,7 +17,7 @@ from pilothouse.core.candle import Candle
 from pilothouse.core.clock import from_micros
 from pilothouse.core.rounding import plain
 from pilothouse.kit.db import Tx
-from pilothouse.marketdata.candle_series import Conflict, Series
+from pilothouse.marketdata.candle_series import FUNDING, Conflict, RateConflict, Series
 from pilothouse.marketdata.spans import Span, merged, within, without
 from pilothouse.marketdata.tables import candle_conflicts, candle_coverage, candle_follows, candle_gaps
 
@@ -35,7 +35,7 @@ class Gap:
 class KeptConflict:
     """A conflict as it was noted; `taken`: the new candle took the place of the old one."""
 
-    conflict: Conflict
+    conflict: Conflict | RateConflict
     told_at: datetime
     taken: bool
 
@@ -79,8 +79,13 @@ _CONFLICTS_FROM = _CONFLICTS.where(
 _PUT_CONFLICT = insert(candle_conflicts)
 _COUNT_CONFLICTS = select(func.count(distinct(candle_conflicts.c.opened_ms))).where(*_of(candle_conflicts))
 _KEY = ("venue", "symbol", "timeframe")
-_SERIES = select(*(candle_coverage.c[name] for name in _KEY)).distinct()
-_FOLLOWS = select(candle_follows)
+_EVERY = select(*(candle_coverage.c[name] for name in _KEY)).distinct()
+_SERIES = _EVERY.where(candle_coverage.c.timeframe != FUNDING)
+_SERIES_OF_FUNDING = _EVERY.where(candle_coverage.c.timeframe == FUNDING)
+_EVERY_FOLLOW = select(candle_follows)
+_FOLLOWS = _EVERY_FOLLOW.where(candle_follows.c.timeframe != FUNDING)
+_FOLLOWS_OF_FUNDING = _EVERY_FOLLOW.where(candle_follows.c.timeframe == FUNDING)
+_FORGET_GAP = delete(candle_gaps).where(*_of(candle_gaps), candle_gaps.c.start_ms == bindparam("at"))
 _UNFOLLOW = delete(candle_follows).where(*_of(candle_follows))
 _NEXT = update(candle_follows).where(*_of(candle_follows))
 _FOLLOW = {
@@ -99,8 +104,13 @@ _FOLLOW = {
 
 
 def every_series(tx: Tx) -> list[Series]:
-    """Return every series for which a venue was ever asked, in order."""
+    """Return every series of candles for which a venue was ever asked, in order."""
     return sorted(Series(*row) for row in tx.execute(_SERIES))
+
+
+def every_funding(tx: Tx) -> list[Series]:
+    """Return every series of funding rates for which a venue was ever asked, in order."""
+    return sorted(Series(*row) for row in tx.execute(_SERIES_OF_FUNDING))
 
 
 def covered(tx: Tx, series: Series) -> list[Span]:
@@ -116,7 +126,7 @@ def gaps(tx: Tx, series: Series) -> list[Gap]:
 
 def conflicts(tx: Tx, series: Series) -> list[KeptConflict]:
     """Return what was told twice and differently, in the order of their openings."""
-    found = [_conflict(row) for row in tx.execute(_CONFLICTS, _bound(series))]
+    found = [_conflict(row, series) for row in tx.execute(_CONFLICTS, _bound(series))]
     return sorted(found, key=lambda each: (each.conflict.opened_ms, each.told_at))
 
 
@@ -144,14 +154,7 @@ def record(
 
 def _settle(tx: Tx, series: Series, window: Span, empty: list[Span], now: datetime) -> None:
     key = _bound(series)
-    before = covered(tx, series)
-    after = merged([*before, window])
-    for start, until in before:
-        if (start, until) not in after:
-            tx.execute(_UNCOVER, key | {"at": start})
-    fresh = [span for span in after if span not in before]
-    if fresh:
-        tx.execute(_COVER, [_named(series) | {"start_ms": start, "until_ms": until} for start, until in fresh])
+    _cover(tx, series, window)
     bounds = {"window_start": window[0], "window_until": window[1]}
     near = [Gap(*row) for row in tx.execute(_GAPS_NEAR, key | bounds)]
     if not near and not empty:
@@ -166,12 +169,53 @@ def _settle(tx: Tx, series: Series, window: Span, empty: list[Span], now: dateti
         tx.execute(_PUT_GAP, _named(series) | {"start_ms": start, "until_ms": until, "asked_at": asked_at})
 
 
-def _note(tx: Tx, series: Series, found: Sequence[Conflict], now: datetime, *, taken: bool) -> int:
+def _cover(tx: Tx, series: Series, window: Span) -> None:
+    before = covered(tx, series)
+    after = merged([*before, window])
+    for start, until in before:
+        if (start, until) not in after:
+            tx.execute(_UNCOVER, _bound(series) | {"at": start})
+    fresh = [span for span in after if span not in before]
+    if fresh:
+        tx.execute(_COVER, [_named(series) | {"start_ms": start, "until_ms": until} for start, until in fresh])
+
+
+def record_rates(
+    tx: Tx,
+    series: Series,
+    *,
+    settled: Sequence[Span],
+    gaps_now: Sequence[Span],
+    found: Sequence[RateConflict],
+    now: datetime,
+    taken: bool = False,
+) -> int:
+    """Note what a venue answered about funding rates; returns how many conflicts were not known.
+
+    gaps_now   every gap that there is in the series now; what was noted before stays as it was noted
+    The rest is as of `record`.
+    """
+    tx.lock(series.lease)
+    for window in merged(settled):
+        _cover(tx, series, window)
+    before = {(gap.start_ms, gap.until_ms) for gap in gaps(tx, series)}
+    for start, _ in before - set(gaps_now):
+        tx.execute(_FORGET_GAP, _bound(series) | {"at": start})
+    fresh = sorted(set(gaps_now) - before)
+    if fresh:
+        rows = [{"start_ms": start, "until_ms": until, "asked_at": now} for start, until in fresh]
+        tx.execute(_PUT_GAP, [_named(series) | row for row in rows])
+    return _note(tx, series, found, now, taken=taken)
+
+
+def _note(tx: Tx, series: Series, found: Sequence[Conflict | RateConflict], now: datetime, *, taken: bool) -> int:
     if not found:
         return 0
     opened = [each.opened_ms for each in found]
     bounds = {"first": min(opened), "last": max(opened)}
-    known = {_of_conflict(_conflict(row).conflict) for row in tx.execute(_CONFLICTS_FROM, _bound(series) | bounds)}
+    known = {
+        _of_conflict(_conflict(row, series).conflict) for row in tx.execute(_CONFLICTS_FROM, _bound(series) | bounds)
+    }
     fresh = {_of_conflict(each): each for each in found if taken or _of_conflict(each) not in known}
     if fresh:
         tx.execute(
@@ -190,8 +234,17 @@ def _note(tx: Tx, series: Series, found: Sequence[Conflict], now: datetime, *, t
 
 
 def follows(tx: Tx) -> list[Follow]:
-    """Return what is followed, in order."""
-    rows = tx.execute(_FOLLOWS)
+    """Return which candles are followed, in order."""
+    return _followed(tx, _FOLLOWS)
+
+
+def follows_of_funding(tx: Tx) -> list[Follow]:
+    """Return which funding rates are followed, in order."""
+    return _followed(tx, _FOLLOWS_OF_FUNDING)
+
+
+def _followed(tx: Tx, which: Any) -> list[Follow]:
+    rows = tx.execute(which)
     found = [Follow(Series(r.venue, r.symbol, r.timeframe), r.since_ms, r.next_at, r.failures, r.error) for r in rows]
     return sorted(found, key=lambda each: each.series)
 
@@ -223,15 +276,23 @@ def _named(series: Series) -> dict[str, Any]:
     return {"venue": series.venue, "symbol": series.symbol, "timeframe": series.timeframe}
 
 
-def _numbers(candle: Candle) -> list[str]:
-    return [plain(each) for each in (candle.open, candle.high, candle.low, candle.close, candle.volume)]
+def _numbers(told: Candle | Decimal) -> list[str]:
+    if isinstance(told, Decimal):
+        return [plain(told)]
+    return [plain(each) for each in (told.open, told.high, told.low, told.close, told.volume)]
 
 
-def _conflict(row: Any) -> KeptConflict:
-    opened = from_micros(row.opened_ms * 1_000)
-    kept, told = (None if each is None else _candle(opened, each) for each in (row.kept, row.told))
-    assert kept is not None, "a conflict has a candle that was there first"
-    return KeptConflict(Conflict(row.opened_ms, kept, told), row.told_at, row.taken)
+def _conflict(row: Any, series: Series) -> KeptConflict:
+    assert row.kept is not None, "a conflict has something that was there first"
+    made: Conflict | RateConflict
+    if series.is_funding:
+        made = RateConflict(row.opened_ms, Decimal(row.kept[0]), None if row.told is None else Decimal(row.told[0]))
+    else:
+        opened = from_micros(row.opened_ms * 1_000)
+        made = Conflict(
+            row.opened_ms, _candle(opened, row.kept), None if row.told is None else _candle(opened, row.told)
+        )
+    return KeptConflict(made, row.told_at, row.taken)
 
 
 def _candle(opened_at: datetime, numbers: Iterable[str]) -> Candle:
@@ -239,5 +300,5 @@ def _candle(opened_at: datetime, numbers: Iterable[str]) -> Candle:
     return Candle(opened_at, first, high, low, last, volume, closed=True)
 
 
-def _of_conflict(each: Conflict) -> tuple[int, tuple[str, ...], tuple[str, ...] | None]:
+def _of_conflict(each: Conflict | RateConflict) -> tuple[int, tuple[str, ...], tuple[str, ...] | None]:
     return each.opened_ms, tuple(_numbers(each.kept)), None if each.told is None else tuple(_numbers(each.told))

@@ -3,10 +3,14 @@
 import hashlib
 import re
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Final
 
 from pilothouse.core.candle import Candle
 from pilothouse.marketdata.timeframes import DAY_MS, Timeframe, timeframe
+
+FUNDING: Final = "funding"
+"""In the place of a length: funding rates of a perpetual, which are kept beside its candles."""
 
 _PLAIN: Final = re.compile(r"[A-Z0-9_-]")
 _NAME_BYTES_MAX: Final = 120
@@ -19,7 +23,7 @@ class Series:
 
     venue       the key of the venue, such as aster or aster@http://127.0.0.1:18100
     symbol      the venue's own name
-    timeframe   such as 1m
+    timeframe   such as 1m; or FUNDING: its funding rates
     """
 
     venue: str
@@ -30,6 +34,11 @@ class Series:
     def each(self) -> Timeframe:
         """Return how long its candles are. Raises Invalid."""
         return timeframe(self.timeframe)
+
+    @property
+    def is_funding(self) -> bool:
+        """Say whether it is one of funding rates, and not of candles."""
+        return self.timeframe == FUNDING
 
     @property
     def lease(self) -> str:
@@ -59,6 +68,24 @@ class Conflict:
     opened_ms: int
     kept: Candle
     told: Candle | None
+
+
+@dataclass(frozen=True, slots=True)
+class RateConflict:
+    """A funding rate that was told twice, differently.
+
+    kept      what was there first
+    told      what came later; None: the venue does not tell it any more
+    """
+
+    opened_ms: int
+    kept: Decimal
+    told: Decimal | None
+
+
+def funding_of(venue: str, symbol: str) -> Series:
+    """Return the series of the funding rates of an instrument at a venue."""
+    return Series(venue, symbol, FUNDING)
 
 
 def safe(text: str, *, lower: bool = False) -> str:

@@ -15,6 +15,7 @@ from pilothouse.marketdata.candle_columns import Ints
 from pilothouse.marketdata.exact_columns import steps_of
 from pilothouse.marketdata.foreign_tables import Table, read_table
 from pilothouse.marketdata.foreign_times import millis_of
+from pilothouse.marketdata.funding_columns import Rates
 
 _TIME: Final = ("timestamp", "time", "transact_time", "date", "datetime", "calc_time", "funding_time", "fundingtime")
 _PRICE: Final = ("price", "p")
@@ -37,19 +38,6 @@ class Trades:
     quantity_digits: int
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Funding:
-    """Funding rates, oldest first: at `at_ms`, a long position paid rate x notional; a short one got it.
-
-    at_ms   int64[n], milliseconds since 1970, UTC, each later than the one before
-    rate    int64[n], in steps of 10^-digits
-    """
-
-    at_ms: Ints
-    rate: Ints
-    digits: int
-
-
 def read_trades(path: Path, *, zone: str | None = None) -> Trades:
     """Return the trades of a file. Raises Invalid that names the file, the column and the row."""
     table = read_table(path)
@@ -66,7 +54,7 @@ def read_trades(path: Path, *, zone: str | None = None) -> Trades:
     )  # fmt: skip
 
 
-def read_funding(path: Path, *, zone: str | None = None) -> Funding:
+def read_funding(path: Path, *, zone: str | None = None) -> Rates:
     """Return the funding rates of a file. Raises Invalid; the same time twice is refused, with both rows."""
     table = read_table(path)
     at, rate = _column(table, _TIME, path), _column(table, _RATE, path)
@@ -82,7 +70,7 @@ def read_funding(path: Path, *, zone: str | None = None) -> Funding:
         raise Invalid(
             [Problem(at, f"rows {first} and {second} are of one time", "a time of its own for each", "twice")]
         )
-    return Funding(times[order], rates.counted[order], rates.digits)
+    return Rates(times[order], rates.counted[order], rates.digits)
 
 
 def _column(table: Table, names: tuple[str, ...], path: Path) -> Any:

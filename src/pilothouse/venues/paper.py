@@ -17,6 +17,7 @@ from pilothouse.core.clock import Clock, micros
 from pilothouse.core.errors import Conflict, NotFound, PilothouseError, Refused, Unavailable
 from pilothouse.core.errors import Unknown as OutcomeUnknown
 from pilothouse.core.fill import Fill
+from pilothouse.core.funding_rate import FundingRate
 from pilothouse.core.instrument import Instrument
 from pilothouse.core.quote import Quote
 from pilothouse.kit.db import Tx
@@ -141,6 +142,14 @@ class PaperVenue:
     def candles(self, symbol: str, timeframe: str, start: datetime, end: datetime) -> list[Candle]:
         """Have none. Raises NotFound."""
         raise NotFound("the simulated market keeps no candles: made-up prices are no history")
+
+    def tells_funding(self) -> bool:
+        """Say that there is no history of funding."""
+        return False
+
+    def funding_rates(self, symbol: str, start: datetime, end: datetime) -> list[FundingRate]:
+        """Have none. Raises NotFound."""
+        raise NotFound("the simulated market keeps no funding rates: made-up prices are no history")
 
     # ── Orders ────────────────────────────────────────────────────────────────────────────────────
 

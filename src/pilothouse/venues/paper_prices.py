@@ -15,6 +15,7 @@ import structlog
 from pilothouse.core.candle import Candle
 from pilothouse.core.clock import Clock, micros
 from pilothouse.core.errors import Broken, Refused, Unavailable, Unknown
+from pilothouse.core.funding_rate import FundingRate
 from pilothouse.core.instrument import Instrument
 from pilothouse.core.quote import Quote
 from pilothouse.venues.card import Card
@@ -61,6 +62,14 @@ class PriceSource(Protocol):
 
     def candles(self, symbol: str, timeframe: str, start: datetime, end: datetime) -> list[Candle]:
         """Return candles."""
+        ...
+
+    def tells_funding(self) -> bool:
+        """Say whether past funding rates can be asked for."""
+        ...
+
+    def funding_rates(self, symbol: str, start: datetime, end: datetime) -> list[FundingRate]:
+        """Return funding rates."""
         ...
 
     def close(self) -> None:

@@ -21,6 +21,7 @@ import structlog
 from pilothouse.core.candle import Candle
 from pilothouse.core.clock import Clock, micros
 from pilothouse.core.errors import Refused, Unavailable, Unknown
+from pilothouse.core.funding_rate import FundingRate
 from pilothouse.core.instrument import Instrument
 from pilothouse.core.quote import Quote
 from pilothouse.simulation import outside
@@ -147,6 +148,14 @@ class RealPaper(PaperVenue):
     def candles(self, symbol: str, timeframe: str, start: datetime, end: datetime) -> list[Candle]:
         """Return candles of the source. Raises NotFound or Unavailable."""
         return self._source.candles(symbol, timeframe, start, end)
+
+    def tells_funding(self) -> bool:
+        """Say whether past funding rates of the source can be asked for."""
+        return self._source.tells_funding()
+
+    def funding_rates(self, symbol: str, start: datetime, end: datetime) -> list[FundingRate]:
+        """Return funding rates of the source. Raises NotFound or Unavailable."""
+        return self._source.funding_rates(symbol, start, end)
 
     @property
     def settlement(self) -> str:

@@ -13,6 +13,7 @@ from typing import Protocol
 
 from pilothouse.core.candle import Candle
 from pilothouse.core.fill import Fill
+from pilothouse.core.funding_rate import FundingRate
 from pilothouse.core.instrument import Instrument
 from pilothouse.core.order import OrderTerms
 from pilothouse.core.quote import Quote
@@ -365,6 +366,17 @@ class Venue(Protocol):
         """Return candles that open from `start` to `end`, oldest first; as many as one question gives.
 
         Raises NotFound for a timeframe or symbol it does not have, or Unavailable.
+        """
+        ...
+
+    def tells_funding(self) -> bool:
+        """Say whether past funding rates can be asked for here; where nothing is lent, as on spot, there are none."""
+        ...
+
+    def funding_rates(self, symbol: str, start: datetime, end: datetime) -> list[FundingRate]:
+        """Return the rates that were settled from `start` to `end`, oldest first; as many as one question gives.
+
+        Raises NotFound where the venue tells none, or does not have the symbol; Unavailable.
         """
         ...
 

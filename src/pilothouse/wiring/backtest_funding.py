@@ -19,8 +19,8 @@ from pilothouse.core.candles import Candles
 from pilothouse.core.clock import from_micros, iso
 from pilothouse.core.errors import Invalid, Problem
 from pilothouse.marketdata.foreign_candles import symbol_of
-from pilothouse.marketdata.foreign_series import Funding as Rates
 from pilothouse.marketdata.foreign_series import read_funding
+from pilothouse.marketdata.funding_columns import Rates
 from pilothouse.wiring.backtest_data import Asked, Found
 
 UNPAID: Final = "none"

@@ -20,11 +20,12 @@ from pilothouse.marketdata import candle_records
 from pilothouse.marketdata.candle_backfill import CandlesOffGrid, CandlesVanished, Shelf, ask, keep, unasked
 from pilothouse.marketdata.candle_check import check
 from pilothouse.marketdata.candle_columns import Bars, bars_of
-from pilothouse.marketdata.candle_files import CandleFiles, CandlesDamaged, CandlesTaken
+from pilothouse.marketdata.candle_files import CandleFiles
 from pilothouse.marketdata.candle_follow import turn
 from pilothouse.marketdata.candle_records import follow, follows
 from pilothouse.marketdata.candle_series import Series
 from pilothouse.marketdata.candles import CandlesMissing, Columns, Missing, Why, load
+from pilothouse.marketdata.parquet_files import CandlesDamaged, CandlesTaken
 from tests.conftest import NOON
 from tests.slices.marketdata.told_market import ToldMarket, download, minutes, told_candle
 

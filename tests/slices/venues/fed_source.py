@@ -9,6 +9,7 @@ from typing import Any
 
 from pilothouse.core.candle import Candle
 from pilothouse.core.errors import Unavailable
+from pilothouse.core.funding_rate import FundingRate
 from pilothouse.core.instrument import Instrument
 from pilothouse.core.quote import Quote
 from pilothouse.kit.clocks import FrozenClock
@@ -94,6 +95,14 @@ class Fed:
         """Return one that opens at `start`."""
         price = self.now[symbol].last
         return [Candle(start, price, price, price, price, Decimal(1), closed=end > start and timeframe == "1m")]
+
+    def tells_funding(self) -> bool:
+        """Have some."""
+        return True
+
+    def funding_rates(self, symbol: str, start: datetime, end: datetime) -> list[FundingRate]:
+        """Return one that was due at `start`."""
+        return [FundingRate(start, Decimal("0.0001"))] if symbol in self.now and start <= end else []
 
     def close(self) -> None:
         """Be away for ever."""

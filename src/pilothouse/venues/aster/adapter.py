@@ -12,6 +12,7 @@ import structlog
 from pilothouse.core.candle import Candle
 from pilothouse.core.errors import NotFound, Refused, Unavailable, Unknown
 from pilothouse.core.fill import Fill
+from pilothouse.core.funding_rate import FundingRate
 from pilothouse.core.instrument import Instrument
 from pilothouse.core.quote import Quote
 from pilothouse.kit.http_client import HttpClient, HttpLimits
@@ -206,6 +207,14 @@ class AsterVenue:
             raise NotFound(f"{self._endpoint.title} has no candles of {timeframe[:20]!r}; it has {known}")
         their_now = self._rest.in_their_time(self._tools.clock.now())
         return market.candles_of(self._rest, symbol, timeframe, start, end, their_now)
+
+    def tells_funding(self) -> bool:
+        """Say that past funding rates can be asked for."""
+        return True
+
+    def funding_rates(self, symbol: str, start: datetime, end: datetime) -> list[FundingRate]:
+        """Ask for funding rates from `start` to `end`, oldest first, up to 1,000. Raises Unavailable."""
+        return market.funding_of(self._rest, symbol, start, end)
 
     def depth(self, symbol: str, levels: int = 100) -> market.Depth:
         """Ask for the best levels of a book. Raises Unavailable."""

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from pilothouse.core.candle import Candle
 from pilothouse.core.clock import from_micros, millis
+from pilothouse.core.funding_rate import FundingRate
 from pilothouse.core.quote import Quote
 from pilothouse.venues.aster import wire
 from pilothouse.venues.aster.rest import Call, Rest
@@ -16,6 +17,8 @@ TIMEFRAMES: Final = ("1m", "3m", "5m", "15m", "30m", "1h", "2h", "4h", "6h", "8h
 """How long a candle may be."""
 
 CANDLES_MOST: Final = 1_500
+RATES_MOST: Final = 1_000
+"""Of funding, in one answer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,6 +143,18 @@ def candles_of(rest: Rest, symbol: str, timeframe: str, start: datetime, end: da
     if not isinstance(answer, list):
         raise wire.NotUnderstood("candles should be a list")
     return [_candle(row, now) for row in answer]
+
+
+def funding_of(rest: Rest, symbol: str, start: datetime, end: datetime) -> list[FundingRate]:
+    """Ask for the funding rates from `start` to `end`, oldest first, up to 1,000 of them. Raises Unavailable."""
+    params = (
+        ("symbol", symbol),
+        ("startTime", str(millis(start))),
+        ("endTime", str(millis(end))),
+        ("limit", str(RATES_MOST)),
+    )
+    told = wire.rows(rest.read(Call("GET", "/fapi/v3/fundingRate", params, public=True)))
+    return [FundingRate(wire.instant(row, "fundingTime"), wire.number(row, "fundingRate")) for row in told]
 
 
 def depth_of(rest: Rest, symbol: str, levels: int = 100) -> Depth:

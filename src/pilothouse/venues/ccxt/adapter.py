@@ -11,6 +11,7 @@ import structlog
 from pilothouse.core.candle import Candle
 from pilothouse.core.errors import NotFound, Refused, Unavailable, Unknown
 from pilothouse.core.fill import Fill
+from pilothouse.core.funding_rate import FundingRate
 from pilothouse.core.instrument import Instrument
 from pilothouse.core.quote import Quote
 from pilothouse.kit.throttle import Use
@@ -148,6 +149,16 @@ class CcxtVenue:
         if timeframe not in known:
             raise NotFound(f"{self._quirks.title} has no candles of {timeframe[:20]!r}; it has {', '.join(known)}")
         return self._rest.read(lambda session: self._quirks.candles(session, symbol, timeframe, start, end))
+
+    def tells_funding(self) -> bool:
+        """Say whether past funding rates can be asked for."""
+        return self._quirks.tells_funding
+
+    def funding_rates(self, symbol: str, start: datetime, end: datetime) -> list[FundingRate]:
+        """Ask for funding rates from `start` to `end`, oldest first. Raises NotFound, Unavailable."""
+        if not self._quirks.tells_funding:
+            raise NotFound(f"no history of funding is asked of {self._quirks.title}: {self._quirks.without_funding}")
+        return self._rest.read(lambda session: self._quirks.funding_rates(session, symbol, start, end))
 
     # ── Orders ────────────────────────────────────────────────────────────────────────────────────
 

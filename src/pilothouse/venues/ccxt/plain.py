@@ -16,6 +16,7 @@ from pilothouse.core.candle import Candle
 from pilothouse.core.clock import Clock, from_micros, millis
 from pilothouse.core.errors import NotFound, Refused
 from pilothouse.core.fill import Fill
+from pilothouse.core.funding_rate import FundingRate
 from pilothouse.core.order import OrderType, TimeInForce
 from pilothouse.core.quote import Quote
 from pilothouse.core.rounding import EXACT, plain
@@ -248,6 +249,14 @@ class Quirks:
                 first, high, low, last, volume = prices
                 candles.append(Candle(at, first, high, low, last, volume, closed=at + span <= session.now()))
         return candles
+
+    tells_funding: ClassVar[bool] = False
+    without_funding: ClassVar[str] = "give backtests a file of it"
+    """What somebody who asked for funding is told where none can be asked for."""
+
+    def funding_rates(self, session: Session, symbol: str, start: datetime, end: datetime) -> list[FundingRate]:
+        """Ask for funding rates from `start` to `end`, oldest first; only where `tells_funding`."""
+        raise NotImplementedError
 
     # ── Orders ────────────────────────────────────────────────────────────────────────────────────
 

@@ -12,6 +12,7 @@ from pilothouse.core.candle import Candle
 from pilothouse.core.clock import Clock, from_micros, millis
 from pilothouse.core.errors import NotFound
 from pilothouse.core.fill import Fill
+from pilothouse.core.funding_rate import FundingRate
 from pilothouse.core.order import OrderType
 from pilothouse.core.quote import Quote
 from pilothouse.core.rounding import plain
@@ -55,6 +56,9 @@ _SLACK: Final = timedelta(seconds=10)
 _MILLISECOND: Final = timedelta(milliseconds=1)
 _SIBLINGS_FOR: Final = timedelta(minutes=10)
 _PAGE: Final = 1_000
+_RATES_BUDGET: Final = ":funding"
+_RATES_IN_SECONDS: Final = (500, 300)
+"""So many questions for the history of funding, in so many seconds; the exchange tells nowhere how many were used."""
 _TRADED: Final = frozenset({"COMMISSION", "REALIZED_PNL"})
 _FUNDING: Final = "FUNDING_FEE"
 _ABSENT: Final = Outcome.ABSENT
@@ -143,6 +147,8 @@ class Binance(Quirks):
         """Return what the exchange says was used: of the weight by the minute, of orders by each of their windows."""
         found = {}
         for budget in costs:
+            if budget.name.endswith(_RATES_BUDGET):
+                continue
             if budget.name.endswith(":weight"):
                 name = "x-mbx-used-weight-1m"
             else:
@@ -279,6 +285,20 @@ class BinanceUsdM(Binance):
         "account": 5, "positionRisk": 5, "symbolConfig": 5, "accountConfig": 5, "dual": 30, "income": 30,
         "userTrades": 5, "klines": 10, "bookTicker": 5, "premiumIndex": 10, "price": 2, "commissionRate": 20,
     }  # fmt: skip
+    tells_funding = True
+
+    def costs(self, venue: str, address: str, session: Session, out: Outgoing) -> Mapping[Budget, int]:
+        """Return what a request costs; the history of funding is counted for the address besides, by five minutes."""
+        costs = super().costs(venue, address, session, out)
+        if not out.path.endswith("/fundingRate"):
+            return costs
+        return {**costs, Budget(f"{venue}:{address}{_RATES_BUDGET}", *_RATES_IN_SECONDS): 1}
+
+    def funding_rates(self, session: Session, symbol: str, start: datetime, end: datetime) -> list[FundingRate]:
+        """Ask for funding rates from `start` to `end`, oldest first, up to a thousand."""
+        params = {"symbol": symbol, "startTime": millis(start), "endTime": millis(end), "limit": _PAGE}
+        rows = words.rows(self.public(session, "Get", "FundingRate")(params))
+        return [FundingRate(words.instant(row, "fundingTime"), words.number(row, "fundingRate")) for row in rows]
 
     def public(self, session: Session, method: str, name: str) -> Callable[..., Any]:
         """Return what asks an endpoint that everybody may ask."""

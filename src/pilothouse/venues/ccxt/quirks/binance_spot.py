@@ -38,6 +38,7 @@ class BinanceSpot(Binance):
     order_paths = ("order", "oco")
     trade_span = timedelta(hours=24)  # the exchange tells no more at once
     trades_name = "MyTrades"
+    without_funding = "spot lends nothing, so it pays none"
     weights: ClassVar[Mapping[str, int]] = {
         "GET order": 4, "POST order": 1, "DELETE order": 1, "openOrders": 80, "account": 20, "myTrades": 20,
         "exchangeInfo": 20, "orderList": 4, "klines": 2, "bookTicker": 4, "price": 4, "time": 1,
