@@ -230,7 +230,7 @@ def _overtaken(run: Run) -> list[str]:
 
 def _closes_unprotected(order: Row) -> bool:
     """Say whether the house made an order by itself: what cannot be protected is closed."""
-    return bool(order["reason"] == "protection refused")
+    return order["reason"] in {"protection refused", "not protected in time"}
 
 
 def _more_than_asked(run: Run) -> list[str]:
@@ -382,6 +382,10 @@ def _bare_spans(steps: Sequence[tuple[int, str, Decimal]], end: int) -> list[flo
     return [*spans, (end - since) / 1000] if since is not None else spans
 
 
+_ACTED = ("position_unprotected", "watcher_in_charge", "cannot_act_alone", "house_let_go_on")
+"""What a watcher writes down when it does more than look."""
+
+
 def _times(run: Run, table: Table) -> None:
     deaths = Counter(each["kind"] for each in run.events if each["what"] == "death")
     table.add(
@@ -404,6 +408,12 @@ def _times(run: Run, table: Table) -> None:
     table.add("seconds until everything rests at the end", rest["after_s"], wrong=never)
     itself = [each["kind"] for each in run.events if each["what"] == "ended by itself"]
     table.add("times it ended by itself", len(itself), aim="0", wrong=itself)
+    for each in run.events:
+        if each["what"] == "watchers":
+            left = [f"{each['left']} still run beside the house"] if each["left"] else []
+            table.add("watchers of dead houses that stayed", each["left"], aim="0", wrong=left)
+            told = {name: number for name, number in each["said"].items() if name in _ACTED}
+            table.add("times a watcher acted", sum(told.values()), aim=", ".join(f"{n} {c}" for n, c in told.items()))
 
 
 def _fired(run: Run, table: Table) -> None:

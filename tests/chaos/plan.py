@@ -69,6 +69,7 @@ class Plan:
     raised        so many times its usual rate limits the exchange grants
     fault_every_s one more thing goes wrong at the exchange as often as this
     alive_s       the house dies so long after it was ready, never before
+    watched       whether the house has its watcher beside it, as `pilothouse up` has
     deaths        how the house ends or is held up, one after the other, before chance decides
     """
 
@@ -86,17 +87,23 @@ class Plan:
     deaths: tuple[str, ...] = (KILL, TERM, STOP, DISK)
     deaths_most: int | None = None
     alive_s: tuple[float, float] = (1.0, 5.0)
+    watched: bool = True
     settings: Mapping[str, str] = field(default_factory=dict)
 
     @classmethod
     def of_environment(cls, place: Path) -> Self:
-        """Return the plan that ALERTS, SEED, VENUES and PATIENT ask for."""
+        """Return the plan that ALERTS, SEED, VENUES, PATIENT and WATCHER (on or off) ask for."""
+        watcher = os.environ.get("WATCHER", "on")
+        if watcher not in {"on", "off"}:
+            message = f"WATCHER is {watcher!r}; it is on or off"
+            raise SystemExit(message)
         venues = tuple(os.environ.get("VENUES", f"{ASTER},{FUTURES}").split(","))
         alerts, seed = int(os.environ.get("ALERTS", "10000")), int(os.environ.get("SEED", "1"))
         patient = float(os.environ.get("PATIENT", "1"))
         return cls(
-            place, alerts, seed, venues, gives_up_s=cls.gives_up_s * patient, again_after_s=cls.again_after_s * patient
-        )
+            place, alerts, seed, venues, gives_up_s=cls.gives_up_s * patient,
+            again_after_s=cls.again_after_s * patient, watched=watcher == "on",
+        )  # fmt: skip
 
     def chance(self, of: str) -> random.Random:
         """Return a source of chance of its own for one part of the run."""

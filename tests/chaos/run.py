@@ -1,9 +1,15 @@
 """One chaos run: exchange and house as processes, senders, deaths and faults side by side; raw files at the end."""
 
+import contextlib
 import itertools
+import json
+import os
+import signal
 import threading
 import time
+from collections import Counter
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -18,6 +24,7 @@ from tests.house_process import HouseProcess, fresh
 
 _MOVING = {"intended", "sending", "unknown"}
 _QUIET_LOOKS = 3
+_ORPHANS_S = 60.0
 _BUDGET_S = 90.0
 """The exchange counts by the minute: what a run has spent is there again after one."""
 
@@ -25,12 +32,18 @@ _BUDGET_S = 90.0
 def run(plan: Plan) -> None:
     """Send, break and kill as the plan says; what came of it is in `plan.place`, for `count` to read."""
     record = Record(plan.place)
-    house = HouseProcess(plan.place / "house", settings={"LOG_LEVEL": "INFO", **plan.settings})
+    watcher = {"WATCHER": "yes" if plan.watched else "no"}
+    house = HouseProcess(plan.place / "house", settings={"LOG_LEVEL": "INFO", **watcher, **plan.settings})
     disk = Disk(house)
     exchange = ExchangeProcess(plan.place / "exchange", ("--raised-limits", str(plan.raised), "--enforce-limits"))
     try:
         with exchange, house:
-            _run(plan, record, house, disk, exchange)
+            try:
+                _run(plan, record, house, disk, exchange)
+                record.write(EVENTS, what="watchers", left=_watchers_left(house), said=watchers_said(house.data))
+            finally:
+                for pid in _watchers(house):
+                    os.kill(pid, signal.SIGKILL)
     finally:
         disk.close()
         record.close()
@@ -74,6 +87,34 @@ def _run(plan: Plan, record: Record, house: HouseProcess, disk: Disk, exchange: 
     record.write(EVENTS, what="rest", at=time.time(), after_s=round(time.time() - begun, 1), rests=rests)
     _keep_truth(plan, record, exchange)
     _keep_books(record, house, accounts)
+
+
+def _watchers_left(house: HouseProcess) -> int:
+    """Return how many watchers live when the house is there, without its own; a dead house's has to end by then."""
+    deadline = time.monotonic() + _ORPHANS_S
+    while len(_watchers(house)) > 1 and time.monotonic() < deadline:
+        time.sleep(0.5)
+    return max(0, len(_watchers(house)) - 1)
+
+
+def _watchers(house: HouseProcess) -> list[int]:
+    """Return the watchers of all lives of the house that are alive."""
+    found = []
+    for folder in Path("/proc").iterdir():
+        if not folder.name.isdigit():
+            continue
+        with contextlib.suppress(OSError):
+            words, where = (folder / "cmdline").read_bytes().split(b"\0"), (folder / "environ").read_bytes()
+            if b"watcher" in words and f"PILOTHOUSE_DATA={house.data}\0".encode() in where:
+                found.append(int(folder.name))
+    return found
+
+
+def watchers_said(data: Path) -> dict[str, int]:
+    """Return what the watchers of a house wrote into their log, counted."""
+    file = data / "logs" / "watcher.log"
+    lines = file.read_text("utf-8", "replace").splitlines() if file.exists() else []
+    return dict(Counter(json.loads(line).get("event", "") for line in lines if line.startswith("{")))
 
 
 def _comes_to_rest(plan: Plan, house: HouseProcess, exchange: ExchangeProcess, accounts: Mapping[str, str]) -> bool:
