@@ -11,8 +11,9 @@ from pilothouse.core.halts import HaltKind
 from pilothouse.core.instrument import Side
 from pilothouse.core.order import OrderState, OrderTerms, OrderType, Purpose
 from pilothouse.execution.limit_sets import Level
-from pilothouse.fleet import guard, protections
+from pilothouse.fleet import exits, guard, protections
 from pilothouse.fleet.scene import look
+from pilothouse.fleet.turn import REFUSALS_MAX
 from pilothouse.jobs.schedule import watch_levels
 from pilothouse.kit.chain import rows_behind
 from pilothouse.kit.db import Tx
@@ -88,7 +89,7 @@ def test_an_exit_that_the_venue_refuses_leaves_no_trail_of_judgements_while_it_w
     stepped.faults.arm(Fault.REFUSE, times=1_000)
     _watch(stepped, 63)
     refused = [order for order in stepped.orders() if order.state is OrderState.REJECTED]
-    assert len(refused) == guard.REFUSALS_MAX
+    assert len(refused) == REFUSALS_MAX
     before = _written(stepped)
 
     _watch(stepped, 5)
@@ -96,7 +97,7 @@ def test_an_exit_that_the_venue_refuses_leaves_no_trail_of_judgements_while_it_w
     assert _written(stepped) == before
     _watch(stepped, 10)
     refused = [order for order in stepped.orders() if order.state is OrderState.REJECTED]
-    assert len(refused) == guard.REFUSALS_MAX + 1, "asked again after ten seconds, once"
+    assert len(refused) == REFUSALS_MAX + 1, "asked again after ten seconds, once"
     stepped.faults.disarm()
     _watch(stepped, 11)
     assert stepped.position(BTC) == stepped.venue_position(BTC) == 0
@@ -116,8 +117,8 @@ def test_an_exit_that_the_gate_denies_waits_and_is_told_once(stepped: Stepped) -
         record = protections.of(tx, stepped.account.id, symbol)
         assert record is not None
         begun, scene = guard.begin(tx, house.desk, stepped.trader, scene, record)
-        asked.append(guard._waits(begun, *due.exits[0]))
-        guard._leave(begun, scene, due)
+        asked.append(exits.must_wait(begun, *due.exits[0]))
+        exits.close_due(begun, scene, due)
 
     def turns(seconds: float) -> None:
         for _ in range(round(seconds * 2)):

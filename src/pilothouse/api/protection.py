@@ -24,10 +24,10 @@ from pilothouse.execution.store import OrderRecord
 from pilothouse.execution.trader import Trader
 from pilothouse.fleet import protect, protections
 from pilothouse.fleet.escalate import escalate
-from pilothouse.fleet.guard import policy_of
 from pilothouse.fleet.protect import Standing
 from pilothouse.fleet.protections import Policy, Then
 from pilothouse.fleet.store import guards_data
+from pilothouse.fleet.turn import policy_of
 from pilothouse.kit.db import Tx
 from pilothouse.wiring.subscriptions import trader_of
 

@@ -18,10 +18,11 @@ from pilothouse.execution.desk import Desk
 from pilothouse.execution.gate import DeniedByRisk
 from pilothouse.execution.submit import submit
 from pilothouse.execution.trader import Trader
-from pilothouse.fleet.guard import alarm, protect_with
+from pilothouse.fleet.guard import protect_with
 from pilothouse.fleet.keep import keep, refused, why_waiting
 from pilothouse.fleet.scene import Scene
 from pilothouse.fleet.store import SignalRecord, SignalState
+from pilothouse.fleet.turn import alarm
 from pilothouse.kit.chain import judgement
 from pilothouse.kit.db import Tx
 

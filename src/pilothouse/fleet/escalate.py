@@ -13,9 +13,11 @@ from pilothouse.core.instrument import Side
 from pilothouse.execution.desk import Desk
 from pilothouse.execution.trader import Trader
 from pilothouse.fleet import protections
-from pilothouse.fleet.guard import Turn, alarm, begin, flatten, guard_position, keep_here, of_this_position, policy_of
+from pilothouse.fleet.exits import flatten
+from pilothouse.fleet.guard import begin, guard_position, of_this_position
 from pilothouse.fleet.protections import Then
 from pilothouse.fleet.scene import Scene, look
+from pilothouse.fleet.turn import Turn, alarm, keep_here, policy_of
 from pilothouse.kit.db import Tx
 
 _TRIED, _DONE = 1, 2

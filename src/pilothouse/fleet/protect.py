@@ -17,10 +17,11 @@ from pilothouse.execution.desk import Desk
 from pilothouse.execution.store import OrderRecord
 from pilothouse.execution.trader import Trader
 from pilothouse.fleet import protections
-from pilothouse.fleet.guard import guard_position, in_place, policy_of
+from pilothouse.fleet.guard import guard_position, in_place
 from pilothouse.fleet.protections import Policy, ProtectionRecord
 from pilothouse.fleet.scene import Scene, look
 from pilothouse.fleet.sides import want
+from pilothouse.fleet.turn import policy_of
 from pilothouse.kit.db import Tx
 from pilothouse.ledger import positions
 

@@ -21,8 +21,9 @@ from pilothouse.execution.trader import Trader
 from pilothouse.execution.verify import ask_for_missing
 from pilothouse.fleet import protections
 from pilothouse.fleet.escalate import escalate
-from pilothouse.fleet.guard import alarm, guard_position
+from pilothouse.fleet.guard import guard_position
 from pilothouse.fleet.scene import look
+from pilothouse.fleet.turn import alarm
 from pilothouse.kit.db import Tx
 from pilothouse.kit.engines import Lost
 from pilothouse.kit.lease import Held
