@@ -126,7 +126,49 @@ def take(
         store.delivered_again(tx, double.id)
         tx.record(account.id, double.id, "again", {"at": received_at, "fingerprint": fingerprint})
         return Taken(double, duplicate=True)
-    record = SignalRecord(
+    record = _new(desk, hook, door, read, key, fingerprint, received_at)
+    if isinstance(read, Alert) and read.signal.alert_id is None:
+        tx.after_commit(partial(_remember, desk, hook.id, fingerprint, record.id))
+    came = {"hook": hook.id, "door": door, "key": key, "sha256": fingerprint, "at": received_at, "body": record.body}
+    tx.record(account.id, record.id, "alert", came)
+    if isinstance(read, Invalid):
+        return Taken(_refuse(tx, record, _with_symbol(desk, hook, trader, read)), duplicate=False)
+    if read.signal.kind is SignalKind.HEARTBEAT:
+        expect.arrived(tx, desk, hook, record)
+        return Taken(
+            keep.nothing_to_do(tx, record, SignalState.NOOP, "A sign of life: nothing was to do"), duplicate=False
+        )
+    return _drive(tx, desk, hook, trader, record, read, undecided=undecided)
+
+
+def _drive(
+    tx: Tx, desk: Desk, hook: Hook, trader: Trader, record: SignalRecord, read: Alert, *, undecided: bool
+) -> Taken:
+    """Decide a fresh alert, or store it to be decided in its turn; one that came too late is only stored."""
+    try:
+        instrument = _instrument(desk, hook, trader, read.signal.symbol)
+        by_venue = record.received_at + desk.clock_ahead(trader.venue)
+        _refuse_stale(hook, read, by_venue)
+    except Refused as refusal:
+        return Taken(_refuse(tx, record, refusal), duplicate=False)
+    record = record.but(symbol=instrument.symbol)
+    expect.arrived(tx, desk, hook, record)
+    older = expect.older_than(tx, hook, record, by_venue)
+    if older is not None:
+        superseded = keep.nothing_to_do(tx, record, SignalState.SUPERSEDED, f"Superseded: {older}", code="older_alert")
+        return Taken(superseded, duplicate=False)
+    if undecided or desk.database.is_crowded:
+        return Taken(drive.hold(tx, desk, record), duplicate=False, held=True)
+    decided = drive.advance(tx, desk, trader, instrument.symbol, drive.HookBook(hook), record)
+    assert decided is not None, "a fresh alert is always decided or stored as pending"
+    return Taken(decided, duplicate=False)
+
+
+def _new(
+    desk: Desk, hook: Hook, door: Door, read: Alert | Invalid, key: str, fingerprint: str, received_at: datetime
+) -> SignalRecord:
+    """Return an alert as it is stored first: nothing is decided of it."""
+    return SignalRecord(
         id=desk.ids.fresh("sig"),
         owner_id=hook.owner_id,
         account_id=hook.account_id,
@@ -148,34 +190,6 @@ def take(
         changed_at=received_at,
         heard=desk.clock.tick(),
     )
-    if isinstance(read, Alert) and read.signal.alert_id is None:
-        tx.after_commit(partial(_remember, desk, hook.id, fingerprint, record.id))
-    came = {"hook": hook.id, "door": door, "key": key, "sha256": fingerprint, "at": received_at, "body": record.body}
-    tx.record(account.id, record.id, "alert", came)
-    if isinstance(read, Invalid):
-        return Taken(_refuse(tx, record, _with_symbol(desk, hook, trader, read)), duplicate=False)
-    if read.signal.kind is SignalKind.HEARTBEAT:
-        expect.arrived(tx, desk, hook, record)
-        return Taken(
-            keep.nothing_to_do(tx, record, SignalState.NOOP, "A sign of life: nothing was to do"), duplicate=False
-        )
-    try:
-        instrument = _instrument(desk, hook, trader, read.signal.symbol)
-        by_venue = received_at + desk.clock_ahead(trader.venue)
-        _refuse_stale(hook, read, by_venue)
-    except Refused as refusal:
-        return Taken(_refuse(tx, record, refusal), duplicate=False)
-    record = record.but(symbol=instrument.symbol)
-    expect.arrived(tx, desk, hook, record)
-    older = expect.older_than(tx, hook, record, by_venue)
-    if older is not None:
-        superseded = keep.nothing_to_do(tx, record, SignalState.SUPERSEDED, f"Superseded: {older}", code="older_alert")
-        return Taken(superseded, duplicate=False)
-    if undecided or desk.database.is_crowded:
-        return Taken(drive.hold(tx, desk, record), duplicate=False, held=True)
-    decided = drive.advance(tx, desk, trader, instrument.symbol, drive.HookBook(hook), record)
-    assert decided is not None, "a fresh alert is always decided or stored as pending"
-    return Taken(decided, duplicate=False)
 
 
 class StaleAlert(Refused):
