@@ -113,7 +113,8 @@ class RunAsked(CheckAsked):
     latency_ms: int = Field(default=0, ge=0, le=86_400_000, description="The same in milliseconds; needs `inside`.")
     funding: list[Word] = Field(
         default=[], max_length=100, examples=[["BTCUSDT=BTCUSDT-fundingRate-2024-01.zip"]],
-        description="History of funding: files of rates, SYMBOL=NAME or NAME; SYMBOL=none of a market that pays none.",
+        description="History of funding: files of rates, SYMBOL=NAME or NAME; SYMBOL=none of a market that pays none. "
+        "Left out: what is kept of the venue; none: not even that.",
     )  # fmt: skip
     inside: Word | Annotated[list[Word], Field(max_length=100)] | None = Field(
         default=None,

@@ -47,7 +47,7 @@ def page_of(kept: Kept) -> str:
     title = f"{told['title']}: {told['params']}" if told.get("params") else str(told["title"])
     subtitle = f"{told['symbol']}, {told['timeframe']}, {told['span']}"
     shown = Told(title, subtitle, kept.spec, kept.candles.fingerprint(), tuple(told["notes"]), told.get("luck", ""),
-                 bool(told.get("unfunded")))  # fmt: skip
+                 bool(told.get("unfunded")), str(told.get("underfunded") or ""))  # fmt: skip
     more = Beside(kept.exposure, kept.orders, kept.card.name)
     return page(kept.result, kept.candles, found.metrics, found.months, found.kinds, shown, more)
 

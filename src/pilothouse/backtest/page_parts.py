@@ -108,5 +108,10 @@ def table(heads: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
     return f"<div class=scroll><table><thead><tr>{head}</tr></thead><tbody>{lines}</tbody></table></div>"
 
 
-UNFUNDED = "WITHOUT FUNDING: no history of it was given. A perpetual pays or gets it every few hours; this run did not."
+UNFUNDED = "WITHOUT FUNDING: no history of it was used. A perpetual pays or gets it every few hours; this run did not."
 COSTLESS = "WITHOUT COSTS: no fee, no slippage. A result without costs says nothing about trading."
+
+
+def underfunded(lacks: str) -> str:
+    """Return the warning of a run that pays funding and lacks some of it."""
+    return f"FUNDING IN PART: {lacks}. Nothing was paid or got there."

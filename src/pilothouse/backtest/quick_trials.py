@@ -65,12 +65,16 @@ class Lane:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Told:
-    """What a run came to: metrics by name, the Sharpe ratio of an observation, and the returns."""
+    """What a run came to: metrics by name, the Sharpe ratio of an observation, returns; if it wished for shorts.
+
+    It is not told whether one came of the wish.
+    """
 
     metrics: dict[str, float | None]
     sharpe: float
     per_year: float
     returns: Floats
+    shorts: bool = False
 
 
 class Ground:
@@ -101,12 +105,14 @@ class Ground:
         rules = self._spec.rules if self._spec.rules is not None else strategy.rules(p)
         signals = strategy.signals(self._view, p)
         warm_up = strategy.warm_up_bars(p, candles.span_ms)
+        shorts = rules.side is not Side.LONG and _wants_short(signals, warm_up)
         if _WISHES.issuperset(signals.checked(len(candles)).columns):
             plan, is_plain = self._plan(rules)
         else:  # prices, distances and weights of their own are part of the plan, and so are their wishes
             plan, is_plain = self._planned(signals, rules, warm_up), False
             signals = Signals()
-        return self._told(plan, rules, signals, warmed_up(rules, warm_up), lane, is_plain=is_plain)
+        told = self._told(plan, rules, signals, warmed_up(rules, warm_up), lane, is_plain=is_plain)
+        return replace(told, shorts=shorts)
 
     def _plan(self, rules: Rules) -> tuple[Plan, bool]:
         """Return what the loop is told of rules, whatever is wished, and whether they are those of `plain.py`.
@@ -158,6 +164,13 @@ class Ground:
     def _wish(self, column: Truths | None) -> Flags:
         """Return a column of wishes as bytes in one piece."""
         return self._never if column is None else np.ascontiguousarray(column).view(np.uint8)
+
+
+def _wants_short(signals: Signals, warm_up: int) -> bool:
+    """Say whether signals wish to be short at some bar behind the warm-up."""
+    short, target = signals.short, signals.target
+    wished = short is not None and bool(short[warm_up:].any())
+    return wished or (target is not None and bool((target[warm_up:] < 0).any()))
 
 
 def may_be_quick(spec: BacktestSpec) -> bool:

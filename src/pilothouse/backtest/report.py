@@ -37,6 +37,7 @@ from pilothouse.backtest.page_parts import (
     shown,
     spec_shown,
     text,
+    underfunded,
     warning,
     way,
 )
@@ -68,6 +69,7 @@ class Told:
     notes             what a reader must know of the data: gaps, rows left out; and of the search, if it was one
     luck              the sentence about trials and luck, or empty
     unfunded          whether funding that is due was not paid
+    underfunded       what a run that pays funding lacks of it, or empty
     """
 
     title: str
@@ -77,6 +79,7 @@ class Told:
     notes: tuple[str, ...] = ()
     luck: str = ""
     unfunded: bool = False
+    underfunded: str = ""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -139,6 +142,7 @@ def _drawn_price(result: Result) -> str:
 def _warnings(result: Result, told: Told) -> str:
     found = [warning(COSTLESS)] if result.costless else []
     found += [warning(UNFUNDED)] if told.unfunded else []
+    found += [warning(underfunded(told.underfunded))] if told.underfunded else []
     if len(result) and int(result.equity.min()) <= 0:
         found.append(warning("The account was ruined in this run."))
     return "".join([*found, notes([told.luck, *told.notes])])

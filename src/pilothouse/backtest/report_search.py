@@ -22,6 +22,7 @@ from pilothouse.backtest.page_parts import (
     spec_shown,
     table,
     text,
+    underfunded,
     warning,
     way,
 )
@@ -45,6 +46,7 @@ class About:
     notes             sentences about luck, overfitting, data
     costless          whether trading cost nothing
     unfunded          whether funding that is due was not paid
+    underfunded       what a run that pays funding lacks of it, or empty
     limited           whether the risk gate had anything to stop
     """
 
@@ -55,11 +57,15 @@ class About:
     costless: bool = False
     unfunded: bool = False
     limited: bool = False
+    underfunded: str = ""
 
     @property
     def warnings(self) -> str:
         """Return what stands in red above everything."""
-        return "".join([warning(COSTLESS) if self.costless else "", warning(UNFUNDED) if self.unfunded else ""])
+        found = [warning(COSTLESS)] if self.costless else []
+        found += [warning(UNFUNDED)] if self.unfunded else []
+        found += [warning(underfunded(self.underfunded))] if self.underfunded else []
+        return "".join(found)
 
 
 def search_page(verdict: Verdict, score: str, about: About) -> str:

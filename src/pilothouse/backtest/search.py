@@ -61,6 +61,7 @@ class Outcome:
     error     why it could not be run; empty where it could
     engine    which engine ran it, see `run.run_any`; empty where none did
     denied    how many orders the risk gate stopped
+    shorts    whether some position was short, or where that is not told, whether one was wished for
     """
 
     name: str
@@ -72,6 +73,7 @@ class Outcome:
     error: str = ""
     engine: str = ""
     denied: int = 0
+    shorts: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -174,7 +176,10 @@ class Runner:
                 told = ground.run(params, lane)
             except PilothouseError as error:
                 return _failed(name, params, error)
-            return Outcome(name, dict(params), told.metrics, told.sharpe, told.per_year, told.returns, "", COMPILED)
+            return Outcome(
+                name, dict(params), told.metrics, told.sharpe, told.per_year, told.returns, "", COMPILED,
+                shorts=told.shorts,
+            )  # fmt: skip
         known, self._known = self._known, True
         return trial(self._task, params, known=known)
 
@@ -219,7 +224,7 @@ def trial(task: Task, params: Params, *, known: bool = False, skip: int = 0) -> 
     sharpe = moments(returns).sharpe if len(returns) > 1 else math.nan
     return Outcome(
         spec.name, dict(params), told, sharpe, per_year, returns.astype(np.float32), engine=engine,
-        denied=result.denials.count,
+        denied=result.denials.count, shorts=bool((result.trades.side < 0).any()),
     )  # fmt: skip
 
 

@@ -65,7 +65,7 @@ def _line(outcome: Outcome) -> str:
         "name": outcome.name, "params": outcome.params, "metrics": outcome.metrics,
         "sharpe": outcome.sharpe if math.isfinite(outcome.sharpe) else None, "per_year": outcome.per_year,
         "returns": base64.b64encode(outcome.returns.astype("<f4").tobytes()).decode(), "error": outcome.error,
-        "engine": outcome.engine, "denied": outcome.denied,
+        "engine": outcome.engine, "denied": outcome.denied, "shorts": outcome.shorts,
     }  # fmt: skip
     return json.dumps(told) + "\n"
 
@@ -76,5 +76,5 @@ def _outcome(told: dict[str, Any]) -> Outcome:
     return Outcome(
         told["name"], told["params"], told["metrics"], math.nan if sharpe is None else float(sharpe),
         float(told["per_year"]), returns, told["error"], told.get("engine", ""),
-        told.get("denied", 0),
+        told.get("denied", 0), told.get("shorts", False),
     )  # fmt: skip

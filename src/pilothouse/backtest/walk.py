@@ -148,7 +148,8 @@ def joined(outcomes: Sequence[Outcome]) -> Outcome:
     error = next((each.error for each in outcomes if each.error), "")
     sharpe = moments(returns).sharpe if len(returns) > 1 else math.nan
     denied = sum(each.denied for each in outcomes)
-    return Outcome(name, first.params, told, sharpe, first.per_year, returns, error, first.engine, denied)
+    shorts = any(each.shorts for each in outcomes)
+    return Outcome(name, first.params, told, sharpe, first.per_year, returns, error, first.engine, denied, shorts)
 
 
 def told_by_returns(returns: Floats, per_year: float) -> dict[str, float | None]:

@@ -301,7 +301,7 @@ def _draw(screen: "Console", card: "Card", *, found: bool, page: Path | None, wh
     from rich.table import Table
 
     from pilothouse.backtest.metrics import CATALOGUE
-    from pilothouse.backtest.page_parts import COSTLESS, UNFUNDED, shown
+    from pilothouse.backtest.page_parts import COSTLESS, UNFUNDED, shown, underfunded
 
     told = card.told
     screen.print(f"[bold]{told['title']}[/]  {told['params']}")
@@ -310,6 +310,8 @@ def _draw(screen: "Console", card: "Card", *, found: bool, page: Path | None, wh
         screen.print(COSTLESS, style="bold red")
     if told.get("unfunded"):
         screen.print(UNFUNDED, style="bold red")
+    if told.get("underfunded"):
+        screen.print(underfunded(told["underfunded"]), style="bold red", markup=False)
     table = Table(box=None, show_header=False, pad_edge=False, padding=(0, 3, 0, 0))
     metrics = [metric for metric in CATALOGUE if whole or metric.name in _SHOWN]
     for metric in metrics:

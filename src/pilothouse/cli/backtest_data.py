@@ -27,7 +27,7 @@ def asked(
 
 
 def find(settings: "Settings", asked: "Asked", inside: "Sequence[str]" = (), funding: "Sequence[str]" = ()) -> "Found":
-    """Return the candles, what is below them if `inside` says so, and the rates of `funding`.
+    """Return the candles, what is below them if `inside` says so, and the rates of `funding`, or those that are kept.
 
     Raises Invalid, CandlesUnsound, CandlesMissing, Refused.
     """
@@ -36,7 +36,13 @@ def find(settings: "Settings", asked: "Asked", inside: "Sequence[str]" = (), fun
     if bool(asked.files) == bool(asked.venue):
         raise Invalid([Problem("data", "both" if asked.files else "neither", "--data FILE, or --venue with --symbol")])
     found = _candles(settings, asked, inside)
-    if funding:
+    if asked.venue:
+        from pilothouse.cli.candle_reach import opened
+        from pilothouse.wiring.backtest_kept import add_kept_funding
+
+        with opened(settings) as (house, _):
+            add_kept_funding(house.database, settings, found, asked, funding)
+    elif funding:
         from pilothouse.wiring.backtest_funding import add_funding
 
         add_funding(found, asked, funding)

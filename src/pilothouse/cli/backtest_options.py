@@ -150,7 +150,8 @@ _WISHES = (
          "Other costs of one market: ETHUSDT:taker=0.04,slippage=0.02.", _COSTS),
     Said("funding", _WORDS, ("--funding",), "FILE",
          "Its history: Binance's fundingRate, freqtrade's funding_rate, or time and rate; SYMBOL=FILE of several "
-         "markets, SYMBOL=none of one that pays none.", _COSTS),
+         "markets, SYMBOL=none of one that pays none; none: not even what `data download --funding` keeps of --venue.",
+         _COSTS),
     Said("fill", str, ("--fill",), "WHEN", "open: of the next bar; close: of the same bar.", _FILLS, "open"),
     Said("latency", str, ("--latency",), "TIME", "Between a decision and its order: 1 (bars), 250ms or 1.5s.", _FILLS,
          "0"),

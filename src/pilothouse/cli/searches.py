@@ -110,7 +110,7 @@ def words_of(kept: "KeptSearch") -> str:
 
 
 def _head(screen: "Console", kept: "KeptSearch") -> None:
-    from pilothouse.backtest.page_parts import COSTLESS, UNFUNDED
+    from pilothouse.backtest.page_parts import COSTLESS, UNFUNDED, underfunded
 
     told = kept.told
     screen.print(f"[bold]{told['title']}[/]  {words_of(kept)}")
@@ -119,6 +119,8 @@ def _head(screen: "Console", kept: "KeptSearch") -> None:
         screen.print(COSTLESS, style="bold red")
     if told.get("unfunded"):
         screen.print(UNFUNDED, style="bold red")
+    if told.get("underfunded"):
+        screen.print(underfunded(told["underfunded"]), style="bold red", markup=False)
 
 
 def _foot(screen: "Console", kept: "KeptSearch") -> None:

@@ -22,6 +22,7 @@ _USUAL_MOST: Final = 8
 """Hours; no venue that is known funds more seldom."""
 
 _LOOKED_AT: Final = 3
+_STAMPED_LATE_MS: Final = 60_000
 _MOST: Final = 2**63 - 1
 
 
@@ -134,8 +135,8 @@ def gaps_of(at_ms: Ints, covered: Sequence[Span]) -> list[Span]:
             found.append((int(inside[index]) + 1, int(inside[index + 1])))
         first = int(usual[0]) if len(usual) else _USUAL_MOST
         last = int(usual[-1]) if len(usual) else _USUAL_MOST
-        if int(inside[0]) - start > first * HOUR_MS + HOUR_MS // 2:
+        if int(inside[0]) - start > first * HOUR_MS + _STAMPED_LATE_MS:
             found.append((start, int(inside[0])))
-        if until - int(inside[-1]) > last * HOUR_MS + HOUR_MS // 2:
+        if until - int(inside[-1]) > last * HOUR_MS + _STAMPED_LATE_MS:
             found.append((int(inside[-1]) + 1, until))
     return merged(found)

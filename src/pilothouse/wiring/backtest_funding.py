@@ -1,10 +1,10 @@
-"""Funding of a backtest: words that name files go in; rates by symbol, and what is to be known of them, come out.
+"""Funding of a backtest: words that name files, and what is kept, go in; rates by symbol and what they lack come out.
 
 Nothing is repaired: a time twice is refused with its rows, and gaps, as well as bars without any rate, are told on the
-result. Candles are kept by `data download`; funding is not, so it comes from files alone.
+result. A run over kept candles pays the kept rates of its perpetuals, unless a file or `none` was asked for.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Final
@@ -18,13 +18,18 @@ from pilothouse.backtest.spec import BacktestSpec, funding_key
 from pilothouse.core.candles import Candles
 from pilothouse.core.clock import from_micros, iso
 from pilothouse.core.errors import Invalid, Problem
+from pilothouse.marketdata.candles import Why
 from pilothouse.marketdata.foreign_candles import symbol_of
 from pilothouse.marketdata.foreign_series import read_funding
-from pilothouse.marketdata.funding_columns import Rates
+from pilothouse.marketdata.funding_columns import Rates, gaps_of
+from pilothouse.marketdata.funding_kept import KeptRates
+from pilothouse.marketdata.spans import length
 from pilothouse.wiring.backtest_data import Asked, Found
 
 UNPAID: Final = "none"
 """In the place of a file: this market pays no funding, as spot does not."""
+
+Kept = Callable[[str], KeptRates]
 
 _PPB_DIGITS: Final = 9
 _RATE_MOST_PPB: Final = 10**9
@@ -32,13 +37,18 @@ _HOUR_MS: Final = 3_600_000
 _SPOT: Final = "SPOT"
 
 
-def add_funding(found: Found, asked: Asked, words: Sequence[str]) -> None:
-    """Put the rates of files beside the candles of what is traded. Raises Invalid.
+def add_funding(found: Found, asked: Asked, words: Sequence[str], kept: Kept | None = None) -> None:
+    """Put rates beside the candles of what is traded: those of files, and of what no word names those that are kept.
 
-    words   FILE, SYMBOL=FILE or SYMBOL=none each; a file alone is of the market that its name tells, or of the only one
+    words   FILE, SYMBOL=FILE, SYMBOL=none or none (of all others) each; a file alone is of the market that its name
+            tells, or of the only one
+    kept    returns the kept rates of a symbol over the time of its candles; None: the candles are those of files
+    Raises Invalid, CandlesDamaged.
     """
-    traded = found.traded or asked.traded or tuple(found.candles)[:1]
+    traded = traded_of(found, asked)
     for given in words:
+        if given == UNPAID:
+            continue
         symbol, named, rest = given.partition("=")
         path = Path(rest if named else given)
         if not named:
@@ -53,9 +63,22 @@ def add_funding(found: Found, asked: Asked, words: Sequence[str]) -> None:
             continue
         _add(found, symbol, path, read_funding(path, zone=asked.zone))
     missing = [each for each in traded if each not in found.funding and each not in found.unpaid]
+    if UNPAID in words:
+        found.unpaid.update(missing)
+        found.notes.append(f"funding of {', '.join(missing)}: none, as was asked for")
+        return
+    if kept is not None:
+        for symbol in missing:
+            _add_kept(found, symbol, kept(symbol))
+    missing = [each for each in missing if each not in found.funding]
     if words and missing:
         allowed = f"rates of each market that is traded: {missing[0]}=FILE, or {missing[0]}={UNPAID} where it pays none"
         raise Invalid([Problem("funding", f"none for {', '.join(missing)}", allowed, "missing")])
+
+
+def traded_of(found: Found, asked: Asked) -> tuple[str, ...]:
+    """Return the symbols that are traded."""
+    return found.traded or asked.traded or tuple(found.candles)[:1]
 
 
 def market_of(path: Path, traded: Sequence[str], field: str, allowed: str) -> str:
@@ -87,16 +110,45 @@ def named(spec: BacktestSpec, found: Found) -> BacktestSpec:
     return replace(spec, data={**spec.data, **prints}) if prints else spec
 
 
-def is_unfunded(spec: BacktestSpec, result: Result | None = None) -> bool:
+def went_short(result: Result) -> bool:
+    """Say whether a run has sold what it did not hold."""
+    return bool((result.trades.side < 0).any())
+
+
+def is_unfunded(spec: BacktestSpec, *, short: bool) -> bool:
     """Say whether a run holds what only a perpetual lends, and pays no funding: that flatters or hurts unseen.
 
+    short   whether it, or any trial of a search, went short
     It does so where it borrows to hold more, is hedged or went short, or where the venue or the symbol is one of
     perpetuals; not where interest on what is borrowed stands in its place.
     """
     if spec.funded or any(spec.costs_of(market).borrow_ppm_year for market in spec.markets):
         return False
-    lends = spec.leverage > 1 or spec.hedge or (result is not None and bool((result.trades.side < 0).any()))
+    lends = spec.leverage > 1 or spec.hedge or short
     return lends or any(_is_perpetual(market.venue, market.symbol) for market in spec.markets)
+
+
+def lacking(spec: BacktestSpec, candles: Mapping[str, Candles], funding: Mapping[str, Funding]) -> str:
+    """Return what a run that pays funding lacks of it, in words; empty where nothing.
+
+    It follows from what the run's name follows from, so it is the same however the rates came.
+    """
+    if not spec.funded:
+        return ""
+    found = []
+    for market in spec.markets:
+        costs, bars = spec.costs_of(market), candles[market.symbol]
+        if not costs.funding:
+            perpetual = not costs.borrow_ppm_year and _is_perpetual(market.venue, market.symbol)
+            found += [f"{market.symbol} has no rates at all"] if perpetual else []
+            continue
+        begins, ends = int(bars.opened_ms[0]), int(bars.closed_ms[-1])
+        gaps = gaps_of(funding[market.symbol].at_ms, [(begins, ends)])
+        if gaps:
+            hours, whole = (length(each) // _HOUR_MS for each in (gaps, [(begins, ends)]))
+            first = f"from {_time(gaps[0][0])} to {_time(gaps[0][1])}"
+            found.append(f"{market.symbol} has no rates in {hours:,} of {whole:,} hours, first {first}")
+    return "; ".join(found)
 
 
 def _is_perpetual(venue: str, symbol: str) -> bool:
@@ -129,6 +181,23 @@ def _add(found: Found, symbol: str, path: Path, read: Rates) -> None:
         raise Invalid([Problem("funding", came, f"rates of the time of the candles of {symbol}", "empty")])
     found.funding[symbol] = rates
     found.notes.append(f"funding of {symbol}: {path.name}, {', '.join(_told(rates, candles, cut))}")
+
+
+def _add_kept(found: Found, symbol: str, kept: KeptRates) -> None:
+    candles = found.candles[symbol]
+    begins, ends = int(candles.opened_ms[0]), int(candles.closed_ms[-1])
+    unasked = [(each.start_ms, each.until_ms) for each in kept.missing if each.why is Why.NOT_ASKED]
+    # Perpetuals are funded at whole hours: where none lies in what nobody asked for, nothing can be missing in it.
+    asked = not any(start // _HOUR_MS < (until - 1) // _HOUR_MS or not start % _HOUR_MS for start, until in unasked)
+    if not len(kept.rates) and not asked:
+        if _is_perpetual(found.venue, symbol):
+            how = f"pilothouse data download {kept.series.venue} {symbol} --funding --from {_time(begins)[:10]}"
+            found.notes.append(f"no funding of {symbol} is kept for this time: {how}")
+        return
+    rates, cut = _in_ppb(kept.rates)
+    found.funding[symbol] = rates = rates.between(begins, ends)
+    told = ", ".join(_told(rates, candles, cut)) if len(rates) else "none was due in this time"
+    found.notes.append(f"funding of {symbol}: kept of {kept.series.venue}, {told}; {rates.fingerprint()[:16]}")
 
 
 def _in_ppb(read: Rates) -> tuple[Funding, int]:

@@ -1,5 +1,6 @@
 """Candles for a backtest from what the data folder keeps; holes that nobody asked the venue about are refused."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
@@ -9,9 +10,12 @@ from pilothouse.kit.db import Database
 from pilothouse.kit.settings import Settings
 from pilothouse.marketdata.candle_columns import candles_of
 from pilothouse.marketdata.candles import Why, load
+from pilothouse.marketdata.funding_kept import KeptRates, load_rates
 from pilothouse.wiring.backtest_data import Asked, Found, whole
+from pilothouse.wiring.backtest_funding import add_funding
 from pilothouse.wiring.backtest_inside import put
 from pilothouse.wiring.candle_desk import files_of, kept_series, overview
+from pilothouse.wiring.funding_desk import kept_funding, rate_files
 
 
 def of_folder(database: Database, settings: Settings, asked: Asked) -> Found:
@@ -40,6 +44,20 @@ def add_kept(database: Database, settings: Settings, found: Found, length: str) 
         first, last = int(candles.opened_ms[0]), int(candles.closed_ms[-1])
         columns = load(database, files_of(settings), series, first, last)
         put(found, candles_of(symbol, series.each.span_ms, columns.bars), length, f"inside the bars: {series}")
+
+
+def add_kept_funding(database: Database, settings: Settings, found: Found, asked: Asked, words: Sequence[str]) -> None:
+    """Put rates beside kept candles: those of files that `words` name, and the kept ones of all else that is traded.
+
+    Raises Invalid, CandlesDamaged.
+    """
+
+    def kept(symbol: str) -> KeptRates:
+        candles = found.candles[symbol]
+        span = (int(candles.opened_ms[0]), int(candles.closed_ms[-1]))
+        return load_rates(database, rate_files(settings), kept_funding(found.venue, symbol), *span)
+
+    add_funding(found, asked, words, kept)
 
 
 def _kept_span(rows: list[dict[str, Any]]) -> tuple[int, int]:

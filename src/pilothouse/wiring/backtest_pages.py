@@ -57,6 +57,7 @@ def _about(title: str, told: Plain, spec: str, notes: Sequence[str]) -> About:
         bool(told["costless"]),
         bool(told.get("unfunded")),
         bool(told.get("limited")),
+        str(told.get("underfunded") or ""),
     )
 
 

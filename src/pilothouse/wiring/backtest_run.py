@@ -29,7 +29,7 @@ from pilothouse.strategies.rules import Rules
 from pilothouse.strategies.sdk import Columns
 from pilothouse.wiring import backtest_inside
 from pilothouse.wiring.backtest_data import Found
-from pilothouse.wiring.backtest_funding import is_unfunded, named, paid
+from pilothouse.wiring.backtest_funding import is_unfunded, lacking, named, paid, went_short
 
 FOLDER: Final = "backtests"
 TRIALS: Final = "trials"
@@ -111,7 +111,8 @@ def carry_out(
     told = {
         "title": described.strategy.title, "strategy": described.name, "params": words_of(params),
         "symbol": symbol, "timeframe": found.timeframe, "costless": result.costless,
-        "unfunded": is_unfunded(spec, result), "engine": engine,
+        "unfunded": is_unfunded(spec, short=went_short(result)), "engine": engine,
+        "underfunded": lacking(spec, found.candles, found.funding),
         "notes": [*found.notes, *backtest_inside.told(found, result.pessimistic), *_gated(spec, strategy, result)],
         "pessimistic": result.pessimistic, "denials": result.denials.plain(most=_DENIALS_TOLD),
     }  # fmt: skip

@@ -29,7 +29,7 @@ from pilothouse.kit.settings import Settings
 from pilothouse.strategies.parameters import Parameter, Params, resolve
 from pilothouse.strategies.registry import Described
 from pilothouse.wiring.backtest_data import Found
-from pilothouse.wiring.backtest_funding import is_unfunded
+from pilothouse.wiring.backtest_funding import is_unfunded, lacking
 from pilothouse.wiring.backtest_run import FOLDER, TRIALS, Changed, prepare
 
 SEARCHES = "searches"
@@ -274,13 +274,16 @@ def told_search(verdict: Verdict, score: str, ready: Plan, *, stopped: bool) -> 
         "overfit_probability": fitted.probability if fitted else None,
         "overfit_loss": fitted.loss if fitted else None,
         "steadiness": verdict.steadiness if verdict.steadiness == verdict.steadiness else None,
-        **_on_what(ready),
+        **_on_what(ready, short=any(each.shorts for each in verdict.best)),
         "engines": dict(sorted(Counter(each.engine for each in verdict.best if each.engine).items())),
     }
 
 
-def _on_what(ready: Plan) -> dict[str, Any]:
-    """Return what was searched, on which market, from when to when, and what a reader must know of that."""
+def _on_what(ready: Plan, *, short: bool) -> dict[str, Any]:
+    """Return what was searched, on which market, from when to when, and what a reader must know of that.
+
+    short   whether some trial went short
+    """
     spec = ready.task.spec
     return {
         "title": ready.task.strategy.title,
@@ -288,7 +291,8 @@ def _on_what(ready: Plan) -> dict[str, Any]:
         "timeframe": spec.timeframe,
         "span": span_words(calendar(ready.task), _span_ms(ready)),
         "costless": spec.costless,
-        "unfunded": is_unfunded(spec),
+        "unfunded": is_unfunded(spec, short=short),
+        "underfunded": lacking(spec, ready.task.data, ready.task.funding),
         "limited": spec.limits != NOTHING,
         "notes": ready.notes,
     }
@@ -305,7 +309,7 @@ def told_walk(found: Walk, ready: Plan, trials: int) -> dict[str, Any]:
         metrics[name] = sum(each.metrics.get(name) or 0.0 for each in behind)
     return {
         "score": ready.tried.score,
-        **_on_what(ready),
+        **_on_what(ready, short=any(each.shorts for step in found.steps for each in (step.learned, step.examined))),
         "total_return": total,
         "efficiency": found.efficiency,
         "metrics": metrics,

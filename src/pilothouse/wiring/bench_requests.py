@@ -12,7 +12,7 @@ from pilothouse.marketdata.candle_uploads import MARK, UPLOADS, Uploads
 from pilothouse.wiring.backtest_data import Asked, of_files
 from pilothouse.wiring.backtest_funding import UNPAID, add_funding
 from pilothouse.wiring.backtest_inside import add_files, length_of, words_of
-from pilothouse.wiring.backtest_kept import add_kept, of_folder
+from pilothouse.wiring.backtest_kept import add_kept, add_kept_funding, of_folder
 from pilothouse.wiring.backtest_search import Tried
 from pilothouse.wiring.backtest_wishes import UNSAID, Request
 
@@ -34,7 +34,11 @@ def read_request(asked: dict[str, Any], settings: Settings, database: Callable[[
         add_kept(database(), settings, found, length)
     elif inside:
         add_files(found, where, [_below(each, settings, asked["uploads_of"]) for each in inside])
-    add_funding(found, where, [_rates(each, settings, asked["uploads_of"]) for each in asked["funding"]])
+    rates = [_rates(each, settings, asked["uploads_of"]) for each in asked["funding"]]
+    if where.files:
+        add_funding(found, where, rates)
+    else:
+        add_kept_funding(database(), settings, found, where, rates)
     return Request(asked, found)
 
 
@@ -88,7 +92,9 @@ def _below(given: str, settings: Settings, owner_id: str) -> str:
 
 def _rates(given: str, settings: Settings, owner_id: str) -> str:
     """Return a word of `funding` with the path of its file in the place of the name; one that pays none has no file."""
-    return given if given.endswith(f"={UNPAID}") else _file(given, settings, owner_id, "funding").words
+    if given == UNPAID or given.endswith(f"={UNPAID}"):
+        return given
+    return _file(given, settings, owner_id, "funding").words
 
 
 def _said(field: str, said: set[str | None]) -> str | None:

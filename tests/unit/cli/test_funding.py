@@ -134,6 +134,31 @@ def test_a_perpetual_without_funding_says_so_in_red_beside_the_costs(typed: Type
     assert any("funding of BTC: rates.csv, 75 rates, every 8 h" in note for note in paid["notes"])
 
 
+@pytest.mark.parametrize(("side", "red"), [("both", True), ("long", False)])
+def test_a_search_that_goes_short_without_funding_says_so_in_red(
+    typed: Typed, file: Path, side: str, *, red: bool
+) -> None:
+    """Who sells what he does not hold borrows it, at a leverage of one too: a sweep and a walk warn as a run does."""
+    words = ("ema-cross", "--data", f"BTC={file}", "-p", f"side={side}", "--workers", "1", "--json")
+    sweep = json.loads(typed("sweep", *words, "-o", "fast=4,8", "-o", "slow=20")[1])
+    walk = json.loads(
+        typed("walkforward", *words, "-o", "fast=4,8", "-o", "slow=20", "--train", "200", "--test", "100")[1]
+    )
+
+    assert sweep["trials"] == 2
+    assert [sweep["unfunded"], walk["unfunded"]] == [red, red]
+    assert [sweep["underfunded"], walk["underfunded"]] == ["", ""]
+
+
+def test_rates_that_end_early_are_said_in_red(typed: Typed, file: Path, tmp_path: Path) -> None:
+    """Half a history of funding flatters half of the result."""
+    ran = _run(typed, file, "--funding", str(_rates(tmp_path / "half.csv", PPB[:40], AT_MS[:40])))
+
+    assert not ran["unfunded"]
+    assert "BTC has no rates in 287 of 600 hours" in ran["underfunded"]
+    assert "FUNDING IN PART" in typed("backtest", "show", ran["name"][:12])[1]
+
+
 def test_every_layout_of_the_same_rates_is_the_same_backtest(typed: Typed, file: Path, tmp_path: Path) -> None:
     """Binance's archive, freqtrade's candles of rates, a table of times in words: what counts is when and how much."""
     shares = PPB / 1e9
