@@ -84,6 +84,8 @@ PAIR_FAULTS: tuple[Mapping[str, Any], ...] = (
 )
 """Where stop and target are two orders of which one ends the other."""
 
+_TRADED_BY_HAND = (LANES[PROTECTED][0], LANES[ORDERS][0])
+_SOLD_LEAST = 5
 _MORE = {BINANCE: CONDITIONAL_FAULTS, SPOT: PAIR_FAULTS}
 
 
@@ -123,7 +125,7 @@ class Storms:
         if not self._world.is_shared:
             return ()
         somebody = Storm("somebody else", 2, self._somebody_else)
-        return (Storm("somebody else", 6, self._somebody_at_spot),) if self._world.is_spot else (somebody,)
+        return (Storm("somebody else", 8, self._somebody_at_spot),) if self._world.is_spot else (somebody,)
 
     def strike(self) -> str:
         """Let one more thing go wrong; returns what, in words."""
@@ -216,18 +218,29 @@ class Storms:
         return self._world.is_spot and self._world.is_shared and one.sign < 0 and not is_theirs
 
     def _somebody_at_spot(self) -> str:
-        """Somebody buys coins, sells what is free, also what a stop is on its way for, or lets some rest in a sale."""
-        chance, lots = self._chance, self._chance.randint(5, 15)
-        what, symbol = chance.choice(("buys", "sells", "offers")), LANES[chance.choice((ORDERS, PROTECTED))][0]
-        assert self._sea.coins is not None, "at spot"
-        free = self._sea.coins.free_lots(symbol)
-        what, lots = ("buys", lots) if free < 5 else (what, min(lots, free))
-        if what == "offers":
-            name = self._sea.offer_by_hand(symbol, lots, chance.choice((3_000, 20_000, 90_000)), chance.uniform(3, 40))
+        """Somebody buys coins, sells some or lets some rest in a sale; what a stop keeps is let go for it, at times."""
+        chance, coins, lots = self._chance, self._sea.coins, self._chance.randint(5, 15)
+        assert coins is not None, "at spot"
+        held = [symbol for symbol in _TRADED_BY_HAND if coins.lots(symbol) >= lots]
+        what = chance.choice(("buys", "sells", "offers"))
+        symbol = held[0] if held else _TRADED_BY_HAND[1]
+        kept = [one for one in self._sea.there() if one.is_open and one.symbol == symbol and one.sign < 0]
+        ended = 0
+        while what != "buys" and coins.free_lots(symbol) < lots <= coins.lots(symbol) and len(kept) > ended:
+            if kept[ended].is_open:
+                self._sea.cancel_by_hand(kept[ended])
+            ended += 1
+        free = coins.free_lots(symbol)
+        if what == "buys" or free < _SOLD_LEAST:
+            symbol, what = LANES[ORDERS][0], "buys"  # who buys where stops are wanted wants one
+            name = self._sea.trade_by_hand(symbol, 1, lots)
+        elif what == "offers":
+            lasts_s, lots = chance.uniform(3, 40), min(lots, free)
+            name = self._sea.offer_by_hand(symbol, lots, chance.choice((3_000, 20_000, 90_000)), lasts_s)
         else:
-            symbol = LANES[ORDERS][0] if what == "buys" else symbol  # who buys where stops are wanted wants one
-            name = self._sea.trade_by_hand(symbol, 1 if what == "buys" else -1, lots)
-        return f"{name} {what} {lots} lots of {symbol}" if name else f"so much of {symbol} is not free"
+            lots = min(lots, free)
+            name = self._sea.trade_by_hand(symbol, -1, lots)
+        return f"{name} {what} {lots} lots of {symbol}, {ended} orders ended for it"
 
     def _somebody_else(self) -> str:
         """Somebody buys or sells in the exchange's own screens, where no alert asks for a whole position."""

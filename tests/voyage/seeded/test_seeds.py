@@ -13,8 +13,9 @@ from tests.voyage.seeded.scenes import a_clock_is_set
 from tests.voyage.seeded.voyage import Course, Ended, sail
 from tests.voyage.seeded.worlds import FIRST
 
-SEEDS = (2, 7, 8, pytest.param(9, marks=pytest.mark.postgres))
-"""They sail at Binance, at Binance spot and at AsterDEX with alerts over HTTP, and at Binance on PostgreSQL."""
+SEEDS = (2, 7, 8, 20055, pytest.param(9, marks=pytest.mark.postgres))
+"""They sail at Binance, at Binance spot and at AsterDEX (these two over HTTP), at spot beside somebody who trades there
+while clocks jump by minutes and the house dies fifty times, and at Binance on PostgreSQL."""
 
 _IN_ONE = 50
 _SOAKED = 3_000
