@@ -29,6 +29,11 @@ class KeptRates:
     rates: Rates
     missing: tuple[Missing, ...]
 
+    @property
+    def unasked(self) -> list[Span]:
+        """Return the stretches for which nobody has asked the venue, in milliseconds, the end outside."""
+        return [(each.start_ms, each.until_ms) for each in self.missing if each.why is Why.NOT_ASKED]
+
 
 @dataclass(frozen=True, slots=True)
 class CheckedRates:

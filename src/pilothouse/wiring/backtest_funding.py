@@ -7,7 +7,7 @@ result. A run over kept candles pays the kept rates of its perpetuals, unless a 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
@@ -18,18 +18,19 @@ from pilothouse.backtest.spec import BacktestSpec, funding_key
 from pilothouse.core.candles import Candles
 from pilothouse.core.clock import from_micros, iso
 from pilothouse.core.errors import Invalid, Problem
-from pilothouse.marketdata.candles import Why
 from pilothouse.marketdata.foreign_candles import symbol_of
 from pilothouse.marketdata.foreign_series import read_funding
 from pilothouse.marketdata.funding_columns import Rates, gaps_of
-from pilothouse.marketdata.funding_kept import KeptRates
 from pilothouse.marketdata.spans import length
 from pilothouse.wiring.backtest_data import Asked, Found
+
+if TYPE_CHECKING:  # a backtest of a file loads no database layer
+    from pilothouse.marketdata.funding_kept import KeptRates
 
 UNPAID: Final = "none"
 """In the place of a file: this market pays no funding, as spot does not."""
 
-Kept = Callable[[str], KeptRates]
+Kept = Callable[[str], "KeptRates"]
 
 _PPB_DIGITS: Final = 9
 _RATE_MOST_PPB: Final = 10**9
@@ -183,12 +184,13 @@ def _add(found: Found, symbol: str, path: Path, read: Rates) -> None:
     found.notes.append(f"funding of {symbol}: {path.name}, {', '.join(_told(rates, candles, cut))}")
 
 
-def _add_kept(found: Found, symbol: str, kept: KeptRates) -> None:
+def _add_kept(found: Found, symbol: str, kept: "KeptRates") -> None:
     candles = found.candles[symbol]
     begins, ends = int(candles.opened_ms[0]), int(candles.closed_ms[-1])
-    unasked = [(each.start_ms, each.until_ms) for each in kept.missing if each.why is Why.NOT_ASKED]
     # Perpetuals are funded at whole hours: where none lies in what nobody asked for, nothing can be missing in it.
-    asked = not any(start // _HOUR_MS < (until - 1) // _HOUR_MS or not start % _HOUR_MS for start, until in unasked)
+    asked = not any(
+        start // _HOUR_MS < (until - 1) // _HOUR_MS or not start % _HOUR_MS for start, until in kept.unasked
+    )
     if not len(kept.rates) and not asked:
         if _is_perpetual(found.venue, symbol):
             how = f"pilothouse data download {kept.series.venue} {symbol} --funding --from {_time(begins)[:10]}"
