@@ -211,7 +211,7 @@ def _cancel_everything(exchange: Exchange) -> None:
         for symbol in {order.symbol for order in exchange.floor.accounts[file.id].orders.values()}:
             exchange.cancel_all(file, symbol)
         for algo in file.open_algos():
-            exchange.end_algo(file, algo, "CANCELED")
+            exchange.conditional.end(file, algo, "CANCELED")
     for account in exchange.spot.accounts.values():
         for order in [each for each in account.orders.values() if each.is_open]:
             exchange.spot.cancel(order, exchange.clock.now())

@@ -54,7 +54,7 @@ class SpotStand(BinanceStand):
 
     def expire_key(self, account: VenueAccount) -> None:
         over = {"e": "eventStreamTerminated", "E": self.exchange.clock.now() // 1_000}
-        self.inside(lambda exchange: exchange.tell(SPOT + account.id, "eventStreamTerminated", over))
+        self.inside(lambda exchange: exchange.telling.tell(SPOT + account.id, "eventStreamTerminated", over))
 
     def streams_opened(self, account: VenueAccount) -> int:
         return self._followed[SPOT + account.id]

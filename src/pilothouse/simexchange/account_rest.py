@@ -6,12 +6,11 @@ import msgspec
 
 from pilothouse.simexchange import user_events
 from pilothouse.simexchange.asking import KEYED, SIGNED, Asking, Route
-from pilothouse.simexchange.exchange import refused
 from pilothouse.simexchange.figures import fixed, money, parsed, short
 from pilothouse.simexchange.limits import rate_limits
 from pilothouse.simexchange.order_intake import STP_MODES
-from pilothouse.simexchange.records import ASTER, BINANCE
-from pilothouse.simexchange.wire_errors import WireError, missing
+from pilothouse.simexchange.records import ASTER, BINANCE, slots_of
+from pilothouse.simexchange.wire_errors import WireError, missing, refused
 from pilothouse.simulation import exchange as trading
 from pilothouse.simulation.account import Standing, pending
 from pilothouse.simulation.contracts import SETTLEMENT, Contract
@@ -46,7 +45,7 @@ def account(asking: Asking) -> Any:
     """Tell everything about the account."""
     worth = asking.exchange.floor.standing(asking.account)
     for symbol in asking.listed:
-        for key in asking.exchange.slots_of(asking.account, symbol):
+        for key in slots_of(asking.account, symbol):
             asking.account.holding(key)
     found = [_position(asking, symbol, key) for symbol, key in _slots(asking)]
     orders = sum(int(each["openOrderInitialMargin"].replace(".", "")) for each in found)
@@ -208,14 +207,14 @@ def adl_quantile(asking: Asking) -> Any:
 
     def queued(symbol: str) -> dict[str, int]:
         names = {"LONG": 0, "SHORT": 0, "HEDGE" if hedged else "BOTH": 0}
-        for key in asking.exchange.slots_of(asking.account, symbol):
+        for key in slots_of(asking.account, symbol):
             names[side_of(key)] = 1 if asking.account.holding(key).lots else 0
         return names
 
     return [
         {"symbol": symbol, "adlQuantile": queued(symbol)}
         for symbol in asking.symbols()
-        if any(asking.account.holding(key).lots for key in asking.exchange.slots_of(asking.account, symbol))
+        if any(asking.account.holding(key).lots for key in slots_of(asking.account, symbol))
     ]
 
 
@@ -260,7 +259,7 @@ def set_leverage(asking: Asking) -> Any:
         raise WireError(error.code, f"Leverage {leverage} is not valid" if error.code == -4028 else error.text)
     asking.exchange.settle("ORDER")
     event = user_events.configured(symbol, leverage, asking.now)
-    asking.exchange.tell(asking.file.id, "ACCOUNT_CONFIG_UPDATE", event)
+    asking.exchange.telling.tell(asking.file.id, "ACCOUNT_CONFIG_UPDATE", event)
     most = _most(asking.exchange.floor.contracts[symbol], leverage)
     return {"symbol": symbol, "leverage": leverage, "maxNotionalValue": most}
 
@@ -284,7 +283,7 @@ def set_margin_type(asking: Asking) -> Any:
     if refusal is not None:
         raise refused(refusal)
     asking.exchange.settle("MARGIN_TYPE_CHANGE")
-    asking.exchange.tell_settings(asking.file, symbol, "MARGIN_TYPE_CHANGE")
+    asking.exchange.telling.settings(asking.file, symbol, "MARGIN_TYPE_CHANGE")
     return _DONE
 
 
@@ -303,7 +302,7 @@ def position_margin(asking: Asking) -> Any:
     if refusal is not None:
         raise refused(refusal)
     asking.exchange.settle("MARGIN_TRANSFER")
-    asking.exchange.tell_settings(asking.file, symbol, "MARGIN_TRANSFER")
+    asking.exchange.telling.settings(asking.file, symbol, "MARGIN_TRANSFER")
     asking.file.margins.append((asking.now, symbol, side, units if kind == 1 else -units))
     return {
         "amount": _number(amount[0] * 10 ** (8 - amount[1]), 8),
@@ -349,7 +348,7 @@ def set_multi_assets(asking: Asking) -> Any:
         raise WireError(-4170)
     asking.file.multi_assets = wanted
     event = user_events.reconfigured(multi_assets=wanted, now=asking.now)
-    asking.exchange.tell(asking.file.id, "ACCOUNT_CONFIG_UPDATE", event)
+    asking.exchange.telling.tell(asking.file.id, "ACCOUNT_CONFIG_UPDATE", event)
     return _DONE
 
 
@@ -490,22 +489,22 @@ def margin_history(asking: Asking) -> Any:
 
 def open_listen_key(asking: Asking) -> Any:
     """Give the account's listen key."""
-    return {"listenKey": asking.exchange.listen_key(asking.file.id)}
+    return {"listenKey": asking.exchange.listen_keys.issue(asking.file.id)}
 
 
 def keep_listen_key(asking: Asking) -> Any:
     """Keep the account's listen key alive for another hour."""
-    alive = any(owner == asking.file.id for owner, _ in asking.exchange.listen_keys.values())
+    alive = any(owner == asking.file.id for owner, _ in asking.exchange.listen_keys.owners.values())
     given = asking.request.text("listenKey")
-    if not alive or (given and asking.exchange.listen_keys.get(given, ("", 0))[0] != asking.file.id):
+    if not alive or (given and asking.exchange.listen_keys.owners.get(given, ("", 0))[0] != asking.file.id):
         raise WireError(-1125)
-    key = asking.exchange.listen_key(asking.file.id)
+    key = asking.exchange.listen_keys.issue(asking.file.id)
     return {"listenKey": key} if asking.profile == BINANCE else {}
 
 
 def close_listen_key(asking: Asking) -> Any:
     """End the account's listen key; nobody hears anything by it any more."""
-    asking.exchange.drop_listen_keys(asking.file.id, quietly=True)
+    asking.exchange.listen_keys.drop(asking.file.id, quietly=True)
     return {}
 
 

@@ -21,7 +21,7 @@ def place(asking: Asking) -> Any:
         request, asking.exchange.floor, asking.account, asking.exchange.grids, asking.profile, "clientAlgoId",
         asking.now,
     )  # fmt: skip
-    return _words(asking, asking.exchange.place_algo(asking.file, wanted))
+    return _words(asking, asking.exchange.conditional.place(asking.file, wanted))
 
 
 def cancel(asking: Asking) -> Any:
@@ -29,14 +29,14 @@ def cancel(asking: Asking) -> Any:
     algo = _named(asking, -2011)
     if not algo.is_open:
         raise WireError(-2011)
-    asking.exchange.end_algo(asking.file, algo, "CANCELED")
+    asking.exchange.conditional.end(asking.file, algo, "CANCELED")
     return {"algoId": algo.number, "clientAlgoId": algo.client_id, "code": "200", "msg": "success"}
 
 
 def cancel_all(asking: Asking) -> Any:
     """Cancel every conditional order of an instrument."""
     for algo in asking.file.open_algos(asking.symbol()):
-        asking.exchange.end_algo(asking.file, algo, "CANCELED")
+        asking.exchange.conditional.end(asking.file, algo, "CANCELED")
     return {"code": 200, "msg": "The operation of cancel all open order is done."}
 
 

@@ -163,7 +163,7 @@ class Control:
 
     def _clear_faults(self, request: Request, body: Mapping[str, Any]) -> Any:
         self._front.faults.clear()
-        self._exchange.trigger_refusals = 0
+        self._exchange.conditional.trigger_refusals = 0
         return _DONE
 
     def _price(self, request: Request, body: Mapping[str, Any]) -> Any:
@@ -249,7 +249,7 @@ class Control:
         if body["do"] == "drop":
             return {"dropped": self._hub.drop_all(account_id)}
         if body["do"] == "expire":
-            self._exchange.drop_listen_keys(account_id)
+            self._exchange.listen_keys.drop(account_id)
             return _DONE
         raise WireError(-1000, "'do' is drop or expire")
 

@@ -259,7 +259,7 @@ class Front:
                 sign = 1 if asking.request.text("side").upper() == "BUY" else -1
                 desk.ladder(sign).thin_to(max(1, rule.value))
         elif rule.kind == "reject_trigger":
-            self.exchange.trigger_refusals += 1
+            self.exchange.conditional.trigger_refusals += 1
 
     def _struck(self, rule: Rule) -> Reply:
         if rule.kind in {"reset", "silent"}:

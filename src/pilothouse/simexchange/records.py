@@ -4,7 +4,9 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from pilothouse.simulation.account import Account
 from pilothouse.simulation.orders import Order
+from pilothouse.simulation.slots import slot
 from pilothouse.simulation.trailing import Trail
 
 HISTORY_MAX = 200_000
@@ -170,3 +172,9 @@ class AccountFile:
     def open_algos(self, symbol: str = "") -> list[Algo]:
         """Return the conditional orders that wait."""
         return [each for each in self.algos.values() if each.is_open and (not symbol or each.symbol == symbol)]
+
+
+def slots_of(account: Account, symbol: str) -> list[str]:
+    """Return the slots of an instrument that an account has in its position mode."""
+    sides = ("LONG", "SHORT") if account.hedged else ("BOTH",)
+    return [slot(symbol, side) for side in sides]

@@ -349,21 +349,21 @@ def commission(asking: Asking) -> Any:
 def listen_key(asking: Asking) -> Any:
     """Give the listen key of the spot side."""
     spot_account(asking)
-    return {"listenKey": asking.exchange.listen_key(owner_of(asking))}
+    return {"listenKey": asking.exchange.listen_keys.issue(owner_of(asking))}
 
 
 def keep_listen_key(asking: Asking) -> Any:
     """Keep it alive for another hour."""
-    if asking.exchange.listen_keys.get(asking.request.need("listenKey"), ("", 0))[0] != owner_of(asking):
+    if asking.exchange.listen_keys.owners.get(asking.request.need("listenKey"), ("", 0))[0] != owner_of(asking):
         raise WireError(-1125)
-    asking.exchange.listen_key(owner_of(asking))
+    asking.exchange.listen_keys.issue(owner_of(asking))
     return {}
 
 
 def close_listen_key(asking: Asking) -> Any:
     """End it; nobody hears anything by it any more."""
-    if asking.exchange.listen_keys.get(asking.request.need("listenKey"), ("", 0))[0] == owner_of(asking):
-        asking.exchange.drop_listen_keys(owner_of(asking), quietly=True)
+    if asking.exchange.listen_keys.owners.get(asking.request.need("listenKey"), ("", 0))[0] == owner_of(asking):
+        asking.exchange.listen_keys.drop(owner_of(asking), quietly=True)
     return {}
 
 

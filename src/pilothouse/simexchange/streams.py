@@ -59,8 +59,8 @@ class Hub:
         self._open: dict[str, int] = {}
         self._held: list[tuple[str, str, dict[str, Any]]] = []
         self._second = 0
-        exchange.listeners.append(self._hear)
-        exchange.watched = self._is_watched
+        exchange.telling.listeners.append(self._hear)
+        exchange.telling.watched = self._is_watched
 
     def subscribe(
         self, connection: Listening, name: str, events: frozenset[str] = frozenset(), route: str = ""
@@ -70,10 +70,10 @@ class Hub:
         route   public, market or private: what is not carried there is subscribed to and stays silent, as at the
                 venue; empty: an address of old, which carries everything
         """
-        if route and route not in routes_of(name, is_key=name in self.exchange.listen_keys):
+        if route and route not in routes_of(name, is_key=name in self.exchange.listen_keys.owners):
             self._deaf.setdefault(connection, {})[name] = None
             return False
-        owner = self.exchange.listen_keys.get(name)
+        owner = self.exchange.listen_keys.owners.get(name)
         if owner is not None:
             self._users.setdefault(owner[0], {})[connection] = (name, events)
             return True

@@ -55,5 +55,5 @@ def move(exchange: Exchange, account_id: str, request: Request, way: str) -> int
     spot.free[SETTLEMENT] = spot.free.get(SETTLEMENT, 0) + came
     now = exchange.clock.now() // 1_000
     event = {"e": "balanceUpdate", "E": now, "a": SETTLEMENT, "d": money(came), "T": now}
-    exchange.tell(SPOT + account_id, "balanceUpdate", event)
+    exchange.telling.tell(SPOT + account_id, "balanceUpdate", event)
     return exchange.floor.next_movement - 1

@@ -2,6 +2,8 @@
 
 from collections.abc import Mapping
 
+from pilothouse.simulation.orders import Refusal
+
 TEXTS: Mapping[int, str] = {
     -1000: "An unknown error occurred while processing the request.",
     -1003: "Too many requests; current limit of IP is 2400 requests per minute. Please use the websocket for live"
@@ -114,3 +116,9 @@ class WireError(Exception):
 def missing(name: str) -> WireError:
     """Say that a parameter is not there or makes no sense."""
     return WireError(-1102, f"Mandatory parameter '{name}' was not sent, was empty/null, or malformed.")
+
+
+def refused(refusal: Refusal) -> WireError:
+    """Return a refusal of the floor in the venue's words."""
+    code = int(refusal.code)
+    return WireError(code, TEXTS.get(code, refusal.message))

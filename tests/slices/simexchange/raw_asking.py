@@ -27,8 +27,8 @@ class Desk:
         self.sim = SimulatedExchange(Plan(**how), FrozenClock(NOON))
         self.exchange = self.sim.exchange
         self.events: list[tuple[str, dict[str, Any]]] = []
-        self.exchange.watched = lambda _account: True
-        self.exchange.listeners.append(self._heard)
+        self.exchange.telling.watched = lambda _account: True
+        self.exchange.telling.listeners.append(self._heard)
 
     def _heard(self, account: str, kind: str, event: dict[str, Any]) -> None:
         if account:

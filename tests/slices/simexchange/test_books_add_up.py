@@ -283,8 +283,8 @@ def test_the_same_requests_give_the_same_answers_and_frames(seed: int) -> None:
     for _ in range(2):
         play, ear = Play(seed), Ear()
         hub, exchange = play.desk.sim.hub, play.desk.exchange
-        exchange.watched = hub._is_watched
-        for name in [*_STREAMS, exchange.listen_key("binance-K"), exchange.listen_key("binance-K2")]:
+        exchange.telling.watched = hub._is_watched
+        for name in [*_STREAMS, exchange.listen_keys.issue("binance-K"), exchange.listen_keys.issue("binance-K2")]:
             hub.subscribe(ear, name)
         for _ in range(90):
             play.step()

@@ -218,7 +218,7 @@ def test_a_fill_arrives_by_user_stream(running: RunningExchange) -> None:
             orders = asyncio.ensure_future(client.watch_orders(BTC))
             trades = asyncio.ensure_future(client.watch_my_trades(BTC))
             balance = asyncio.ensure_future(client.watch_balance())
-            heard = running.sim.exchange.watched
+            heard = running.sim.exchange.telling.watched
             while not (heard(BINANCE) and awaits(client, "orders", "myTrades", "balance")):  # noqa: ASYNC110  (another thread's state)
                 await asyncio.sleep(0.05)
             await client.create_order(BTC, "market", "buy", 0.01)

@@ -46,7 +46,7 @@ def test_a_stream_may_be_named_in_the_address(running: RunningExchange, path: st
 @pytest.mark.parametrize("path", ["/ws", "/private/stream", "/fstream/stream"])
 def test_a_user_stream_may_be_subscribed_to_by_its_key(running: RunningExchange, path: str, number: object) -> None:
     """Without an id, with a number, with a text; the answer carries the same."""
-    key = running.sim.exchange.listen_key("binance-K")
+    key = running.sim.exchange.listen_keys.issue("binance-K")
     with connect(running.base.replace("http", "ws") + path) as socket:
         asked = {"method": "SUBSCRIBE", "params": [key], **({} if number is None else {"id": number})}
         socket.send(json.dumps(asked))

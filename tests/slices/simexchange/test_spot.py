@@ -67,7 +67,7 @@ def test_streams_and_calls_over_the_socket(running: RunningExchange) -> None:
             assert (await asyncio.wait_for(client.watch_order_book(PAIR, 20), PATIENCE_S))["bids"]
             orders = asyncio.ensure_future(client.watch_orders(PAIR))
             balance = asyncio.ensure_future(client.watch_balance())
-            heard = running.sim.exchange.watched
+            heard = running.sim.exchange.telling.watched
             while not (heard("spot:binance-K") and awaits(client, "orders", "balance")):  # noqa: ASYNC110  (another thread's state)
                 await asyncio.sleep(0.05)
             placed = await asyncio.wait_for(client.create_order_ws(PAIR, "limit", "buy", 0.01, 60_000), PATIENCE_S)

@@ -169,9 +169,9 @@ def test_a_kind_of_market_stream_falls_silent_while_its_connection_lives() -> No
 def test_user_events_are_dropped_doubled_and_turned_around() -> None:
     """A stream that lies like this is what reconciling is for."""
     with RunningExchange() as running:
-        key = running.sim.exchange.listen_key("binance-K")
+        key = running.sim.exchange.listen_keys.issue("binance-K")
         with connect(running.base.replace("http", "ws") + f"/private/ws?listenKey={key}") as socket:
-            while not running.sim.exchange.watched("binance-K"):
+            while not running.sim.exchange.telling.watched("binance-K"):
                 time.sleep(0.005)
             running.control("POST", "faults", kind="drop", stream=True, event="TRADE_LITE")
             running.control("POST", "faults", kind="duplicate", stream=True, event="ACCOUNT_UPDATE")
@@ -188,7 +188,7 @@ def test_user_events_are_dropped_doubled_and_turned_around() -> None:
             assert heard == ["ORDER_TRADE_UPDATE", "TRADE_LITE", "ORDER_TRADE_UPDATE", "ACCOUNT_UPDATE"]
             running.control("POST", "streams", do="expire")
             assert json.loads(socket.recv(timeout=PATIENCE_S))["e"] == "listenKeyExpired"
-            key = running.sim.exchange.listen_key("binance-K")
+            key = running.sim.exchange.listen_keys.issue("binance-K")
             socket.send(json.dumps({"method": "SUBSCRIBE", "params": [key]}))
             assert json.loads(socket.recv(timeout=PATIENCE_S)) == {"result": None, "id": None}
             assert running.control("POST", "streams", do="drop", account="binance-K") == {"dropped": 1}

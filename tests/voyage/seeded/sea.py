@@ -180,7 +180,7 @@ class Sea:
             assert self.coins is not None, "it is of its account"
             self.coins.end(one.of)
         elif isinstance(one.of, Algo):
-            self.exchange.end_algo(self.file, one.of, "CANCELED")
+            self.exchange.conditional.end(self.file, one.of, "CANCELED")
         else:
             self.exchange.cancel(one.of)
 

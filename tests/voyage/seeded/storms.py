@@ -140,7 +140,7 @@ class Storms:
     def end(self) -> None:
         """Let nothing go wrong any more; the clocks are right again."""
         self._sea.front.faults.clear()
-        self._sea.exchange.trigger_refusals = 0
+        self._sea.exchange.conditional.trigger_refusals = 0
         self._sea.front.skew_us = 0
         self._clock.off = timedelta(0)
         for one in self._sea.there():
@@ -161,7 +161,7 @@ class Storms:
         return f"{self._sea.hub.drop_all(self._sea.listener)} cut"
 
     def _listen_key(self) -> str:
-        self._sea.exchange.drop_listen_keys(self._sea.account_id)
+        self._sea.exchange.listen_keys.drop(self._sea.account_id)
         return "expired"
 
     def _maintenance(self) -> str:
