@@ -13,6 +13,9 @@ from pilothouse.simulation.account import Account
 PUBLIC, KEYED, SIGNED, MANAGED = "public", "keyed", "signed", "managed"
 """Who may ask: anyone; a known key; a known key that signs; a main wallet that signs the operation itself."""
 
+DONE = {"code": 200, "msg": "success"}
+"""What a handler answers that has nothing to tell."""
+
 
 @dataclass(slots=True)
 class Asking:

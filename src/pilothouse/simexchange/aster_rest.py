@@ -2,13 +2,11 @@
 
 from typing import Any
 
-from pilothouse.simexchange.asking import MANAGED, SIGNED, Asking, Route
+from pilothouse.simexchange.asking import DONE, MANAGED, SIGNED, Asking, Route
 from pilothouse.simexchange.market_rest import constituents
 from pilothouse.simexchange.transfers import between_wallets
 from pilothouse.simexchange.typed_signatures import is_address
 from pilothouse.simexchange.wire_errors import missing
-
-_DONE = {"code": 200, "msg": "success"}
 
 
 def builder(asking: Asking) -> Any:
@@ -19,13 +17,13 @@ def builder(asking: Asking) -> Any:
 def approve_builder(asking: Asking) -> Any:
     """Approve a builder."""
     asking.file.builder = asking.request.need("builder")
-    return _DONE
+    return DONE
 
 
 def drop_builder(asking: Asking) -> Any:
     """Take an approval back."""
     asking.file.builder = ""
-    return _DONE
+    return DONE
 
 
 def agents(asking: Asking) -> Any:
@@ -42,18 +40,18 @@ def approve_agent(asking: Asking) -> Any:
     """Let another key act for the wallet."""
     address = _agent_of(asking)
     asking.exchange.keys.add_agent(address, asking.wallet)
-    return _DONE
+    return DONE
 
 
 def drop_agent(asking: Asking) -> Any:
     """No longer let a key act for the wallet."""
     asking.exchange.keys.agents.pop(_agent_of(asking).lower(), None)
-    return _DONE
+    return DONE
 
 
 def noop(_asking: Asking) -> Any:
     """Do nothing, with a nonce: whatever else carries it comes too late."""
-    return _DONE
+    return DONE
 
 
 def protection(asking: Asking) -> Any:
@@ -71,7 +69,7 @@ def set_protection(asking: Asking) -> Any:
 def drop_protection(asking: Asking) -> Any:
     """No longer protect a market maker."""
     asking.file.protection = {}
-    return _DONE
+    return DONE
 
 
 def _agent_of(asking: Asking) -> str:

@@ -14,8 +14,12 @@ from pilothouse.simexchange import (
     algo_rest,
     aster_rest,
     elsewhere_rest,
+    income_rest,
+    listen_key_rest,
     market_rest,
     order_rest,
+    position_rest,
+    settings_rest,
     spot_rest,
 )
 from pilothouse.simexchange.asking import KEYED, MANAGED, PUBLIC, Asking, Route
@@ -34,7 +38,8 @@ SEND, RESET, SILENT, LATER = "send", "reset", "silent", "later"
 
 _KNOWN = re.compile(r"/(fapi|api|sapi/api)/v([0-9])/(.+)")
 
-_SHARED = market_rest.ROUTES | order_rest.ROUTES | account_rest.ROUTES
+_ACCOUNT = account_rest.ROUTES | position_rest.ROUTES | settings_rest.ROUTES | income_rest.ROUTES
+_SHARED = market_rest.ROUTES | order_rest.ROUTES | _ACCOUNT | listen_key_rest.ROUTES
 _ROUTES = {ASTER: _SHARED | aster_rest.ROUTES, BINANCE: _SHARED | algo_rest.ROUTES}
 _SPOT_ROUTES = {
     ASTER: spot_rest.ROUTES | spot_rest.ASTER_NAMES | {("POST", "noop"): aster_rest.ROUTES["POST", "noop"]},
