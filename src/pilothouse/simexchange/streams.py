@@ -5,16 +5,13 @@ from typing import Any, Protocol
 
 import msgspec
 
-from pilothouse.simexchange.asking import Asking
-from pilothouse.simexchange.candles import INTERVALS, Candle, closes_at, joined
+from pilothouse.simexchange import stream_words
+from pilothouse.simexchange.candles import INTERVALS, joined
 from pilothouse.simexchange.exchange import Exchange
 from pilothouse.simexchange.faults import Faults
-from pilothouse.simexchange.figures import fixed, money
-from pilothouse.simexchange.market_rest import aggregate_words, day_words, next_funding
+from pilothouse.simexchange.market_rest import aggregate_words
 from pilothouse.simexchange.records import BINANCE, PublicTrade, Told
-from pilothouse.simexchange.requests import Request
 from pilothouse.simexchange.user_events import order_update
-from pilothouse.simulation.funding import rate
 
 _FOR_ALL = frozenset({"ticker", "miniTicker", "bookTicker", "markPrice", "forceOrder", "contractInfo", "assetIndex"})
 _CANDLES_TOLD_MAX = 1_500
@@ -308,50 +305,23 @@ class Hub:
         later = sum(each.trades for each in found)
         for candle in found:
             later -= candle.trades
-            words = self._kline_words(symbol, interval, kind, candle, last - later, closed=candle is not found[-1])
+            words = stream_words.kline(
+                self.exchange, symbol, interval, kind, candle, last - later, closed=candle is not found[-1]
+            )
             self._publish(name, words)
             self._open[name] = candle.opened
-
-    def _kline_words(
-        self, symbol: str, interval: str, kind: str, candle: Candle, last: int, *, closed: bool
-    ) -> dict[str, Any]:
-        grid = self.exchange.grids[symbol]
-        inner = {
-            "t": candle.opened,
-            "T": closes_at(interval, candle.opened),
-            "s": symbol,
-            "i": interval,
-            "f": last - candle.trades + 1 if candle.trades else -1,
-            "L": last if candle.trades else -1,
-            "o": grid.price(candle.open),
-            "c": grid.price(candle.close),
-            "h": grid.price(candle.high),
-            "l": grid.price(candle.low),
-            "v": grid.quantity(candle.lots),
-            "n": candle.trades,
-            "x": closed,
-            "q": money(candle.traded),
-            "V": grid.quantity(candle.bought_lots),
-            "Q": money(candle.bought),
-            "B": "0",
-        }
-        if kind.startswith("continuousKline"):
-            of = "PERPETUAL" if self.exchange.floor.contracts[symbol].delivers_us is None else "CURRENT_QUARTER"
-            pair = symbol.partition("_")[0]
-            return {"e": "continuous_kline", "E": self._now_ms(), "ps": pair, "ct": of, "k": inner}
-        return {"e": "kline", "E": self._now_ms(), "s": symbol, "k": inner}
 
     def _by_the_second(self, names: list[str]) -> None:
         tickers, minis, marks = [], [], []
         wanted = " ".join(names)
         for symbol in self.exchange.floor.contracts:
             lower = symbol.lower()
-            mark = self._mark(symbol)
+            mark = stream_words.mark(self.exchange, symbol)
             marks.append(mark)
             for name in (f"{lower}@markPrice@1s", *([f"{lower}@markPrice"] if self._second % 3 == 0 else [])):
                 self._publish(name, mark)
             if "icker" in wanted:
-                ticker, mini = self._tickers(symbol)
+                ticker, mini = stream_words.tickers(self.exchange, symbol)
                 tickers.append(ticker)
                 minis.append(mini)
                 self._publish(f"{lower}@ticker", ticker)
@@ -374,55 +344,23 @@ class Hub:
         symbols, now = self.exchange.listed(with_quarters=False), self._now_ms()
         for window, minutes in _WINDOWS.items():
             wanted = [name for name in names if f"ticker_{window}" in name]
-            told = [self._window(symbol, window, minutes, now) for symbol in symbols] if wanted else []
+            told = (
+                [stream_words.window(self.exchange, symbol, window, minutes, now) for symbol in symbols]
+                if wanted
+                else []
+            )
             for symbol, words in zip(symbols, told, strict=False):
                 self._publish(f"{symbol.lower()}@ticker_{window}", words)
             self._publish(f"!ticker_{window}@arr", told)
         for symbol in symbols:
             name = f"{symbol.lower()}@avgPrice"
             if name in names:
-                five, unit = joined(self.exchange.candles[symbol].minutes[-5:]), self._unit(symbol)
+                five, unit = (
+                    joined(self.exchange.candles[symbol].minutes[-5:]),
+                    self.exchange.floor.contracts[symbol].unit,
+                )
                 price = self.exchange.grids[symbol].average(five.traded, five.lots, unit)
                 self._publish(name, {"e": "avgPrice", "E": now, "s": symbol, "i": "5m", "w": price, "T": now})
 
-    def _window(self, symbol: str, window: str, minutes: int, now: int) -> dict[str, Any]:
-        grid, span = self.exchange.grids[symbol], joined(self.exchange.candles[symbol].minutes[-minutes:])
-        change, last = span.close - span.open, self.exchange.trades[symbol][-1].number
-        sign = "-" if change < 0 else ""
-        return {
-            "e": f"{window}Ticker", "E": now, "s": symbol, "p": sign + grid.price(abs(change)),
-            "P": sign + fixed(abs(change) * 10_000 // span.open, 2), "o": grid.price(span.open),
-            "h": grid.price(span.high), "l": grid.price(span.low), "c": grid.price(span.close),
-            "w": grid.average(span.traded, span.lots, self._unit(symbol)), "v": grid.quantity(span.lots),
-            "q": money(span.traded), "O": span.opened, "C": now, "F": last - span.trades + 1, "L": last,
-            "n": span.trades,
-        }  # fmt: skip
-
-    def _unit(self, symbol: str) -> int:
-        return self.exchange.floor.contracts[symbol].unit
-
-    def _mark(self, symbol: str) -> dict[str, Any]:
-        desk, grid = self.exchange.floor.desks[symbol], self.exchange.grids[symbol]
-        price = grid.price(desk.prices.mark)
-        return {
-            "e": "markPriceUpdate", "E": self._now_ms(), "s": symbol, "p": price, "ap": price, "i": price, "P": price,
-            "r": "" if desk.contract.delivers_us else fixed(rate(desk.state), 8),
-            "T": 0 if desk.contract.delivers_us else next_funding(self.exchange.clock.now()) // 1_000,
-        }  # fmt: skip
-
-    def _tickers(self, symbol: str) -> tuple[dict[str, Any], dict[str, Any]]:
-        asking = Asking(self.exchange, Request("GET", "", "", "", {}), BINANCE, "", 1)
-        day, now = day_words(asking, symbol), self._now_ms()
-        mini = {
-            "E": now, "s": symbol, "c": day["lastPrice"], "o": day["openPrice"], "h": day["highPrice"],
-            "l": day["lowPrice"], "v": day["volume"], "q": day["quoteVolume"],
-        }  # fmt: skip
-        ticker = mini | {
-            "e": "24hrTicker", "p": day["priceChange"], "P": day["priceChangePercent"], "w": day["weightedAvgPrice"],
-            "Q": day["lastQty"], "O": day["openTime"], "C": day["closeTime"], "F": day["firstId"], "L": day["lastId"],
-            "n": day["count"],
-        }  # fmt: skip
-        return ticker, mini | {"e": "24hrMiniTicker"}
-
     def _now_ms(self) -> int:
-        return self.exchange.clock.now() // 1_000
+        return stream_words.now_ms(self.exchange)
