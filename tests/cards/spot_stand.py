@@ -13,7 +13,7 @@ from pilothouse.core.rounding import EXACT
 from pilothouse.simexchange.exchange import SPOT
 from pilothouse.simexchange.streams import Listening
 from pilothouse.simulation.contracts import CONTRACTS, SETTLEMENT, UNITS_PER_QUOTE
-from pilothouse.simulation.spot import SpotAccount
+from pilothouse.simulation.spot_orders import SpotAccount
 from pilothouse.venues.port import VenueAccount
 from tests.cards.binance_stand import BinanceStand
 from tests.cards.stand import There

@@ -5,7 +5,8 @@ from typing import Any
 from pilothouse.simexchange.figures import Grid, money
 from pilothouse.simulation.contracts import SETTLEMENT, Contract
 from pilothouse.simulation.orders import Status
-from pilothouse.simulation.spot import COMMISSION_PPM, SpotAccount, SpotFill, SpotList, SpotOrder
+from pilothouse.simulation.spot import COMMISSION_PPM
+from pilothouse.simulation.spot_orders import SpotAccount, SpotFill, SpotList, SpotOrder
 
 COMMISSION_RATE = money(COMMISSION_PPM * 100)
 NO_DISCOUNT = {

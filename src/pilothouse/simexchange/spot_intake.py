@@ -8,7 +8,7 @@ from pilothouse.simexchange.figures import parsed
 from pilothouse.simexchange.order_intake import CLIENT_ID, grid_ticks, read_number
 from pilothouse.simexchange.wire_errors import WireError, missing
 from pilothouse.simulation.contracts import UNITS_PER_QUOTE
-from pilothouse.simulation.spot import LIMITED, SpotAccount, SpotOrder
+from pilothouse.simulation.spot_orders import LIMITED, SpotAccount, SpotOrder
 from pilothouse.simulation.trailing import Trail
 
 START_QUOTE = 100_000

@@ -6,7 +6,7 @@ from pilothouse.simexchange.asking import SIGNED, Asking, Route
 from pilothouse.simexchange.spot_events import list_words
 from pilothouse.simexchange.spot_intake import Names, changed, placed, read_spot_order, spot_account
 from pilothouse.simexchange.wire_errors import WireError
-from pilothouse.simulation.spot import SpotList, SpotOrder
+from pilothouse.simulation.spot_orders import SpotList, SpotOrder
 
 _OLD_LIMIT = Names("limit", side="side", quantity="quantity", price="price", icebergQty="limitIcebergQty")
 _OLD_STOP = Names(

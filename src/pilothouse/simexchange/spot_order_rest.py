@@ -18,7 +18,7 @@ from pilothouse.simexchange.spot_events import (
 )
 from pilothouse.simexchange.spot_intake import changed, placed, read_spot_order, spot_account
 from pilothouse.simexchange.wire_errors import WireError, missing
-from pilothouse.simulation.spot import SpotOrder
+from pilothouse.simulation.spot_orders import SpotOrder
 
 _AMENDS_MAX = 10
 

@@ -10,7 +10,8 @@ from typing import Any
 
 from pilothouse.simexchange.exchange import Exchange
 from pilothouse.simulation.contracts import SETTLEMENT, UNITS_PER_QUOTE
-from pilothouse.simulation.spot import SpotAccount, SpotOrder, lot_units
+from pilothouse.simulation.spot import lot_units
+from pilothouse.simulation.spot_orders import SpotAccount, SpotOrder
 
 START_UNITS = 100_000 * UNITS_PER_QUOTE
 

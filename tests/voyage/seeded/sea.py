@@ -26,7 +26,7 @@ from pilothouse.simexchange.records import AccountFile, Algo, Told
 from pilothouse.simexchange.streams import Hub
 from pilothouse.simulation.contracts import CONTRACTS, UNITS_PER_QUOTE, Contract
 from pilothouse.simulation.division import divided_even
-from pilothouse.simulation.spot import SpotOrder
+from pilothouse.simulation.spot_orders import SpotOrder
 from tests.voyage.seeded.coins import Coins
 from tests.voyage.seeded.worlds import API_KEY, API_SECRET, ASTER, FIRST, WALLET, World
 
