@@ -14,42 +14,37 @@ from typing import TypeVar
 
 from pilothouse.core.candle import Candle
 from pilothouse.core.clock import Clock, micros
-from pilothouse.core.errors import Conflict, NotFound, PilothouseError, Refused, Unavailable
+from pilothouse.core.errors import Conflict, NotFound, Refused, Unavailable
 from pilothouse.core.errors import Unknown as OutcomeUnknown
 from pilothouse.core.fill import Fill
 from pilothouse.core.funding_rate import FundingRate
 from pilothouse.core.instrument import Instrument
 from pilothouse.core.quote import Quote
-from pilothouse.kit.db import Tx
 from pilothouse.simulation import exchange
 from pilothouse.simulation.account import Account, Holding
 from pilothouse.simulation.floor import Changes, Floor
 from pilothouse.simulation.market import STEP_US
-from pilothouse.simulation.orders import Asked, MovementKind, Order, Refusal
-from pilothouse.venues import paper_journal as journal
+from pilothouse.simulation.orders import Asked, Order, Refusal
+from pilothouse.venues import paper_history as history
 from pilothouse.venues import paper_words as words
 from pilothouse.venues.card import Card
-from pilothouse.venues.paper_card import ACCEPTANCE_WINDOW, CARD
+from pilothouse.venues.paper_card import CARD
 from pilothouse.venues.paper_durable import DurableFloor
-from pilothouse.venues.paper_faults import Fault, PaperFaults
+from pilothouse.venues.paper_faults import Fault, PaperFaults, Strikes
+from pilothouse.venues.paper_listeners import PaperListeners
+from pilothouse.venues.paper_orders import PaperOrders, in_window
 from pilothouse.venues.port import (
-    Absent,
-    Accepted,
     AccountEvent,
     AmendOutcome,
     CancelOutcome,
     Examined,
     FindOutcome,
     FundingPayment,
-    Gone,
     MarginType,
     OrderReport,
     OrderRequest,
     PlaceOutcome,
-    Rejected,
-    StreamState,
     Transfer,
-    Unknown,
     VenueAccount,
     VenueBalance,
     VenuePosition,
@@ -58,17 +53,7 @@ from pilothouse.venues.replace import replace_order
 
 T = TypeVar("T")
 
-TAKEN = "-4116"
-"""The code of a refusal because an open order has the client id."""
-
-_BEHIND_ANOTHER = Refusal("held_up", "an order before it was not taken for now", for_now=True)
-
-AHEAD_MAX = timedelta(seconds=1)
-"""A request stamped later than this from now is refused: its clock is wrong."""
-
 _CATCH_UP_STEPS = 4
-_NO_FAULT: frozenset[Fault] = frozenset()
-
 
 PAPER_FILE = "paper.db"
 """The journal's name in the data directory."""
@@ -96,9 +81,9 @@ class PaperVenue:
         self._faults = faults
         self._floor = self._open(url, seed, witness)
         self._stepped_at = micros(clock.now())
-        self._late: list[tuple[VenueAccount, tuple[OrderRequest, ...]]] = []
-        self._sinks: tuple[Callable[[AccountEvent], None], ...] = ()
-        self._watchers: tuple[Callable[[Sequence[Quote]], None], ...] = ()
+        self._strike = Strikes(faults)
+        self._listeners = PaperListeners(self._strike)
+        self._orders = PaperOrders(self._floor, clock, self._strike, self._listeners.tell, self)
 
     def _open(self, url: str, seed: int, witness: Callable[[str], None] | None) -> DurableFloor:
         return DurableFloor(url, clock=self._clock, blank=partial(Floor, seed), witness=witness)
@@ -155,114 +140,24 @@ class PaperVenue:
 
     def place(self, account: VenueAccount, orders: Sequence[OrderRequest]) -> list[PlaceOutcome]:
         """Place orders one after the other; all of them become durable in one commit. Never raises for an order."""
-        arrived = micros(self._clock.now())
-        self._make_ready(orders, arrived)
-        struck = self._strike("place")
-        if Fault.LOSE_REQUEST in struck:
-            return [Unknown("the request was lost")] * len(orders)
-        if Fault.ARRIVE_LATE in struck:
-            self._late.append((account, tuple(orders)))
-            return [Unknown("no answer came")] * len(orders)
-        if Fault.REFUSE in struck:
-            return [Rejected("-2010", "the venue refuses new orders")] * len(orders)
-        outcomes = self._place(account, orders, arrived, tell_immediate=Fault.TELL_IMMEDIATE in struck)
-        return [Unknown("the answer was lost")] * len(orders) if self._loses(struck) else outcomes
+        return self._orders.place(account, orders)
+
+    def make_ready(self, orders: Sequence[OrderRequest], arrived: int) -> None:
+        """Know what orders that have arrived will meet; a made-up market always does."""
+
+    def take_in(self, floor: Floor, account_id: str, asked: Asked, at: tuple[int, int]) -> Order | Refusal:
+        """Let an order that can be read arrive on the floor; `at`: now, and when it came to the venue."""
+        return exchange.place(floor, account_id, asked, at[0])
 
     def deliver_late(self) -> None:
         """Let the requests arrive that a fault held back; they are told by event, as nobody waits for an answer."""
-        late, self._late = self._late, []
-        for account, orders in late:
-            self._place(account, orders, micros(self._clock.now()), tell_immediate=True)
-
-    def _make_ready(self, orders: Sequence[OrderRequest], arrived: int) -> None:
-        """Know what orders that have arrived will meet; a made-up market always does."""
-
-    def _place(
-        self, account: VenueAccount, orders: Sequence[OrderRequest], arrived: int, *, tell_immediate: bool
-    ) -> list[PlaceOutcome]:
-        def change(floor: Floor, now: int) -> list[words.Placed]:
-            instant = self._clock.now()
-            placed: list[words.Placed] = []
-            is_held_up = False
-            for request in orders:
-                waits = request.terms.type.is_conditional
-                if is_held_up and not waits:
-                    placed.append((request, _BEHIND_ANOTHER))
-                    continue
-                made = self._place_one(floor, account, request, instant, (now, arrived))
-                is_held_up = is_held_up or (not waits and isinstance(made, Refusal) and made.for_now)
-                placed.append((request, made))
-            return placed
-
-        def answers(placed: list[words.Placed], changes: Changes) -> tuple[list[PlaceOutcome], list[AccountEvent]]:
-            answered = frozenset(order.number for _, order in placed if isinstance(order, Order))
-            known = self._floor.contracts
-            events = words.events(known, changes, frozenset() if tell_immediate else answered)
-            return words.outcomes(known, placed, changes), events
-
-        try:
-            queued = self._floor.change("paper_place", change, answers)
-        except PilothouseError as error:
-            return [Unknown(f"the paper venue does not answer: {error}")] * len(orders)
-        outcomes, events = queued.answer
-        problem = queued.problem()
-        if problem is not None:
-            lost = Unknown(f"the paper venue could not write it down: {problem}")
-            return [outcome if isinstance(outcome, Rejected) else lost for outcome in outcomes]
-        self._tell(events)
-        return [self._adopted(account, *both) for both in zip(orders, outcomes, strict=True)]
-
-    def _adopted(self, account: VenueAccount, request: OrderRequest, outcome: PlaceOutcome) -> PlaceOutcome:
-        """Return the order that has this client id already, if it is the one that was asked for; else `outcome`."""
-        if not isinstance(outcome, Rejected) or outcome.code != TAKEN:
-            return outcome
-        found = self._find(account, request.terms.symbol, request.client_order_id)
-        if not isinstance(found, Accepted):
-            return Unknown(f"{outcome.message}, and it was not found")
-        theirs, ours = found.report.terms, request.terms
-        same = (theirs.symbol, theirs.side, theirs.type) == (ours.symbol, ours.side, ours.type)
-        return found if same and (request.close_position or theirs.quantity == ours.quantity) else outcome
-
-    def _place_one(
-        self, floor: Floor, account: VenueAccount, request: OrderRequest, instant: datetime, at: tuple[int, int]
-    ) -> Order | Refusal:
-        if not _in_window(request.stamped_at, instant):
-            return Refusal(
-                "-1021", f"the request was stamped {request.stamped_at}, at {instant} it is outside of the window"
-            )
-        asked = words.asked(floor.contracts, request)
-        return self._take_in(floor, account.id, asked, at) if isinstance(asked, Asked) else asked
-
-    def _take_in(self, floor: Floor, account_id: str, asked: Asked, at: tuple[int, int]) -> Order | Refusal:
-        """Let an order that can be read arrive on the floor; `at`: now, and when it came to the venue."""
-        return exchange.place(floor, account_id, asked, at[0])
+        self._orders.deliver_late()
 
     def cancel(
         self, account: VenueAccount, symbol: str, client_order_id: str, stamped_at: datetime | None = None
     ) -> CancelOutcome:
         """Cancel one order."""
-        struck = self._strike("cancel")
-        if Fault.LOSE_REQUEST in struck:
-            return Unknown("the request was lost")
-        if Fault.REFUSE in struck:
-            return Rejected("-2011", "the venue refuses to cancel")
-
-        def change(floor: Floor, now: int) -> Order | None:
-            return exchange.cancel(floor, account.id, client_order_id, symbol, now)
-
-        def answer(order: Order | None, _: Changes) -> OrderReport | None:
-            return None if order is None else words.report(self._floor.contracts, order)
-
-        try:
-            report = self._floor.change("paper_cancel", change, answer).certain()
-        except PilothouseError as error:
-            return Unknown(f"the paper venue does not answer: {error}")
-        if self._loses(struck):
-            return Unknown("the answer was lost")
-        if report is not None:
-            return Accepted(report)
-        found = self._find(account, symbol, client_order_id)
-        return Gone(found.report if isinstance(found, Accepted) else None)
+        return self._orders.cancel(account, symbol, client_order_id)
 
     def amend(self, account: VenueAccount, client_order_id: str, wanted: OrderRequest) -> AmendOutcome:
         """Change price or size of a resting order: it is ended, and another takes its place."""
@@ -270,59 +165,28 @@ class PaperVenue:
 
     def find(self, account: VenueAccount, symbol: str, client_order_id: str) -> FindOutcome:
         """Ask for the latest order of that id, open or not, with all of its fills."""
-        struck = self._strike("find")
-        if struck & {Fault.LOSE_REQUEST, Fault.LOSE_ANSWER, Fault.REFUSE}:
-            return Unknown("the question was lost")
-        found = self._find(account, symbol, client_order_id)
-        return Unknown("the answer was lost") if self._loses(struck) else found
-
-    def _find(self, account: VenueAccount, symbol: str, client_order_id: str) -> FindOutcome:
-        def look(tx: Tx) -> FindOutcome:
-            order = journal.latest_order(tx, account.id, client_order_id)
-            if order is None or order.symbol != symbol:
-                return Absent()
-            return Accepted(words.report(self._floor.contracts, order, journal.executions_of(tx, order.number)))
-
-        try:
-            return self._floor.read(look)
-        except PilothouseError as error:
-            return Unknown(f"the paper venue does not answer: {error}")
+        return self._orders.find(account, symbol, client_order_id)
 
     def open_orders(self, account: VenueAccount) -> list[OrderReport]:
         """Return every order that stands."""
-        self._may_read()
-        known = self._floor.contracts
-        return self._floor.read(
-            lambda tx: [words.report(known, order) for order in journal.open_orders(tx, account.id)]
-        )
+        return self._orders.open_orders(account)
 
     # ── History ───────────────────────────────────────────────────────────────────────────────────
 
     def fills_after(self, account: VenueAccount, symbol: str, venue_trade_id: str | None) -> list[Fill]:
         """Return the fills behind `venue_trade_id`, oldest first."""
-        self._may_read()
-        after, known = int(venue_trade_id or 0), self._floor.contracts
-        return self._floor.read(
-            lambda tx: [words.fill(known, trade) for trade in journal.executions_after(tx, account.id, symbol, after)]
-        )
+        self._strike.may_read()
+        return history.fills_after(self._floor, account, symbol, venue_trade_id)
 
     def funding_after(self, account: VenueAccount, venue_id: str | None) -> list[FundingPayment]:
         """Return the funding payments behind `venue_id`, oldest first."""
-        self._may_read()
-        after, kind, known = int(venue_id or 0), MovementKind.FUNDING, self._floor.contracts
-        return self._floor.read(
-            lambda tx: [words.funding(known, m) for m in journal.movements_after(tx, account.id, after, kind)]
-        )
+        self._strike.may_read()
+        return history.funding_after(self._floor, account, venue_id)
 
     def transfers_after(self, account: VenueAccount, venue_id: str | None) -> list[Transfer]:
         """Return what came in or left behind `venue_id`, oldest first; what insurance paid is among it."""
-        self._may_read()
-        after, kinds = int(venue_id or 0), (MovementKind.TRANSFER, MovementKind.INSURANCE)
-        return self._floor.read(
-            lambda tx: [
-                words.transfer(m, self.settlement) for m in journal.movements_after(tx, account.id, after, *kinds)
-            ]
-        )
+        self._strike.may_read()
+        return history.transfers_after(self._floor, account, venue_id, self.settlement)
 
     # ── The account now ───────────────────────────────────────────────────────────────────────────
 
@@ -387,7 +251,7 @@ class PaperVenue:
     ) -> None:
         self._known(symbol)
         instant = self._clock.now()
-        if stamped_at is not None and not _in_window(stamped_at, instant):
+        if stamped_at is not None and not in_window(stamped_at, instant):
             raise Unavailable(f"the request was stamped {stamped_at}, at {instant} it is outside of the window (-1021)")
         struck = self._strike("set")
         if Fault.LOSE_REQUEST in struck:
@@ -398,7 +262,7 @@ class PaperVenue:
             return setting(floor)
 
         refusal = self._done("paper_set", change)
-        if self._loses(struck):
+        if self._strike.loses(struck):
             raise OutcomeUnknown("the answer was lost")
         if refusal is not None:
             raise Refused(f"{refusal.message} ({refusal.code})")
@@ -417,21 +281,11 @@ class PaperVenue:
                 raise Conflict(f"the paper account {account.id} belongs to somebody else")
 
         self._done("paper_open_account", change)
-        return self._floor.read(
-            lambda tx: words.transfer(
-                journal.movements_after(tx, account.id, 0, MovementKind.TRANSFER)[0], self.settlement
-            )
-        )
+        return history.first_transfer(self._floor, account, self.settlement)
 
     def opening_deposit(self, account: VenueAccount) -> Decimal:
         """Return what the account was opened with. Raises NotFound for one that is not open."""
-
-        def look(tx: Tx) -> Decimal:
-            for movement in journal.movements_after(tx, account.id, 0, MovementKind.TRANSFER):
-                return words.money(movement.amount)
-            raise NotFound(f"there is no paper account {account.id}")
-
-        return self._floor.read(look)
+        return history.first_transfer(self._floor, account, self.settlement).amount
 
     def reset_account(self, account: VenueAccount, deposit: Decimal) -> None:
         """Start an account again with `deposit`; its history stays.
@@ -493,51 +347,24 @@ class PaperVenue:
             return quotes, words.events(self._floor.contracts, changes)
 
         quotes, events = self._floor.change(name, with_quotes, answer, at_once=at_once).certain()
-        self._tell(events)
-        if quotes:
-            for watcher in self._watchers:
-                watcher(quotes)
+        self._listeners.tell(events)
+        self._listeners.tell_quotes(quotes)
 
     # ── Listeners ─────────────────────────────────────────────────────────────────────────────────
 
     def listen(self, account: VenueAccount, sink: Callable[[AccountEvent], None]) -> Callable[[], None]:
         """Hand every event of one account to `sink`, on whichever thread caused it; return what stops it."""
-
-        def its_own(event: AccountEvent) -> None:
-            if event.account_id == account.id:
-                sink(event)
-
-        sink(AccountEvent(account.id, stream=StreamState.LIVE))
-        return self.listen_to_all(its_own)
+        return self._listeners.to_one(account, sink)
 
     def listen_to_all(self, sink: Callable[[AccountEvent], None]) -> Callable[[], None]:
         """Hand every event of every account to `sink`, on whichever thread caused it; return what stops it."""
-        self._sinks = (*self._sinks, sink)
-
-        def stop() -> None:
-            self._sinks = tuple(other for other in self._sinks if other is not sink)
-
-        return stop
+        return self._listeners.to_all(sink)
 
     def watch(self, sink: Callable[[Sequence[Quote]], None]) -> Callable[[], None]:
         """Hand the present quotes to `sink` at once and then after every step; return what stops it."""
-        self._watchers = (*self._watchers, sink)
+        stop = self._listeners.to_quotes(sink)
         sink(self.quotes())
-
-        def stop() -> None:
-            self._watchers = tuple(other for other in self._watchers if other is not sink)
-
         return stop
-
-    def _tell(self, events: Sequence[AccountEvent]) -> None:
-        for event in events:
-            struck = self._strike("event")
-            if Fault.DROP_EVENTS in struck:
-                continue
-            for sink in self._sinks:
-                sink(event)
-                if Fault.REPEAT_EVENTS in struck:
-                    sink(event)
 
     def _holding(self, _: Floor, its: Account, symbol: str) -> Holding:
         return its.holding(symbol)
@@ -553,28 +380,13 @@ class PaperVenue:
         result, events = self._floor.change(
             name, change, lambda result, changes: (result, words.events(self._floor.contracts, changes))
         ).certain()
-        self._tell(events)
+        self._listeners.tell(events)
         return result
 
     def _standing(self, account: VenueAccount, look: Callable[[Floor, Account], T]) -> T:
         """Read the floor of one account; the answer is given once what it saw is durable."""
-        self._may_read()
+        self._strike.may_read()
         return self._floor.see(lambda floor: look(floor, _of(floor, account)))
-
-    # ── Faults ────────────────────────────────────────────────────────────────────────────────────
-
-    def _strike(self, call: str) -> frozenset[Fault]:
-        return _NO_FAULT if self._faults is None else self._faults.strike(call)
-
-    def _loses(self, struck: frozenset[Fault]) -> bool:
-        """Say whether the answer is lost, after holding it if it is to be held."""
-        if Fault.HOLD_ANSWER in struck and self._faults is not None:
-            self._faults.hold()
-        return Fault.LOSE_ANSWER in struck
-
-    def _may_read(self) -> None:
-        if self._strike("read"):
-            raise Unavailable("the paper venue does not answer")
 
 
 def _of(floor: Floor, account: VenueAccount) -> Account:
@@ -594,8 +406,3 @@ def open_paper(
 ) -> PaperVenue:
     """Open the paper venue whose journal lies in `data_dir`: beside the house's books, never in them."""
     return PaperVenue(f"sqlite:///{data_dir / PAPER_FILE}", clock=clock, seed=seed, witness=witness, faults=faults)
-
-
-def _in_window(stamped_at: datetime, instant: datetime) -> bool:
-    """Say whether a request is taken at `instant` that was stamped then."""
-    return -AHEAD_MAX <= instant - stamped_at <= ACCEPTANCE_WINDOW

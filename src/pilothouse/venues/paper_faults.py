@@ -7,6 +7,8 @@ import threading
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from pilothouse.core.errors import Unavailable
+
 
 class Fault(StrEnum):
     """What goes wrong."""
@@ -34,6 +36,9 @@ class Fault(StrEnum):
 
     TELL_IMMEDIATE = "tell_immediate"
     """What an answer told is told as an event too, before the answer."""
+
+
+_NO_FAULT: frozenset[Fault] = frozenset()
 
 
 @dataclass(slots=True)
@@ -97,3 +102,25 @@ class PaperFaults:
                 if not armed.times:
                     self._armed.remove(armed)
         return frozenset(struck)
+
+
+class Strikes:
+    """What strikes the calls of one venue: nothing, unless there are faults and they are armed."""
+
+    def __init__(self, faults: PaperFaults | None) -> None:
+        self._faults = faults
+
+    def __call__(self, call: str) -> frozenset[Fault]:
+        """Return what goes wrong with a call of that kind."""
+        return _NO_FAULT if self._faults is None else self._faults.strike(call)
+
+    def loses(self, struck: frozenset[Fault]) -> bool:
+        """Say whether the answer is lost, after holding it if it is to be held."""
+        if Fault.HOLD_ANSWER in struck and self._faults is not None:
+            self._faults.hold()
+        return Fault.LOSE_ANSWER in struck
+
+    def may_read(self) -> None:
+        """Raise Unavailable where a question is not answered."""
+        if self("read"):
+            raise Unavailable("the paper venue does not answer")

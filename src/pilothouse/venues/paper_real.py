@@ -130,15 +130,11 @@ class RealPaper(PaperVenue):
 
     def watch(self, sink: Callable[[Sequence[Quote]], None]) -> Callable[[], None]:
         """Hand what is known to `sink` at once, then every quote as it has met the orders; return what stops it."""
-        self._watchers = (*self._watchers, sink)
+        stop = self._listeners.to_quotes(sink)
         with self._latest_lock:
             known = list(self._latest.values())
         if known:
             sink(known)
-
-        def stop() -> None:
-            self._watchers = tuple(other for other in self._watchers if other is not sink)
-
         return stop
 
     def timeframes(self) -> tuple[str, ...]:
@@ -166,7 +162,7 @@ class RealPaper(PaperVenue):
 
     # ── Orders ────────────────────────────────────────────────────────────────────────────────────
 
-    def _make_ready(self, orders: Sequence[OrderRequest], arrived: int) -> None:
+    def make_ready(self, orders: Sequence[OrderRequest], arrived: int) -> None:
         """Ask, once, for what these orders need and nobody has told of late; without it they are refused for now."""
         symbols = {request.terms.symbol for request in orders}
         self._learn(symbols)
@@ -196,7 +192,8 @@ class RealPaper(PaperVenue):
             with suppress(Unavailable, Unknown):
                 self.instruments()
 
-    def _take_in(self, floor: Floor, account_id: str, asked: Asked, at: tuple[int, int]) -> Order | Refusal:
+    def take_in(self, floor: Floor, account_id: str, asked: Asked, at: tuple[int, int]) -> Order | Refusal:
+        """Let an order arrive, if the market is known well enough for it."""
         return outside.place(floor, account_id, asked, *at)
 
     def _holding(self, floor: Floor, its: Account, symbol: str) -> Holding:
@@ -220,7 +217,7 @@ class RealPaper(PaperVenue):
         def answer(_: None, changes: Changes) -> list[AccountEvent]:
             return words.events(self._floor.contracts, changes)
 
-        self._tell(self._floor.change("paper_step", change, answer, at_once=False).certain())
+        self._listeners.tell(self._floor.change("paper_step", change, answer, at_once=False).certain())
 
     def set_price(self, symbol: str, price: Decimal) -> None:
         """Refuse: the prices are those of a real market. Raises RealPrices."""
@@ -238,10 +235,8 @@ class RealPaper(PaperVenue):
         heard, events = self._floor.change("paper_told", change, answer, at_once=False).certain()
         with self._latest_lock:
             self._latest |= {quote.symbol: quote for quote in heard}
-        self._tell(events)
-        if heard:
-            for watcher in self._watchers:
-                watcher(heard)
+        self._listeners.tell(events)
+        self._listeners.tell_quotes(heard)
 
 
 def _tell(floor: Floor, quote: Quote, seen: int, now: int) -> bool:
