@@ -9,8 +9,8 @@ from pilothouse.simexchange import stream_words
 from pilothouse.simexchange.candles import INTERVALS, joined
 from pilothouse.simexchange.exchange import Exchange
 from pilothouse.simexchange.faults import Faults
-from pilothouse.simexchange.market_rest import aggregate_words
 from pilothouse.simexchange.records import BINANCE, PublicTrade, Told
+from pilothouse.simexchange.trade_rest import aggregate_words
 from pilothouse.simexchange.user_events import order_update
 
 _FOR_ALL = frozenset({"ticker", "miniTicker", "bookTicker", "markPrice", "forceOrder", "contractInfo", "assetIndex"})
