@@ -7,7 +7,8 @@ from typing import Any
 from pilothouse.kit.http_client import HttpClient, HttpLimits
 from pilothouse.kit.sealed import Secret
 from pilothouse.kit.throttle import OwnBooks, Throttle
-from pilothouse.venues.aster.adapter import Accounts, AsterVenue
+from pilothouse.venues.aster.accounts import Accounts
+from pilothouse.venues.aster.adapter import AsterVenue
 from pilothouse.venues.aster.endpoint import MAINNET, endpoint_at
 from pilothouse.venues.aster.rest import Tools
 from pilothouse.venues.aster.sign import AsterKeys, Signer

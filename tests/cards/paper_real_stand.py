@@ -16,7 +16,8 @@ from sqlalchemy import create_engine
 from pilothouse.core.instrument import Instrument
 from pilothouse.kit.http_client import HttpClient, HttpLimits
 from pilothouse.kit.throttle import OwnBooks, Throttle
-from pilothouse.venues.aster.adapter import Accounts, AsterVenue
+from pilothouse.venues.aster.accounts import Accounts
+from pilothouse.venues.aster.adapter import AsterVenue
 from pilothouse.venues.aster.endpoint import MAINNET, endpoint_at
 from pilothouse.venues.aster.rest import Tools
 from pilothouse.venues.aster.rules import LEVERAGE_UNTOLD

@@ -26,7 +26,8 @@ from pilothouse.core.order import OrderTerms, OrderType
 from pilothouse.kit.clocks import SystemClock
 from pilothouse.kit.sealed import Secret
 from pilothouse.kit.throttle import OwnBooks, Throttle
-from pilothouse.venues.aster.adapter import Accounts, AsterVenue
+from pilothouse.venues.aster.accounts import Accounts
+from pilothouse.venues.aster.adapter import AsterVenue
 from pilothouse.venues.aster.endpoint import MAINNET
 from pilothouse.venues.aster.rest import Tools
 from pilothouse.venues.aster.rules import Limits

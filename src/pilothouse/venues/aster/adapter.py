@@ -1,13 +1,9 @@
 """AsterDEX perpetual futures as a venue of the house: the port on one side, the wire on the other."""
 
-import threading
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Final
-
-import structlog
 
 from pilothouse.core.candle import Candle
 from pilothouse.core.errors import NotFound, Refused, Unavailable, Unknown
@@ -18,18 +14,20 @@ from pilothouse.core.quote import Quote
 from pilothouse.kit.http_client import HttpClient, HttpLimits
 from pilothouse.kit.throttle import Use
 from pilothouse.venues.aster import market, wire
+from pilothouse.venues.aster.accounts import Accounts
 from pilothouse.venues.aster.card import card_of
 from pilothouse.venues.aster.codes import Outcome
 from pilothouse.venues.aster.endpoint import Endpoint
 from pilothouse.venues.aster.history import OPEN_ORDERS, POSITIONS, History, OrderNames
+from pilothouse.venues.aster.instruments import Instruments
+from pilothouse.venues.aster.listening import Listening
 from pilothouse.venues.aster.orders import Orders
 from pilothouse.venues.aster.rest import Call, Failed, Rest, Said, Tools
-from pilothouse.venues.aster.rules import leverage_of, limits_of, rules_of
 from pilothouse.venues.aster.sign import AsterKeys, Signer
-from pilothouse.venues.aster.stream import PriceSpeech, UserSpeech
-from pilothouse.venues.bounds import LeverageOutOfRange, Market, Rules
+from pilothouse.venues.aster.stream import PriceSpeech
+from pilothouse.venues.bounds import LeverageOutOfRange, Market
 from pilothouse.venues.card import Card
-from pilothouse.venues.held_streams import AccountStream, Patience, StreamEnded, Streams
+from pilothouse.venues.held_streams import Patience, Streams
 from pilothouse.venues.port import (
     Accepted,
     AccountEvent,
@@ -52,13 +50,10 @@ from pilothouse.venues.standing_orders import StandingOrders
 
 ACCOUNT: Final = "/fapi/v3/accountWithJoinMargin"
 POSITION_MODE: Final = "/fapi/v3/positionSide/dual"
-LISTEN_KEY: Final = "/fapi/v3/listenKey"
 AGENTS: Final = "/fapi/v3/agent"
 
-_RULES_FOR: Final = timedelta(hours=1)
 _MARK_FOR: Final = timedelta(seconds=10)
 _LIMITS: Final = HttpLimits(read_s=5.0)  # an order that is not answered by then is asked about
-_log = structlog.get_logger("pilothouse.venues.aster")
 
 
 class HedgeMode(Refused):
@@ -71,18 +66,6 @@ class NotTaken(Refused):
     """The venue does not take the credential: the signer is no agent of the account, or has expired."""
 
     code = "credential_not_taken"
-
-
-@dataclass(frozen=True, slots=True)
-class Accounts:
-    """Whose orders these are.
-
-    keys_of   returns what signs for an account; raises Refused if there is nothing
-    all       returns every account whose stream is to be held here
-    """
-
-    keys_of: Callable[[VenueAccount], AsterKeys]
-    all: Callable[[], Sequence[VenueAccount]]
 
 
 class AsterVenue:
@@ -115,7 +98,11 @@ class AsterVenue:
         self._orders = Orders(self._rest, accounts.keys_of, names, self._history, self._market)
         self._names = names
         self._streams = Streams("aster-streams")
-        self._told = StandingOrders()
+        self._standing = StandingOrders()
+        self._listening = Listening(
+            self._rest, accounts.keys_of, self._streams, self._patience, tools.clock,
+            history=self._history, names=names, standing=self._standing, find=self._orders.find,
+        )  # fmt: skip
         self._feeds = PriceFeeds(
             self._streams,
             self._patience,
@@ -124,9 +111,7 @@ class AsterVenue:
             in_our_time=self._rest.in_our_time,
             followed=followed,
         )
-        self._lock = threading.Lock()
-        self._rules: dict[str, Rules] = {}
-        self._rules_at: datetime | None = None
+        self._instruments = Instruments(self._rest, accounts, tools.clock, settlement)
 
     def close(self) -> None:
         """End the streams and let go of every connection."""
@@ -151,44 +136,11 @@ class AsterVenue:
 
         When the venue does not answer, what it said last still holds.
         """
-        now = self._tools.clock.now()
-        with self._lock:
-            fresh = self._rules_at is not None and now - self._rules_at < _RULES_FOR
-        if not fresh:
-            try:
-                self._read_rules(now)
-            except Unavailable:
-                if not self._rules:
-                    raise
-                _log.warning("instruments_not_refreshed", venue=self._endpoint.venue)
-        return [rules.instrument for rules in self._rules.values()]
-
-    def _read_rules(self, now: datetime) -> None:
-        call = Call("GET", "/fapi/v3/exchangeInfo", weight=1, public=True, use=self._rest.limits_use)
-        info = wire.row(self._rest.read(call))
-        self._rest.limit(limits_of(info))
-        self._rest.read_clock()
-        leverage = self._leverages()
-        rules = {
-            symbol: each
-            for symbol, each in rules_of(info, leverage).items()
-            if each.instrument.quote == self._settlement
-        }
-        with self._lock:
-            self._rules, self._rules_at = rules, now
-
-    def _leverages(self) -> dict[str, int]:
-        """Return the most leverage of each symbol; the venue tells it to accounts only, and to all the same."""
-        for account in self._accounts.all():
-            try:
-                return leverage_of(self._read(account, Call("GET", "/fapi/v3/leverageBracket")))
-            except (Refused, Unavailable) as error:
-                _log.warning("leverage_brackets_not_read", account_id=account.id, why=str(error))
-        return {}
+        return self._instruments.all()
 
     def _market(self, symbol: str) -> Market:
         """Return what is known of a symbol right now, without asking."""
-        rules, quote = self._rules.get(symbol), self._feeds.latest(symbol)
+        rules, quote = self._instruments.rules(symbol), self._feeds.latest(symbol)
         fresh = quote is not None and abs(self._tools.clock.now() - quote.at) < _MARK_FOR
         return Market(rules, quote.mark if quote is not None and fresh else None)
 
@@ -224,11 +176,11 @@ class AsterVenue:
 
     def place(self, account: VenueAccount, orders: Sequence[OrderRequest]) -> list[PlaceOutcome]:
         """Place orders in their order; one outcome each. Never raises for an order's own fault."""
-        self._told.touched(account.id, [request.terms.symbol for request in orders])
+        self._standing.touched(account.id, [request.terms.symbol for request in orders])
         outcomes = self._orders.place(account, orders)
         for outcome in outcomes:
             if isinstance(outcome, Accepted):
-                self._told.note(account.id, outcome.report)
+                self._standing.note(account.id, outcome.report)
         return outcomes
 
     def cancel(
@@ -311,7 +263,7 @@ class AsterVenue:
         self, account: VenueAccount, symbol: str, leverage: int, stamped_at: datetime | None = None
     ) -> int:
         """Set the leverage and return it. Raises Refused, Unavailable or Unknown."""
-        rules = self._rules.get(symbol)
+        rules = self._instruments.rules(symbol)
         if leverage < 1 or (rules is not None and leverage > rules.instrument.leverage_max):
             most = rules.instrument.leverage_max if rules is not None else 125
             raise LeverageOutOfRange(f"{symbol} has a leverage from 1 to {most}, not {leverage}")
@@ -411,26 +363,7 @@ class AsterVenue:
 
         `sink` must not block. After each reconnect it is first told what was missed.
         """
-        funded_at = self._tools.clock.now()
-
-        def learn_and_tell(event: AccountEvent) -> None:
-            if event.report is not None:
-                self._names.learn(account.id, event.report.venue_order_id, event.report.client_order_id)
-                self._told.note(account.id, event.report)
-            sink(event)
-
-        speech = UserSpeech(
-            account.id,
-            self._endpoint.stream_url,
-            open_key=partial(self._open_key, account),
-            keep_key=partial(self._keep_key, account),
-            funded=lambda: self._funded(account, funded_at),
-            keep_s=self._patience.keep_s,
-        )
-        stream = AccountStream(
-            account.id, speech, partial(self._missed, account), learn_and_tell, self._tools.clock, self._patience
-        )
-        return self._streams.start(stream.run())
+        return self._listening.listen(account, sink)
 
     def watch(self, sink: Callable[[Sequence[Quote]], None]) -> Callable[[], None]:
         """Hand quotes of what is followed to `sink` as they change; return what stops it. `sink` must not block."""
@@ -439,31 +372,3 @@ class AsterVenue:
     def follow(self, symbols: Collection[str]) -> None:
         """Follow the prices of these symbols too, as soon as somebody watches; does not wait."""
         self._feeds.follow(symbols)
-
-    def _missed(self, account: VenueAccount, when: datetime) -> list[AccountEvent]:
-        """Return what happened since an instant. Raises Unavailable.
-
-        An old order that was cancelled meanwhile stands in none of the venue's lists of what is new: those that stood
-        here and are not told there are asked for, one by one.
-        """
-        stood = self._told.of(account.id)
-        events = self._history.since(account, when, tuple(self._told.symbols(account.id)))
-        told = {event.report.client_order_id for event in events if event.report is not None}
-        unheard = {name: symbol for name, symbol in stood.items() if name not in told}
-        return events + self._told.found_out(account, unheard, self._orders.find)
-
-    def _funded(self, account: VenueAccount, since: datetime) -> list[AccountEvent]:
-        """Return funding of the last hour, or since listening began: who books it knows each by its id."""
-        begun = max(since, self._tools.clock.now() - timedelta(hours=1)) - timedelta(seconds=10)
-        return self._history.funding_since(account, begun)
-
-    def _open_key(self, account: VenueAccount) -> str:
-        call = Call("POST", LISTEN_KEY, use=Use.ORDER)
-        return wire.text(wire.row(self._rest.read(call, self._accounts.keys_of(account))), "listenKey")
-
-    def _keep_key(self, account: VenueAccount) -> None:
-        heard = self._rest.ask(Call("PUT", LISTEN_KEY, use=Use.ORDER), self._accounts.keys_of(account))
-        if isinstance(heard, Failed):
-            if heard.outcome is Outcome.REJECTED:
-                raise StreamEnded(f"the listen key is no more ({heard})")
-            raise Unavailable(f"the listen key was not extended ({heard})")

@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 from typing import Final
 
-from pilothouse.venues.aster.adapter import Accounts, AsterVenue
+from pilothouse.venues.aster.accounts import Accounts
+from pilothouse.venues.aster.adapter import AsterVenue
 from pilothouse.venues.aster.credential import keys_of
 from pilothouse.venues.aster.endpoint import MAINNET, TESTNET, Endpoint, endpoint_at
 from pilothouse.venues.aster.rest import Tools

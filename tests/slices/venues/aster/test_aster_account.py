@@ -100,7 +100,7 @@ def test_instruments_are_the_perpetuals_that_trade(venue: AsterVenue) -> None:
 def test_instruments_outlive_a_venue_that_does_not_answer(venue: AsterVenue, recorder: Recorder) -> None:
     """What may be traded does not become nothing because a request failed."""
     before = venue.instruments()
-    venue._rules_at = datetime.now(UTC) - timedelta(hours=2)
+    venue._instruments._rules_at = datetime.now(UTC) - timedelta(hours=2)
     recorder.on("GET", "/fapi/v3/exchangeInfo", Say(b"", 502))
 
     assert venue.instruments() == before
