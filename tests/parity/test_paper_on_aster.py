@@ -32,7 +32,15 @@ from pilothouse.venues import catalogue
 from pilothouse.venues.keys import VenueKey
 from pilothouse.venues.opening import Accounts, Opening
 from pilothouse.venues.paper_real import RealPaper
-from pilothouse.venues.port import Accepted, AccountEvent, OrderReport, OrderRequest, VenueAccount, VenueStatus
+from pilothouse.venues.port import (
+    Accepted,
+    AccountEvent,
+    OrderReport,
+    OrderRequest,
+    Rejected,
+    VenueAccount,
+    VenueStatus,
+)
 from pilothouse.wiring import first_steps
 from pilothouse.wiring.build import build, open_paper_account
 from pilothouse.wiring.house import House
@@ -66,9 +74,14 @@ def venue(exchange: RunningExchange, tmp_path: Path) -> Iterator[RealPaper]:
 
 
 def place(venue: RealPaper, side: Side, quantity: str, kind: OrderType = OrderType.MARKET, **terms: Any) -> OrderReport:
-    """Place an order that is taken."""
+    """Place an order until it is taken: the venue says itself when it is to be sent again."""
     asked = OrderTerms(BTC, side, kind, Decimal(quantity), **terms)
-    (outcome,) = venue.place(ACCOUNT, [OrderRequest(f"p{time.monotonic_ns()}", asked, SystemClock().now())])
+    name, deadline = f"p{time.monotonic_ns()}", time.monotonic() + 60
+    while True:
+        (outcome,) = venue.place(ACCOUNT, [OrderRequest(name, asked, SystemClock().now())])
+        if not isinstance(outcome, Rejected) or not outcome.may_be_repeated or time.monotonic() > deadline:
+            break
+        time.sleep(0.05)
     assert isinstance(outcome, Accepted), outcome
     return outcome.report
 
