@@ -18,6 +18,7 @@ from pilothouse.accounts.access import Scope, Subject
 from pilothouse.accounts.hooks import AccountClosed
 from pilothouse.accounts.trading_accounts import AccountState, TradingAccount
 from pilothouse.api.problems import BodyTooLarge, CredentialMissing
+from pilothouse.core.errors import Invalid, NotFound, Problem
 from pilothouse.execution.trader import Trader
 from pilothouse.kit.db import Tx
 from pilothouse.wiring.house import House
@@ -26,6 +27,7 @@ T = TypeVar("T")
 
 BODY_BYTES_MAX = 65_536
 _TOKEN_LENGTH_MAX = 200
+_NUL = "\x00"
 _BEARER = HTTPBearer(
     auto_error=False, scheme_name="operator_token", description="The operator token: `Authorization: Bearer ph_op_...`"
 )
@@ -58,6 +60,7 @@ class Guarded(APIRoute):
             header = request.headers.get("authorization")
             house = request.app.state.house
             request.state.subject = await run_in_threadpool(subject_behind, house, header)
+            _refuse_nul(request)
             most = self.bytes_max(house)
             length = request.headers.get("content-length", "")
             if length.isdigit() and int(length) > most:
@@ -65,6 +68,18 @@ class Guarded(APIRoute):
             return await handler(Request(_as_json(request.scope), _bounded(request.receive, most)))
 
         return guarded
+
+
+def _refuse_nul(request: Request) -> None:
+    """Refuse the one character that a database cannot look for: PostgreSQL takes it for no text.
+
+    Raises Invalid for a query, naming each parameter; NotFound for an address, because nothing is called so.
+    """
+    wrong = [name for name, value in request.query_params.multi_items() if _NUL in name or _NUL in value]
+    if wrong:
+        raise Invalid([Problem(name.replace(_NUL, "?"), "the character NUL came", "text without it") for name in wrong])
+    if any(_NUL in str(value) for value in request.path_params.values()):
+        raise NotFound("there is nothing with a name that holds the character NUL")
 
 
 def _as_json(scope: Asgi) -> Asgi:

@@ -159,3 +159,13 @@ def test_nobody_sees_or_touches_what_is_anothers(served: Served, stranger: httpx
         assert stranger.get(f"/api/v1/{path}").json()["items"] == []
     for path in ("/positions", "/account/balance", "/api/v1/limits", "/api/v1/equity"):
         assert stranger.get(path, params={"account": served.account}).status_code == 404
+
+
+def test_a_character_that_no_database_looks_for_is_refused_by_field(served: Served) -> None:
+    """PostgreSQL takes NUL for no text: whoever asks with it is told so, and is no fault of ours."""
+    for path in ("/api/v1/positions", "/api/v1/balances", "/positions"):
+        answer = served.api.get(path, params={"account": "0\x00"})
+        assert answer.status_code == 400, (path, answer.text)
+        assert "account" in answer.text, path
+    for path in ("orders/a%00", "signals/a%00", "accounts/a%00", "hooks/a%00", "positions/BTC%00", "backtests/a%00"):
+        assert served.api.get(f"/api/v1/{path}").status_code == 404, path
