@@ -79,12 +79,25 @@ class Mailbox:
 def mailbox() -> Iterator[Mailbox]:
     """Yield what a mail server received; its address is one that alarms can go to."""
     box = Mailbox()
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
-    controller = Controller(box, hostname="127.0.0.1", port=port)
-    controller.start()
+    controller, port = _listening(box)
     try:
         box.url = f"mailto://127.0.0.1:{port}/?from=house@example.com&to=person@example.com&mode=insecure"
         yield box
     finally:
         controller.stop()
+
+
+def _listening(box: Mailbox) -> tuple[Controller, int]:
+    """Return a mail server that listens, and its port; a port that somebody else takes meanwhile is left to them."""
+    for left in range(20, -1, -1):
+        with socket.create_server(("127.0.0.1", 0)) as free:
+            port = free.getsockname()[1]
+        controller = Controller(box, hostname="127.0.0.1", port=port, ready_timeout=60.0)
+        try:
+            controller.start()
+        except OSError:
+            if not left:
+                raise
+        else:
+            return controller, port
+    raise AssertionError("the last try returns or raises")

@@ -28,7 +28,7 @@ from typing import Any
 import psycopg
 
 PREFIX = "pilothouse-tests-"
-START_SECONDS_MAX = 60.0
+START_SECONDS_MAX = 200.0
 STOP_SECONDS_MAX = 10.0
 ROLE = "pilothouse"
 

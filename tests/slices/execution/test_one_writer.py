@@ -23,7 +23,7 @@ from tests.living import Living, within
 from tests.slices.simexchange.sim_house import WALLET, RunningExchange
 from tests.stepped import Stepped
 
-PATIENCE_S = 60.0
+PATIENCE_S = 20.0  # of an idle machine
 ACCOUNT, ASTER, PAPER = "acc_1", "aster", "paper-aster"
 WINDOW = writing.window_of(ASTER)
 

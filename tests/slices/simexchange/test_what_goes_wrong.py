@@ -159,11 +159,11 @@ def test_a_kind_of_market_stream_falls_silent_while_its_connection_lives() -> No
         with connect(running.base.replace("http", "ws") + "/stream?streams=" + "/".join(names)) as socket:
             heard: set[str] = set()
             while not heard.issuperset({*names[2:]}):
-                heard.add(json.loads(socket.recv(timeout=10))["stream"])
+                heard.add(json.loads(socket.recv(timeout=PATIENCE_S))["stream"])
             assert heard == {*names[2:]}
             running.control("DELETE", "faults")
             while not heard.issuperset(names):
-                heard.add(json.loads(socket.recv(timeout=10))["stream"])
+                heard.add(json.loads(socket.recv(timeout=PATIENCE_S))["stream"])
 
 
 def test_user_events_are_dropped_doubled_and_turned_around() -> None:
