@@ -50,9 +50,8 @@ class Pace:
     def where(self) -> Where:
         """Return where it is now."""
         words, whole, done = self._at
-        if compiling.is_compiling():
-            return Where(COMPILING, None)
-        return Where(words, None if done is None else min(max(done(), 0) * _WHOLE_PPM // whole, _WHOLE_PPM))
+        far = None if done is None else min(max(done(), 0) * _WHOLE_PPM // whole, _WHOLE_PPM)
+        return Where(COMPILING if compiling.is_compiling() else words, far)
 
     @contextmanager
     def watched(self, look: Callable[[Where], None], *, first_s: float, every_s: float) -> Iterator[None]:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from pilothouse.cli.backtest_options import CANDLES, WISHES, takes
+from pilothouse.cli.backtest_warm import warm
 from pilothouse.cli.options import Json
 
 if TYPE_CHECKING:
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 app = typer.Typer(
     help="Run strategies over history: run, list, show, compare, chance, export, report.", no_args_is_help=True
 )
+
+app.command("warm")(warm)
 
 _RUN = "run"
 _SEARCHES = ("sweep", "walkforward")

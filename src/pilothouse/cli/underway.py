@@ -20,13 +20,15 @@ if TYPE_CHECKING:
 _FIRST_S: Final = 1.0
 _EVERY_S: Final = 0.2
 _WHOLE_PPM: Final = 1_000_000
+_NOTHING_KEPT: Final = "nothing of this run is kept, the same command runs it again"
 
 
 @contextmanager
-def shown(pace: "Pace", *, as_json: bool, first_s: float = _FIRST_S) -> Iterator[None]:
-    """Show how far the work has come that is done inside; Ctrl-C says how far it was, and that nothing is kept.
+def shown(pace: "Pace", *, as_json: bool, first_s: float = _FIRST_S, kept: str = "") -> Iterator[None]:
+    """Show how far the work has come that is done inside; Ctrl-C says how far it was, and what of it is kept.
 
     first_s   what is done sooner shows nothing
+    kept      what stays of work that is stopped; nothing by default
     """
     with ExitStack() as stack:
         if sys.stderr.isatty() and not as_json:
@@ -39,7 +41,8 @@ def shown(pace: "Pace", *, as_json: bool, first_s: float = _FIRST_S) -> Iterator
             where = pace.where()
             stack.close()
             far = "" if where.done_ppm is None else f" at {where.done_ppm // 10_000} % ({where.words})"
-            print(f"stopped{far}: nothing of this run is kept, the same command runs it again", file=sys.stderr)
+            stays = f"{kept} is kept, the same command goes on" if kept else _NOTHING_KEPT
+            print(f"stopped{far}: {stays}", file=sys.stderr)
             raise typer.Exit(STOPPED) from None
 
 
