@@ -30,17 +30,21 @@ FileName = Annotated[
         examples=["BTCUSDT-1h.csv"],
     ),
 ]
-_BODY: Final[dict[str, Any]] = {
-    "requestBody": {
-        "required": True,
-        "description": "The file itself, as it is: `curl --data-binary @FILE`.",
-        "content": {
-            "application/octet-stream": {"schema": {"type": "string", "format": "binary"}, "example": _EXAMPLE},
-            "text/csv": {"schema": {"type": "string"}, "example": _EXAMPLE},
-        },
+SENDING: Final = shapes.refusals(400, 401, 403, 404, 408, 409, 413, 422, 500, 503)
+
+
+def body_like(example: str) -> dict[str, Any]:
+    """Return how the contract describes a body that is a file."""
+    return {
+        "requestBody": {
+            "required": True,
+            "description": "The file itself, as it is: `curl --data-binary @FILE`.",
+            "content": {
+                "application/octet-stream": {"schema": {"type": "string", "format": "binary"}, "example": example},
+                "text/csv": {"schema": {"type": "string"}, "example": example},
+            },
+        }
     }
-}
-_SENDING: Final = shapes.refusals(400, 401, 403, 404, 408, 409, 413, 422, 500, 503)
 
 
 class Large(Guarded):
@@ -73,8 +77,8 @@ def file(caller: Reading, name: FileName) -> Response:
 
 
 @router.post(
-    "/{name}", summary="Send a file of candles", response_model=candle_shapes.CandleFile, responses=_SENDING,
-    openapi_extra=_BODY,
+    "/{name}", summary="Send a file of candles", response_model=candle_shapes.CandleFile, responses=SENDING,
+    openapi_extra=body_like(_EXAMPLE),
 )  # fmt: skip
 async def send(
     caller: Trading, request: Request, name: FileName,
@@ -100,7 +104,7 @@ async def send(
         lambda: uploads.begin(caller.owner_id, name, most=house.settings.uploads, now_s=now_s)
     )
     try:
-        digest = await _written(request, draft)
+        digest = await written(request, draft)
         asked = {"path": str(draft.path), "symbol": symbol or "", "timezone": timezone, "bar": bar}
         told = await run_in_threadpool(lambda: _kept(caller, uploads, draft, digest, asked))
     finally:
@@ -124,7 +128,7 @@ def _uploads(house: House) -> Uploads:
     return Uploads(house.settings.data / UPLOADS)
 
 
-async def _written(request: Request, draft: Draft) -> str:
+async def written(request: Request, draft: Draft) -> str:
     """Write the body into the draft, some of it at a time; return its SHA-256. Raises BodyTooLarge, BodyTooSlow."""
     waiting = bytearray()
     try:

@@ -328,3 +328,21 @@ class CandleFile(BaseModel):
     faults: dict[str, FaultInFile] = Field(description="duplicates, conflicts, out_of_order, impossible, blank.")
     leave_out: list[str] = Field(description="What a backtest over it has to leave out on purpose.")
     uploaded_at: Instant
+
+
+class RateFile(BaseModel):
+    """A file of funding rates that you sent, and what was read of it."""
+
+    name: str = Field(examples=["BTCUSDT-fundingRate-2024-01.csv"])
+    reference: str = Field(description="How `funding` of a backtest names it.", examples=["upload:BTC-funding.csv"])
+    bytes: int
+    sha256: str = Field(description="Of the file as it came.")
+    fingerprint: str = Field(description="SHA-256 of its rates.")
+    symbol: str
+    timezone: str | None = Field(description="As it was said.")
+    rates: int
+    start: Instant = Field(description="The first rate.")
+    until: Instant = Field(description="The last rate.")
+    gaps: list[SpanShown] = Field(description="The first few stretches where, by what is usual, a rate is missing.")
+    gaps_count: int
+    uploaded_at: Instant

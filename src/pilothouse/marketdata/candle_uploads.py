@@ -1,4 +1,4 @@
-"""Files of candles that users sent: bytes come in; they lie in the data folder of their owner, whole and told of.
+"""Files of candles or rates that users sent: bytes come in; they lie in the data folder of their owner, told of.
 
 A file is a folder: what was sent, under its own name, and what was read of it. It is made beside its place and renamed,
 so that whoever dies on the way leaves nothing that looks like a file; such rests are taken away with the next one.
@@ -20,6 +20,9 @@ from pilothouse.kit.durable import sync
 ENDINGS: Final = (".csv", ".csv.gz", ".zip", ".parquet", ".feather", ".json")
 UPLOADS: Final = "uploads"
 """The folder in the data folder in which lie the files that users sent."""
+
+RATES: Final = ".funding"
+"""The folder in that one in which lie the files of funding rates; no owner is called so."""
 
 MARK: Final = "upload:"
 """Stands before the name of such a file where files are named."""
@@ -102,7 +105,7 @@ class Uploads:
             raise UploadTaken(f"you have a file {name!r} already; remove it first, or choose another name")
         count = sum(1 for _ in self.every(owner_id))
         if count >= most:
-            raise TooManyUploads(f"you have {count} files of candles, and {most} is the most: remove some")
+            raise TooManyUploads(f"you have {count} files, and {most} is the most: remove some")
         for folder in (self._folder, mine):
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         _clear(mine, now_s)
@@ -134,6 +137,10 @@ class Uploads:
             raise _unknown(name)
         told: dict[str, Any] = json.loads(found.read_text(encoding="utf-8"))
         return told
+
+    def has(self, owner_id: str, name: str) -> bool:
+        """Say whether a user has a file of that name."""
+        return bool(_NAME.fullmatch(name)) and (self._mine(owner_id) / name / _TOLD).is_file()
 
     def path(self, owner_id: str, name: str) -> Path:
         """Return where a file lies. Raises NoSuchUpload."""
@@ -167,7 +174,7 @@ class Uploads:
 
 
 def _unknown(name: str) -> NoSuchUpload:
-    return NoSuchUpload(f"you have no file of candles {name[:60]!a}")
+    return NoSuchUpload(f"you have no file {name[:60]!a}")
 
 
 def _clear(mine: Path, now_s: float) -> None:

@@ -13,7 +13,7 @@ import numpy as np
 from pilothouse.core.errors import Invalid, Problem
 from pilothouse.marketdata.candle_columns import Ints
 from pilothouse.marketdata.exact_columns import steps_of
-from pilothouse.marketdata.foreign_tables import Table, read_table
+from pilothouse.marketdata.foreign_tables import MOST_BYTES, Table, read_table
 from pilothouse.marketdata.foreign_times import millis_of
 from pilothouse.marketdata.funding_columns import Rates
 
@@ -54,9 +54,9 @@ def read_trades(path: Path, *, zone: str | None = None) -> Trades:
     )  # fmt: skip
 
 
-def read_funding(path: Path, *, zone: str | None = None) -> Rates:
+def read_funding(path: Path, *, zone: str | None = None, most_bytes: int = MOST_BYTES) -> Rates:
     """Return the funding rates of a file. Raises Invalid; the same time twice is refused, with both rows."""
-    table = read_table(path)
+    table = read_table(path, most_bytes=most_bytes)
     at, rate = _column(table, _TIME, path), _column(table, _RATE, path)
     times = millis_of(table.columns[at], at, zone)
     rates = steps_of(table.columns[rate], rate)

@@ -18,7 +18,7 @@ from pyarrow import feather, parquet
 
 from pilothouse.core.errors import Invalid, Problem
 
-_MOST_BYTES: Final = 4 * 2**30
+MOST_BYTES: Final = 4 * 2**30
 _ENDINGS: Final = ".csv, .csv.gz, .zip with one .csv, .parquet, .feather or .json"
 _BINANCE_CANDLES: Final = (
     "open_time", "open", "high", "low", "close", "volume",
@@ -39,7 +39,7 @@ class Table:
     layout: str
 
 
-def read_table(path: Path, most_bytes: int = _MOST_BYTES) -> Table:
+def read_table(path: Path, most_bytes: int = MOST_BYTES) -> Table:
     """Return the columns of a file. Raises Invalid (field `file`) that says what is wrong with it.
 
     most_bytes   it may have, and hold where it is packed

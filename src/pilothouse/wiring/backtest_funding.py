@@ -169,12 +169,8 @@ def _is_perpetual(venue: str, symbol: str) -> bool:
 
 def _add(found: Found, symbol: str, path: Path, read: Rates) -> None:
     candles = found.candles[symbol]
-    rates, cut = _in_ppb(read)
-    if len(rates) and int(np.abs(rates.ppb).max()) > _RATE_MOST_PPB:
-        row = int(np.abs(rates.ppb).argmax())
-        came = f"{path.name}: {rates.ppb[row] / _RATE_MOST_PPB:g} at {_time(int(rates.at_ms[row]))}"
-        allowed = "rates as shares, such as 0.0001 for 0.01 %, at most 1: is this a file of candles?"
-        raise Invalid([Problem("funding", came, allowed, "out_of_range")])
+    rates, cut = in_ppb(read)
+    refuse_large(rates, path)
     begins, ends = int(candles.opened_ms[0]), int(candles.closed_ms[-1])
     rates = rates.between(begins, ends)
     if not len(rates):
@@ -196,13 +192,22 @@ def _add_kept(found: Found, symbol: str, kept: "KeptRates") -> None:
             how = f"pilothouse data download {kept.series.venue} {symbol} --funding --from {_time(begins)[:10]}"
             found.notes.append(f"no funding of {symbol} is kept for this time: {how}")
         return
-    rates, cut = _in_ppb(kept.rates)
+    rates, cut = in_ppb(kept.rates)
     found.funding[symbol] = rates = rates.between(begins, ends)
     told = ", ".join(_told(rates, candles, cut)) if len(rates) else "none was due in this time"
     found.notes.append(f"funding of {symbol}: kept of {kept.series.venue}, {told}; {rates.fingerprint()[:16]}")
 
 
-def _in_ppb(read: Rates) -> tuple[Funding, int]:
+def refuse_large(rates: Funding, path: Path) -> None:
+    """Raise Invalid for rates that no venue ever settled."""
+    if len(rates) and int(np.abs(rates.ppb).max()) > _RATE_MOST_PPB:
+        row = int(np.abs(rates.ppb).argmax())
+        came = f"{path.name}: {rates.ppb[row] / _RATE_MOST_PPB:g} at {_time(int(rates.at_ms[row]))}"
+        allowed = "rates as shares, such as 0.0001 for 0.01 %, at most 1: is this a file of candles?"
+        raise Invalid([Problem("funding", came, allowed, "out_of_range")])
+
+
+def in_ppb(read: Rates) -> tuple[Funding, int]:
     """Return rates in parts per billion, and how many had more digits and were rounded to the nearest."""
     digits = _PPB_DIGITS - read.digits
     if digits >= 0:

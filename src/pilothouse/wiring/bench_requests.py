@@ -2,13 +2,13 @@
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from pilothouse.core.errors import Invalid, NotFound, Problem
 from pilothouse.kit.db import Database
 from pilothouse.kit.settings import Settings
-from pilothouse.marketdata.candle_uploads import MARK, UPLOADS, Uploads
+from pilothouse.marketdata.candle_uploads import MARK, RATES, UPLOADS, Uploads
 from pilothouse.wiring.backtest_data import Asked, of_files
 from pilothouse.wiring.backtest_funding import UNPAID, add_funding
 from pilothouse.wiring.backtest_inside import add_files, length_of, words_of
@@ -35,10 +35,12 @@ def read_request(asked: dict[str, Any], settings: Settings, database: Callable[[
     elif inside:
         add_files(found, where, [_below(each, settings, asked["uploads_of"]) for each in inside])
     rates = [_rates(each, settings, asked["uploads_of"]) for each in asked["funding"]]
+    where = replace(where, zone=_said("timezone", {each.zone for each in rates if each.is_file}) or where.zone)
+    words = [each.words for each in rates]
     if where.files:
-        add_funding(found, where, rates)
+        add_funding(found, where, words)
     else:
-        add_kept_funding(database(), settings, found, where, rates)
+        add_kept_funding(database(), settings, found, where, words)
     return Request(asked, found)
 
 
@@ -77,6 +79,7 @@ class _Named:
     words: str
     zone: str | None = None
     span: str | None = None
+    is_file: bool = True
 
 
 def _below(given: str, settings: Settings, owner_id: str) -> str:
@@ -90,11 +93,17 @@ def _below(given: str, settings: Settings, owner_id: str) -> str:
     return f"{symbol if named else ''}{named}{kind}{mark}{path[2] or path[0]}"
 
 
-def _rates(given: str, settings: Settings, owner_id: str) -> str:
+def _rates(given: str, settings: Settings, owner_id: str) -> _Named:
     """Return a word of `funding` with the path of its file in the place of the name; one that pays none has no file."""
     if given == UNPAID or given.endswith(f"={UNPAID}"):
-        return given
-    return _file(given, settings, owner_id, "funding").words
+        return _Named(given, is_file=False)
+    return _file(given, settings, owner_id, "funding")
+
+
+def _uploads(settings: Settings, owner_id: str, name: str, field: str) -> Uploads:
+    """Return where a file that was sent is looked for: rates among the files of rates first, then among candles."""
+    rates = Uploads(settings.data / UPLOADS / RATES)
+    return rates if field == "funding" and rates.has(owner_id, name) else Uploads(settings.data / UPLOADS)
 
 
 def _said(field: str, said: set[str | None]) -> str | None:
@@ -110,7 +119,7 @@ def _file(given: str, settings: Settings, owner_id: str, field: str = "files") -
     symbol, named, rest = given.partition("=")
     name = rest if named else given
     if name.startswith(MARK):
-        uploads, own = Uploads(settings.data / UPLOADS), name.removeprefix(MARK)
+        uploads, own = _uploads(settings, owner_id, name.removeprefix(MARK), field), name.removeprefix(MARK)
         told, path = uploads.told(owner_id, own), uploads.path(owner_id, own)
         return _Named(f"{symbol if named else told['symbol']}={path}", told["timezone"], told["bar"])
     folder = settings.data / FILES

@@ -106,6 +106,7 @@ class Bench:
             "walk_export": lambda asked, _: _file(walk_file(**asked)),
             "walk_report": lambda asked, _: page_of_walk(asked["told"], asked["spec"]),
             "read_upload": lambda asked, _: bench_uploads.read(**asked),
+            "read_rates": lambda asked, _: bench_uploads.read_rates(**asked),
             "remove": lambda asked, _: self._remove(asked["name"]),
         }
 
