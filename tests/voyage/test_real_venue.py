@@ -28,6 +28,7 @@ from pilothouse.fleet.store import SignalState
 from pilothouse.jobs.schedule import reconcile_all
 from pilothouse.kit import told_facts
 from pilothouse.kit.db import Tx
+from pilothouse.marketdata.quotes import QuoteMissing
 from pilothouse.observability import health
 from pilothouse.observability.gauges import set_gauges
 from pilothouse.observability.record.story import story
@@ -348,3 +349,16 @@ def test_prices_of_what_a_hook_may_trade_are_there_before_its_first_alert(
         assert within(10, lambda: set(house.quotes.all(living.key)) == {"ETHUSDT"})
     with _house(exchange, data, process="after") as living:
         assert within(10, lambda: set(living.house.quotes.all(living.key)) == {"ETHUSDT"}), "followed from the start"
+
+
+def test_what_only_another_process_was_told_of_is_followed_when_its_price_is_missed(
+    exchange: RunningExchange, data: Path
+) -> None:
+    """A new listing, or a venue that was silent when this process asked: else its orders wait for hours."""
+    with _house(exchange, data) as living:
+        assert within(60, living.is_heard)
+        house = living.house
+        house.instruments.put(living.key, {})  # the books know them: another process was told
+        with pytest.raises(QuoteMissing):
+            house.quotes.get(living.key, "ETHUSDT")
+        assert within(60, lambda: set(house.quotes.all(living.key)) == {"ETHUSDT"})

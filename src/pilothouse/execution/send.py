@@ -16,7 +16,7 @@ import structlog
 from pilothouse.accounts import trading_accounts
 from pilothouse.core.errors import Unavailable
 from pilothouse.core.order import OrderState
-from pilothouse.execution import halt_store, settle, store
+from pilothouse.execution import halt_store, settle, store, writing
 from pilothouse.execution.desk import Desk
 from pilothouse.execution.in_turn import waits_for_nobody
 from pilothouse.execution.lanes import Lane, Outgoing
@@ -162,11 +162,14 @@ def _put_off_before_others(desk: Desk, lane: Lane, unsent: Sequence[Outgoing], r
 
 
 def put_off_all(tx: Tx, desk: Desk, unsent: Sequence[Outgoing], reason: str) -> None:
-    """Store that orders were certainly not sent; their messages bring them to the venue later."""
+    """Store that orders were certainly not sent; their messages bring them to the venue later, by whoever may send."""
+    now = desk.clock.now()
+    accounts = {one.account.id for one in unsent}
+    senders = {each: writing.sender(tx, each, now) for each in sorted(accounts)}
     for one in unsent:
         for order_id, message_id in _halves(one):
             settle.put_off(tx, desk, order_id, reason, held_until=one.sendable_until)
-            outbox.fail(tx, message_id, 1, reason, desk.clock.now())
+            outbox.fail(tx, message_id, 1, reason, desk.clock.now(), kept_for=senders[one.account.id])
 
 
 def _halves(one: Outgoing) -> tuple[tuple[str, str], ...]:

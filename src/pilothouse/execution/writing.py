@@ -61,6 +61,12 @@ def last_holder(tx: Tx, account_id: str) -> Held | None:
     return lease.last(tx, f"{PREFIX}{account_id}")
 
 
+def sender(tx: Tx, account_id: str, now: datetime) -> str | None:
+    """Return the process of the house that may send for an account now; None: none has to, none may, or no house."""
+    held = lease.holder(tx, f"{PREFIX}{account_id}", now=now)
+    return None if held is None or held.owner.startswith(ASIDE) else held.owner
+
+
 def is_free(last: Held | None, venue: str, *, owner: str, now: datetime) -> bool:
     """Say whether `owner` may take the lease that was held so last."""
     if last is None or last.until == EPOCH:

@@ -12,14 +12,14 @@ import structlog
 
 from pilothouse.accounts import trading_accounts
 from pilothouse.core.errors import Broken, PilothouseError, Unavailable
-from pilothouse.execution import halts
+from pilothouse.execution import halts, writing
 from pilothouse.jobs.giving_back import give_back, is_poisoned, parked, words_of
 from pilothouse.kit import outbox
 from pilothouse.kit.db import Tx
 from pilothouse.kit.outbox import Message
 from pilothouse.wiring.compute import fail_broken
 from pilothouse.wiring.house import House
-from pilothouse.wiring.subscriptions import COMPUTE_TOPICS, SUBSCRIPTIONS, Handler, Record, Wire
+from pilothouse.wiring.subscriptions import COMPUTE_TOPICS, SENDING_TOPICS, SUBSCRIPTIONS, Handler, Record, Wire
 
 _log = structlog.get_logger("pilothouse.dispatch")
 
@@ -85,17 +85,18 @@ class Dispatcher:
                 lease_for=self._lease_for,
             )
 
-        due = house.database.read(lambda tx: outbox.next_due(tx, self._asked))
+        due = house.database.read(lambda tx: outbox.next_due(tx, self._asked, owner=house.process, now=now))
         if due is None or due > now:
             return []
         return house.database.write(claim, name="claim")
 
     def wait_s(self, longest_s: float) -> float:
         """Return how many seconds there is nothing to do, at most `longest_s`."""
-        due = self._house.database.read(lambda tx: outbox.next_due(tx, self._asked))
+        house, now = self._house, self._house.clock.now()
+        due = house.database.read(lambda tx: outbox.next_due(tx, self._asked, owner=house.process, now=now))
         if due is None:
             return longest_s
-        return min(max((due - self._house.clock.now()).total_seconds(), 0.0), longest_s)
+        return min(max((due - house.clock.now()).total_seconds(), 0.0), longest_s)
 
     def _deliver(self, message: Message) -> None:
         """Run the handler of one message; whatever it raises ends here, in the outbox and in the log."""
@@ -129,9 +130,12 @@ class Dispatcher:
             meters.labels(message.topic, "done").inc()
             return
         retry_at = house.clock.now() + again
-        house.database.write(
-            lambda tx: outbox.fail(tx, message.id, message.attempt, "not finished yet", retry_at), name="again"
-        )
+
+        def put_back(tx: Tx) -> None:
+            sender = _sender(tx, house, message)
+            outbox.fail(tx, message.id, message.attempt, "not finished yet", retry_at, kept_for=sender)
+
+        house.database.write(put_back, name="again")
         meters.labels(message.topic, "again").inc()
 
     def _give_back(self, message: Message, error: Exception) -> None:
@@ -140,10 +144,12 @@ class Dispatcher:
         words, known = words_of(error), isinstance(error, PilothouseError)
         _log.warning("message failed", topic=message.topic, message=message.id, attempt=message.attempt, error=words)
         poisoned = is_poisoned(message, error)
-        house.database.write(
-            lambda tx: give_back(tx, message, error, house.clock.now(), house.operator_id),
-            name="park" if poisoned else "give back",
-        )
+
+        def work(tx: Tx) -> None:
+            sender = _sender(tx, house, message)
+            give_back(tx, message, error, house.clock.now(), house.operator_id, kept_for=sender)
+
+        house.database.write(work, name="park" if poisoned else "give back")
         house.meters.messages_handled.labels(message.topic, "parked" if poisoned else "failed").inc()
         if poisoned and not known:
             _log.error("message parked", topic=message.topic, message=message.id, exc_info=error)
@@ -171,3 +177,11 @@ class Dispatcher:
 
         house.database.write(work, name="law broken", urgent=True)
         house.meters.messages_handled.labels(message.topic, "broken").inc()
+
+
+def _sender(tx: Tx, house: House, message: Message) -> str | None:
+    """Return the process that a message of an account is left to first: the one that may send for it.
+
+    Without it one that may not send would take it again and again, and the one that may would get it by chance.
+    """
+    return writing.sender(tx, message.key, house.clock.now()) if message.topic in SENDING_TOPICS else None

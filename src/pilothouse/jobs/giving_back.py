@@ -13,6 +13,7 @@ from pilothouse.core.facts import Fact, FactKind
 from pilothouse.kit import outbox
 from pilothouse.kit.db import Tx
 from pilothouse.kit.outbox import Message
+from pilothouse.marketdata.quotes import QuoteMissing
 from pilothouse.notifications.words import MESSAGE_PARKED
 from pilothouse.wiring.benches import BenchesClosed, BenchGone
 from pilothouse.wiring.compute import fail_broken
@@ -24,6 +25,8 @@ FAILURES_MAX: Final = 12
 _TOLD_MOST: Final = 300
 _FIRST_PAUSE: Final = timedelta(milliseconds=200)
 _LONGEST_PAUSE: Final = timedelta(seconds=10)
+_PRICE_PAUSE: Final = timedelta(seconds=1)
+"""The longest pause for what misses a price: who missed it follows the instrument from then on, so it comes soon."""
 
 
 def words_of(error: Exception) -> str:
@@ -38,9 +41,19 @@ def is_poisoned(message: Message, error: Exception, *, stopping: bool = False) -
 
 
 def give_back(
-    tx: Tx, message: Message, error: Exception, now: datetime, operator_id: str, *, stopping: bool = False
+    tx: Tx,
+    message: Message,
+    error: Exception,
+    now: datetime,
+    operator_id: str,
+    *,
+    stopping: bool = False,
+    kept_for: str | None = None,
 ) -> None:
-    """Let another delivery have it: at once where this process stops, else later; put aside what always fails."""
+    """Let another delivery have it: at once where this process stops, else later; put aside what always fails.
+
+    kept_for   the process that is asked first
+    """
     words = words_of(error)
     if is_poisoned(message, error, stopping=stopping):
         if outbox.park(tx, message.id, message.attempt, words):
@@ -48,9 +61,10 @@ def give_back(
                 fail_broken(tx, message, f"it failed {message.suspect} times: {words}"[:_TOLD_MOST], now)
             tx.announce(parked(message, words, now, operator_id))
         return
-    pause = timedelta(0) if stopping else min(_FIRST_PAUSE * (1 << min(message.attempt - 1, 8)), _LONGEST_PAUSE)
+    longest = _PRICE_PAUSE if isinstance(error, QuoteMissing) else _LONGEST_PAUSE
+    pause = timedelta(0) if stopping else min(_FIRST_PAUSE * (1 << min(message.attempt - 1, 8)), longest)
     counts = not (stopping or _is_excuse(error))
-    outbox.fail(tx, message.id, message.attempt, words, now + pause, by_itself=counts)
+    outbox.fail(tx, message.id, message.attempt, words, now + pause, by_itself=counts, kept_for=kept_for)
 
 
 def _is_excuse(error: Exception) -> bool:

@@ -21,6 +21,9 @@ from pilothouse.kit.transaction import Tx
 
 READY, LEASED, PARKED = "ready", "leased", "parked"
 
+KEPT = timedelta(seconds=3)
+"""So long a message that is given back for one process waits for it; a process looks once in a second."""
+
 PATIENT = "compute."
 """A topic that begins so may wait behind others for as long as those take: nobody is told that it is late."""
 
@@ -194,6 +197,14 @@ _LEASE = hot(
 )
 
 
+# What was given back for one process keeps its name until others may have it, too; a lease that has ended is over.
+_FOR_ME = or_(
+    outbox.c.lease_owner.is_(None),
+    outbox.c.lease_owner == bindparam("me"),
+    outbox.c.lease_until <= bindparam("now"),
+)
+
+
 @cache
 def _due_of(topics: tuple[str, ...]) -> Hot:
     """Return the question what is due of some topics, what is due first in front."""
@@ -203,6 +214,7 @@ def _due_of(topics: tuple[str, ...]) -> Hot:
             outbox.c.state.in_(_WAITING),
             outbox.c.available_at <= bindparam("now"),
             outbox.c.topic.in_(topics),
+            _FOR_ME,
         )
         .order_by(outbox.c.available_at, outbox.c.id)
         .limit(bindparam("limit"))
@@ -215,9 +227,10 @@ def claim(
 ) -> list[Message]:
     """Lease up to `limit` messages of `topics` to `owner`, those due first in front; skips what others are claiming.
 
-    Due is what is ready and available, and what was leased and whose lease has ended.
+    Due is what is ready and available, and what was leased and whose lease has ended; not what is kept for another.
     """
-    rows = tx.execute(_due_of(tuple(sorted(topics))), {"now": now, "limit": limit}).all() if topics else []
+    values = {"now": now, "limit": limit, "me": owner}
+    rows = tx.execute(_due_of(tuple(sorted(topics))), values).all() if topics else []
     if not rows:
         return []
     until = now + lease_for
@@ -233,17 +246,24 @@ def claim(
 _MINE = (outbox.c.id == bindparam("this_id"), outbox.c.attempt == bindparam("this_attempt"), outbox.c.state == LEASED)
 _DONE = hot(delete(outbox).where(*_MINE))
 _FREED: dict[str, Any] = {"lease_until": None, "lease_owner": None, "error": bindparam("new_error")}
+_KEPT = _FREED | {"lease_until": bindparam("kept_until"), "lease_owner": bindparam("kept_for")}
 _FAIL = hot(update(outbox).where(*_MINE).values(state=READY, available_at=bindparam("due"), **_FREED))
 _EXCUSE = hot(
     update(outbox)
     .where(*_MINE)
-    .values(state=READY, available_at=bindparam("due"), excused=outbox.c.excused + 1, **_FREED)
+    .values(state=READY, available_at=bindparam("due"), excused=outbox.c.excused + 1, **_KEPT)
 )
 _PARK = update(outbox).where(*_MINE).values(state=PARKED, **_FREED)
 _FREE_OTHERS = (
     update(outbox)
     .where(outbox.c.state == LEASED, outbox.c.lease_owner != bindparam("this_owner"))
     .values(state=READY, available_at=bindparam("due"), lease_until=None, lease_owner=None)
+)
+_KEPT_FOR_NOBODY: dict[str, Any] = {"lease_until": None, "lease_owner": None}
+_KEEP_FOR_OTHERS_NO_MORE = (
+    update(outbox)
+    .where(outbox.c.state == READY, outbox.c.lease_owner != bindparam("this_owner"))
+    .values(**_KEPT_FOR_NOBODY)
 )
 _EXTEND = update(outbox).where(*_MINE).values(available_at=bindparam("due"), lease_until=bindparam("due"))
 
@@ -253,15 +273,28 @@ def done(tx: Tx, message_id: str, attempt: int) -> bool:
     return tx.execute(_DONE, {"this_id": message_id, "this_attempt": attempt}).rowcount == 1
 
 
-def fail(tx: Tx, message_id: str, attempt: int, error: str, retry_at: datetime, *, by_itself: bool = False) -> bool:
+def fail(
+    tx: Tx,
+    message_id: str,
+    attempt: int,
+    error: str,
+    retry_at: datetime,
+    *,
+    by_itself: bool = False,
+    kept_for: str | None = None,
+) -> bool:
     """Give a message back, to be delivered again from `retry_at` on; False if a later attempt has it.
 
     by_itself   by an error that the message may bring with it: it counts, and too many of them mean poison. What was
                 put off, could not be reached, or is given back because the process stops says nothing of the message.
+    kept_for    the process that can do it: for a moment (`KEPT`) nobody else is given the message
     """
     tx.wake()
     values = {"this_id": message_id, "this_attempt": attempt, "new_error": error[:_ERROR_LENGTH_MAX], "due": retry_at}
-    return tx.execute(_FAIL if by_itself else _EXCUSE, values).rowcount == 1
+    if by_itself:
+        return tx.execute(_FAIL, values).rowcount == 1
+    kept_until = None if kept_for is None else retry_at + KEPT
+    return tx.execute(_EXCUSE, values | {"kept_for": kept_for, "kept_until": kept_until}).rowcount == 1
 
 
 def park(tx: Tx, message_id: str, attempt: int, error: str) -> bool:
@@ -271,20 +304,25 @@ def park(tx: Tx, message_id: str, attempt: int, error: str) -> bool:
 
 
 def free_others(tx: Tx, owner: str, now: datetime) -> int:
-    """Make due what is leased to anybody but `owner`; returns how many.
+    """Make due what is leased to anybody but `owner`; returns how many. Nothing is kept for others any more.
 
     Only for a process that knows it is alone, such as the one that holds the lock on the data directory.
     """
     tx.wake()
+    tx.execute(_KEEP_FOR_OTHERS_NO_MORE, {"this_owner": owner})
     return tx.execute(_FREE_OTHERS, {"this_owner": owner, "due": now}).rowcount
 
 
 def free_of(tx: Tx, owner: str, key: str, now: datetime) -> int:
-    """Make due what is leased to `owner` under one key; returns how many. Its late answers do not count."""
+    """Make due what is leased to `owner` under one key; returns how many. Its late answers do not count.
+
+    What was given back for `owner` is there for everybody.
+    """
     tx.wake()
-    theirs = (outbox.c.state == LEASED, outbox.c.lease_owner == owner, outbox.c.key == key)
-    freed = update(outbox).where(*theirs).values(state=READY, available_at=now, lease_until=None, lease_owner=None)
-    return tx.execute(freed).rowcount
+    theirs = (outbox.c.lease_owner == owner, outbox.c.key == key)
+    tx.execute(update(outbox).where(outbox.c.state == READY, *theirs).values(**_KEPT_FOR_NOBODY))
+    leased = update(outbox).where(outbox.c.state == LEASED, *theirs)
+    return tx.execute(leased.values(state=READY, available_at=now, **_KEPT_FOR_NOBODY)).rowcount
 
 
 def set_back(tx: Tx, by: timedelta, now: datetime) -> int:
@@ -292,11 +330,12 @@ def set_back(tx: Tx, by: timedelta, now: datetime) -> int:
 
     by   so far; what would be due in the past by then is due now
     """
-    later = select(outbox.c.id, outbox.c.state, outbox.c.available_at)
-    rows = tx.execute(later.where(outbox.c.state.in_(_WAITING), outbox.c.available_at > now)).all()
+    later = or_(outbox.c.available_at > now, outbox.c.lease_until > now)
+    found = select(outbox.c.id, outbox.c.state, outbox.c.available_at)
+    rows = tx.execute(found.where(outbox.c.state.in_(_WAITING), later)).all()
     for row in rows:
         due = max(row.available_at - by, now)
-        values = {"available_at": due} | ({"lease_until": due} if row.state == LEASED else {})
+        values = {"available_at": due} | ({"lease_until": due} if row.state == LEASED else _KEPT_FOR_NOBODY)
         tx.execute(update(outbox).where(outbox.c.id == row.id).values(**values))
     tx.wake()
     return len(rows)
@@ -305,7 +344,7 @@ def set_back(tx: Tx, by: timedelta, now: datetime) -> int:
 def hurry(tx: Tx, now: datetime) -> int:
     """Make due what waits although it was put in what is the future again: the clock was set back; returns how many."""
     put_later = (outbox.c.state == READY, outbox.c.created_at > now, outbox.c.available_at > now)
-    return tx.execute(update(outbox).where(*put_later).values(available_at=now)).rowcount
+    return tx.execute(update(outbox).where(*put_later).values(available_at=now, **_KEPT_FOR_NOBODY)).rowcount
 
 
 def extend(tx: Tx, message_id: str, attempt: int, until: datetime) -> bool:
@@ -352,21 +391,30 @@ def waiting(tx: Tx, topic: str, key: str) -> int:
     return int(tx.execute(_OF_KEY, {"of_topic": topic, "of_key": key}).scalar_one())
 
 
-def next_due(tx: Tx, topics: frozenset[str] | None = None) -> datetime | None:
-    """Return when the next message (of `topics`, or any) is due, perhaps in the past; None if none waits."""
+def next_due(
+    tx: Tx, topics: frozenset[str] | None = None, *, owner: str | None = None, now: datetime | None = None
+) -> datetime | None:
+    """Return when the next message (of `topics`, or any) is due, perhaps in the past; None if none waits.
+
+    owner, now   who asks, and when: what is kept for another by then does not count
+    """
     if topics is None:
         due: datetime | None = tx.execute(_NEXT).scalar()
         return due
-    return min((each for each in tx.execute(_next_of(topics)).one() if each is not None), default=None)
+    asked = _next_of(topics, is_asked_for=owner is not None)
+    values = {"me": owner, "now": now} if owner is not None else {}
+    return min((each for each in tx.execute(asked, values).one() if each is not None), default=None)
 
 
 @cache
-def _next_of(topics: frozenset[str]) -> Hot:
+def _next_of(topics: frozenset[str], *, is_asked_for: bool) -> Hot:
     """Return the question when the first message of some topics is due: ready, and leased; each walks the index."""
     among = or_(*(outbox.c.topic == topic for topic in sorted(topics)))
 
     def first(state: str) -> Any:
         due = select(outbox.c.available_at).where(outbox.c.state == state, among)
+        if is_asked_for and state == READY:
+            due = due.where(_FOR_ME)
         return due.order_by(outbox.c.available_at).limit(1).scalar_subquery()
 
     return hot(select(first(READY).label("ready"), first(LEASED).label("leased")))

@@ -145,8 +145,6 @@ class OpenVenues(Mapping[str, Venue]):
 
     def follow_soon(self, name: str, symbol: str) -> None:
         """Let a venue follow a symbol, on another thread: who misses a price may be inside of a transaction."""
-        if self._instruments.all(name).get(symbol) is None:
-            return
         with self._lock:
             if self._follower is None:
                 self._follower = threading.Thread(target=self._follow_missed, name="pilothouse-follow", daemon=True)
@@ -159,9 +157,19 @@ class OpenVenues(Mapping[str, Venue]):
             venue = self._open.get(name)
             if venue is not None:
                 try:
-                    venue.follow([symbol])
+                    if self._trades(name, symbol):
+                        venue.follow([symbol])
                 except PilothouseError as error:
                     _log.warning("symbol_not_followed", venue=name, symbol=symbol, why=str(error))
+
+    def _trades(self, name: str, symbol: str) -> bool:
+        """Say whether a venue trades a symbol, as it told this process or another one of this house."""
+        if symbol not in self._instruments.all(name):
+            known = self._database.read(lambda tx: instrument_store.load(tx, name))
+            if symbol not in known:
+                return False
+            self._instruments.put(name, known)
+        return True
 
     def close_one(self, name: str) -> None:
         """Close a venue that no account needs any more."""

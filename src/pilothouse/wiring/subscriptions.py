@@ -123,7 +123,10 @@ SUBSCRIPTIONS: Mapping[str, Handler] = MappingProxyType(
     }
 )
 
-TRADING_TOPICS = (ORDER_TOPIC, CANCEL_TOPIC, AMEND_TOPIC, MOVED_TOPIC)
+SENDING_TOPICS = (ORDER_TOPIC, CANCEL_TOPIC, AMEND_TOPIC)
+"""What only the process that may send for the account can bring to its venue."""
+
+TRADING_TOPICS = (*SENDING_TOPICS, MOVED_TOPIC)
 ALARM_TOPICS = (*(kind.value for kind in _ALARMING), AGAIN_TOPIC)
 """What is written down of alarms; sending them out is TELL_TOPIC."""
 

@@ -13,6 +13,7 @@ from pilothouse.kit import outbox
 from pilothouse.kit.clocks import FrozenClock
 from pilothouse.kit.db import Database
 from pilothouse.kit.outbox import Message
+from pilothouse.marketdata.quotes import QuoteMissing
 from pilothouse.wiring.benches import BenchesClosed, BenchGone
 
 MINUTE = timedelta(minutes=1)
@@ -74,6 +75,19 @@ def test_a_piece_that_is_given_back_by_stopping_processes_is_no_nearer_to_being_
     given_back(waiting, OWN)
     [shown] = waiting.read(outbox.parked)
     assert shown.error == "ValueError: this piece cannot be computed"
+
+
+def test_what_misses_a_price_is_tried_again_soon_however_often_it_was_delivered(
+    waiting: Database, clock: FrozenClock
+) -> None:
+    """An order was handed to and fro between two processes; the price that the last one asked for comes in a moment."""
+    for _ in range(20):
+        given_back(waiting, Away("the other side is away"))
+        clock.advance(MINUTE)
+    given_back(waiting, QuoteMissing("aster", "BTCUSDT"))
+    assert claimed(waiting) == []
+    clock.advance(1)
+    assert len(claimed(waiting)) == 1
 
 
 def test_whoever_puts_a_message_aside_says_so(waiting: Database, clock: FrozenClock) -> None:

@@ -4,7 +4,7 @@ import random
 import threading
 from collections import Counter
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -217,6 +217,55 @@ class TestFailure:
         (again,) = claim(db)
         assert again.attempt == 2
         assert done(db, again)
+
+
+class TestKept:
+    """Messages that one process gives back for another."""
+
+    def _given_back(self, db: Database, *, kept_for: str) -> Message:
+        """Put a message, take it and give it back, due at once."""
+        put(db)
+        (message,) = claim(db, owner="one")
+        given = db.write(
+            lambda tx: outbox.fail(tx, message.id, 1, "not mine", db.clock.now(), kept_for=kept_for), name="back"
+        )
+        assert given
+        return message
+
+    def test_it_waits_for_the_one_it_is_kept_for_and_is_not_taken_again_by_its_giver(self, db: Database) -> None:
+        """Two processes, one of which may send: it must not be a matter of luck who gets the order."""
+        message = self._given_back(db, kept_for="two")
+        topics, now = frozenset(("send",)), db.clock.now()
+        for other in ("one", "three"):
+            assert claim(db, owner=other) == []
+            found = db.read(lambda tx, me=other: outbox.next_due(tx, topics, owner=me, now=now))  # type: ignore[misc]  # a default binds the loop variable
+            assert found is None, "else it would ask for it without a pause"
+        assert db.read(lambda tx: outbox.next_due(tx, topics, owner="two", now=now)) == now
+        assert [(each.id, each.suspect) for each in claim(db, owner="two")] == [(message.id, 1)]
+
+    def test_nobody_waits_for_long_for_one_that_does_not_come(self, db: Database, clock: FrozenClock) -> None:
+        """The one that may send can die; then whoever is there asks the venue."""
+        message = self._given_back(db, kept_for="two")
+        clock.advance(outbox.KEPT)
+        found = db.read(lambda tx: outbox.next_due(tx, frozenset(("send",)), owner="one", now=clock.now()))
+        assert found is not None
+        assert found <= clock.now()
+        assert [each.id for each in claim(db, owner="one")] == [message.id]
+
+    @pytest.mark.parametrize(
+        "ends",
+        [
+            lambda tx, now: outbox.free_of(tx, "two", "acc_1", now),
+            lambda tx, now: outbox.free_others(tx, "one", now),
+            lambda tx, now: outbox.set_back(tx, 1_000 * SECOND, now),
+        ],
+        ids=["its account was taken over", "it is dead", "the clock was set back"],
+    )
+    def test_nothing_is_kept_for_one_that_is_gone(self, db: Database, ends: Callable[[Tx, datetime], int]) -> None:
+        """A start or a take-over goes on at once; a clock that is set back keeps nothing for an hour."""
+        message = self._given_back(db, kept_for="two")
+        db.write(lambda tx: ends(tx, db.clock.now()), name="ends")
+        assert [each.id for each in claim(db, owner="one")] == [message.id]
 
 
 class TestLag:
