@@ -15,8 +15,9 @@ from typing import Any, Self
 import httpx
 
 from pilothouse.simexchange.given_keys import given_wallet
-from tests.house_process import PROGRAM, SETTLED_SECONDS_MAX, HouseProcess, NotUp, eventually, free_port
+from tests.house_process import PROGRAM, SETTLED_SECONDS_MAX, HouseProcess, NotUp, eventually
 from tests.plain_http import NO_TLS
+from tests.ports import free_port
 
 SEED = 1
 GIVEN = given_wallet(SEED)
@@ -30,7 +31,7 @@ CREDENTIALS = {
     SPOT: {"api_key": KEY, "api_secret": SECRET},
 }
 _STATES = {"NEW": "working", "FILLED": "filled", "CANCELED": "canceled", "EXPIRED": "expired", "REJECTED": "rejected"}
-_READY_SECONDS_MAX = 90.0
+_READY_SECONDS_MAX = 120.0
 
 
 @dataclass
@@ -91,7 +92,7 @@ class ExchangeProcess:
         """Ask its control."""
         answer = httpx.request(
             method, f"{self.url}/control/{path}", json=body, headers={"X-Control-Token": "control"}, trust_env=False,
-            timeout=20,
+            timeout=60,
             verify=NO_TLS,
         )  # fmt: skip
         assert answer.status_code == 200, answer.text
@@ -124,7 +125,7 @@ class ExchangeProcess:
         signature = hmac.new(SECRET.encode(), str(asked).encode(), hashlib.sha256).hexdigest()
         answer = httpx.get(
             f"{self.url}/api/v3/{name}?{asked}&signature={signature}", headers={"X-MBX-APIKEY": KEY}, trust_env=False,
-            timeout=20,
+            timeout=60,
             verify=NO_TLS,
         )  # fmt: skip
         assert answer.status_code == 200, answer.text

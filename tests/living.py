@@ -83,7 +83,7 @@ class Living:
     def stop(self) -> None:
         """End the threads and close the house."""
         if self.jobs is not None:
-            self.jobs.stop()
+            self.jobs.stop(patience_s=60)  # what is in hand ends, and leases are given back
             self.jobs = None
             self.house.close()
 

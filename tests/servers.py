@@ -27,6 +27,8 @@ from typing import Any
 
 import psycopg
 
+from tests.ports import free_port
+
 PREFIX = "pilothouse-tests-"
 START_SECONDS_MAX = 200.0
 STOP_SECONDS_MAX = 10.0
@@ -138,7 +140,7 @@ class Servers:
     def _start_valkey(self) -> dict[str, Any]:
         home = self.folder / "valkey"
         home.mkdir(exist_ok=True)
-        port = _free_port()
+        port = free_port()
         with (home / "log").open("wb") as log:
             process = subprocess.Popen(
                 [_valkey_program(), "--port", str(port), "--bind", "127.0.0.1", "--dir", home, "--save", "",
@@ -264,13 +266,6 @@ def _valkey_program() -> Path:
             return Path(found_path)
     message = "no valkey-server here; `make dev` brings one"
     raise ServerMissing(message)
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def _ping(port: int) -> None:

@@ -87,7 +87,7 @@ class SimStand(Stand):
         async def run() -> T:
             return do(self.exchange)
 
-        return asyncio.run_coroutine_threadsafe(run(), self._running._loop).result(10)
+        return asyncio.run_coroutine_threadsafe(run(), self._running._loop).result(60)
 
     def _there(self, account: VenueAccount) -> str:
         """Return what the exchange calls an account."""

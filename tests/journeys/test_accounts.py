@@ -21,10 +21,11 @@ import httpx
 import pytest
 
 from pilothouse.cli import main
-from tests.house_process import PROGRAM, HouseProcess, eventually, free_port
+from tests.house_process import PROGRAM, HouseProcess, eventually
 from tests.plain_http import NO_TLS
+from tests.ports import free_port
 
-pytestmark = pytest.mark.timeout(240)
+pytestmark = pytest.mark.timeout(400)
 
 # The first two of the well-known throw-away keys of every Ethereum test chain: a wallet and its agent.
 WALLET = "0xf39fd6e51aad88f6f4ce6ab8827279cfffb92266"

@@ -12,7 +12,7 @@ from tests.house_process import PROGRAM, HouseProcess, eventually, fresh
 from tests.journeys.doubting_up import AHEAD, ANSWERS
 from tests.receivers import webhook
 
-pytestmark = pytest.mark.timeout(240)
+pytestmark = pytest.mark.timeout(400)
 
 NewHouse = Callable[..., HouseProcess]
 DOUBTING = (sys.executable, str(Path(__file__).parent / "doubting_up.py"))

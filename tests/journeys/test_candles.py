@@ -18,7 +18,7 @@ from pilothouse.kit.clocks import SystemClock
 from tests.house_process import PROGRAM, HouseProcess, eventually
 from tests.slices.simexchange.sim_house import RunningExchange
 
-pytestmark = pytest.mark.timeout(240)
+pytestmark = pytest.mark.timeout(400)
 
 NewHouse = Callable[..., HouseProcess]
 

@@ -21,7 +21,7 @@ import pytest
 from pilothouse.cli import main
 from tests.house_process import PROGRAM, HouseProcess, eventually, fresh
 
-pytestmark = pytest.mark.timeout(240)
+pytestmark = pytest.mark.timeout(400)
 
 NewHouse = Callable[..., HouseProcess]
 Done = subprocess.CompletedProcess[str]

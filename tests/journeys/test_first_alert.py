@@ -23,7 +23,7 @@ from tests.house_process import DYING_UP, HouseProcess, eventually, fresh
 from tests.journeys.dying_up import lay
 from tests.plain_http import NO_TLS
 
-pytestmark = pytest.mark.timeout(240)
+pytestmark = pytest.mark.timeout(400)
 
 NewHouse = Callable[..., HouseProcess]
 OPEN_ONE = {"action": "open", "symbol": "BTCUSDT", "side": "BUY", "quantity": "0.01"}
@@ -90,9 +90,7 @@ def test_what_the_first_start_made_stands_in_a_file_for_scripts(new_house: NewHo
     assert facts["url"] == house.url
     assert facts["hook_url"].startswith(f"{house.url}/hooks/")
     assert house.wallet() == Decimal(10_000)
-    by_address = house.client.post(
-        facts["hook_url"], json={"action": "buy", "symbol": "ETHUSDT", "quantity": "0.1"}, params={"wait_ms": 2500}
-    )
+    by_address = house.carried_out({"action": "buy", "symbol": "ETHUSDT", "quantity": "0.1"}, facts["hook_url"])
     assert by_address.json()["state"] == "filled", by_address.text
 
 
@@ -194,7 +192,7 @@ def test_nothing_is_lost_however_it_ends(how: signal.Signals, new_house: NewHous
     low = str((house.mark() * Decimal("0.8")).quantize(Decimal("0.1")))
     house.post("/positions/ETHUSDT/leverage", {"leverage": 5})
     body = {"webhook_secret": house.secret, "action": "open", "symbol": "BTCUSDT", "side": "BUY", "quantity": "0.02"}
-    assert house.send({**body, "stop_loss": "30%"}, wait_ms=2500).json()["state"] == "filled"
+    assert house.carried_out({**body, "stop_loss": "30%"}).json()["state"] == "filled"
     house.alert(action="open", side="BUY", symbol="BTCUSDT", quantity="0.01", order_type="LIMIT", price=low)
     house.alert(action="open", side="SELL", symbol="ETHUSDT", quantity="0.5", take_profit="40%")
     eventually(
@@ -212,7 +210,7 @@ def test_nothing_is_lost_however_it_ends(how: signal.Signals, new_house: NewHous
 
     assert _everything(house) == before
     assert abs(house.mark() / mark - 1) < Decimal("0.02"), "prices go on from where they were"
-    again = house.send({**body, "stop_loss": "30%"}, wait_ms=2500).json()
+    again = house.carried_out({**body, "stop_loss": "30%"}).json()
     assert (again["duplicate"], again["state"]) == (True, "filled")
     assert house.position() == Decimal("0.02")
     assert house.stop() == 0
@@ -297,9 +295,9 @@ def test_a_second_start_on_the_same_data_is_refused_with_the_reason(new_house: N
 def test_a_port_that_is_taken_is_refused_with_the_reason(new_house: NewHouse) -> None:
     """The one thing that goes wrong for newcomers says what to do, and harms nothing."""
     with socket.socket() as other:
-        other.bind(("127.0.0.1", 0))
+        house = new_house()
+        other.bind(("127.0.0.1", house.port))
         other.listen()
-        house = new_house(port=other.getsockname()[1])
         house.begin()
         assert house.ended() == 1
         said = house.said("err")

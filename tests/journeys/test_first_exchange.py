@@ -13,7 +13,7 @@ import pytest
 from tests.exchange_process import ASTER, AT_EXCHANGE, CREDENTIALS, FUTURES, GIVEN, SPOT, ExchangeProcess, agree
 from tests.house_process import PROGRAM, HouseProcess, eventually
 
-pytestmark = pytest.mark.timeout(150)
+pytestmark = pytest.mark.timeout(400)
 
 NewHouse = Callable[..., HouseProcess]
 PAGE = Path(__file__).parents[2] / "docs" / "use" / "first-exchange.md"

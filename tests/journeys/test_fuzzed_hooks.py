@@ -14,7 +14,7 @@ import pytest
 
 from tests.house_process import ORDER, STRATEGY, HouseProcess, eventually, fresh
 
-pytestmark = pytest.mark.timeout(180)
+pytestmark = pytest.mark.timeout(400)
 
 SEED = 20261121
 CANARY = "canary7secret7that7nobody7may7ever7see7again"

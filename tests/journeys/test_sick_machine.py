@@ -15,7 +15,7 @@ import pytest
 
 from tests.house_process import HouseProcess, NotUp, eventually, fresh
 
-pytestmark = pytest.mark.timeout(200)
+pytestmark = pytest.mark.timeout(400)
 
 BUY = {"action": "open", "symbol": "BTCUSDT", "side": "BUY", "quantity": "0.010"}
 NewHouse = Callable[..., HouseProcess]

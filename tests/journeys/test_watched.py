@@ -34,7 +34,7 @@ def _until(look: Callable[[], bool], seconds: float = 30.0) -> bool:
     return look()
 
 
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(400)
 def test_the_watcher_is_started_again_when_it_dies_and_ends_with_the_house(tmp_path: Path) -> None:
     """Killed, it comes back; and it leaves nobody behind when the house is stopped, or killed over paper money."""
     with HouseProcess(tmp_path, settings={"WATCHER": "yes"}).start() as house:
@@ -64,7 +64,7 @@ def _is_zombie(pid: int) -> bool:
 
 @pytest.mark.soak
 @pytest.mark.slow
-@pytest.mark.timeout(240)
+@pytest.mark.timeout(400)
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGSTOP])
 def test_the_watcher_places_the_stop_that_a_house_that_is_gone_could_not(how: signal.Signals, tmp_path: Path) -> None:
     """The exchange took no stop, and the house was gone: once its lease and the window are over, a stop stands."""
@@ -102,7 +102,7 @@ def test_the_watcher_places_the_stop_that_a_house_that_is_gone_could_not(how: si
 
 @pytest.mark.soak
 @pytest.mark.slow
-@pytest.mark.timeout(240)
+@pytest.mark.timeout(400)
 def test_the_watcher_lets_a_house_go_on_that_was_stopped_in_a_commit(tmp_path: Path) -> None:
     """It holds the books, so nobody could place the stop: going on, the house itself does, and sends nothing twice."""
     program = (sys.executable, str(Path(__file__).parent / "stopping_up.py"))

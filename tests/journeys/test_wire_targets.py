@@ -11,7 +11,7 @@ from tests.house_process import STRATEGY, HouseProcess, fresh
 from tests.journeys.wire import BUY, named_in, new_hook
 from tests.plain_http import NO_TLS
 
-pytestmark = pytest.mark.timeout(180)
+pytestmark = pytest.mark.timeout(400)
 
 TEMPLATE = (
     '{"order_action":"%s","symbol":"BTCUSDT","contracts":"%s","position_size":"%s","order_type":"MARKET","n":"%s"}'
@@ -40,11 +40,11 @@ def test_the_position_becomes_what_the_strategy_says(
 ) -> None:
     """position_size is the target; order_action and contracts decide nothing; being there already is no error."""
     first = TEMPLATE % ("buy", "1", held, fresh())
-    house.send(first.encode(), STRATEGY, headers={"X-Webhook-Secret": house.secret}, wait_ms=2500)
+    house.carried_out(first.encode(), STRATEGY, headers={"X-Webhook-Secret": house.secret})
     assert house.position() == Decimal(held)
 
     body = (TEMPLATE % ("sell", "7", target, fresh())).encode()
-    answer = house.send(body, STRATEGY, headers={"X-Webhook-Secret": house.secret}, wait_ms=2500)
+    answer = house.carried_out(body, STRATEGY, headers={"X-Webhook-Secret": house.secret})
 
     told = answer.json()
     assert (answer.status_code, told["state"], told["success"]) == (200, state, True), told

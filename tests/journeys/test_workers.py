@@ -16,7 +16,7 @@ from pilothouse.wiring.bench_work import Bench
 from tests.bench_files import CANDLES, swing
 from tests.house_process import PROGRAM, HouseProcess, eventually
 
-pytestmark = [pytest.mark.timeout(240), pytest.mark.slow]
+pytestmark = [pytest.mark.timeout(400), pytest.mark.slow]
 
 NewHouse = Callable[..., HouseProcess]
 

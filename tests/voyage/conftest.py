@@ -9,7 +9,27 @@ from typing import Any
 import pytest
 
 from pilothouse.kit.clocks import FrozenClock
+from pilothouse.kit.http_client import HttpLimits
+from pilothouse.venues.ccxt.rest import Tools
 from tests.stepped import Stepped
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _patient_with_exchanges(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Let houses wait long for an answer: on a busy machine a late one is no lost one, and tests lose their own.
+
+    Voyages under seeds have a clock of their own, by which answers come late on purpose.
+    """
+    if "seeded" in request.path.parts:
+        yield
+        return
+    patient = HttpLimits(connect_s=60.0, read_s=100.0, write_s=60.0, pool_s=60.0, answer_s=100.0)
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr("pilothouse.venues.aster.adapter._LIMITS", patient)
+        # Of a frozen value, what is left out is kept in the function that makes it.
+        made = Tools.__init__
+        patched.setattr(made, "__defaults__", (*(made.__defaults__ or ())[:-1], patient))
+        yield
 
 
 @pytest.fixture

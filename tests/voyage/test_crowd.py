@@ -28,11 +28,11 @@ def a_crowd(house: Stepped) -> Iterator[None]:
 
     def hold_up(_: Tx) -> None:
         begun.set()
-        go_on.wait(20)
+        go_on.wait(60)
 
     database = house.house.database
     first = database.submit(hold_up, name="held up")
-    begun.wait(20)
+    begun.wait(60)
     others = [database.submit(_nothing, name="one of many") for _ in range(CROWD)]
     go_on.set()
     for each in (first, *others):

@@ -101,6 +101,7 @@ def test_while_somebody_holds_the_lease_nothing_is_touched(living: Living, excha
     living.house = living.built()
     living.start()
     assert within(20, living.is_heard)
+    assert within(20, lambda: living.house.desk.writers.may_send(living.key, living.account.id))
     with switch(living, after_s=0) as hasty:
         for _ in range(3):
             assert hasty.look() == []

@@ -320,7 +320,7 @@ def test_two_decisions_at_the_same_moment_do_not_both_take_the_last_of_a_limit(
         answered.wait(1)  # the second cannot answer before this one is committed: it always runs out
 
     def meanwhile() -> None:
-        assert placed.wait(30)
+        assert placed.wait(60)
         work = second.write
         found.update(_denied(lambda: work(lambda tx: manual.place(tx, desk, other, ticket, by="test"), name="hand").id))
         answered.set()
@@ -328,7 +328,7 @@ def test_two_decisions_at_the_same_moment_do_not_both_take_the_last_of_a_limit(
     thread = threading.Thread(target=meanwhile)
     thread.start()
     stepped.house.database.write(first, name="hand")
-    thread.join(30)
+    thread.join(60)
     second.close()
 
     assert found.keys() == {"gross_exposure"}

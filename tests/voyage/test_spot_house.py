@@ -27,7 +27,7 @@ from tests.living import Living, within
 from tests.slices.simexchange.sim_house import RunningExchange
 from tests.voyage.test_binance_house import ACCOUNT, OnBinance
 
-pytestmark = pytest.mark.timeout(90)
+pytestmark = pytest.mark.timeout(400)
 
 CRUMB = Decimal("0.00099")
 """What a commission in the coin leaves of 0.010 when its whole lots are sold."""
@@ -94,7 +94,7 @@ def _now(living: Living, order: OrderRecord) -> OrderRecord:
 def _still(living: Living) -> None:
     """Let no thread of the house do anything any more; what is written from here on is only written."""
     assert living.jobs is not None
-    living.jobs.stop()
+    living.jobs.stop(patience_s=60)
     living.jobs = None
 
 
@@ -115,7 +115,7 @@ def _coins(exchange: RunningExchange, units: int | None = None) -> int:
             account.free["BTC"] = units
         return int(account.free.get("BTC", 0) + account.locked.get("BTC", 0))
 
-    return asyncio.run_coroutine_threadsafe(run(), exchange._loop).result(10)
+    return asyncio.run_coroutine_threadsafe(run(), exchange._loop).result(60)
 
 
 def _protected(living: Living) -> bool:
@@ -134,7 +134,7 @@ def test_a_position_whose_coins_a_stop_locks_is_closed_by_hand(living: Living) -
     assert living.position("BTCUSDT") == CRUMB
     assert _stops(living, OrderState.WORKING) == []
     assert within(10, lambda: not _protected(living))
-    assert survey(living.house) == []
+    assert within(10, lambda: survey(living.house) == []), survey(living.house)
 
 
 def test_a_close_by_hand_outlives_the_process_and_an_exchange_without_answers(
@@ -251,7 +251,7 @@ def test_a_target_beside_a_stop_sells_its_share_and_the_stop_stands_again(
     sold = sum(one.filled_quantity for one in living.orders() if one.purpose is Purpose.EXIT)
     assert sold == Decimal("0.004")
     assert living.position("BTCUSDT") == Decimal("0.010") - Decimal("0.00001") - sold
-    assert survey(living.house) == []
+    assert within(10, lambda: survey(living.house) == []), survey(living.house)
 
 
 def _rests(living: Living, exchange: RunningExchange, quantity: str) -> None:
@@ -273,7 +273,7 @@ def test_a_part_that_rests_in_a_sale_leaves_the_rest_its_stop(living: Living) ->
     (sale,) = [one for one in living.orders() if one.terms.type is OrderType.LIMIT]
     assert within(40, lambda: _now(living, sale).state is OrderState.WORKING)
     assert not [one for one in living.orders() if one.state is OrderState.REJECTED]
-    assert survey(living.house) == []
+    assert within(10, lambda: survey(living.house) == []), survey(living.house)
 
 
 def test_an_exit_sells_what_nobody_else_offers(living: Living, exchange: RunningExchange) -> None:
@@ -290,7 +290,7 @@ def test_an_exit_sells_what_nobody_else_offers(living: Living, exchange: Running
     (exit_,) = [one for one in living.orders() if one.purpose is Purpose.EXIT]
     assert (exit_.filled_quantity, exit_.state) == (Decimal("0.005"), OrderState.FILLED)
     assert exit_.reason.endswith("0.00099 BTC stay, less than a lot of 0.001")
-    assert survey(living.house) == []
+    assert within(10, lambda: survey(living.house) == []), survey(living.house)
 
 
 def test_an_exit_of_everything_takes_our_own_offers_back(living: Living) -> None:

@@ -44,7 +44,7 @@ def test_one_process_listens_and_the_other_takes_over(
 ) -> None:
     """Both decide alerts, and whichever listens: the books are one."""
     with Living(tmp_path / "one", postgres_url, exchange.base, process="one") as one:
-        assert within(60, one.is_heard)
+        assert within(10, one.is_heard)
         assert _holder(one) == "one"
         (tmp_path / "two").mkdir()
         shutil.copy(tmp_path / "one" / KEY_FILE, tmp_path / "two" / KEY_FILE)  # one house has one sealing key
@@ -52,21 +52,21 @@ def test_one_process_listens_and_the_other_takes_over(
             assert two.account.id == one.account.id
             assert two.is_heard()
             two.house.venues[two.key].follow(["BTCUSDT"])
-            assert within(60, lambda: two.house.quotes.all(two.key))
+            assert within(10, lambda: two.house.quotes.all(two.key))
             assert _holder(two) == "one"
             assert not one.house.quotes.all(one.key), "who sends has no price yet, and follows what it needs"
-            assert two.alert(60, action="open", symbol="BTCUSDT", side="BUY", quantity="0.010").state is (
+            assert two.alert(20, action="open", symbol="BTCUSDT", side="BUY", quantity="0.010").state is (
                 AnswerState.FILLED
             )
 
             one.stop()
 
-            assert within(60, lambda: _holder(two) == "two")
-            assert within(60, two.is_heard)
-            assert two.alert(60, action="close", symbol="BTCUSDT").state is AnswerState.FILLED
+            assert within(20, lambda: _holder(two) == "two")
+            assert within(10, two.is_heard)
+            assert two.alert(20, action="close", symbol="BTCUSDT").state is AnswerState.FILLED
             assert two.position("BTCUSDT") == 0
             wallet = Decimal(exchange.truth(f"aster-{WALLET}")["wallet"])
-            assert within(60, lambda: two.wallet() == wallet)
+            assert within(10, lambda: two.wallet() == wallet)
             facts = two.house.database.read(lambda tx: told_facts.facts_after(tx, 0, owner_id=None, limit=10_000))
             told = [each.fact.payload for each in facts if each.fact.kind is FactKind.ACCOUNT_HEARD]
             assert [each["holder"] for each in told if each["state"] == hearing.LIVE] == ["one", "two"]
@@ -77,12 +77,12 @@ def test_an_order_is_left_to_the_process_that_may_send_it(
 ) -> None:
     """The one that decided is told of it first and would take it again and again: then it leaves by luck, or late."""
     with Living(tmp_path / "one", postgres_url, exchange.base, process="two") as two:
-        assert within(60, two.is_heard)
+        assert within(10, two.is_heard)
         two.house.venues[two.key].follow(["BTCUSDT"])
-        assert within(60, lambda: two.house.quotes.all(two.key))
+        assert within(10, lambda: two.house.quotes.all(two.key))
         house, account = two.house, two.account
         assert two.jobs is not None
-        two.jobs.stop()  # from here on nothing moves by itself
+        two.jobs.stop(patience_s=60)  # from here on nothing moves by itself
 
         def take(tx: Tx) -> None:
             now, long = house.clock.now(), timedelta(minutes=10)
@@ -116,12 +116,12 @@ def test_a_stream_whose_holder_has_died_is_taken_over_when_its_lease_has_ended(
 ) -> None:
     """A stop that fills while nobody listens is booked by who listens next, before anything else is decided."""
     with Living(tmp_path / "one", postgres_url, exchange.base, process="one") as one:
-        assert within(60, one.is_heard)
+        assert within(10, one.is_heard)
         one.house.venues[one.key].follow(["BTCUSDT"])
-        assert within(60, lambda: one.house.quotes.all(one.key))
-        bought = one.alert(60, action="open", symbol="BTCUSDT", side="BUY", quantity="0.010", stop_loss="5%")
+        assert within(10, lambda: one.house.quotes.all(one.key))
+        bought = one.alert(20, action="open", symbol="BTCUSDT", side="BUY", quantity="0.010", stop_loss="5%")
         assert bought.state is AnswerState.FILLED
-        assert within(60, lambda: [each.state for each in one.orders() if each.purpose.protects] == ["working"])
+        assert within(10, lambda: [each.state for each in one.orders() if each.purpose.protects] == ["working"])
         house, account = one.house, one.account
 
         def hold(tx: Tx) -> None:
@@ -132,7 +132,7 @@ def test_a_stream_whose_holder_has_died_is_taken_over_when_its_lease_has_ended(
             hearing.say(tx, held, account.id, hearing.LIVE, now)
 
         assert one.jobs is not None
-        one.jobs.stop()
+        one.jobs.stop(patience_s=60)
         # What a process that is killed leaves behind: a lease that nobody gives back, and an account said to be heard.
         house.database.write(hold, name="test")
     bought_at = bought.orders[0].decided_price
@@ -141,9 +141,9 @@ def test_a_stream_whose_holder_has_died_is_taken_over_when_its_lease_has_ended(
     with Living(tmp_path / "one", postgres_url, exchange.base, process="two") as two:
         assert _holder(two) == "dead"
         assert two.position("BTCUSDT") == Decimal("0.010"), "nobody has heard of the stop"
-        assert within(60, lambda: _holder(two) == "two")
-        assert within(60, two.is_heard)
+        assert within(20, lambda: _holder(two) == "two")
+        assert within(10, two.is_heard)
         assert two.position("BTCUSDT") == 0, "what happened meanwhile was booked before it counted as heard"
         wallet = Decimal(exchange.truth(f"aster-{WALLET}")["wallet"])
         assert two.wallet() == wallet
-        assert two.alert(60, action="open", symbol="BTCUSDT", side="BUY", quantity="0.010").state is AnswerState.FILLED
+        assert two.alert(20, action="open", symbol="BTCUSDT", side="BUY", quantity="0.010").state is AnswerState.FILLED

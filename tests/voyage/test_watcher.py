@@ -109,7 +109,7 @@ def _stops(living: Living, state: OrderState) -> list[OrderRecord]:
     return [one for one in living.orders() if one.purpose is Purpose.STOP_LOSS and one.state is state]
 
 
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(400)
 def test_the_watcher_acts_alone_only_when_the_lease_of_a_house_that_is_gone_is_over(
     exchange: RunningExchange, tmp_path: Path
 ) -> None:
@@ -129,7 +129,9 @@ def test_the_watcher_acts_alone_only_when_the_lease_of_a_house_that_is_gone_is_o
             assert keeper.in_charge == frozenset(), "the house has it"
 
             assert living.jobs is not None
-            living.jobs.stop()  # it gives its lease back: what else is waited for is shown where leases are tested
+            living.jobs.stop(
+                patience_s=60
+            )  # it gives its lease back: what else is waited for is shown where leases are tested
             living.jobs = None
             venue = living.house.venues[living.key]
             account = VenueAccount(living.account.id, living.account.owner_id)

@@ -9,7 +9,7 @@ import pytest
 from pilothouse.accounts.audit import list_audit
 from pilothouse.accounts.tables import venue_keys
 from pilothouse.venues.port import VenueAccount
-from tests.house_process import free_port
+from tests.ports import free_port
 from tests.slices.api.conftest import PATIENCE_S, Served, until
 from tests.slices.simexchange.sim_house import BTC, WALLET, WALLET_KEY, RunningExchange
 
