@@ -7,10 +7,11 @@ from decimal import Decimal
 from typing import Any, Final
 
 from pilothouse.core.fill import Fill
-from pilothouse.core.instrument import Instrument, Side
+from pilothouse.core.instrument import Instrument
 from pilothouse.core.order import OrderTerms, OrderType, TimeInForce
-from pilothouse.core.rounding import EXACT, plain
+from pilothouse.core.rounding import EXACT
 from pilothouse.venues.bounds import Rules
+from pilothouse.venues.ccxt.binance_params import SPOT_WORDS
 from pilothouse.venues.ccxt.words import (
     WHOLE_POSITION,
     ZERO,
@@ -25,13 +26,15 @@ from pilothouse.venues.ccxt.words import (
     text,
     truth,
 )
-from pilothouse.venues.port import MarginType, OrderReport, OrderRequest, VenuePosition, VenueStatus
+from pilothouse.venues.port import MarginType, OrderReport, VenuePosition, VenueStatus
 
 LEVERAGE_UNTOLD: Final = 20
 """The most leverage of an instrument whose brackets were not read: they are told to accounts only."""
 
+
 ALGO: Final = "algo-"
 """Stands before the number of a conditional order that has not triggered: those are counted apart."""
+
 
 _STATUS: Final = {
     **{str(status): status for status in VenueStatus},
@@ -41,6 +44,8 @@ _STATUS: Final = {
     "NEW_ADL": VenueStatus.PARTIALLY_FILLED,
     "EXPIRED_IN_MATCH": VenueStatus.EXPIRED,
 }
+
+
 _ALGO_STATUS: Final = {
     "NEW": VenueStatus.NEW,
     "TRIGGERING": VenueStatus.NEW,
@@ -50,102 +55,18 @@ _ALGO_STATUS: Final = {
     "EXPIRED": VenueStatus.EXPIRED,
     "REJECTED": VenueStatus.EXPIRED,  # it stood, and died when it was triggered
 }
+
+
 _FUTURES_TYPES: Final = {str(kind): kind for kind in OrderType}
-_SPOT_WORDS: Final = {
-    OrderType.MARKET: "MARKET",
-    OrderType.LIMIT: "LIMIT",
-    OrderType.STOP_MARKET: "STOP_LOSS",
-    OrderType.STOP: "STOP_LOSS_LIMIT",
-    OrderType.TAKE_PROFIT_MARKET: "TAKE_PROFIT",
-    OrderType.TAKE_PROFIT: "TAKE_PROFIT_LIMIT",
-}
-_SPOT_TYPES: Final = {word: kind for kind, word in _SPOT_WORDS.items()} | {"LIMIT_MAKER": OrderType.LIMIT}
+
+
+_SPOT_TYPES: Final = {word: kind for kind, word in SPOT_WORDS.items()} | {"LIMIT_MAKER": OrderType.LIMIT}
+
+
 _TIMES: Final = {str(time): time for time in TimeInForce}
+
+
 _TRAIL_NAMES: Final = ("callbackRate", "priceRate", "cr")
-
-
-# ── Out ───────────────────────────────────────────────────────────────────────────────────────────
-
-
-def order_params(request: OrderRequest) -> dict[str, str]:
-    """Return an order of the futures as parameters; one that waits for a trigger goes to an endpoint of its own.
-
-    Stops compare with the mark price, as OrderTerms says.
-    """
-    terms = request.terms
-    params = {"symbol": terms.symbol, "side": terms.side.value, "type": terms.type.value}
-    if not terms.type.is_conditional:
-        params |= {"newClientOrderId": request.client_order_id, "newOrderRespType": "RESULT"}
-    else:
-        params |= {"algoType": "CONDITIONAL", "clientAlgoId": request.client_order_id, "workingType": "MARK_PRICE"}
-        if terms.stop_price is not None:
-            params["activatePrice" if terms.trail_percent else "triggerPrice"] = plain(terms.stop_price)
-        if terms.trail_percent is not None:
-            params["callbackRate"] = plain(terms.trail_percent)
-    if request.close_position:
-        params["closePosition"] = "true"
-    else:
-        params["quantity"] = plain(terms.quantity)
-        if terms.reduce_only:
-            params["reduceOnly"] = "true"
-    if terms.price is not None:
-        params |= {"price": plain(terms.price), "timeInForce": terms.time_in_force.value}
-    return params
-
-
-def spot_params(request: OrderRequest) -> dict[str, str]:
-    """Return an order of spot as parameters. Nothing there is reduce-only: what is sold is held."""
-    terms = request.terms
-    kind, time = _SPOT_WORDS[terms.type], terms.time_in_force.value
-    if kind == "LIMIT" and terms.time_in_force is TimeInForce.GTX:
-        kind, time = "LIMIT_MAKER", ""
-    params = {
-        "symbol": terms.symbol,
-        "side": terms.side.value,
-        "type": kind,
-        "newClientOrderId": request.client_order_id,
-        "newOrderRespType": "FULL",
-        "quantity": plain(terms.quantity),
-    }
-    if terms.price is not None:
-        params["price"] = plain(terms.price)
-        if time:
-            params["timeInForce"] = time
-    if terms.stop_price is not None:
-        params["stopPrice"] = plain(terms.stop_price)
-    return params
-
-
-def pair_params(stop: OrderRequest, target: OrderRequest) -> dict[str, str]:
-    """Return a pair of spot as parameters: whichever fires, or is cancelled, ends the other.
-
-    What lies above the market and what lies below it have names of their own there.
-    """
-    sells = stop.terms.side is Side.SELL
-    params = {
-        "symbol": stop.terms.symbol,
-        "side": stop.terms.side.value,
-        "quantity": plain(stop.terms.quantity),
-        "listClientOrderId": list_name(stop.client_order_id),
-        "newOrderRespType": "FULL",
-    }
-    for request, above in ((target, sells), (stop, not sells)):
-        alone, name = spot_params(request), "above" if above else "below"
-        params |= {
-            f"{name}{word[0].upper()}{word[1:]}": alone[word]
-            for word in ("type", "price", "stopPrice", "timeInForce")
-            if word in alone
-        }
-        params[f"{name}ClientOrderId"] = request.client_order_id
-    return params
-
-
-def list_name(stop: str) -> str:
-    """Return what a pair is called, by the client id of its stop."""
-    return f"{stop}L"
-
-
-# ── In: orders ────────────────────────────────────────────────────────────────────────────────────
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,12 +94,20 @@ REST: Final = Names(
     "clientOrderId", "orderId", "symbol", "side", "type", "origType", "origQty", "executedQty", "price", "stopPrice",
     "timeInForce", "reduceOnly", "closePosition", "status", ("updateTime", "transactTime", "time"),
 )  # fmt: skip
+
+
 EVENT: Final = Names("c", "i", "s", "S", "o", "ot", "q", "z", "p", "sp", "f", "R", "cp", "X", ("T",))
+
+
 SPOT_EVENT: Final = Names("c", "i", "s", "S", "o", "o", "q", "z", "p", "P", "f", "R", "cp", "X", ("T",))
+
+
 ALGO_REST: Final = Names(
     "clientAlgoId", "algoId", "symbol", "side", "orderType", "orderType", "quantity", "", "price", "triggerPrice",
     "timeInForce", "reduceOnly", "closePosition", "algoStatus", ("updateTime", "createTime"),
 )  # fmt: skip
+
+
 ALGO_EVENT: Final = Names("caid", "aid", "s", "S", "o", "o", "q", "", "p", "tp", "f", "R", "cp", "X", ("T",))
 
 
@@ -280,9 +209,6 @@ def renamed(fill: Fill, client_order_id: str | None) -> Fill:
     )  # fmt: skip
 
 
-# ── In: fills ─────────────────────────────────────────────────────────────────────────────────────
-
-
 def fill_of_event(order: Row, *, spot: bool) -> Fill | None:
     """Return the trade that an event of an order tells; None if it tells none."""
     if number_or_zero(order, "l") <= 0 or int(number_or_zero(order, "t")) <= 0:
@@ -344,9 +270,6 @@ def fills_of_answer(order: Row) -> list[Fill]:
     ]
 
 
-# ── In: what can be traded ────────────────────────────────────────────────────────────────────────
-
-
 def rules_of(symbol: Row, leverage: Mapping[str, int], *, spot: bool = False) -> Rules | None:
     """Return the rules of one symbol of exchangeInfo; None for one without a grid.
 
@@ -391,9 +314,6 @@ def limit_of(info: Row, kind: str, interval: str, count: int, usual: int) -> int
         if (limit.get("rateLimitType"), limit.get("interval"), limit.get("intervalNum")) == (kind, interval, count):
             return int(number(limit, "limit"))
     return usual
-
-
-# ── In: the account ───────────────────────────────────────────────────────────────────────────────
 
 
 def position_of(held: Row, config: Row) -> VenuePosition:

@@ -20,6 +20,7 @@ from pilothouse.kit.throttle import Budget, Use
 from pilothouse.venues.bounds import Rules
 from pilothouse.venues.ccxt import binance_words as told
 from pilothouse.venues.ccxt import words
+from pilothouse.venues.ccxt.binance_params import order_params
 from pilothouse.venues.ccxt.binance_streams import FuturesAccount, FuturesPrices
 from pilothouse.venues.ccxt.codes import Fault, Outcome
 from pilothouse.venues.ccxt.codes_binance import (
@@ -358,7 +359,7 @@ class BinanceUsdM(Binance):
 
     def place(self, session: Session, request: OrderRequest) -> OrderReport:
         """Send one order, once, to the endpoint of its kind."""
-        params = told.order_params(request)
+        params = order_params(request)
         if request.terms.type.is_conditional:
             self._conditional(session).learn(session.account_id, request.client_order_id, request.terms.symbol)
             answer = words.row(session.x.fapiPrivatePostAlgoOrder(params))

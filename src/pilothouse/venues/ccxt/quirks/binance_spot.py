@@ -14,6 +14,7 @@ from pilothouse.core.rounding import EXACT
 from pilothouse.venues.bounds import Rules
 from pilothouse.venues.ccxt import binance_words as told
 from pilothouse.venues.ccxt import words
+from pilothouse.venues.ccxt.binance_params import list_name, pair_params, spot_params
 from pilothouse.venues.ccxt.binance_streams import SpotAccount, SpotPrices
 from pilothouse.venues.ccxt.codes import Outcome
 from pilothouse.venues.ccxt.exchange import Endpoint, NotDone, Session
@@ -87,9 +88,9 @@ class BinanceSpot(Binance):
 
     def place(self, session: Session, request: OrderRequest) -> OrderReport:
         """Send one order, once."""
-        answer = words.row(session.x.privatePostOrder(told.spot_params(request)))
+        answer = words.row(session.x.privatePostOrder(spot_params(request)))
         if "status" not in answer:  # a short answer, as some kinds get whatever is asked for
-            answer = {**told.spot_params(request), **answer, "status": "NEW", "executedQty": "0",
+            answer = {**spot_params(request), **answer, "status": "NEW", "executedQty": "0",
                       "origQty": str(request.terms.quantity)}  # fmt: skip
         report = told.report_of(answer, told.REST, spot=True)
         session.names.learn(session.account_id, report.venue_order_id, report.client_order_id)
@@ -97,7 +98,7 @@ class BinanceSpot(Binance):
 
     def place_pair(self, session: Session, request: OrderRequest, beside: OrderRequest) -> tuple[OrderReport, ...]:
         """Send two orders of which one ends the other, once; return both, in this order."""
-        answer = words.row(session.x.privatePostOrderListOco(told.pair_params(request, beside)))
+        answer = words.row(session.x.privatePostOrderListOco(pair_params(request, beside)))
         reports = {}
         for row in words.rows(answer.get("orderReports")):
             report = told.report_of(row, told.REST, spot=True)
@@ -138,7 +139,7 @@ class BinanceSpot(Binance):
     def _is_in_a_pair(self, session: Session, client_order_id: str) -> bool:
         """Ask whether there is a pair of which this is the stop: then the stop is there, too."""
         try:
-            session.x.privateGetOrderList({"origClientOrderId": told.list_name(client_order_id)})
+            session.x.privateGetOrderList({"origClientOrderId": list_name(client_order_id)})
         except NotDone as not_done:
             if not_done.failed.outcome not in {Outcome.ABSENT, Outcome.REJECTED}:
                 raise
