@@ -12,8 +12,9 @@ from pilothouse.core.instrument import Instrument
 from pilothouse.core.rounding import EXACT
 from pilothouse.kit.clocks import FrozenClock
 from pilothouse.simulation.contracts import CONTRACTS, UNITS_PER_QUOTE
-from pilothouse.venues.paper import PAPER_FILE, PaperVenue, open_paper
+from pilothouse.venues.paper import PaperVenue
 from pilothouse.venues.paper_faults import Fault, PaperFaults
+from pilothouse.venues.paper_opened import PAPER_FILE, open_paper
 from pilothouse.venues.paper_tables import accounts, executions, holdings, orders
 from pilothouse.venues.port import VenueAccount
 from tests.cards.stand import Stand, There

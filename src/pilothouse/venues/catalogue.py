@@ -19,8 +19,8 @@ from pilothouse.venues.ccxt.sheets import CARDS as CCXT
 from pilothouse.venues.ccxt.sheets import sheet_of
 from pilothouse.venues.keys import VenueKey
 from pilothouse.venues.opening import Accounts, CredentialField, Opening
-from pilothouse.venues.paper import open_paper
 from pilothouse.venues.paper_card import CARD as PAPER
+from pilothouse.venues.paper_opened import open_paper
 from pilothouse.venues.paper_real import open_real_paper
 from pilothouse.venues.paper_real_card import card_on
 from pilothouse.venues.port import Venue, VenueAccount

@@ -9,7 +9,6 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 from functools import partial
-from pathlib import Path
 from typing import TypeVar
 
 from pilothouse.core.candle import Candle
@@ -54,9 +53,6 @@ from pilothouse.venues.replace import replace_order
 T = TypeVar("T")
 
 _CATCH_UP_STEPS = 4
-
-PAPER_FILE = "paper.db"
-"""The journal's name in the data directory."""
 
 
 class PaperVenue:
@@ -394,15 +390,3 @@ def _of(floor: Floor, account: VenueAccount) -> Account:
     if found is None or found.owner_id != account.owner_id:
         raise NotFound(f"there is no paper account {account.id}")
     return found
-
-
-def open_paper(
-    data_dir: Path,
-    *,
-    clock: Clock,
-    seed: int = 1,
-    witness: Callable[[str], None] | None = None,
-    faults: PaperFaults | None = None,
-) -> PaperVenue:
-    """Open the paper venue whose journal lies in `data_dir`: beside the house's books, never in them."""
-    return PaperVenue(f"sqlite:///{data_dir / PAPER_FILE}", clock=clock, seed=seed, witness=witness, faults=faults)

@@ -34,8 +34,9 @@ from pilothouse.venues import symbols
 from pilothouse.venues.catalogue import open_venue
 from pilothouse.venues.keys import VenueKey
 from pilothouse.venues.opening import Accounts, Opening
-from pilothouse.venues.paper import PaperVenue, open_paper
+from pilothouse.venues.paper import PaperVenue
 from pilothouse.venues.paper_faults import PaperFaults
+from pilothouse.venues.paper_opened import open_paper
 from pilothouse.venues.port import AccountEvent, Venue, VenueAccount
 from pilothouse.wiring.benches import Benches
 from pilothouse.wiring.house import House

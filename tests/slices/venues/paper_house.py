@@ -11,7 +11,8 @@ from typing import Any
 from pilothouse.core.instrument import Side
 from pilothouse.core.order import OrderTerms, OrderType, TimeInForce
 from pilothouse.kit.clocks import FrozenClock
-from pilothouse.venues.paper import PaperVenue, open_paper
+from pilothouse.venues.paper import PaperVenue
+from pilothouse.venues.paper_opened import open_paper
 from pilothouse.venues.port import Accepted, OrderReport, OrderRequest, PlaceOutcome, VenueAccount
 
 ACCOUNT = VenueAccount("acc_1", "own_1")
