@@ -242,16 +242,8 @@ def test_what_a_venue_is_too_busy_for_is_sent_in_its_turn_a_moment_later(stepped
     """A 429 says that nothing was done; an alert that is dropped for it is lost."""
     _decided_at_once(stepped)
     first, *_ = stepped.orders()
-    assert first.sendable_until is not None
-    until = first.sendable_until
-    busy = Rejected("-1003", "Too many requests.", may_be_repeated=True)
-
-    def told(tx: Tx) -> orders_store.OrderRecord:
-        ended = settle.Ended(stepped.clock.now(), until, stepped.clock.tick())
-        return take_in.take_in(tx, stepped.house.desk, first.id, busy, ended)
-
     batch = stepped.house.desk.lanes.drain()
-    held = stepped.house.database.write(told, name="settle")
+    held = _put_off(stepped, first, Rejected("-1003", "Too many requests.", may_be_repeated=True))
     assert (held.state, held.outcome) == (OrderState.INTENDED, "-1003: Too many requests.")
     stepped.house.desk.lanes.doubt((first.account_id, "BTCUSDT"), is_so=True)
     send.send_batch(stepped.house.desk, batch[1:])
@@ -259,6 +251,36 @@ def test_what_a_venue_is_too_busy_for_is_sent_in_its_turn_a_moment_later(stepped
     stepped.pass_time(45)
 
     _filled_in_turn(stepped)
+
+
+def _put_off(stepped: Stepped, order: orders_store.OrderRecord, refused: Rejected) -> orders_store.OrderRecord:
+    """Let the venue answer an order that is on its way: not for now."""
+    assert order.sendable_until is not None
+    until = order.sendable_until
+
+    def told(tx: Tx) -> orders_store.OrderRecord:
+        ended = settle.Ended(stepped.clock.now(), until, stepped.clock.tick())
+        return take_in.take_in(tx, stepped.house.desk, order.id, refused, ended)
+
+    return stepped.house.database.write(told, name="settle")
+
+
+def test_an_order_that_was_put_off_for_too_long_is_given_up_and_says_what_it_waited_for(stepped: Stepped) -> None:
+    """That it waited is no reason: whoever looks wants to know what did not come."""
+    _decided_at_once(stepped, ["0.010"])
+    (order,) = stepped.orders()
+    stepped.house.desk.lanes.drain()
+    _put_off(stepped, order, Rejected("no_fresh_book", "the best prices are 7 s old", may_be_repeated=True))
+
+    stepped.clock.advance(301)
+    stepped.pass_time(10)
+
+    (given_up,) = stepped.orders()
+    assert given_up.state is OrderState.CANCELED
+    assert (given_up.outcome or "").endswith(
+        "an order that adds exposure may wait 300 s; it waited because of no_fresh_book: the best prices are 7 s old"
+    )
+    assert stepped.position("BTCUSDT") == 0
 
 
 def test_a_position_that_was_turned_round_on_the_way_keeps_its_stop(stepped: Stepped) -> None:

@@ -151,7 +151,8 @@ def _no_longer_wanted(desk: Desk, venue_name: str, order: store.OrderRecord) -> 
     waited = desk.clock.now() - order.created_at
     if waited > desk.patience.intent_age_most:
         most = desk.patience.intent_age_most.total_seconds()
-        return f"it waited {waited.total_seconds():.0f} s; an order that adds exposure may wait {most:.0f} s"
+        why = f"; it waited because of {order.outcome}" if order.outcome else ""
+        return f"it waited {waited.total_seconds():.0f} s; an order that adds exposure may wait {most:.0f} s{why}"
     # Without a price nobody can say: it waits for one, for as long as it may wait at all.
     mark = desk.quote_of(venue_name, order.terms.symbol).mark
     now = desk.clock.now()
