@@ -324,7 +324,7 @@ class Heard:
         with self._changed:
             while not check():
                 left = deadline - time.monotonic()
-                assert left > 0, f"was not told within {within} s: {self.events}"
+                assert left > 0, f"was not told within {within} s; last: {self.events[-20:]}"
                 self._changed.wait(left)
 
     @property

@@ -6,6 +6,7 @@ They share no line of wire code: what one of them misread, the other one does no
 import itertools
 import threading
 from collections.abc import Iterator
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -404,6 +405,30 @@ def test_what_was_missed_is_told_before_the_account_is_live_again(
     states = ears.states()
     assert StreamState.LOST in states
     assert states[-2:] == [StreamState.CATCHING_UP, StreamState.LIVE]
+
+
+class _SetClock(SystemClock):
+    """The clock of a machine that somebody sets."""
+
+    ahead = timedelta(0)
+
+    def now(self) -> datetime:
+        """Return what it shows."""
+        return super().now() + self.ahead
+
+
+def test_a_clock_that_was_set_leaves_no_account_deaf(exchange: RunningExchange) -> None:
+    """Spot subscribes by a signed call that carries the time: signed again by the same clock, it is refused again."""
+    clock = _SetClock()
+    venue = opened(SPOT, exchange.base, counts=False, clock=clock)
+    ears = Ears(venue)
+    assert within(10, lambda: StreamState.LIVE in ears.states())
+    clock.ahead = timedelta(seconds=5)
+    exchange.control("POST", "streams", do="drop", account=_account(venue))
+
+    assert within(20, lambda: ears.states().count(StreamState.LIVE) > 1), ears.states()[-4:]
+    ears.stop()
+    venue.close()
 
 
 def test_a_stream_whose_key_expired_is_opened_again(futures: CcxtVenue, exchange: RunningExchange) -> None:

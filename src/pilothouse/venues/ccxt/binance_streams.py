@@ -17,7 +17,7 @@ from pilothouse.kit import exact_json
 from pilothouse.venues.ccxt import binance_words as told
 from pilothouse.venues.ccxt import words
 from pilothouse.venues.ccxt.codes import Outcome
-from pilothouse.venues.ccxt.exchange import Endpoint, NotDone, Session
+from pilothouse.venues.ccxt.exchange import Endpoint, Failed, NotDone, Session
 from pilothouse.venues.ccxt.plain import Ask
 from pilothouse.venues.held_streams import StreamEnded
 from pilothouse.venues.port import AccountEvent, FundingPayment, OrderReport, VenueStatus
@@ -31,6 +31,7 @@ SPOT_CALLS_DEMO: Final = "wss://demo-ws-api.binance.com"
 
 _KEEP_S: Final = 1_500.0
 _DAY_S: Final = 86_400.0
+_TIME_IS_OFF: Final = "-1021"
 _RECENT: Final = timedelta(hours=1)
 _RESTS: Final = frozenset({VenueStatus.NEW, VenueStatus.PARTIALLY_FILLED})
 _LATER: Final = frozenset({"TRIGGERED", "FINISHED"})
@@ -168,6 +169,7 @@ class SpotAccount:
         self._ask = ask
         self._id = account_id
         self._window = receive_window_ms
+        self._stale: Failed | None = None
         self._base = endpoint.stream_base or (SPOT_CALLS_DEMO if endpoint.testnet else SPOT_CALLS)
 
     def open(self) -> tuple[str, Sequence[str]]:
@@ -176,6 +178,9 @@ class SpotAccount:
         return f"{self._base}/ws-api/v3", [call]
 
     def _call(self, session: Session) -> str:
+        if self._stale is not None:  # who asks reads the exchange's clock, and asks once more
+            stale, self._stale = self._stale, None
+            raise NotDone(stale)
         x = session.x
         params = {
             "apiKey": session.keys.get("apiKey"),
@@ -201,7 +206,7 @@ class SpotAccount:
     def understood(self, message: Any) -> Sequence[AccountEvent]:
         """Return what a message tells."""
         if isinstance(message, dict) and "status" in message and message.get("status") != 200:
-            raise StreamEnded(f"the exchange refuses the subscription: {message.get('error')}")
+            raise self._refused(message.get("error"))
         event = told.inner(message)
         kind = event.get("e") if isinstance(event, dict) else None
         if kind in _OVER:
@@ -212,6 +217,13 @@ class SpotAccount:
         fill = told.fill_of_event(named, spot=True)
         report = told.report_of(named, told.SPOT_EVENT, spot=True, fills=() if fill is None else [fill])
         return [AccountEvent(self._id, report=report)]
+
+    def _refused(self, error: Any) -> StreamEnded:
+        """Return the end of a subscription that was refused; one whose time was off is signed by a clock read anew."""
+        why = f"the exchange refuses the subscription: {error}"
+        if isinstance(error, dict) and str(error.get("code")) == _TIME_IS_OFF:
+            self._stale = Failed(Outcome.STALE, _TIME_IS_OFF, why)
+        return StreamEnded(why)
 
 
 # ── Prices ────────────────────────────────────────────────────────────────────────────────────────
