@@ -55,13 +55,15 @@ WORLDS = {
 BEGINS_AT = {
     "resend_on_time_out_with_a_new_id": 2,
     "resend_before_the_window_is_over": 2,
-    "take_a_failed_query_as_flat": 3,
+    "take_a_failed_query_as_flat": 4,
+    "ignore_a_partial_fill": 4,
+    "skip_the_fence": 2,
     "send_anew_what_a_dead_process_had_in_hand": 3,
     "forget_the_trail_after_a_restart": 3,
     "forget_what_a_commission_took": 2,
     "say_yes_to_what_was_not_stored": 2,
 }
-"""With which seed to begin, where the first ones happen not to touch it; else with 1."""
+"""With which seed to begin, where the first ones happen not to touch it, or find it late; else with 1."""
 
 
 def _found_by(name: str, seed: int, port: Port) -> str | None:
