@@ -12,22 +12,18 @@ from typing import Final
 from pilothouse.core.candle import Candle
 from pilothouse.core.clock import Clock, from_micros, millis
 from pilothouse.core.errors import Unavailable
-from pilothouse.kit import lease
 from pilothouse.kit.db import Database, Tx
-from pilothouse.kit.retry import retrying
 from pilothouse.marketdata import candle_records
 from pilothouse.marketdata.candle_columns import Bars, bars_of, holes
 from pilothouse.marketdata.candle_files import CandleFiles, without_doubles
 from pilothouse.marketdata.candle_series import Conflict, Series
-from pilothouse.marketdata.parquet_files import CandlesTaken
+from pilothouse.marketdata.series_writer import writing
 from pilothouse.marketdata.spans import Span, merged, without
 from pilothouse.venues.port import Venue
 
 PATIENCE: Final = timedelta(minutes=5)
 """A candle that closed less than this ago and is not told may still come: it is no gap yet."""
 
-_HOLD: Final = timedelta(seconds=12)
-_MARGIN: Final = timedelta(seconds=4)
 _GONE_MOST: Final = 100
 
 
@@ -156,31 +152,14 @@ def read(series: Series, told: Sequence[Candle], span: Span, now_ms: int) -> Ans
 
 def keep(shelf: Shelf, series: Series, answer: Answer, *, take_new: bool = False) -> Fetched:
     """Put an answer into the files, then note it. Raises CandlesTaken, CandlesDamaged."""
-
-    def take() -> lease.Held:
-        held = shelf.database.write(
-            lambda tx: lease.acquire(tx, series.lease, owner=shelf.owner, now=shelf.clock.now(), lease_for=_HOLD),
-            name="candles",
-        )
-        if held is None:
-            raise CandlesTaken(f"another process writes {series} now")
-        return held
-
-    held = retrying(take, on=CandlesTaken, attempts=6, first=0.05, longest=1.0)
-    try:
+    with writing(shelf.database, shelf.clock, series, shelf.owner, name="candles") as mine:
         gone = _gone(shelf, series, answer)
-        found = shelf.files.merge(
-            series,
-            answer.bars,
-            take_new=take_new,
-            may_write=lambda: shelf.clock.now() < held.until - _MARGIN,
-        )
+        found = shelf.files.merge(series, answer.bars, take_new=take_new, may_write=mine.may_write)
         conflicts = [*answer.doubles, *found.conflicts]
 
         def note(tx: Tx) -> int:
             now = shelf.clock.now()
-            if not lease.still_held(tx, held, now=now):
-                raise CandlesTaken(f"{series} was not noted: it took so long that another may write it now")
+            mine.must_hold(tx, now)
             settled, empty = answer.settled, answer.empty
             noted = candle_records.record(
                 tx, series, settled=settled, empty=without(empty, gone[1]), found=conflicts, now=now, taken=take_new
@@ -188,8 +167,6 @@ def keep(shelf: Shelf, series: Series, answer: Answer, *, take_new: bool = False
             return noted + candle_records.record(tx, series, settled=(), empty=(), found=gone[0], now=now)
 
         noted = shelf.database.write(note, name="candles")
-    finally:
-        shelf.database.write(lambda tx: lease.release(tx, held, now=shelf.clock.now()), name="candles")
     return Fetched(answer.settled, len(answer.bars), found.fresh, answer.empty, noted)
 
 

@@ -6,20 +6,17 @@ replaced whole and only then noted, and nothing that was not told is ever filled
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import timedelta
 from typing import Final
 
 from pilothouse.core.clock import Clock, from_micros, millis
 from pilothouse.core.errors import Unavailable
 from pilothouse.core.funding_rate import FundingRate
-from pilothouse.kit import lease
 from pilothouse.kit.db import Database, Tx
-from pilothouse.kit.retry import retrying
 from pilothouse.marketdata import candle_records
 from pilothouse.marketdata.candle_series import RateConflict, Series
 from pilothouse.marketdata.funding_columns import Rates, gaps_of, rates_of
 from pilothouse.marketdata.funding_files import FundingFiles
-from pilothouse.marketdata.parquet_files import CandlesTaken
+from pilothouse.marketdata.series_writer import writing
 from pilothouse.marketdata.spans import Span, merged, within, without
 from pilothouse.venues.port import Venue
 
@@ -29,8 +26,6 @@ PATIENCE_MS: Final = 10 * 60_000
 Such time is settled in steps of as much: else each question would settle the moment that the one before it took.
 """
 
-_HOLD: Final = timedelta(seconds=12)
-_MARGIN: Final = timedelta(seconds=4)
 _GONE_MOST: Final = 20
 
 
@@ -133,32 +128,15 @@ def read_rates(told: Sequence[FundingRate], span: Span, now_ms: int) -> RatesAns
 
 def keep_rates(shelf: FundingShelf, series: Series, answer: RatesAnswer, *, take_new: bool = False) -> RatesFetched:
     """Put an answer into the files, then note it. Raises CandlesTaken, CandlesDamaged, RatesVanished."""
-
-    def take() -> lease.Held:
-        held = shelf.database.write(
-            lambda tx: lease.acquire(tx, series.lease, owner=shelf.owner, now=shelf.clock.now(), lease_for=_HOLD),
-            name="funding",
-        )
-        if held is None:
-            raise CandlesTaken(f"another process writes {series} now")
-        return held
-
-    held = retrying(take, on=CandlesTaken, attempts=6, first=0.05, longest=1.0)
-    try:
+    with writing(shelf.database, shelf.clock, series, shelf.owner, name="funding") as mine:
         gone = _gone(shelf, series, answer)
-        found = shelf.files.merge(
-            series,
-            answer.rates,
-            take_new=take_new,
-            may_write=lambda: shelf.clock.now() < held.until - _MARGIN,
-        )
+        found = shelf.files.merge(series, answer.rates, take_new=take_new, may_write=mine.may_write)
         there = shelf.files.read_all(series)
         conflicts = [*answer.doubles, *found.conflicts]
 
         def note(tx: Tx) -> tuple[int, list[Span]]:
             now = shelf.clock.now()
-            if not lease.still_held(tx, held, now=now):
-                raise CandlesTaken(f"{series} was not noted: it took so long that another may write it now")
+            mine.must_hold(tx, now)
             gaps = _gaps_now(tx, series, there, answer.settled)
             noted = candle_records.record_rates(
                 tx, series, settled=answer.settled, gaps_now=gaps, found=conflicts, now=now, taken=take_new
@@ -167,8 +145,6 @@ def keep_rates(shelf: FundingShelf, series: Series, answer: RatesAnswer, *, take
             return noted, gaps
 
         noted, gaps = shelf.database.write(note, name="funding")
-    finally:
-        shelf.database.write(lambda tx: lease.release(tx, held, now=shelf.clock.now()), name="funding")
     touched = [each for each in gaps if within([each], answer.settled[0])] if answer.settled else []
     return RatesFetched(answer.settled, len(answer.rates), found.fresh, tuple(touched), noted)
 
