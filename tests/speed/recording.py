@@ -21,7 +21,7 @@ from sqlalchemy import func, select
 
 from pilothouse.execution import send
 from pilothouse.jobs.dispatch import Dispatcher
-from pilothouse.kit import db
+from pilothouse.kit import commits
 from pilothouse.kit.chain import Chains, Line
 from pilothouse.kit.clocks import FrozenClock
 from pilothouse.kit.db import Tx
@@ -40,7 +40,7 @@ class _Timed:
 
     def __init__(self) -> None:
         self.seconds = 0.0
-        self._lines_of, self._append = vars(db)["lines_of"], Chains.append
+        self._lines_of, self._append = vars(commits)["lines_of"], Chains.append
         timed = self
 
         def lines_of(happened: Iterable[Happening]) -> Any:
@@ -49,7 +49,7 @@ class _Timed:
         def append(self: Chains, tx: Tx, lines: Sequence[Line], now: datetime) -> Any:
             return timed.run(timed._append, self, tx, lines, now)
 
-        vars(db)["lines_of"] = lines_of
+        vars(commits)["lines_of"] = lines_of
         Chains.append = append  # type: ignore[method-assign]  # for as long as it is measured
 
     def run(self, work: Callable[..., Any], *args: Any) -> Any:
@@ -60,7 +60,7 @@ class _Timed:
             self.seconds += time.thread_time() - begun
 
     def undo(self) -> None:
-        vars(db)["lines_of"] = self._lines_of
+        vars(commits)["lines_of"] = self._lines_of
         Chains.append = self._append  # type: ignore[method-assign]  # as above
 
 
