@@ -9,7 +9,7 @@ from starlette.responses import Response
 from pilothouse.api import candle_shapes, shapes
 from pilothouse.api.asked import Limit, Since, Until, symbol_named
 from pilothouse.api.deps import Administering, Caller, Guarded, Reading
-from pilothouse.core.clock import from_micros, iso, millis
+from pilothouse.core.clock import iso, millis
 from pilothouse.core.errors import Invalid, Problem
 
 router = APIRouter(prefix="/api/v1", tags=["market"], route_class=Guarded)
@@ -57,11 +57,7 @@ def candles(
                 | {"close": one.close, "volume": one.volume}
                 for one in page.candles()
             ],
-            "missing": [
-                {"start": _iso(one.start_ms), "until": _iso(one.until_ms), "why": one.why}
-                for one in found.missing
-                if one.start_ms < ends
-            ],
+            "missing": [one.told() for one in found.missing if one.start_ms < ends],
             "next_cursor": str(ends) if more else None,
         }
     )
@@ -142,7 +138,3 @@ def instant_of(field: str, text: str) -> datetime:
     except ValueError:
         raise Invalid([Problem(field, f"{text[:40]!a} came", "an instant such as 2026-01-01T00:00:00Z")]) from None
     return found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
-
-
-def _iso(at_ms: int) -> str:
-    return iso(from_micros(at_ms * 1_000))

@@ -9,7 +9,7 @@ from pilothouse.api import candle_shapes, shapes
 from pilothouse.api.asked import Limit, Since, Until
 from pilothouse.api.candles import OnlySymbol, OnlyVenue, Opening, Symbol, Venue, instant_of
 from pilothouse.api.deps import Administering, Caller, Guarded, Reading
-from pilothouse.core.clock import from_micros, iso, millis
+from pilothouse.core.clock import iso, millis
 from pilothouse.core.rounding import plain
 
 router = APIRouter(prefix="/api/v1/funding-rates", tags=["market"], route_class=Guarded)
@@ -40,11 +40,7 @@ def rates(
             "venue": series.venue,
             "symbol": series.symbol,
             "items": [{"at": iso(each.at), "rate": plain(each.rate)} for each in told],
-            "missing": [
-                {"start": _iso(one.start_ms), "until": _iso(one.until_ms), "why": one.why}
-                for one in found.missing
-                if one.start_ms < ends
-            ],
+            "missing": [one.told() for one in found.missing if one.start_ms < ends],
             "next_cursor": str(ends) if more else None,
         }
     )
@@ -111,7 +107,3 @@ def _overview(caller: Caller, venue: str | None, symbol: str | None) -> list[dic
     from pilothouse.wiring.funding_desk import overview  # noqa: PLC0415 - as above
 
     return overview(caller.house.database, caller.house.settings, venue=venue, symbol=symbol)
-
-
-def _iso(at_ms: int) -> str:
-    return iso(from_micros(at_ms * 1_000))

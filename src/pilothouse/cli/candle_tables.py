@@ -38,8 +38,10 @@ def checked(found: "Checked") -> "Row":
     """Return what was found as plain data; of long lists the first, and how many there are."""
     from dataclasses import asdict
 
-    missing = [{"start": _iso(one.start_ms), "until": _iso(one.until_ms), "why": one.why} for one in found.missing]
-    faults: Row = {name: [_iso(at) for at in getattr(found, name)[:_SHOWN_MOST]] for name in _FAULTS}
+    from pilothouse.core.clock import iso_of_millis
+
+    missing = [one.told() for one in found.missing]
+    faults: Row = {name: [iso_of_millis(at) for at in getattr(found, name)[:_SHOWN_MOST]] for name in _FAULTS}
     counts = {f"{name}_count": len(getattr(found, name)) for name in _FAULTS}
     return {
         **asdict(found.series),
@@ -53,7 +55,7 @@ def checked(found: "Checked") -> "Row":
         **counts,
         "conflicts": [
             {
-                "opened_at": _iso(one.conflict.opened_ms),
+                "opened_at": iso_of_millis(one.conflict.opened_ms),
                 "kept": _numbers(one.conflict.kept),
                 "told": None if one.conflict.told is None else _numbers(one.conflict.told),
                 "told_at": one.told_at.isoformat(),
@@ -100,19 +102,19 @@ def shown(found: "Columns") -> "Row":
     """Return what is kept of one instrument as plain data, with its newest candles."""
     from dataclasses import asdict
 
+    from pilothouse.core.clock import iso_of_millis
+
     newest = found.bars.where(slice(-10, None)).candles()
     return {
         **asdict(found.series),
         "source": found.source,
-        "start": _iso(found.start_ms),
-        "until": _iso(found.until_ms),
+        "start": iso_of_millis(found.start_ms),
+        "until": iso_of_millis(found.until_ms),
         "candles": len(found.bars),
         "price_step": str(found.bars.price_step),
         "volume_step": str(found.bars.volume_step),
         "fingerprint": found.fingerprint(),
-        "missing": [
-            {"start": _iso(one.start_ms), "until": _iso(one.until_ms), "why": one.why} for one in found.missing
-        ],
+        "missing": [one.told() for one in found.missing],
         "newest": [{"opened_at": _iso_of(one), "numbers": _numbers(one)} for one in newest],
     }
 
@@ -159,9 +161,3 @@ def _iso_of(candle: Any) -> str:
     from pilothouse.core.clock import iso
 
     return iso(candle.opened_at)
-
-
-def _iso(at_ms: int) -> str:
-    from pilothouse.core.clock import from_micros, iso
-
-    return iso(from_micros(at_ms * 1_000))

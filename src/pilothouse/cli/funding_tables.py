@@ -8,7 +8,6 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from pilothouse.cli.candle_reach import Row
-    from pilothouse.marketdata.candles import Missing
     from pilothouse.marketdata.funding_columns import Rates
     from pilothouse.marketdata.funding_kept import CheckedRates, KeptRates
 
@@ -38,7 +37,9 @@ def checked_rates(found: "CheckedRates") -> "Row":
     """Return what was found as plain data; of long lists the first, and how many there are."""
     from dataclasses import asdict
 
-    missing = _missing(found.missing)
+    from pilothouse.core.clock import iso_of_millis
+
+    missing = [one.told() for one in found.missing]
     return {
         **asdict(found.series),
         "ok": found.is_sound,
@@ -47,11 +48,11 @@ def checked_rates(found: "CheckedRates") -> "Row":
         "missing": missing[:_SHOWN_MOST],
         "missing_count": len(missing),
         "lost": sum(one.why == "lost" for one in found.missing),
-        "out_of_order": [_iso(at) for at in found.out_of_order[:_SHOWN_MOST]],
-        "outside": [_iso(at) for at in found.outside[:_SHOWN_MOST]],
+        "out_of_order": [iso_of_millis(at) for at in found.out_of_order[:_SHOWN_MOST]],
+        "outside": [iso_of_millis(at) for at in found.outside[:_SHOWN_MOST]],
         "conflicts": [
             {
-                "at": _iso(one.conflict.opened_ms),
+                "at": iso_of_millis(one.conflict.opened_ms),
                 "kept": str(one.conflict.kept),
                 "told": None if one.conflict.told is None else str(one.conflict.told),
                 "told_at": one.told_at.isoformat(),
@@ -89,13 +90,15 @@ def shown_rates(found: "KeptRates") -> "Row":
     """Return the rates that are kept of one perpetual as plain data, with the newest of them."""
     from dataclasses import asdict
 
+    from pilothouse.core.clock import iso_of_millis
+
     return {
         **asdict(found.series),
-        "start": _iso(found.start_ms),
-        "until": _iso(found.until_ms),
+        "start": iso_of_millis(found.start_ms),
+        "until": iso_of_millis(found.until_ms),
         "rates": len(found.rates),
         "fingerprint": found.rates.fingerprint(),
-        "missing": _missing(found.missing),
+        "missing": [one.told() for one in found.missing],
         "newest": rows_of(found.rates, range(max(0, len(found.rates) - _NEWEST), len(found.rates))),
     }
 
@@ -128,13 +131,3 @@ def _draw_missing(screen: "Console", missing: "list[Row]") -> None:
     for gap in missing:
         style = "red" if gap["why"] == "lost" else "dim"
         screen.print(f"  {gap['start'][:16]} to {gap['until'][:16]}  {words[gap['why']]}", style=style)
-
-
-def _missing(found: "Iterable[Missing]") -> "list[Row]":
-    return [{"start": _iso(one.start_ms), "until": _iso(one.until_ms), "why": one.why} for one in found]
-
-
-def _iso(at_ms: int) -> str:
-    from pilothouse.core.clock import from_micros, iso
-
-    return iso(from_micros(at_ms * 1_000))

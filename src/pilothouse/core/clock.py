@@ -91,6 +91,11 @@ def iso(instant: datetime) -> str:
     return f"{utc.isoformat(timespec='microseconds')[:-6]}Z"
 
 
+def iso_of_millis(at_ms: int) -> str:
+    """Return as `iso` does an instant in milliseconds since 1970."""
+    return iso(from_micros(at_ms * 1_000))
+
+
 def day_start(instant: datetime) -> datetime:
     """Return the midnight (UTC) at which the day of `instant` began."""
     return instant.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)

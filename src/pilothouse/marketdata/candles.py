@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
+from pilothouse.core.clock import iso_of_millis
 from pilothouse.core.errors import NotFound
 from pilothouse.kit.db import Database, Tx
 from pilothouse.marketdata import candle_records
@@ -40,6 +41,10 @@ class Missing:
     start_ms: int
     until_ms: int
     why: Why
+
+    def told(self) -> dict[str, str]:
+        """Return it as plain data: instants in ISO 8601, and the reason."""
+        return {"start": iso_of_millis(self.start_ms), "until": iso_of_millis(self.until_ms), "why": self.why}
 
 
 @dataclass(frozen=True, slots=True, eq=False)

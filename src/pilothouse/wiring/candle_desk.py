@@ -7,7 +7,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Protocol
 
-from pilothouse.core.clock import Clock, from_micros, iso, millis
+from pilothouse.core.clock import Clock, iso, iso_of_millis, millis
 from pilothouse.core.errors import Invalid, NotFound, Problem
 from pilothouse.kit.db import Database, Tx
 from pilothouse.kit.settings import Settings
@@ -134,7 +134,7 @@ def follow(house: Opened, venue: str, symbol: str, wanted: str, since: datetime 
         candle_records.follow(tx, series, since_ms=since_ms, now=now)
 
     house.database.write(work, name="follow")
-    return {**_named(series), "wanted": wanted, "followed": True, "since": _iso(since_ms)}
+    return {**_named(series), "wanted": wanted, "followed": True, "since": iso_of_millis(since_ms)}
 
 
 def unfollow(house: Opened, venue: str, symbol: str, wanted: str) -> dict[str, Any]:
@@ -164,12 +164,17 @@ def _row(tx: Tx, series: Series, follow_: candle_records.Follow | None) -> dict[
     missing = sum(each.count(gap.start_ms, gap.until_ms) for gap in gaps)
     return {
         **_named(series),
-        "start": _iso(covered[0][0]) if covered else None,
-        "until": _iso(covered[-1][1]) if covered else None,
+        "start": iso_of_millis(covered[0][0]) if covered else None,
+        "until": iso_of_millis(covered[-1][1]) if covered else None,
         "candles": sum(each.count(*span) for span in covered) - missing,
-        "covered": [{"start": _iso(start), "until": _iso(until)} for start, until in covered],
+        "covered": [{"start": iso_of_millis(start), "until": iso_of_millis(until)} for start, until in covered],
         "gaps": [
-            {"start": _iso(gap.start_ms), "until": _iso(gap.until_ms), "asked_at": iso(gap.asked_at)} for gap in gaps
+            {
+                "start": iso_of_millis(gap.start_ms),
+                "until": iso_of_millis(gap.until_ms),
+                "asked_at": iso(gap.asked_at),
+            }
+            for gap in gaps
         ],
         "missing": missing,
         "not_asked": _not_asked(series, covered),
@@ -189,7 +194,3 @@ def _not_asked(series: Series, covered: list[Span]) -> int:
 
 def _named(series: Series) -> dict[str, Any]:
     return {"venue": series.venue, "symbol": series.symbol, "timeframe": series.timeframe}
-
-
-def _iso(at_ms: int) -> str:
-    return iso(from_micros(at_ms * 1_000))

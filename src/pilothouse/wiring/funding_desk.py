@@ -7,7 +7,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from pilothouse.core.clock import from_micros, iso, millis
+from pilothouse.core.clock import iso, iso_of_millis, millis
 from pilothouse.core.errors import Invalid, NotFound, Problem
 from pilothouse.kit.db import Database, Tx
 from pilothouse.kit.settings import Settings
@@ -100,7 +100,7 @@ def follow(house: Opened, venue: str, symbol: str, since: datetime | None) -> di
         candle_records.follow(tx, series, since_ms=since_ms, now=now)
 
     house.database.write(work, name="follow")
-    return {**_named(series), "wanted": FUNDING, "followed": True, "since": _iso(since_ms)}
+    return {**_named(series), "wanted": FUNDING, "followed": True, "since": iso_of_millis(since_ms)}
 
 
 def unfollow(house: Opened, venue: str, symbol: str) -> dict[str, Any]:
@@ -135,12 +135,16 @@ def overview(
     return [
         {
             **_named(series),
-            "start": _iso(covered[0][0]) if covered else None,
-            "until": _iso(covered[-1][1]) if covered else None,
+            "start": iso_of_millis(covered[0][0]) if covered else None,
+            "until": iso_of_millis(covered[-1][1]) if covered else None,
             "rates": len(files.read_all(series)),
-            "covered": [{"start": _iso(start), "until": _iso(until)} for start, until in covered],
+            "covered": [{"start": iso_of_millis(start), "until": iso_of_millis(until)} for start, until in covered],
             "gaps": [
-                {"start": _iso(gap.start_ms), "until": _iso(gap.until_ms), "asked_at": iso(gap.asked_at)}
+                {
+                    "start": iso_of_millis(gap.start_ms),
+                    "until": iso_of_millis(gap.until_ms),
+                    "asked_at": iso(gap.asked_at),
+                }
                 for gap in gaps
             ],
             "conflicts": conflicts,
@@ -153,7 +157,3 @@ def overview(
 
 def _named(series: Series) -> dict[str, Any]:
     return {"venue": series.venue, "symbol": series.symbol, "timeframe": series.timeframe}
-
-
-def _iso(at_ms: int) -> str:
-    return iso(from_micros(at_ms * 1_000))
